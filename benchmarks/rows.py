@@ -1,0 +1,292 @@
+"""What is measured, and what it must reach: a row for each work."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from support.scenarios.pool import PER_SECOND
+
+from benchmarks import works
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the median of a figure must reach; no bounds for one that is only shown."""
+
+    figure: str
+    says: str
+    least: float = -math.inf
+    most: float = math.inf
+    unit: str = ""
+    every: bool = False
+    """Whether each single measurement must reach it."""
+    pool_bound: bool = False
+    """Whether it says nothing where the workers are too slow (``Row.needs``)."""
+
+    def reached(self, values: list[float]) -> bool | None:
+        """Judge measured values; None where nothing was asked for."""
+        if math.isinf(self.least) and math.isinf(self.most):
+            return None
+        judged = values if self.every else [statistics.median(values)]
+        return all(self.least <= value <= self.most for value in judged)
+
+    @property
+    def wanted(self) -> str:
+        """Write the bounds."""
+        bounds = {">=": self.least, "<=": self.most}
+        if self.least == self.most:
+            return f"{self.least:g}"
+        return ", ".join(f"{sign} {value:g}{self.unit}" for sign, value in bounds.items() if not math.isinf(value))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One work: how to measure it once, and what its figures must reach."""
+
+    key: str
+    work: str
+    targets: tuple[Target, ...]
+    measure: Callable[[], dict[str, float]] | None = None
+    pairs: Callable[[int], list[dict[str, float]]] | None = None
+    """In place of ``measure`` where pairs of short measurements alternate: the number of pairs is its own."""
+    needs: float = 0.0
+    """Starts a second that the same workers must reach with no limit (figure ``unlimited``), else some say nothing."""
+
+
+LOST = Target("lost", "messages lost", most=0, least=0, every=True)
+TWICE = Target("twice", "messages started twice", most=0, least=0, every=True)
+
+
+def _fast_row(rate: int, burst: int, count: int) -> Row:
+    return Row(
+        f"fast-{rate}",
+        f"{count:,} no-op tasks at {rate}/s burst {burst}",
+        (
+            Target("efficiency", "efficiency", least=0.95, pool_bound=True),
+            Target("excess", "excess", most=burst + 3),
+            Target("store_calls_per_start", "store calls per start", most=0.5, pool_bound=True),
+            Target("sent_back", "sent back, per task"),
+            Target("unlimited", "the same workers with no limit", unit="/s"),
+            LOST,
+            TWICE,
+        ),
+        works.fast(rate, burst, count),
+        needs=1.5 * rate,
+    )
+
+
+ROWS = (
+    Row(
+        "backlog",
+        "500 tasks at 50/s burst 10, 1,000 unlimited ones behind them in one queue, sent before the workers start",
+        (
+            Target("efficiency", "efficiency", least=0.97),
+            Target("excess", "excess", most=11.5),
+            Target("sent_back", "sent back, per task", most=0.01),
+            Target("span", "first to last start of the 1,000, over alone", most=1.3),
+            LOST,
+            TWICE,
+        ),
+        works.one_backlog,
+    ),
+    Row(
+        "pool",
+        "pool kept full of 2 s tasks for 60 s, limits of 10/s, 1/s and 6/m (burst 1) on tasks between them",
+        (
+            *(Target(f"excess_{task}", f"excess at {rate:g}/s", most=2) for task, rate in PER_SECOND.items()),
+            *(
+                Target(f"part_{task}", f"starts at {rate:g}/s, over what limit and pool allow", least=0.8)
+                for task, rate in PER_SECOND.items()
+            ),
+            Target("sent_back", "sent back, per start", most=1),
+            LOST,
+            TWICE,
+        ),
+        works.pool,
+    ),
+    Row(
+        "static",
+        "static 20/s on two workers, 400 tasks, 200 others behind them",
+        (
+            Target("rate", "both workers' rate until the first has done its share", 38, 41, "/s"),
+            Target("excess", "excess in one worker", most=3),
+            Target("others_late", "last of the others, behind the end of sending", most=1, unit=" s"),
+            Target("changed_rate", "rate after `app.control.rate_limit` set 10/s", 19, 20.5, "/s"),
+            Target("changed_excess", "excess after that, in one worker", most=2.5),
+            LOST,
+            TWICE,
+        ),
+        works.static_limit,
+    ),
+    Row(
+        "users",
+        "100 users with 10 tasks each at 2/s burst 3, behind one with 200",
+        (
+            Target("excess", "worst user's excess", most=4),
+            Target("later", "p95 of the small users' waits, over without the big one", most=0.1, unit=" s"),
+            Target("p95", "that p95", unit=" s"),
+            LOST,
+            TWICE,
+        ),
+        works.users,
+    ),
+    Row(
+        "shared",
+        "a shared limit (30/s) with one for each user (1/s): a greedy user before 20 others; "
+        "and an endless stream under the shared limit alone, each fifth message under a user's too",
+        (
+            Target("shared_excess", "shared limit's excess", most=2),
+            Target("each_excess", "worst user's excess", most=2),
+            Target("efficiency", "the others' efficiency", least=0.9),
+            Target("share", "starts under both, over their part of the messages", least=0.9),
+            Target("rate", "starts under the shared limit", unit="/s"),
+            LOST,
+            TWICE,
+        ),
+        works.shared,
+    ),
+    _fast_row(300, 5, 1800),
+    _fast_row(500, 50, 2000),
+    Row(
+        "dead",
+        "10,000 tasks revoked, or expired, in a 1/m lane, then one that is not",
+        (
+            Target("late_revoked", "its start behind its slot, after revoked ones", -0.1, 0.5, " s"),
+            Target("late_expired", "its start behind its slot, after expired ones", -0.1, 0.5, " s"),
+            Target("started", "revoked or expired ones that started", 0, 0, every=True),
+            TWICE,
+        ),
+        works.never_started,
+    ),
+    Row(
+        "lanes",
+        "1,000 lanes that come due at one instant, store 2 ms away",
+        (
+            Target("throughput", "all starts a second while unlimited tasks flow, over those alone", least=0.9),
+            Target("late", "last lane, beyond what the idle pool needs for 1,000 starts", most=0.5, unit=" s"),
+            Target("late_in_all", "last lane, pool idle otherwise", unit=" s"),
+            Target("late_during", "last lane, while 3,500 unlimited tasks flow", unit=" s"),
+            Target("early", "starts before the instant", 0, 0, every=True),
+            LOST,
+            TWICE,
+        ),
+        works.lanes,
+    ),
+    Row(
+        "restarts",
+        "rolling restarts: 4 workers at 6/m, each restarted 5 times in turn",
+        (
+            Target("efficiency", "efficiency", least=0.95),
+            Target("excess", "excess", most=2),
+            Target("longest_gap", "longest time between two starts, in slots"),
+            LOST,
+            TWICE,
+        ),
+        works.restarted,
+    ),
+    Row(
+        "huge",
+        "100,000 tasks at 200/s burst 20, then 1,000 unlimited ones, met by workers at one moment",
+        (
+            Target("growth", "growth of a worker's memory, the more of the two", most=60, unit=" MB"),
+            Target("span", "until the last of the 1,000, over the time for 101,000 unlimited", most=1.5),
+            Target("efficiency", "efficiency of the first 20,000 starts", least=0.97, pool_bound=True),
+            Target("excess", "their excess", most=22),
+            Target("held", "most messages that the workers held at once"),
+            Target("unlimited", "the same workers with no limit", unit="/s"),
+            LOST,
+            TWICE,
+        ),
+        works.huge_backlog,
+        needs=300,
+    ),
+    Row(
+        "joins",
+        "1,500 tasks at 100/s, a second worker joins after 300 of them",
+        (
+            Target("share", "its starts, over all from when it is ready", least=0.3),
+            Target("efficiency", "efficiency"),
+            Target("excess", "excess", most=12),
+            LOST,
+            TWICE,
+        ),
+        works.joins,
+    ),
+    Row(
+        "parks",
+        "3,000 tasks at 200/s burst 20, most of them parked; broker and store are one Redis",
+        (
+            Target("commands", "client commands per park, beyond those of 3,000 unlimited tasks", most=14),
+            Target("inside", "commands inside scripts per park"),
+            Target("in_all", "client commands in all, per park"),
+            Target("per_task", "parks per task", most=2),
+            Target("efficiency", "efficiency", least=0.97, pool_bound=True),
+            Target("excess", "excess", most=22),
+            Target("unlimited", "the same workers with no limit", unit="/s"),
+            LOST,
+            TWICE,
+        ),
+        works.parks,
+        needs=300,
+    ),
+    Row(
+        "many-users",
+        "20,000 tasks of 2,000 users, 10 each at 12/m, met by workers at one moment",
+        (
+            Target("first", "latest first start of a user", most=2, unit=" s"),
+            Target("later_p95", "p95 of how late later starts are", unit=" s"),
+            Target("later", "latest of those", unit=" s"),
+            Target("drain", "time for all, over what limits and pool allow"),
+            Target("excess", "worst user's excess", most=2),
+            Target("unlimited", "the same workers with no limit", unit="/s"),
+            LOST,
+            TWICE,
+        ),
+        works.many_users,
+    ),
+    Row(
+        "solo",
+        "10 solo workers on one limit of 50/s, 1,000 tasks",
+        (
+            Target("efficiency", "efficiency", least=0.97),
+            Target("excess", "excess", most=4.5),
+            Target("least_share", "starts of the worker with the fewest, over the mean", least=0.5),
+            Target("most_share", "starts of the worker with the most, over the mean", most=2),
+            Target("sent_back", "sent back, per task"),
+            LOST,
+            TWICE,
+        ),
+        works.solo_workers,
+    ),
+    Row(
+        "take",
+        "one take on Redis against a bare `EVALSHA` of `return 1`, alternating",
+        (
+            Target("ratio", "time of a take, over the bare one", most=1.35),
+            Target("micros", "time of a take", unit=" us"),
+        ),
+        pairs=works.take,
+    ),
+    Row(
+        "unlimited",
+        "a task with no limit: 6,000 of them, with limitkit installed and without, alternating",
+        (
+            Target("ratio", "throughput with limitkit, over without", least=0.97),
+            Target("touched", "tasks without a limit that gain a `run`", 0, 0, every=True),
+            Target("per_second", "throughput with limitkit", unit="/s"),
+        ),
+        pairs=works.unlimited,
+    ),
+    Row(
+        "import",
+        "`import limitkit` over `import celery`, alternating",
+        (Target("more", "time beyond `import celery`", most=150, unit=" ms"),),
+        pairs=works.importing,
+    ),
+)

@@ -1,0 +1,146 @@
+"""One measurement of each row: runs the shared scenarios at their full size, and names what comes of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.scenarios import huge
+from support.scenarios.backlog import backlog, capacity, restarts
+from support.scenarios.crowd import crowd
+from support.scenarios.lanes import dead, due_at_once
+from support.scenarios.pool import PER_SECOND, full_pool, static
+from support.scenarios.solo import solo
+from support.scenarios.users import greedy, per_user, stream
+
+from benchmarks import micro
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def one_backlog() -> dict[str, float]:
+    alone = backlog(count=0)
+    mixed = backlog()
+    return {
+        "efficiency": mixed.efficiency,
+        "excess": mixed.excess,
+        "lost": mixed.lost,
+        "twice": mixed.twice,
+        "sent_back": mixed.sent_back / 500,
+        "span": mixed.others_span / alone.others_span,
+    }
+
+
+def pool() -> dict[str, float]:
+    free, kept = full_pool(limited=False), full_pool()
+    figures = {"sent_back": kept.sent_back_per_start, "lost": kept.lost, "twice": kept.twice}
+    for task, rate in PER_SECOND.items():
+        figures[f"excess_{task}"] = kept.excess[task]
+        figures[f"part_{task}"] = kept.starts[task] / min(rate * 60, free.starts[task])
+    return figures
+
+
+def static_limit() -> dict[str, float]:
+    return vars(static())
+
+
+def users() -> dict[str, float]:
+    without, crowded = per_user(big=0), per_user()
+    return {
+        "excess": max(without.excess, crowded.excess),
+        "later": crowded.p95_wait - without.p95_wait,
+        "p95": crowded.p95_wait,
+        "lost": without.lost + crowded.lost,
+        "twice": without.twice + crowded.twice,
+    }
+
+
+def shared() -> dict[str, float]:
+    one, endless = greedy(), stream()
+    return {
+        "shared_excess": max(one.shared_excess, endless.shared_excess),
+        "each_excess": max(one.each_excess, endless.each_excess),
+        "efficiency": one.efficiency,
+        "share": endless.share,
+        "rate": endless.rate,
+        "lost": one.lost + endless.lost,
+        "twice": one.twice + endless.twice,
+    }
+
+
+def fast(rate: int, burst: int, count: int) -> Callable[[], dict[str, float]]:
+    def measure() -> dict[str, float]:
+        unlimited = capacity(3000)
+        measured = backlog(count, rate, burst, 0, workers_first=True, own_store=True)
+        return {**vars(measured), "sent_back": measured.sent_back / count, "unlimited": unlimited}
+
+    return measure
+
+
+def never_started() -> dict[str, float]:
+    revoked, expired = dead(), dead(revoked=False, expired=True)
+    return {
+        "late_revoked": revoked.late,
+        "late_expired": expired.late,
+        "started": revoked.started + expired.started,
+        "twice": revoked.twice + expired.twice,
+    }
+
+
+def lanes() -> dict[str, float]:
+    alone, during, quiet = due_at_once(lanes=0), due_at_once(), due_at_once(others=0)
+    return {
+        "throughput": during.throughput / alone.throughput,
+        "late": quiet.last_late - 1000 / alone.throughput,
+        "late_in_all": quiet.last_late,
+        "late_during": during.last_late,
+        "early": during.early + quiet.early,
+        "lost": during.lost + quiet.lost,
+        "twice": during.twice + quiet.twice,
+    }
+
+
+def restarted() -> dict[str, float]:
+    return vars(restarts())
+
+
+def huge_backlog(count: int = 100_000, others: int = 1000) -> dict[str, float]:
+    span = huge.unlimited(count + others)
+    found = huge.huge(count, others=others)
+    return {**vars(found), "span": found.others_span / span, "unlimited": (count + others) / span}
+
+
+def joins() -> dict[str, float]:
+    return vars(huge.joins())
+
+
+def parks() -> dict[str, float]:
+    unlimited = capacity(3000)
+    return {**vars(huge.parks()), "unlimited": unlimited}
+
+
+def many_users() -> dict[str, float]:
+    unlimited = capacity(6000)
+    return {**vars(crowd(unlimited)), "unlimited": unlimited}
+
+
+def solo_workers() -> dict[str, float]:
+    return vars(solo())
+
+
+def take(pairs: int) -> list[dict[str, float]]:
+    measured = micro.take_against_evalsha(pairs)
+    return [{"ratio": take / bare, "micros": 1e6 * take} for take, bare in measured]
+
+
+def unlimited(pairs: int) -> list[dict[str, float]]:
+    touched = len(micro.untouched())
+    samples = []
+    for _ in range(pairs):
+        without, installed = capacity(limitkit=False), capacity()
+        samples.append({"ratio": installed / without, "per_second": installed, "touched": touched})
+    return samples
+
+
+def importing(pairs: int) -> list[dict[str, float]]:
+    return [{"more": 1000 * (both - celery)} for both, celery in micro.import_cost(pairs)]

@@ -1,0 +1,38 @@
+"""Declared rate limits for Celery: tasks start at exactly the rate that ``ratelimits.toml`` says.
+
+Names are imported when first asked for, so that ``import limitkit`` costs a task-sending process nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from limitkit.config import Config, load
+    from limitkit.errors import ConfigError, Problem, RateLimitExceeded
+    from limitkit.wiring import install
+
+__version__ = "0.1.0"
+__all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "install", "load"]
+
+_HOMES = {
+    "Config": "limitkit.config",
+    "ConfigError": "limitkit.errors",
+    "Problem": "limitkit.errors",
+    "RateLimitExceeded": "limitkit.errors",
+    "install": "limitkit.wiring",
+    "load": "limitkit.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,130 @@
+"""``limitkit demo``: declared against achieved, with real workers on a Redis of their own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+from limitkit.cli.options import Unusable, common
+from limitkit.cli.output import say, table
+from limitkit.embedded import NoServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from limitkit.demo.figures import Tally
+    from limitkit.demo.run import Run
+
+_HEADINGS = ("limit", "declared", "achieved", "worst window", "lost")
+_BAR = 10
+_PICTURES = 8
+"""Pictures a second."""
+
+
+@click.command("demo")
+@common
+@click.pass_context
+def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
+    """Show what limits do: two real workers on a Redis of their own, declared against achieved.
+
+    It takes half a minute, needs no server and no config, and leaves nothing behind.
+
+    Exit status: 0 each limit was kept and nothing was lost, 1 otherwise, 2 there is no redis-server.
+    """
+    if app or config:
+        say("limitkit: the demo has an app and a config of its own; yours are left alone", err=True)
+    from limitkit.demo.run import PROCESSES, WORKERS, WorkersFailedError, started  # noqa: PLC0415 (imports Celery)
+
+    try:
+        with started() as run:
+            say(f"Starting Redis and {WORKERS} Celery workers of {PROCESSES} processes each ...", err=True)
+            run.start_workers()
+            say(f"Ready. Sending {run.tasks:,} tasks, mixed in one queue.", err=True)
+            _follow(run)
+            run.stop()
+    except NoServerError as error:
+        raise Unusable(str(error)) from None
+    except WorkersFailedError as error:
+        say(f"limitkit: {error}", err=True)
+        ctx.exit(1)
+    tallies = list(run.tallies.values())
+    say("")
+    say(table(_HEADINGS, map(_row, tallies), numbers=("achieved", "lost")))
+    say("")
+    say("Worst window: the stretch of time in which starts came closest to the most that the limit allows.")
+    say(_verdict(tallies))
+    ctx.exit(0 if all(tally.fine for tally in tallies) else 1)
+
+
+def _follow(run: Run) -> None:
+    if not sys.stdout.isatty():
+        for _ in run.watch():
+            pass
+        return
+    tallies = list(run.tallies.values())
+    with Live(_picture(tallies), console=Console(), auto_refresh=False, transient=True) as live:
+        for number, _ in enumerate(run.watch()):
+            if number % (10 // _PICTURES + 1) == 0:
+                live.update(_picture(tallies), refresh=True)
+
+
+def _picture(tallies: Iterable[Tally]) -> Table:
+    """Draw how far each limit's tasks are; 80 columns hold it."""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("limit", ""):
+        grid.add_column(heading, no_wrap=True)
+    for heading in ("started", "waiting", "achieved"):
+        grid.add_column(heading, no_wrap=True, justify="right")
+    grid.add_column("declared", no_wrap=True)
+    for tally in tallies:
+        bar = ProgressBar(
+            max(tally.sent, 1), tally.sent - tally.waiting, _BAR, complete_style="cyan", finished_style="green"
+        )
+        grid.add_row(_name(tally), bar, str(tally.started), str(tally.waiting), _achieved(tally), _declared(tally))
+    return grid
+
+
+def _row(tally: Tally) -> tuple[str, ...]:
+    worst = tally.worst
+    window = "-"
+    if worst is not None:
+        window = f"{worst.starts} in {worst.seconds:.1f} s, max {worst.allowed}{'' if worst.kept else ': TOO MANY'}"
+    burst = f", burst {tally.limit.burst}" if tally.limit and tally.limit.burst > 1 else ""
+    return (_name(tally), _declared(tally) + burst, _achieved(tally), window, str(tally.waiting))
+
+
+def _name(tally: Tally) -> str:
+    return tally.name.removeprefix("shop.")
+
+
+def _declared(tally: Tally) -> str:
+    if tally.limit is None:
+        return "no limit"
+    scope = {"static": " a worker", "per_user": " a user"}.get(tally.limit.strategy, "")
+    return f"{tally.limit.rate}{scope}"
+
+
+def _achieved(tally: Tally) -> str:
+    achieved = tally.achieved
+    return "-" if achieved is None else f"{achieved:.2f}/s" if tally.limit else f"{achieved:.0f}/s"
+
+
+def _verdict(tallies: Iterable[Tally]) -> str:
+    tallies = list(tallies)
+    broken = [tally.name for tally in tallies if tally.worst is not None and not tally.worst.kept]
+    lost = sum(tally.waiting for tally in tallies)
+    twice = sum(tally.twice for tally in tallies)
+    total = sum(tally.sent for tally in tallies)
+    if not broken and not lost and not twice:
+        seconds = max(tally.seconds for tally in tallies)
+        return click.style(f"Each limit was kept and nothing was lost: {total:,} tasks in {seconds:.1f} s.", fg="green")
+    faults = [f"not kept: {', '.join(broken)}"] if broken else []
+    faults += [f"{lost} of {total:,} tasks did not start in time"] if lost else []
+    faults += [f"{twice} starts were of tasks that had started before"] if twice else []
+    return click.style(f"{'; '.join(faults)}.", fg="red")

@@ -1,0 +1,97 @@
+"""What ``waiting`` and ``purge`` share: the way into the app's waiting room, and the words for what is in it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from limitkit.cli.options import Unusable, app_given, tasks_of
+from limitkit.cli.output import say, show_problems
+from limitkit.config import load, locate
+from limitkit.errors import ConfigError
+from limitkit.waiting import kinds
+from limitkit.waiting.owners import Owners
+from limitkit.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+    from limitkit.config import Config
+    from limitkit.waiting.census import Census, Pile
+    from limitkit.waiting.owners import Owner
+
+
+@dataclass(frozen=True)
+class Lobby:
+    """An app's waiting room, as a command finds it."""
+
+    kind: str
+    owners: Owners
+    census: Census | None
+    """None where the broker's waiting room can't be listed."""
+
+    def chosen(self, ctx: click.Context, word: str | None, piles: list[Pile]) -> Owner | None:
+        """Return the limit that was named; None if none was. Exits with status 1 when there is none of this name."""
+        try:
+            return self.owners.named(word, piles) if word is not None else None
+        except LookupError as error:
+            say(f"limitkit: {error.args[0]}", err=True)
+            ctx.exit(1)
+
+
+@contextmanager
+def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[Lobby]:
+    """Open the waiting room of an app. Exits with status 2 when there is no app, or its broker can't be asked."""
+    found = app_given(ctx, app)
+    if found is None:
+        name = ctx.info_name
+        raise Unusable(f"whose tasks? name the app: limitkit {name} --app APP, or celery -A APP limitkit {name}")
+    rules = _config(ctx, found, config).rules
+    owners = Owners(rules, tasks_of(found))
+    try:
+        kind = kinds.kind_of(found)
+    except kinds.UnusableBrokerError as error:
+        raise Unusable(str(error)) from None
+    if kind != kinds.REDIS:
+        yield Lobby(kind, owners, None)
+        return
+    from limitkit.waiting.census import Census, UnreachableError, broker  # noqa: PLC0415 (imports redis)
+
+    try:
+        with broker(found) as channel:
+            yield Lobby(kind, owners, Census(channel, rules.store.prefix))
+    except UnreachableError as error:
+        raise Unusable(one_line(str(error))) from None
+
+
+def span(seconds: float) -> str:
+    """Write a length of time for people, in two units: ``4m 10s``."""
+    if seconds < 1:
+        return f"{seconds:.1f}s"
+    left = round(seconds)
+    told: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, left = divmod(left, size)
+        if number or told:
+            told.append(f"{number}{unit}")
+    return " ".join(part for part in told[:2] if not part.startswith("0"))
+
+
+def _config(ctx: click.Context, app: Any, config: str | None) -> Config:
+    """Return the config that the app's workers use, unless another is named."""
+    from limitkit.wiring import installation_of  # noqa: PLC0415 (imports Celery)
+
+    installation = installation_of(app)
+    try:
+        if config is not None or installation is None:
+            return load(config or locate())
+        installation.read()
+        if installation.config is not None:
+            return installation.config
+        raise installation.error or AssertionError
+    except ConfigError as error:
+        show_problems(error.problems, err=True)
+        ctx.exit(2 if error.unreadable else 1)

@@ -1,0 +1,40 @@
+"""``limitkit schema``: the JSON Schema of ratelimits.toml, for editors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from limitkit import schema
+from limitkit.cli.options import Unusable, common
+from limitkit.cli.output import say
+
+
+@click.command("schema")
+@click.option("-o", "output", metavar="FILE", help="Write the schema to FILE.")
+@click.option("--check", metavar="FILE", help="Say whether FILE is stale: exit status 1 when it is.")
+@common
+@click.pass_context
+def command(ctx: click.Context, output: str | None, check: str | None, app: str | None, config: str | None) -> None:
+    """Print the JSON Schema of ratelimits.toml (Draft 4, which TOML editors read)."""
+    del config  # every command takes it; the schema is the same for all files
+    if app is not None:
+        say("limitkit: the schema does not know the app's task names yet", err=True)
+    text = schema.text()
+    try:
+        if check is not None:
+            ctx.exit(_check(check, text))
+        if output is not None:
+            Path(output).write_text(text, encoding="utf-8", newline="\n")
+        else:
+            say(text.rstrip("\n"))
+    except OSError as error:
+        raise Unusable(f"{check if check is not None else output}: {error.strerror or error}") from None
+
+
+def _check(file: str, text: str) -> int:
+    fresh = Path(file).read_bytes() == text.encode()
+    remedy = f"; write it again: limitkit schema -o {file}"
+    say(f"{file}: {'fresh' if fresh else 'stale' + remedy}", err=True)
+    return 0 if fresh else 1

@@ -1,0 +1,191 @@
+"""``limitkit waiting``: what is parked outside of the workers, for which limits, and until when."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from limitkit.cli.options import common
+from limitkit.cli.output import count, say, table
+from limitkit.cli.parked import lobby, span
+from limitkit.partition import MISSING, parts_of
+from limitkit.waiting import kinds
+
+if TYPE_CHECKING:
+    from limitkit.cli.parked import Lobby
+    from limitkit.waiting.census import Found, Pile
+    from limitkit.waiting.owners import Owner, Sum
+
+_SHOWN = 20
+"""Partitions that are shown to people; JSON has all."""
+_DIGITS = 8
+"""Of a partition's hash."""
+_PLAIN = ("root_id", "parent_id", "group", "retries", "eta", "expires", "timelimit", "origin", "argsrepr", "kwargsrepr")
+"""Headers that Celery sets, and people look for."""
+_CELERYS = frozenset(
+    (
+        "id",
+        "task",
+        "lang",
+        "shadow",
+        "group_index",
+        "ignore_result",
+        "replaced_task_nesting",
+        "stamped_headers",
+        "stamps",
+    )
+)
+"""Others of Celery's; what else there is, the sender set, and it may be secret."""
+
+
+@click.command("waiting")
+@click.argument("limit", required=False)
+@click.option("--show", metavar="ID", help="Show the parked message of the task with this id; never its body.")
+@click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@common
+@click.pass_context
+def command(
+    ctx: click.Context, limit: str | None, *, show: str | None, form: str, app: str | None, config: str | None
+) -> None:
+    """Say how many tasks are parked for each limit, since when, and how long their start takes at the declared rate.
+
+    LIMIT is a limit's name, or the name of a task that has a limit of its own: then by queue and partition. A task
+    with several limits is counted for the one that it waits longest for.
+
+    What workers hold in memory (what they can start within [waiting] hold, 2 s by default) is not counted, and
+    neither is what no worker has fetched from its queue yet.
+
+    Exit status: 0 fine, 1 there is no such limit, or no such message is parked, 2 the broker can't be reached.
+    """
+    if show is not None and limit is not None:
+        raise click.UsageError("name a LIMIT or --show ID, not both")
+    with lobby(ctx, app, config) as room:
+        if room.census is None:
+            _say_where(room, form)
+        elif show is not None:
+            found = room.census.find(show)
+            if found is None:
+                fact = f"no message of a task with the id {show} is parked"
+                say(f"limitkit: {fact}; it may be held by a worker, be in its queue, or be done", err=True)
+                ctx.exit(1)
+            _show(room, found, form)
+        else:
+            piles = list(room.census.piles())
+            owner = room.chosen(ctx, limit, piles)
+            if owner is None:
+                _list_limits(room, piles, form)
+            else:
+                _list_partitions(room, owner, piles, form)
+
+
+def _say_where(room: Lobby, form: str) -> None:
+    if form == "json":
+        _dump(room, limits=None)
+    else:
+        say(f"Tasks that can't start soon are parked in {room.kind}, which can't be listed by limit.")
+        say(kinds.to_look(room.kind))
+
+
+def _list_limits(room: Lobby, piles: list[Pile], form: str) -> None:
+    sums = room.owners.sums(piles)
+    if form == "json":
+        _dump(room, limits=[_summed(each) for each in sums])
+        return
+    if not sums:
+        say(f"Nothing is parked in {room.kind}.")
+        return
+    say(f"{count(sum(each.parked for each in sums), 'task')} parked in {room.kind}:\n")
+    rows = [(each.owner.label, *_figures(each), span(each.age), _drained(each.owner, each.seconds)) for each in sums]
+    say(table(("limit", "parked", "partitions", "oldest", "drained in"), rows, numbers=("parked", "partitions")))
+
+
+def _list_partitions(room: Lobby, owner: Owner, piles: list[Pile], form: str) -> None:
+    owned = [pile for pile in piles if room.owners.of(pile.bucket) == owner]
+    owned.sort(key=lambda pile: (-pile.count, pile.queue, pile.bucket))
+    if form == "json":
+        sums = room.owners.sums(owned)
+        _dump(room, limits=[_summed(each) for each in sums], parked=[_counted(owner, pile) for pile in owned])
+        return
+    if not owned:
+        say(f"Nothing is parked for {owner.label} in {room.kind}.")
+        return
+    say(f"{count(sum(pile.count for pile in owned), 'task')} parked for {owner.label} in {room.kind}:\n")
+    rows = []
+    for pile in owned[:_SHOWN]:
+        drained = _drained(owner, pile.count * owner.interval(pile))
+        rows.append((pile.queue, _partition(pile), str(pile.count), span(pile.age), drained))
+    say(table(("queue", "partition", "parked", "oldest", "drained in"), rows, numbers=("parked",)))
+    if len(owned) > _SHOWN:
+        say(f"and {len(owned) - _SHOWN} more; --output-format json lists all")
+
+
+def _show(room: Lobby, found: Found, form: str) -> None:
+    pile, headers, properties = found.pile, found.message["headers"], found.message["properties"]
+    owner = room.owners.of(pile.bucket)
+    hidden = sorted(name for name in headers if name not in _CELERYS and name not in _PLAIN)
+    plain = {name: headers[name] for name in _PLAIN if headers.get(name) not in (None, [None, None])}
+    if form == "json":
+        place = {"place": found.place, "of": pile.count, "age_seconds": found.age, "due_seconds": found.due}
+        limit = {**_named(owner), "queue": pile.queue, "partition": _digest(pile)}
+        task = {"id": headers.get("id") or properties.get("correlation_id"), "task": headers.get("task")}
+        _dump(room, message={**task, **limit, **place, "headers": plain, "other_headers": hidden})
+        return
+    rows = [
+        ("id", str(headers.get("id") or properties.get("correlation_id"))),
+        ("task", str(headers.get("task") or "(named in the body)")),
+        ("queue", pile.queue),
+        ("limit", owner.label),
+        ("partition", _partition(pile)),
+        ("place", f"{found.place} of {pile.count}"),
+        ("parked", f"{span(found.age)} ago"),
+        ("due in", span(found.due)),
+        ("priority", str(properties.get("priority") or 0)),
+        *((name, str(value)) for name, value in plain.items()),
+    ]
+    if hidden:
+        rows.append(("not shown", ", ".join(hidden)))
+    say(table(("", ""), rows).lstrip("\n"))
+
+
+def _figures(each: Sum) -> tuple[str, str]:
+    digests = any((parts_of(bucket) or ("", None))[1] for bucket in each.buckets)
+    return str(each.parked), str(len(each.buckets)) if digests else "-"
+
+
+def _drained(owner: Owner, seconds: float) -> str:
+    return f"{span(seconds)}{' by one worker' if owner.in_each_worker else ''}"
+
+
+def _digest(pile: Pile) -> str | None:
+    parts = parts_of(pile.bucket)
+    return parts[1] if parts else None
+
+
+def _partition(pile: Pile) -> str:
+    digest = _digest(pile)
+    return "missing" if digest == MISSING.digest else digest[:_DIGITS] if digest else "-"
+
+
+def _named(owner: Owner) -> dict[str, Any]:
+    return {"limit": owner.name, "own": owner.own}
+
+
+def _summed(each: Sum) -> dict[str, Any]:
+    figures = {"parked": each.parked, "partitions": len(each.buckets), "oldest_seconds": round(each.age, 3)}
+    return {**_named(each.owner), **figures, **_draining(each.owner, each.seconds)}
+
+
+def _counted(owner: Owner, pile: Pile) -> dict[str, Any]:
+    figures = {"parked": pile.count, "oldest_seconds": round(pile.age, 3)}
+    place = {"queue": pile.queue, "partition": _digest(pile)}
+    return {**place, **figures, **_draining(owner, pile.count * owner.interval(pile))}
+
+
+def _draining(owner: Owner, seconds: float) -> dict[str, Any]:
+    return {"drain_seconds": round(seconds, 3), "by_one_worker": owner.in_each_worker}
+
+
+def _dump(room: Lobby, **what: Any) -> None:
+    say(json.dumps({"version": 1, "room": room.kind, **what}, indent=2))

@@ -1,0 +1,81 @@
+"""From a path to rules in force: the one road for ``validate``, a worker's start and whatever loads again."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast, get_args
+
+from limitkit import meaning, rules, schema, source
+from limitkit.errors import ConfigError, Problem
+from limitkit.fields import Mode
+from limitkit.wording import listed, quote, suggest
+
+if TYPE_CHECKING:
+    from limitkit.rules import Rules
+    from limitkit.source import Document
+
+FILE: Final = "ratelimits.toml"
+CONFIG_VARIABLE: Final = "LIMITKIT_CONFIG"
+MODE_VARIABLE: Final = "LIMITKIT_MODE"
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config that can be used: its path, its rules, and what is odd about it but no error."""
+
+    path: str
+    rules: Rules
+    document: Document = field(repr=False, compare=False)
+    """The file itself, so that what is found later can be placed in it."""
+    warnings: tuple[Problem, ...] = ()
+    file_mode: Mode = "enforce"
+    """The file's own mode; ``rules.mode`` is another one when ``LIMITKIT_MODE`` said so."""
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """Read a file and judge it. Raises ConfigError with all that is wrong with it, in the order of the file."""
+    return judge(source.read(path))
+
+
+def judge(document: Document) -> Config:
+    """Judge a parsed file. Raises ConfigError with all problems, warnings among them."""
+    mode, problems = _mode_from_environment(document)
+    problems += schema.check(document)
+    model, meant = meaning.check(document)
+    problems = sorted([*problems, *meant], key=lambda problem: (problem.line, problem.column))
+    if model is None or any(problem.severity == "error" for problem in problems):
+        raise ConfigError(problems)
+    compiled = rules.compile(model, document, mode)
+    return Config(document.path, compiled, document, tuple(problems), model.mode)
+
+
+def locate(config: str | os.PathLike[str] | None = None) -> str:
+    """Find the file: ``LIMITKIT_CONFIG``, else the argument, else ratelimits.toml here or in a folder above.
+
+    Raises ConfigError, with ``unreadable`` set, when there is none.
+    """
+    named = os.environ.get(CONFIG_VARIABLE) or config
+    if named:
+        return os.fspath(named)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # the working folder was removed
+        here = Path()
+    for folder in (here, *here.parents):
+        if (folder / FILE).is_file():
+            return FILE if folder == here else str(folder / FILE)
+    fact = f"there is no {FILE} in {here} or a folder above"
+    hint = f"write one, or name a file by {CONFIG_VARIABLE}, --config or install(app, config)"
+    raise ConfigError([Problem(FILE, 1, 1, "LK006", f"{fact}; {hint}", hint)], unreadable=True)
+
+
+def _mode_from_environment(document: Document) -> tuple[Mode | None, list[Problem]]:
+    said = os.environ.get(MODE_VARIABLE, "")
+    allowed = get_args(Mode)
+    if not said or said in allowed:
+        return cast("Mode | None", said or None), []
+    hint = suggest(said, allowed) or f"set it to {listed(allowed)}"
+    fact = f"the variable {MODE_VARIABLE} is {quote(said)}, which is not a mode"
+    return None, [document.problem("LK007", (), fact, hint)]

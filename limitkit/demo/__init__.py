@@ -1,0 +1,1 @@
+"""``limitkit demo``: a real Redis, two real workers, and what was declared against what was achieved."""

@@ -1,0 +1,166 @@
+"""The values that ratelimits.toml may hold: their types and bounds, what editors show of them, and what they mean."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from limitkit.scalar import duration_fault, key_fault, rate_fault
+from limitkit.storeurl import BadUrlError, expand
+from limitkit.units import DURATION_PATTERN, RATE_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Strategy = Literal["static", "token_bucket", "per_user"]
+Mode = Literal["enforce", "off"]
+OnError = Literal["allow", "hold", "divide"]
+OnLimit = Literal["wait", "drop", "fail"]
+
+KEY_PATTERN: Final = r"^[^.]+(\.[^.]+)*$"
+PREFIX_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,64}$"
+DEFAULT_TIMEOUT: Final = "250ms"
+DEFAULT_HOLD: Final = "2s"
+
+
+def _refuse(code: str, fact: str, hint: str) -> NoReturn:
+    raise PydanticCustomError("meaning", "{fact}; {hint}", {"code": code, "fact": fact, "hint": hint})
+
+
+def whole(value: object) -> object:
+    """Refuse 1.0 and true, which a Literal would take for 1 and the schema does not."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise PydanticCustomError("whole", "not a whole number")
+    return value
+
+
+def _rate(text: str) -> str:
+    if fault := rate_fault(text):
+        _refuse("LK012", *fault)
+    return text
+
+
+def _duration(key: str) -> Callable[[str], str]:
+    def judge(text: str) -> str:
+        if fault := duration_fault(key, text):
+            _refuse("LK016", *fault)
+        return text
+
+    return judge
+
+
+def _key(text: str) -> str:
+    if fault := key_fault(text):
+        _refuse("LK025", *fault)
+    return text
+
+
+def url_meaning(text: str) -> str:
+    """Refuse what is not the address of a store."""
+    try:
+        expand(text, os.environ)
+    except BadUrlError as error:
+        _refuse(error.code, error.fact, error.hint)
+    return text
+
+
+ModeField = Annotated[
+    Mode,
+    Field(title="Whether limits are kept", description="enforce: tasks start at the declared rate. off: no limit."),
+]
+StrategyField = Annotated[
+    Strategy,
+    Field(
+        title="How starts are counted",
+        description="static: in each worker, without a store. token_bucket: one bucket across all workers. "
+        "per_user: one bucket for each value of an argument (key), across all workers.",
+    ),
+]
+RateField = Annotated[
+    str,
+    Field(
+        title="How fast tasks may start",
+        description='A number, a slash, and s, m, h or d: "25/s", "0.5/s"; "10/15m" is 10 every 15 minutes. '
+        'From "1/366d" to "100000/s".',
+        pattern=RATE_PATTERN,
+    ),
+    AfterValidator(_rate),
+]
+BurstField = Annotated[
+    int,
+    Field(
+        title="Tokens the bucket holds",
+        description="How many tasks may start at once after a quiet time.",
+        ge=1,
+        le=1_000_000,
+    ),
+]
+KeyField = Annotated[
+    str,
+    Field(
+        title="The argument that names the user",
+        description='An argument of the task, or a dotted path into it: "user_id", "customer.tenant". '
+        "Required for per_user, and only for it.",
+        pattern=KEY_PATTERN,
+    ),
+    AfterValidator(_key),
+]
+OnLimitField = Annotated[
+    OnLimit,
+    Field(
+        title="When a task can't start in time",
+        description="wait: it waits until it may. drop: it is revoked. fail: it fails with RateLimitExceeded. drop and "
+        "fail hold at once, or after max_wait. Of a task's several limits fail wins over drop over wait; in a task it "
+        "holds in place of on_limit and max_wait of its limits.",
+    ),
+]
+MaxWaitField = Annotated[
+    str,
+    Field(
+        title="How long a task may wait",
+        description='A duration from "10ms" to "366d", since the task first came to a worker: one that would have to '
+        'wait longer is dropped or fails, as on_limit says. Default: "drop" and "fail" wait for nothing. Of several '
+        "limits the shortest holds; in a task it holds in place of its limits'.",
+        pattern=DURATION_PATTERN,
+    ),
+    AfterValidator(_duration("max_wait")),
+]
+OnErrorField = Annotated[
+    OnError,
+    Field(
+        title="When the store can't be asked",
+        description="allow: tasks start without a limit. hold: they wait until the store is back. divide: each worker "
+        "keeps to the rate divided by the number of workers seen last. A task's wins over its limits', a limit's over "
+        "the store's.",
+    ),
+]
+PrefixField = Annotated[
+    str,
+    Field(
+        title="What the store's keys begin with",
+        description="1 to 64 of a-z A-Z 0-9 _ - .",
+        pattern=PREFIX_PATTERN,
+    ),
+]
+TimeoutField = Annotated[
+    str,
+    Field(
+        title="How long to wait for the store",
+        description='A duration from "10ms" to "10s".',
+        pattern=DURATION_PATTERN,
+    ),
+    AfterValidator(_duration("timeout")),
+]
+HoldField = Annotated[
+    str,
+    Field(
+        title="How far ahead a worker holds tasks",
+        description='A duration from "100ms" to "60s": of each bucket, a worker holds what starts within it.',
+        pattern=DURATION_PATTERN,
+    ),
+    AfterValidator(_duration("hold")),
+]
+MostHeldField = Annotated[int, Field(ge=1, le=100_000)]

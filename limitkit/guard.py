@@ -1,0 +1,219 @@
+"""The guard wraps ``task.run`` and has the last word: a task's own code starts with a fresh ticket, or after a take.
+
+It is right alone, too: in a pool or a worker that has no pacer, it takes from the store by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.app.trace import task_has_custom
+from celery.exceptions import Ignore, Retry
+from kombu.entity import Exchange, Queue
+
+from limitkit import ticket
+from limitkit.decision import Take
+from limitkit.errors import RateLimitExceeded, StoreError
+from limitkit.outage import Outage
+from limitkit.recovery import take_both
+from limitkit.stores.memory import MemoryStore
+from limitkit.waiting.copies import came_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from celery.app.task import Task
+
+    from limitkit.decision import Bucket, Decision, GiveBack
+    from limitkit.live import Live
+
+logger = logging.getLogger("limitkit")
+
+_PATIENCE: Final = 0.1
+"""Seconds that a start waits in its pool process for a slot of its own; what is due later is sent back."""
+_PUBLISH_PAUSE: Final = 1.0
+_NOT_CELERYS: Final = ("argsrepr", "kwargsrepr", "compression")
+"""What Celery's own retry leaves out of the message: a sender may hide secrets with the first two."""
+_GUARDED: Final = "_limitkit_guarded"
+_SEEN: Final = object()
+"""What marks a request; a message's headers become attributes of it too, but can't be this."""
+
+
+class Guard:
+    """Admits starts, or sends their messages back."""
+
+    def __init__(self, app: Any, live: Callable[[], Live | None]) -> None:
+        self._app = app
+        self._live = live
+        self._outage = Outage()
+        self._own = MemoryStore()
+        """This process's shares of buckets, while the store is gone."""
+
+    def wrap(self, task: Any) -> None:
+        """Put the guard around a task's own code, outermost, once.
+
+        That is ``run``; for a task class with a ``__call__`` of its own it is that, since Celery calls it first.
+        """
+        if _GUARDED in vars(task):
+            return
+        setattr(task, _GUARDED, True)
+        if task_has_custom(task, "__call__"):
+            self._wrap_call(type(task))
+            return
+        run = task.run
+
+        @functools.wraps(run)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            self.admit(task, args, kwargs)
+            return run(*args, **kwargs)
+
+        task.run = guarded
+
+    def _wrap_call(self, cls: type[Task]) -> None:
+        call = cls.__call__
+        if getattr(call, _GUARDED, False):
+            return
+
+        @functools.wraps(call)
+        def guarded(task: Task, *args: Any, **kwargs: Any) -> Any:
+            if _GUARDED in vars(task):
+                self.admit(task, args, kwargs)
+            return call(task, *args, **kwargs)
+
+        setattr(guarded, _GUARDED, True)
+        cls.__call__ = guarded
+
+    def admit(self, task: Any, args: Any, kwargs: Any) -> None:
+        """Return when the start may happen now.
+
+        Raises Retry when its message was sent back instead, Ignore when it was dropped, and RateLimitExceeded when it
+        fails.
+        """
+        context = task.request_stack.top
+        if context is None or context.called_directly or _is_eager(context) or vars(context).get(_GUARDED) is _SEEN:
+            return
+        setattr(context, _GUARDED, _SEEN)
+        came_back(vars(context))  # where no pacer has seen to it
+        shown = ticket.collect(context)
+        if shown is not None and time.monotonic() <= shown.until:
+            return
+        if shown is not None and shown.refused is not None:
+            raise _exceeded(task, shown.refused)
+        live = self._live()
+        if live is None:
+            return
+        if shown is not None:
+            buckets = shown.buckets
+        else:
+            bound = [limit for limit in live.limits(task) if not limit.local]
+            buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
+        if buckets:
+            self._take(task, context, shown, buckets, live)
+
+    def _take(
+        self, task: Any, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...], live: Live
+    ) -> None:
+        ask = _ask(buckets)
+        undo = shown.undo if shown is not None else ()
+        while True:
+            try:
+                decision = self._ask_store(live, ask, undo, paced=shown is not None)
+            except StoreError as error:
+                if shown is None:  # else the pacer says so
+                    self._outage.lost(error, live.on_errors)
+                retry_after = self._without_store(task, buckets, live, paced=shown is not None)
+            else:
+                self._outage.over(live.rules.store.timeout)
+                undo = ()
+                retry_after = _admitted(decision)
+                if shown is None and retry_after is not None:
+                    self._give_up(task, context, live, retry_after)
+            if retry_after is None:
+                return
+            if self._send_back(task, context, shown, retry_after):
+                raise Retry(ticket.REASON)
+            time.sleep(min(retry_after, _PUBLISH_PAUSE))
+
+    def _give_up(self, task: Any, context: Any, live: Live, retry_after: float) -> None:
+        """Drop or fail what would wait longer than it may; a pacer sees to that before."""
+        patience = live.patience(task)
+        if patience is None or retry_after <= patience.max_wait:
+            return
+        if patience.action == "fail":
+            raise _exceeded(task, retry_after)
+        task.backend.mark_as_revoked(context.id, ticket.REASON, request=context, store_result=not task.ignore_result)
+        raise Ignore(ticket.REASON)
+
+    def _ask_store(self, live: Live, ask: Take, undo: tuple[GiveBack, ...], *, paced: bool) -> Decision:
+        assert live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
+        if not paced and self._outage.recent:
+            return take_both(live.store, self._own, live.headcount.share_of_process, [ask], undo)[0]
+        return live.store.take([ask], undo)[0]
+
+    def _without_store(self, task: Any, buckets: tuple[Bucket, ...], live: Live, *, paced: bool) -> float | None:
+        """Take what a start needs while the store is gone: None when it may be now, else seconds to wait.
+
+        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this process's share is, ``hold`` waits.
+        A worker's share is its pacer's to give, so with one the message goes back.
+        """
+        limits = [bound.limit for bound in live.limits(task) if not bound.local]
+        if any(limit.on_error == "hold" for limit in limits):
+            return _PUBLISH_PAUSE
+        divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
+        if not divided:
+            return None
+        shares = [live.headcount.share_of_process(bucket) for bucket in divided]
+        known = tuple(share for share in shares if share is not None)
+        if paced or len(known) < len(shares):
+            return _PUBLISH_PAUSE
+        return _admitted(self._own.take([_ask(known)])[0])
+
+    def _send_back(self, task: Any, context: Any, shown: ticket.Ticket | None, retry_after: float) -> bool:
+        """Publish the message to its queue again; says whether that could be done."""
+        from limitkit.routes import parkable_queue  # noqa: PLC0415 (the worker's modules are of no use to a sender)
+
+        queue = shown.queue if shown is not None else parkable_queue(self._app, context.delivery_info or {})
+        if queue is None:
+            logger.warning("The queue of %s[%s] can't be told; it waits in its process.", task.name, context.id)
+            return False
+        options: dict[str, Any] = {name: context.get(name) for name in _NOT_CELERYS if context.get(name) is not None}
+        if shown is None:
+            options["countdown"] = retry_after
+        # Or the message would become its own parent.
+        context.called_directly = True
+        try:
+            signature = task.signature_from_request(context, **options)
+            # The queue itself, whatever exchange it is bound to. With no queue Celery takes the default one's name.
+            signature.options["queue"] = Queue(queue, Exchange(), no_declare=True)  # type: ignore[no-untyped-call]
+            signature.apply_async(add_to_parent=False)
+        except Exception as error:  # noqa: BLE001 (whatever a broker's client raises: the task must not fail for it)
+            logger.warning("Can't send %s[%s] back (%r); it waits in its process.", task.name, context.id, error)
+            return False
+        finally:
+            context.called_directly = False
+        return True
+
+
+def _exceeded(task: Any, retry_after: float) -> RateLimitExceeded:
+    return RateLimitExceeded(f"the limits of {task.name} admit this start in {retry_after:.3g} s", retry_after)
+
+
+def _ask(buckets: tuple[Bucket, ...]) -> Take:
+    """Ask for one start: of one bucket a slot that is nearly due can be reserved, several are taken from now."""
+    return Take(buckets, horizon=_PATIENCE if len(buckets) == 1 else 0.0)
+
+
+def _admitted(decision: Decision) -> float | None:
+    """Wait for a slot if there is one; else return in how many seconds there may be."""
+    if not decision.slots:
+        return decision.retry_after
+    time.sleep(decision.slots[0])
+    return None
+
+
+def _is_eager(context: Any) -> bool:
+    """Whether ``apply()`` made this request; what a message says of it does not count."""
+    return bool(context.is_eager and (context.delivery_info or {}).get("is_eager"))

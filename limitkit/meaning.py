@@ -1,0 +1,109 @@
+"""What the model finds wrong in a file whose shape may be broken elsewhere: all of it, placed in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.crossing import MEANINGLESS, OWN_KEYS, SAY_WHAT_THEN, crossed_limit, crossed_task
+from limitkit.model import RateLimits, errors
+from limitkit.wording import quote, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.errors import Problem
+    from limitkit.source import Document
+
+_OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode"})
+
+
+def check(document: Document) -> tuple[RateLimits | None, list[Problem]]:
+    """Judge the meaning: the model, or None when anything is wrong, and the problems; warnings are among them."""
+    model, found = errors(document.data)
+    problems = [_placed(document, error) for error in found if error["type"] == "meaning"]
+    problems += _crossed(document)
+    problems += _unknown_limits(document)
+    problems += _meaningless(document)
+    problems += _unused_limits(document)
+    if any(problem.severity == "error" for problem in problems):
+        model = None
+    return model, problems
+
+
+def _placed(document: Document, error: dict[str, Any]) -> Problem:
+    said = error["ctx"]
+    return document.problem(said["code"], tuple(error["loc"]), said["fact"], said["hint"])
+
+
+def _crossed(document: Document) -> Iterator[Problem]:
+    for section, judge in (("limits", crossed_limit), ("tasks", crossed_task)):
+        for name, table in _table(document.data.get(section)).items():
+            for fault in judge(table) if isinstance(table, dict) else ():
+                path = (section, name, fault.key) if fault.key else (section, name)
+                yield document.problem(fault.code, path, fault.fact, fault.hint, at=fault.at)
+
+
+def _unknown_limits(document: Document) -> Iterator[Problem]:
+    known = _table(document.data.get("limits"))
+    for task, table in _table(document.data.get("tasks")).items():
+        names = _table(table).get("limits")
+        for index, name in enumerate(names if isinstance(names, list) else ()):
+            if isinstance(name, str) and name not in known:
+                hint = suggest(name, known) or f"declare it: [limits.{_header(name)}]"
+                fact = f"there is no limit {quote(name)} in this file"
+                yield document.problem("LK022", ("tasks", task, "limits", index), fact, hint)
+
+
+def _meaningless(document: Document) -> Iterator[Problem]:
+    """Find what a task says of its named limits and none of them can do."""
+    known = _table(document.data.get("limits"))
+    for task, table in _table(document.data.get("tasks")).items():
+        names = _table(table).get("limits")
+        limits = [_table(known.get(name)) for name in names if isinstance(name, str)] if isinstance(names, list) else []
+        for key in [key for key in MEANINGLESS if isinstance(names, list) and key in table]:
+            fact, hint = "", "take it out"
+            if not names:
+                fact = "the task has no limit"
+            elif key == "on_error" and all(limit.get("strategy") == "static" for limit in limits):
+                fact = "its limits are static and never ask the store"
+            elif key == "max_wait" and "on_limit" not in table and not any(map(_gives_up, limits)):
+                fact, hint = "its limits let tasks wait, however long that is", SAY_WHAT_THEN
+            if fact:
+                fact = f"{fact}, so {key} has no meaning here"
+                yield document.problem(MEANINGLESS[key], ("tasks", task, key), fact, hint, at="key")
+
+
+def _gives_up(limit: dict[str, Any]) -> bool:
+    return bool(limit.get("on_limit", "wait") != "wait")
+
+
+def _unused_limits(document: Document) -> Iterator[Problem]:
+    """Warn of limits that nothing names; what stands under a misspelt key counts as a name, too."""
+    limits = _table(document.data.get("limits"))
+    elsewhere = {key: value for key, value in document.data.items() if key not in RateLimits.model_fields}
+    used = set(_strings([document.data.get("tasks"), elsewhere])) if limits else set()
+    for name in limits:
+        if name not in used:
+            hint = f"name it in a task, limits = [{quote(name)}], or take it out"
+            path = ("limits", name)
+            yield document.problem("LK030", path, "no task names this limit", hint, at="header", severity="warning")
+
+
+def _strings(value: object) -> Iterator[str]:
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, dict):
+            todo.extend(value for key, value in each.items() if key not in _OWN)
+        elif isinstance(each, list):
+            todo.extend(each)
+
+
+def _table(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _header(name: str) -> str:
+    return name if name.replace("_", "a").replace("-", "a").isalnum() and name.isascii() else quote(name)

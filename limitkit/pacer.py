@@ -1,0 +1,294 @@
+"""The pacer stands where Celery's consumer hands requests to the pool, and lets each through when its slot comes.
+
+It lives in the worker's main process, on the consumer's event loop. A request over its limit waits in a lane,
+unacknowledged; the prefetch window grows by one meanwhile, so that other tasks flow past. What is decided here is
+when; ``limitkit.guard`` has the last word at the start itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from celery import signals
+from celery.worker import state
+
+from limitkit import asking
+from limitkit.agenda import Agenda
+from limitkit.alone import Alone
+from limitkit.errors import StoreError
+from limitkit.handover import HandOver
+from limitkit.impatience import Impatience
+from limitkit.lane import NEVER, Held
+from limitkit.lanes import Lanes
+from limitkit.processes import Processes
+from limitkit.revoked import is_revoked, may_be_revoked
+from limitkit.routes import priority_of
+from limitkit.scaling import scale
+from limitkit.tokens import Tokens
+from limitkit.waiting.copies import came_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from limitkit.dials import Dials
+    from limitkit.lane import Lane
+    from limitkit.live import BoundLimit, Live
+    from limitkit.waiting.parking import Parking
+    from limitkit.window import Window
+
+logger = logging.getLogger("limitkit")
+
+_PAUSE: Final = 1.0
+"""Seconds until what is held is looked at again, when something has failed."""
+_MOST_PLANS: Final = 32
+"""Lanes that ask the store in one call, which bounds the time that Redis needs for it."""
+_SWEEP_EVERY: Final = 1.0
+_MOST_SWEPT: Final = 100
+"""Revoked requests that one sweep lets go of: for each, the result backend is written to."""
+
+
+class Pacer:
+    """Hands a request to the pool when all of its limits admit it and a pool process is free.
+
+    A process first, the tokens second: tokens taken for a busy pool would be stale at the start. All state is
+    touched from the consumer's event loop only.
+    """
+
+    def __init__(self, consumer: Any, live: Live, parking: Parking, window: Window, dials: Dials) -> None:
+        self._live = live
+        self._dials = dials
+        self._consumer = consumer
+        self._through = consumer.on_task_request
+        self._parking = parking
+        self._window = window
+        self._tokens = Tokens(live)
+        self._agenda = Agenda(consumer.timer, self.pump)
+        self._processes = Processes(consumer.controller.semaphore, self.pump)
+        self._hand_over = HandOver(consumer, self._tokens, self._on_late)
+        self._arrivals = itertools.count()
+        self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
+        self._impatience = Impatience(live, self._through, self._lanes.drop)
+        self._lanes.on_leave = self._impatience.forget
+        self._alone = Alone(self._tokens, self._lanes, self._start)
+        self._squeezed: list[Held] = []
+        self._pumping = False
+        self._now = self._swept = 0.0
+        signals.task_revoked.connect(self._on_revoked)
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def __call__(self, request: Any) -> None:
+        """Take a request in; it starts now or waits its turn. In place of ``consumer.on_task_request``."""
+        came_back(request.request_dict)
+        limits = self._live.limits(request.task)
+        if not limits:
+            self._through(request)
+            return
+        state.reserved_requests.discard(request)
+        try:
+            order = priority_of(request.message, self._consumer.connection), next(self._arrivals)
+            self._hold(request, limits, order, time.monotonic())
+        except Exception:
+            logger.exception("%s can't be paced; the guard limits it in the pool.", request)
+            state.task_reserved(request)
+            self._through(request)
+            return
+        self.pump()
+        if self._squeezed:
+            self._let_go()
+
+    def _hold(
+        self, request: Any, limits: tuple[BoundLimit, ...], order: tuple[int, int], since: float, *, new: bool = True
+    ) -> None:
+        buckets = self._dials.buckets(request.task, limits, request.args, request.kwargs)
+        held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
+        self._lanes.add(held)
+        now = time.monotonic()
+        if self._impatience.watch(held, self._parking.ahead(held, now), now):
+            return
+        if new:
+            elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
+            if elsewhere is not None:
+                self._leave(held, elsewhere)
+                return
+        self._window.widen(held)
+        if held.squeezed:
+            self._squeezed.append(held)
+        self._lanes.enter(held)
+
+    def _leave(self, held: Held, lane: Lane | None = None) -> None:
+        """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
+        lane = lane or held.slowest(time.monotonic())
+        self._lanes.drop(held)
+        self._parking.add(held, lane, time.monotonic())
+
+    def _let_go(self) -> None:
+        """Park what takes a place in a window that can't grow, and won't start soon."""
+        squeezed = [held for held in self._squeezed if held in self._lanes.held]
+        self._squeezed = []
+        for held in squeezed:
+            if len(self._squeezed) < self._window.room and held.starts_soon(self._now):
+                self._squeezed.append(held)
+            elif self._parking.may_leave(held):
+                self._leave(held)
+
+    def _on_revoked(self, sender: Any, request: Any, **_: Any) -> None:
+        """Have another come back for one that was revoked or has expired: it does not use its turn."""
+        limits = self._live.limits(sender)
+        if limits:
+            buckets = self._dials.buckets(sender, limits, request.args or (), request.kwargs or {})
+            self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
+
+    def _start(self, admitted: asking.Admitted) -> None:
+        self._lanes.leave(admitted.held)
+        self._processes.use()
+        self._hand_over(admitted)
+
+    def _on_late(self, used: list[tuple[Lane, float]], started: float) -> None:
+        """Count a late start of static limits as of when it was."""
+        for lane, ahead in used:
+            self._lanes.return_slots(lane)
+            self._tokens.postpone(lane, started - lane.tolerance, ahead)
+            if lane.waiting and not lane.ready and not lane.mover:
+                self._agenda.schedule(lane, started)
+        self.pump()
+
+    # -- the pump -------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Do all that is due: let requests start, ask the store, set the timer. Never raises."""
+        self._agenda.pressing = True
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._agenda.pressing:
+                self._agenda.pressing = False
+                self._step()
+                if not self._agenda.pressing:
+                    self._processes.release()  # the next in the semaphore's line may be this pacer: then once more
+        except Exception:
+            logger.exception("The pacer failed; what it holds is looked at again in a second.")
+            self._lanes.start_over(time.monotonic() + _PAUSE)
+            self._processes.release()
+        finally:
+            self._pumping = False
+            sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
+            self._agenda.set_timer(min(sweep, self._parking.due, self._impatience.due))
+
+    def _step(self) -> None:
+        self._now = now = time.monotonic()
+        self._agenda.call_up(now)
+        if now - self._swept >= _SWEEP_EVERY:
+            self._swept = now
+            self._sweep(now)
+        self._parking.work(self._lanes.by_key, len(self._lanes.held), now)
+        self._impatience.look(now)
+        plans = self._plans(now)
+        if plans:
+            self._carry_out(plans)
+        else:
+            self._tokens.flush()
+
+    def _plans(self, now: float) -> list[asking.Plan]:
+        """Give the processes at hand to the first lanes in the line, and stand in line for more."""
+        line, processes = self._agenda.line, self._processes
+        plans: list[asking.Plan] = []
+        allotted = ahead = 0
+        self._lanes.unkeep_ready()
+        while line and len(plans) < _MOST_PLANS:
+            lane = line[0]
+            if not self._lanes.settle(lane, now):
+                line.popleft().ready = False
+                continue
+            wanted = asking.wanted(lane, now)
+            got = min(wanted, processes.seize(allotted + wanted) - allotted)
+            if wanted and not got:
+                # The pool is busy. What starts within a moment may have its token now, so that one call serves many.
+                ahead += 1
+                if not plans or ahead > asking.soon(lane, processes.wait):
+                    break
+            allotted += got
+            plans.append(asking.Plan(lane, got, ahead=bool(wanted) and not got))
+            line.popleft().ready = False
+        if line:
+            processes.claim(len(line), behind=int(line[0].early))
+            lanes = [lane for lane in line if lane.waiting]
+            heads = [held.request for lane in lanes for held in lane.waiting[: asking.wanted(lane, now)]]
+            self._agenda.pressing |= scale(self._consumer.controller, heads)
+        return plans
+
+    def _carry_out(self, plans: list[asking.Plan]) -> None:
+        takes = [take for plan in plans for take in plan.takes(self._now, self._tokens.own, self._processes)]
+        try:
+            decisions = iter(self._tokens.take(takes) if takes else ())
+        except StoreError:
+            self._without_store([plan for plan in plans if not plan.lane.local])
+            plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
+        now = time.monotonic()
+        for plan in plans:
+            plan.settle(decisions, now, self._tokens.own)
+            self._tokens.give_back_later(plan.returns)
+            for lane, due in plan.frees:
+                self._lanes.let_come(lane, due)
+            self._start_and_move(plan)
+            self._lanes.rest(plan.lane, plan.due)
+            plan.lane.early = plan.early
+        for plan in plans:  # only now is it known which processes nobody used
+            if plan.keeps:
+                self._lanes.keep_process(plan.lane, plan.keeps)
+
+    def _start_and_move(self, plan: asking.Plan) -> None:
+        for admitted in plan.starts:
+            self._start(admitted)
+        for held, lane, due in plan.moves:
+            self._lanes.move(held, lane, due)
+
+    def _without_store(self, plans: Iterable[asking.Plan]) -> None:
+        """Let requests start without their shared limits, on this worker's share, or not at all, as they say."""
+        now = time.monotonic()
+        for plan in plans:
+            self._start_and_move(plan)
+            due = self._alone.start(plan.lane, plan.processes - len(plan.starts), now)
+            self._lanes.rest(plan.lane, due)
+
+    def _sweep(self, now: float) -> None:
+        """Let go of what was revoked, has expired, or was held as long as it may be."""
+        for held in self._parking.outstaying(self._lanes.held, now):
+            self._leave(held)
+        suspects = [held for held in self._lanes.held if may_be_revoked(held.request)]
+        for held in suspects[:_MOST_SWEPT]:
+            if is_revoked(held.request):
+                self._lanes.drop(held)
+
+    # -- connections and rates ------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Learn what the broker of a new connection can do."""
+        self._window.connected()
+        self._parking.connected()
+        self.pump()
+
+    def reconsider(self) -> None:
+        """Ask again for all that waits, since a rate was changed."""
+        waiting = list(self._lanes.held)
+        for held in waiting:
+            self._lanes.drop(held)
+        for held in waiting:
+            self._hold(held.request, self._live.limits(held.request.task), held.order, held.since, new=False)
+        self.pump()
+
+    def forget(self) -> None:
+        """Forget what was held: the connection is gone, and the broker delivers it again."""
+        for held in self._lanes.held:
+            state.requests.pop(held.request.id, None)
+        self._squeezed.clear()
+        self._lanes.forget()
+        self._processes.forget()
+        self._parking.forget()
+        self._impatience.clear()
+        self._tokens.flush()
+        self._agenda.set_timer(NEVER)

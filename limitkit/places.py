@@ -1,0 +1,123 @@
+"""Where the keys, values and table headers of a TOML text stand, as tree-sitter sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import tomli
+import tree_sitter_toml
+from tree_sitter import Language, Parser
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from limitkit.wording import Path
+
+_KEYS = frozenset({"bare_key", "quoted_key", "dotted_key"})
+
+
+@dataclass
+class Places:
+    """Rows and byte columns, from 0, of what a text declares; ``find`` turns them into lines and columns."""
+
+    lines: list[bytes]
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    headers: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _implied: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _lengths: dict[Path, int] = field(default_factory=dict)
+    """How many tables an array of tables has so far."""
+
+    @classmethod
+    def of(cls, text: str) -> Places:
+        """Find all places in a text that tomli has accepted."""
+        source = text.encode()
+        places = cls(source.split(b"\n"))
+        for node in Parser(Language(tree_sitter_toml.language())).parse(source).root_node.named_children:
+            if node.type == "pair":
+                places._pair(node, ())
+            elif node.type in {"table", "table_array_element"}:
+                places._table(node)
+        return places
+
+    def find(self, path: Path, at: str) -> tuple[int, int]:
+        """Line and column, from 1, in Unicode characters; of the nearest thing around it when it isn't known."""
+        tables = (self.headers, self._implied, self.keys)
+        wanted = {"key": (self.keys, *tables), "value": (self.values, *tables), "header": tables}[at]
+        while path:
+            for places in wanted:
+                if path in places:
+                    row, column = places[path]
+                    return row + 1, len(self.lines[row][:column].decode(errors="replace")) + 1
+            path, wanted = path[:-1], tables
+        return 1, 1
+
+    def _table(self, node: Node) -> None:
+        children = node.named_children
+        if not children or children[0].type not in _KEYS:
+            return
+        place = (node.start_point.row, node.start_point.column)
+        path: Path = ()
+        parts = _parts(children[0])
+        for index, (name, part) in enumerate(parts):
+            path = (*path, name)
+            self.keys.setdefault(path, part)
+            last = index == len(parts) - 1
+            if last and node.type == "table_array_element":
+                self.values.setdefault(path, place)
+                self._lengths[path] = self._lengths.get(path, 0) + 1
+            if path in self._lengths:
+                path = (*path, self._lengths[path] - 1)
+            self._implied.setdefault(path, place)
+        self.headers[path] = place
+        self.values.setdefault(path, place)
+        for child in children[1:]:
+            if child.type == "pair":
+                self._pair(child, path)
+
+    def _pair(self, node: Node, table: Path) -> None:
+        """Note a pair, and what is inside its value; a stack in place of recursion, since nesting may be deep."""
+        todo: list[tuple[Node, Path]] = [(node, table)]
+        while todo:
+            pair, around = todo.pop()
+            children = pair.named_children
+            if len(children) < 2 or children[0].type not in _KEYS:  # noqa: PLR2004 - a key and a value
+                continue
+            path = around
+            for name, part in _parts(children[0]):
+                path = (*path, name)
+                self.keys.setdefault(path, part)
+                self._implied.setdefault(path, part)
+            todo.extend(self._value(children[1], path))
+
+    def _value(self, node: Node, path: Path) -> list[tuple[Node, Path]]:
+        pairs: list[tuple[Node, Path]] = []
+        todo: list[tuple[Node, Path]] = [(node, path)]
+        while todo:
+            value, where = todo.pop()
+            self.values[where] = (value.start_point.row, value.start_point.column)
+            if value.type == "array":
+                items = [child for child in value.named_children if child.type not in {"comment", "ERROR"}]
+                todo.extend((item, (*where, index)) for index, item in enumerate(items))
+            elif value.type == "inline_table":
+                pairs.extend((child, where) for child in value.named_children if child.type == "pair")
+        return pairs
+
+
+def _parts(node: Node) -> list[tuple[str, tuple[int, int]]]:
+    """Split a key into its names, each with its place."""
+    parts = []
+    while node.type == "dotted_key":
+        inner = node.named_children
+        parts.append(_name(inner[-1]))
+        node = inner[0]
+    return [_name(node), *reversed(parts)]
+
+
+def _name(node: Node) -> tuple[str, tuple[int, int]]:
+    text = (node.text or b"").decode()
+    if node.type == "quoted_key":
+        # Escapes are tomli's business: it is the parser of record.
+        text = next(iter(tomli.loads(f"{text} = 0"))) if "\\" in text else text[1:-1]
+    return text, (node.start_point.row, node.start_point.column)

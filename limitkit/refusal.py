@@ -1,0 +1,107 @@
+"""Why a worker refuses to start, and what it warns of: it never runs without limits because of its config."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.concurrency import get_implementation
+
+from limitkit import appcheck
+from limitkit.errors import StoreError
+from limitkit.storechoice import store_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.config import Config
+    from limitkit.declared import Limit
+    from limitkit.errors import Problem
+    from limitkit.stores import Store
+    from limitkit.wording import Path
+
+logger = logging.getLogger("limitkit")
+
+NO_STORE: Final = "LK050"
+MEMORY_IN_PREFORK: Final = "LK051"
+RATE_LIMITS_DISABLED: Final = "LK052"
+STORE_EVICTS: Final = "LK053"
+
+
+def refusals(config: Config, worker: Any) -> list[Problem]:
+    """Find what makes it impossible to keep the limits in this worker, in the order of the file."""
+    limited = list(_in_force(config))
+    if not limited:
+        return []
+    tasks = worker.app.tasks
+    found = [problem for problem in appcheck.missing_keys(config, tasks) if problem.severity == "error"]
+    found += _store_problems(config, worker, limited)
+    if worker.disable_rate_limits:
+        fact = "rate limits are switched off for this worker, so its tasks would start without them"
+        hint = "take out worker_disable_rate_limits and --disable-rate-limits, or set LIMITKIT_MODE=off"
+        found.append(config.document.problem(RATE_LIMITS_DISABLED, (), fact, hint))
+    return sorted(found, key=lambda problem: (problem.line, problem.column))
+
+
+def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> None:
+    """Log what works, but not as one might think."""
+    rules, tasks = config.rules, worker.app.tasks
+    if rules.mode != config.file_mode:
+        logger.warning('LIMITKIT_MODE=%s wins over mode = "%s" in %s.', rules.mode, config.file_mode, rules.path)
+    for problem in (
+        *config.warnings,
+        *appcheck.unknown_tasks(config, tasks),
+        *appcheck.ambiguous_patterns(config, tasks),
+        *appcheck.own_rate_limits(config, tasks),
+        *_eviction(config, store),
+    ):
+        logger.warning("%s", problem)
+    static = sorted({limit.name for _, limit in _in_force(config) if limit.strategy == "static"})
+    if static and not paced:
+        logger.warning(
+            "This worker has no pacer, which needs the prefork pool and a broker with an event loop (Redis, RabbitMQ): "
+            "the static limits of %s are not kept here, and what is over a shared limit goes back to its queue; "
+            "use -P prefork to keep them all.",
+            ", ".join(static),
+        )
+
+
+def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
+    """Find whether the store may drop buckets that are in use; that it can't be asked is said when a task comes."""
+    if store is None or all(limit.strategy == "static" for _, limit in _in_force(config)):
+        return
+    try:
+        policy = store.evicts()
+    except StoreError as error:
+        logger.debug("The store does not tell its maxmemory-policy: %s", error)
+        return
+    if policy:
+        fact = f"the store's maxmemory-policy is {policy}, so it may drop buckets, and a bucket that is dropped is full"
+        hint = 'set it to "noeviction", or use a Redis of its own for the limits'
+        path = ("store", "url") if config.rules.store.url else ()
+        yield config.document.problem(STORE_EVICTS, path, fact, hint, severity="warning")
+
+
+def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
+    """Yield the limits that some entry uses, each with the place where it is declared."""
+    rules = config.rules
+    for entry in (*rules.exact.values(), *rules.patterns):
+        for limit in entry.limits:
+            if limit.mode == "enforce":
+                yield ("tasks", entry.pattern) if limit.own else ("limits", limit.name), limit
+
+
+def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit]]) -> Iterator[Problem]:
+    shared = [path for path, limit in limited if limit.strategy != "static"]
+    url = store_url(worker.app, config.rules.store)
+    if not shared:
+        return
+    if url is None:
+        fact = "this limit needs a store, and there is neither store.url nor a Redis broker or result backend"
+        yield config.document.problem(
+            NO_STORE, shared[0], fact, 'write [store] with url = "redis://…", or strategy = "static"', at="header"
+        )
+    elif url.startswith("memory://") and get_implementation(worker.pool_cls).uses_semaphore:
+        fact = "memory:// holds the buckets of one process, and this worker's pool has several"
+        hint = "name a Redis, or use another pool (-P threads or -P solo)"
+        yield config.document.problem(MEMORY_IN_PREFORK, ("store", "url"), fact, hint)

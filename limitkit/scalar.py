@@ -1,0 +1,57 @@
+"""What is wrong with a rate, a duration or a key as text: a fact and a hint, or nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from limitkit.units import parse_duration, parse_rate
+from limitkit.wording import quote
+
+DURATIONS: Final = {
+    "timeout": ("10ms", "10s"),
+    "max_wait": ("10ms", "366d"),
+    "hold": ("100ms", "60s"),
+}
+"""The least and the most of each key that is a duration."""
+_LONGEST: Final = 64  # characters of a rate or a duration: more digits than that stand for nothing in range
+
+
+def _split(error: ValueError, text: str) -> tuple[str, str]:
+    """Part a unit's error in fact and hint, with a text of any length shown in one short line."""
+    fact, _, hint = str(error).replace(f'"{text}"', quote(text), 1).partition("; ")
+    return fact, hint
+
+
+def rate_fault(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with a rate, as fact and hint; None when it is one."""
+    if len(text) > _LONGEST:
+        return f"{quote(text)} is out of range", 'write a rate from "1/366d" to "100000/s"'
+    try:
+        parse_rate(text)
+    except ValueError as error:
+        return _split(error, text)
+    return None
+
+
+def duration_fault(key: str, text: str) -> tuple[str, str] | None:
+    """Say what is wrong with the duration of one of ``DURATIONS``, as fact and hint; None when it is one."""
+    least, most = DURATIONS[key]
+    hint = f"write a duration from {quote(least)} to {quote(most)}"
+    if len(text) > _LONGEST:
+        return f"{quote(text)} is out of range", hint
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        return _split(error, text)
+    in_range = parse_duration(least) <= seconds <= parse_duration(most)
+    return None if in_range else (f"{quote(text)} is out of range", hint)
+
+
+def key_fault(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with a ``key``, as fact and hint; None when it is an argument's name or a dotted path."""
+    if text.startswith("headers:"):
+        return f"{quote(text)} asks for a message header, which can't be a key yet", "name one of the task's arguments"
+    if not text.partition(".")[0].isidentifier() or not all(text.split(".")):
+        hint = 'write an argument\'s name, or a dotted path into it, e.g. "user_id" or "customer.tenant"'
+        return f"{quote(text)} is not the name of an argument", hint
+    return None

@@ -1,0 +1,139 @@
+"""A config file as bytes: its TOML as plain values, and where each key and value stands.
+
+tomli is the parser of record: what it says is the data, and what it refuses is refused. tree-sitter only
+says where things are; where it can't follow, a problem is placed at the nearest key that it knows.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, Literal
+
+import tomli
+
+from limitkit.errors import ConfigError, Problem, Severity
+from limitkit.places import Places
+from limitkit.wording import dotted, one_line
+
+if TYPE_CHECKING:
+    import os
+
+    from limitkit.wording import Path
+
+At = Literal["key", "value", "header"]
+_BOM = b"\xef\xbb\xbf"
+_NAMESPACE = re.compile(r"\(['\"].*\)")
+_LONG_NUMBER = re.compile(r"[0-9][0-9_]{1000,}")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's data, and the places of its keys, values and table headers."""
+
+    path: str
+    text: str
+    data: dict[str, Any]
+
+    @cached_property
+    def places(self) -> Places:
+        """Where each key, value and header stands; found when first asked for."""
+        return Places.of(self.text)
+
+    def place(self, path: Path, at: At = "value") -> tuple[int, int]:
+        """Line and column of a key, a value or a table's header, or of the nearest one around it."""
+        return self.places.find(path, at)
+
+    def problem(
+        self, code: str, path: Path, fact: str, hint: str, *, at: At = "value", severity: Severity = "error"
+    ) -> Problem:
+        """Make a problem that names the key, and is placed at it, at its value, or at its table's header."""
+        line, column = self.place(path, at)
+        sentence = f"{dotted(path)}: {fact}" if path else fact
+        message = one_line(f"{sentence}; {hint}" if hint else sentence)
+        return Problem(self.path, line, column, code, message, one_line(hint), severity)
+
+
+def read(path: str | os.PathLike[str]) -> Document:
+    """Read and parse a file.
+
+    Raises ConfigError, with ``unreadable`` set when the file's bytes can't be had at all.
+    """
+    try:
+        content = FilePath(path).read_bytes()
+    except IsADirectoryError:
+        raise _unreadable(path, "is a folder", "name the file in it, e.g. ratelimits.toml") from None
+    except PermissionError:
+        raise _unreadable(path, "may not be read", "give its reader the permission") from None
+    except FileNotFoundError:
+        raise _unreadable(path, "does not exist", "name an existing file") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _unreadable(path, f"can't be read ({reason})", "name a file that can be read") from None
+    return parse(content, str(path))
+
+
+def parse(content: str | bytes, path: str) -> Document:
+    """Parse TOML; ``path`` is what problems are reported under. Raises ConfigError for what is not TOML."""
+    content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    if content.startswith(_BOM):
+        raise _refused(path, (1, 1), "LK003", "the file begins with a byte order mark", "save it as UTF-8 without BOM")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, content, error) from None
+    if not text.strip():
+        raise _refused(path, (1, 1), "LK004", "the file is empty", "write version = 1 and the limits, or remove it")
+    try:
+        return Document(path, text, tomli.loads(text))
+    except tomli.TOMLDecodeError as error:
+        raise _syntax(path, error) from None
+    except RecursionError:
+        fact, hint = "values are nested too deep to be read", "a config needs three levels"
+        raise _refused(path, (1, 1), "LK005", fact, hint) from None
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        found = _LONG_NUMBER.search(text)
+        place = _line_and_column(text, found.start() if found else 0)
+        raise _refused(path, place, "LK005", "a number has too many digits", "write a smaller one") from None
+
+
+def _syntax(path: str, error: tomli.TOMLDecodeError) -> ConfigError:
+    line, column = error.lineno, error.colno
+    fact = error.msg
+    if fact.startswith("Cannot "):  # tomli notices a second declaration at its end; people look for its beginning
+        text = error.doc.split("\n")[line - 1]
+        column = len(text) - len(text.lstrip()) + 1
+    fact = _NAMESPACE.sub(_in_toml_words, fact)
+    return _refused(path, (line, column), "LK005", f"not TOML: {fact[0].lower()}{fact[1:]}", "mend the syntax here")
+
+
+def _in_toml_words(namespace: re.Match[str]) -> str:
+    try:
+        return dotted(tuple(ast.literal_eval(namespace.group())))
+    except (SyntaxError, ValueError):
+        return namespace.group()
+
+
+def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> ConfigError:
+    place = _line_and_column(content[: error.start].decode(), error.start)
+    fact = f"the byte 0x{content[error.start]:02x} is not UTF-8, which TOML must be"
+    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    hint = "it looks like UTF-16; save it as UTF-8" if utf16 else "save the file as UTF-8"
+    return _refused(path, place, "LK002", fact, hint)
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _refused(path: str, place: tuple[int, int], code: str, fact: str, hint: str) -> ConfigError:
+    return ConfigError([Problem(path, *place, code, one_line(f"{fact}; {hint}"), hint)])
+
+
+def _unreadable(path: str | os.PathLike[str], fact: str, hint: str) -> ConfigError:
+    problem = Problem(str(path), 1, 1, "LK001", f"the file {fact}; {hint}", hint)
+    return ConfigError([problem], unreadable=True)

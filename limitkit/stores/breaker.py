@@ -1,0 +1,58 @@
+"""A circuit breaker: a store that failed is left alone for a moment, so that an event loop is not blocked by it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from limitkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.decision import Decision, GiveBack, Take
+    from limitkit.stores import Store
+
+T = TypeVar("T")
+
+_PAUSE: Final = 1.0
+"""Seconds in which a store that failed is not asked again: an event loop loses one timeout a second."""
+
+
+class Breaker:
+    """A store that counts as gone for a second once it has failed, and says so without a call."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._closed_until = 0.0
+
+    def take(
+        self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
+    ) -> list[Decision]:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.note(key, name, now_us=now_us))
+
+    def evicts(self) -> str:
+        """Ask the store, if it has not failed less than a second ago; that it won't tell is no failure."""
+        self._check()
+        return self.store.evicts()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def _ask(self, ask: Callable[[], T]) -> T:
+        self._check()
+        try:
+            return ask()
+        except StoreError:
+            self._closed_until = time.monotonic() + _PAUSE
+            raise
+
+    def _check(self) -> None:
+        if time.monotonic() < self._closed_until:
+            raise StoreError("the store failed less than a second ago")

@@ -1,0 +1,212 @@
+"""Buckets in a Redis Cluster: each limit's on the node that has its slot, on that node's clock."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from hashlib import sha1
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.retry import Retry
+
+from limitkit.decision import Decision, GiveBack, Take
+from limitkit.stores.reason import store_error
+from limitkit.stores.script import SCRIPTS, answers, question
+from limitkit.stores.sentinel import url_options
+from limitkit.storeurl import servers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+T = TypeVar("T")
+
+_PORT: Final = 6379
+_NAMES: Final = {name: sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}  # noqa: S324
+"""How Redis names the scripts."""
+_FAILURES: Final = (RedisError, RedisClusterException, OSError, TypeError, ValueError)
+
+
+class _Call(NamedTuple):
+    """What one slot is asked in one call of the script."""
+
+    takes: list[Take]
+    give_backs: list[GiveBack]
+
+
+class ClusterStore:
+    """Token buckets of a Redis Cluster.
+
+    What is asked of one slot is one call of the script, and the calls of one node are one round trip. A group whose
+    buckets are on several slots is taken from one slot after the other, the slowest bucket's first, and given back
+    when a later one refuses. In between others may see the first without its token: they are refused, for that
+    moment, and never admitted beyond a limit. What they take meanwhile can't be told from what is to go back, so then
+    the token is lost. Such a group never reserves slots ahead: two nodes have two clocks.
+
+    It can't be bounded by a timeout, as redis-py may ask every node for the others.
+    """
+
+    def __init__(self, url: str, timeout: float) -> None:
+        hosts, single = servers(url, _PORT)
+        self._hosts = dict.fromkeys(hosts)
+        """The nodes of the address, then those that were found: any of them can name the others."""
+        self._named = len(self._hosts)
+        self._options = {
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "require_full_coverage": False,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        self._url = single
+        self._client: Any = None
+        self._pid = -1
+
+    def take(
+        self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
+    ) -> list[Decision]:
+        """Give back, then take, in the order given; a group on several slots in a step of its own."""
+        return self._guarded(lambda client: self._take(client, takes, give_backs, now_us))
+
+    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
+        """Note that this one is there, and return how many have been in the last 15 seconds."""
+        asked = ([key], ["" if now_us is None else now_us, name])
+        return self._guarded(lambda _: int(self._run("note", [asked])[0]))
+
+    def evicts(self) -> str:
+        """Return the first ``maxmemory-policy`` of a master that is not ``noeviction``."""
+        try:
+            client = self._connect()
+            policies = [
+                client.get_redis_connection(node).info("memory")["maxmemory_policy"] for node in client.get_primaries()
+            ]
+        except (*_FAILURES, KeyError) as error:
+            raise store_error(error) from error
+        return next((policy for policy in policies if policy != "noeviction"), "")
+
+    def close(self) -> None:
+        """Close the connections that this process opened."""
+        if self._pid == os.getpid():
+            self._client.close()
+            self._client.disconnect_connection_pools()
+            self._pid = -1
+
+    def _connect(self) -> Any:
+        """Return the client, made once in each process and after each failure."""
+        if self._pid != os.getpid():
+            options = self._options | url_options(self._url)
+            options.pop("db", None)
+            nodes = [cast("Any", ClusterNode)(*host) for host in self._hosts]
+            self._client = cast("Any", RedisCluster)(startup_nodes=nodes, **options)
+            self._client.cluster_error_retry_attempts = 0  # how redis-py before 6 names it
+            self._pid = os.getpid()
+            found = [(node.host, node.port) for node in self._client.get_nodes()]
+            self._hosts = dict.fromkeys([*list(self._hosts)[: self._named], *found])
+        return self._client
+
+    def _guarded(self, ask: Callable[[Any], T]) -> T:
+        try:
+            return ask(self._connect())
+        except _FAILURES as error:
+            self.close()  # after a failover the next one looks for the nodes anew
+            raise store_error(error) from error
+
+    def _take(
+        self, client: Any, takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None
+    ) -> list[Decision]:
+        decisions: dict[int, Decision] = {}
+        gifts, line = list(give_backs), dict[int, Take]()
+        for index, ask in enumerate(takes):
+            if len({client.keyslot(bucket.key) for bucket in ask.buckets}) == 1:
+                line[index] = ask
+                continue
+            decisions |= self._together(line, gifts, now_us)
+            gifts, line = [], {}
+            decisions[index] = self._across(ask, now_us)
+        decisions |= self._together(line, gifts, now_us)
+        return [decisions[index] for index in range(len(takes))]
+
+    def _together(self, line: dict[int, Take], gifts: Iterable[GiveBack], now_us: int | None) -> dict[int, Decision]:
+        """Give back, and take from groups that are on one slot each; all of one slot in one call."""
+        calls: defaultdict[int, _Call] = defaultdict(lambda: _Call([], []))
+        indexes: defaultdict[int, list[int]] = defaultdict(list)
+        for gift in gifts:
+            calls[self._client.keyslot(gift.bucket.key)].give_backs.append(gift)
+        for index, ask in line.items():
+            slot = self._client.keyslot(ask.buckets[0].key)
+            calls[slot].takes.append(ask)
+            indexes[slot].append(index)
+        answered = self._calls(list(calls.values()), now_us)
+        return {
+            index: decision
+            for slot, decisions in zip(calls, answered, strict=True)
+            for index, decision in zip(indexes[slot], decisions, strict=True)
+        }
+
+    def _across(self, ask: Take, now_us: int | None) -> Decision:
+        """Take from a group that is on several slots: as many starts as all of them admit now."""
+        parts: defaultdict[int, list[int]] = defaultdict(list)
+        for index, bucket in enumerate(ask.buckets):
+            parts[self._client.keyslot(bucket.key)].append(index)
+        slowest_first = sorted(parts.values(), key=lambda part: -max(ask.buckets[i].interval_us for i in part))
+        count = min(ask.count, ask.ready)
+        found: list[tuple[tuple[int, ...], Decision]] = []
+        try:
+            for part in slowest_first:
+                buckets = tuple(ask.buckets[index] for index in part)
+                ((decision,),) = self._calls([_Call([Take(buckets, count, count)], [])], now_us)
+                found.append((tuple(part), decision))
+                count = len(decision.slots)
+        except _FAILURES:
+            self._give_back(ask, found, 0, now_us)
+            raise
+        found = self._give_back(ask, found, count, now_us)
+        waits = {index: wait for part, one in found for index, wait in zip(part, one.waits, strict=True)}
+        marks = {index: mark for part, one in found for index, mark in zip(part, one.marks, strict=True)}
+        order = range(len(ask.buckets))
+        return Decision((0.0,) * count, tuple(waits[i] for i in order), tuple(marks[i] for i in order))
+
+    def _give_back(
+        self, ask: Take, found: list[tuple[tuple[int, ...], Decision]], count: int, now_us: int | None
+    ) -> list[tuple[tuple[int, ...], Decision]]:
+        """Give back what some parts of a group have admitted beyond ``count``, and look at them again."""
+        calls = []
+        for part, decision in found:
+            buckets = tuple(ask.buckets[index] for index in part)
+            surplus = len(decision.slots) - count
+            gifts = [GiveBack(*pair, surplus) for pair in zip(buckets, decision.marks, strict=True) if surplus]
+            calls.append(_Call([Take(buckets, 0)] if surplus else [], gifts))
+        again = self._calls([call for call in calls if call.takes], now_us)
+        looked = iter(again)
+        return [
+            (part, next(looked)[0] if call.takes else decision)
+            for (part, decision), call in zip(found, calls, strict=True)
+        ]
+
+    def _calls(self, calls: Sequence[_Call], now_us: int | None) -> list[list[Decision]]:
+        """Call ``take`` for each of these slots."""
+        replies = self._run("take", [question(call.takes, call.give_backs, now_us) for call in calls])
+        return [answers(reply, call.takes) for reply, call in zip(replies, calls, strict=True)]
+
+    def _run(self, script: str, questions: Sequence[tuple[list[str], list[str | int]]]) -> list[Any]:
+        """Call a script with each of these keys and arguments; one round trip a node."""
+        by_node: dict[str, tuple[Any, list[int]]] = {}
+        for index, (keys, _) in enumerate(questions):
+            node = self._client.get_node_from_key(keys[0])
+            by_node.setdefault(node.name, (node, []))[1].append(index)
+        replies: dict[int, Any] = {}
+        for node, indexes in by_node.values():
+            pipeline = self._client.get_redis_connection(node).pipeline(transaction=False)
+            for index in indexes:
+                keys, args = questions[index]
+                pipeline.execute_command("EVALSHA", _NAMES[script], len(keys), *keys, *args)
+            replies |= zip(indexes, pipeline.execute(raise_on_error=False), strict=True)
+        for index, reply in replies.items():
+            if isinstance(reply, ResponseError):
+                # The node has not the script, or not the slot any more: with the script's text, wherever the slot is.
+                keys, args = questions[index]
+                replies[index] = self._client.execute_command("EVAL", SCRIPTS[script], len(keys), *keys, *args)
+            elif isinstance(reply, Exception):
+                raise reply
+        return [replies[index] for index in range(len(questions))]

@@ -1,0 +1,97 @@
+"""Buckets in Redis, shared by all workers: one script, one round trip for whatever is due."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from limitkit.stores import sentinel
+from limitkit.stores.reason import store_error
+from limitkit.stores.script import SCRIPTS, answers, question
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.decision import Decision, GiveBack, Take
+
+_FAILURES: Final = (RedisError, OSError, TypeError, ValueError)
+"""The last two are how redis-py says that it can't use an option."""
+
+
+class RedisStore:
+    """Token buckets of a Redis server, on that server's clock; with a ``sentinel://`` address, of the present master.
+
+    ``timeout`` (seconds) bounds connecting and each answer, but not the search for a master.
+    """
+
+    def __init__(self, url: str, timeout: float, **options: Any) -> None:
+        self._url = url
+        self._options = {
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            # redis-py 8 tries ten times by default, which blocks a worker for seconds.
+            "retry": Retry(NoBackoff(), 0),
+            **options,
+        }
+        self._client: Any = None
+        self._scripts: dict[str, Any] = {}
+        self._pid = -1
+
+    def take(
+        self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
+    ) -> list[Decision]:
+        """Give back, then take, in the order given, in one call of the script."""
+        keys, args = question(takes, give_backs, now_us)
+        return answers(self._run("take", keys, args), takes)
+
+    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
+        """Note that this one is there, and return how many have been in the last 15 seconds."""
+        return int(self._run("note", [key], ["" if now_us is None else now_us, name]))
+
+    def _run(self, script: str, keys: list[str], args: list[str | int]) -> Any:
+        try:
+            self._connect()
+            return self._scripts[script](keys, args)
+        except _FAILURES as error:
+            self._let_go()
+            raise store_error(error) from error
+
+    def evicts(self) -> str:
+        """Return the server's ``maxmemory-policy``, unless it is ``noeviction``."""
+        try:
+            self._connect()
+            policy = self._client.info("memory")["maxmemory_policy"]
+        except (*_FAILURES, KeyError) as error:
+            raise store_error(error) from error
+        return "" if policy == "noeviction" else policy
+
+    def close(self) -> None:
+        """Close the connections that this process opened."""
+        if self._pid == os.getpid():
+            self._client.close()
+            self._client.connection_pool.disconnect()  # older redis-py leaves it open
+            if self._url.startswith(sentinel.SCHEME):
+                sentinel.close(self._client)
+            self._pid = -1
+
+    def _connect(self) -> None:
+        """Make a client, once in each process: it must not be shared across a fork."""
+        if self._pid != os.getpid():
+            self._client = self._make_client()
+            self._scripts = {name: self._client.register_script(text) for name, text in SCRIPTS.items()}
+            self._pid = os.getpid()
+
+    def _make_client(self) -> Any:
+        if self._url.startswith(sentinel.SCHEME):
+            return sentinel.master(self._url, self._options)
+        return cast("Any", redis.Redis).from_url(self._url, **self._options)
+
+    def _let_go(self) -> None:
+        """Drop the connections that are not in use: after a failover, their name may lead to another server."""
+        if self._pid == os.getpid():
+            self._client.connection_pool.disconnect(inuse_connections=False)

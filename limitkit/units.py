@@ -1,0 +1,79 @@
+"""Rates and durations as they are written in TOML, and the exact numbers that they stand for."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Final
+
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+SLOWEST: Final = Fraction(1, 366 * 86400)
+FASTEST: Final = Fraction(100_000)
+RATE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?/([0-9]+)?[smhd]$"
+DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
+
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+)?([smhd])")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Tokens in a period, exactly as declared: ``"10/15m"`` is 10 tokens every 900 seconds."""
+
+    text: str
+    tokens: Fraction
+    period: Fraction
+    """Seconds."""
+
+    @property
+    def per_second(self) -> Fraction:
+        """Tokens a second."""
+        return self.tokens / self.period
+
+    @property
+    def interval_us(self) -> int:
+        """Microseconds between two tokens, rounded up: a bucket may be slower than declared, never faster."""
+        return ceil(1_000_000 / self.per_second)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def parse_rate(text: str) -> Rate:
+    """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``.
+
+    Raises ValueError, with the fact and the remedy, for what is not a rate or is out of range
+    (1/366d to 100000/s).
+    """
+    match = _RATE.fullmatch(text) if text.isascii() else None
+    if match is None:
+        raise ValueError(f'"{text}" is not a rate; write a number, a slash and s, m, h or d, e.g. "10/s"')
+    number, every, unit = match.groups()
+    tokens, period = Fraction(number), Fraction(int(every or 1) * SECONDS[unit])
+    if not period:
+        raise ValueError(f'"{text}" counts tokens in no time at all; write a period of at least 1, e.g. "10/15m"')
+    if not tokens:
+        raise ValueError(f'"{text}" would never start a task; write a rate above 0, or mode = "off" for no limit')
+    if not SLOWEST <= tokens / period <= FASTEST:
+        raise ValueError(f'"{text}" is out of range; write a rate from "1/366d" to "100000/s"')
+    return Rate(text, tokens, period)
+
+
+def parse_duration(text: str) -> float:
+    """Read a duration such as ``"250ms"`` or ``"2h"``; seconds. Raises ValueError with fact and remedy."""
+    match = _DURATION.fullmatch(text) if text.isascii() else None
+    if match is None:
+        raise ValueError(f'"{text}" is not a duration; write a number and ms, s, m, h or d, e.g. "250ms"')
+    number, unit = match.groups()
+    return float(Fraction(number) * (Fraction(1, 1000) if unit == "ms" else SECONDS[unit]))
+
+
+def duration_text(seconds: float) -> str:
+    """Write a duration as TOML would, in the largest unit that needs no decimals: ``"1m"`` for 60.0."""
+    milliseconds = round(seconds * 1000)
+    for unit, size in reversed(SECONDS.items()):
+        if milliseconds % (1000 * size) == 0:
+            return f"{milliseconds // (1000 * size)}{unit}"
+    return f"{milliseconds}ms"

@@ -1,0 +1,76 @@
+"""What a worker knows of the requests that are parked: for which buckets, and when the turn of one more comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from limitkit.bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from limitkit.decision import Bucket
+    from limitkit.lane import Lane
+
+_SURPLUS: Final = 2.0
+"""Seconds for which a bucket counts as having a backlog beyond what that needs: it is seldom as fast as its rate."""
+_LEAST_SWEPT: Final = 1024
+
+
+class Backlog:
+    """Buckets with parked requests. Others may have parked more, or have brought some back: it is an estimate.
+
+    All times are seconds of ``time.monotonic()``.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self.buckets: dict[str, Bucket] = {}
+        """Those for which requests may be parked, by key."""
+        self._most = _LEAST_SWEPT
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def waits(self, key: str, now: float) -> bool:
+        """Whether older requests of a bucket are parked: newer ones have to wait behind them."""
+        return self._until.get(key, 0.0) > now
+
+    def ahead(self, key: str, now: float) -> float:
+        """Return in how many seconds those of a bucket are due that are parked."""
+        return max(0.0, self._until.get(key, 0.0) - now - _SURPLUS)
+
+    def turn(self, lane: Lane, now: float) -> float:
+        """Return when the turn of one more comes, in seconds from now: behind what is held, and what is parked."""
+        return max(lane.wait(now, 1), self.ahead(lane.bucket.key, now))
+
+    def parked(self, bucket: Bucket, turn: float, now: float) -> None:
+        """Note that one was parked."""
+        self.buckets[bucket.key] = bucket
+        until = now + turn + bucket.interval_us / MICROSECONDS + _SURPLUS
+        self._until[bucket.key] = max(until, self._until.get(bucket.key, 0.0))
+        if len(self._until) > self._most:
+            self._sweep(now)
+
+    def left(self, counts: Mapping[str, int], now: float) -> None:
+        """Note how many are left of some buckets."""
+        for key, count in counts.items():
+            bucket = self.buckets.get(key)
+            if bucket is not None and count:
+                self._until[key] = now + count * bucket.interval_us / MICROSECONDS + _SURPLUS
+            else:
+                self._forget(key)
+
+    def clear(self) -> None:
+        """Note that nothing is parked."""
+        self._until.clear()
+        self.buckets.clear()
+
+    def _forget(self, key: str) -> None:
+        self._until.pop(key, None)
+        self.buckets.pop(key, None)
+
+    def _sweep(self, now: float) -> None:
+        for key in [key for key, until in self._until.items() if until <= now]:
+            self._forget(key)
+        self._most = max(_LEAST_SWEPT, 2 * len(self._until))

@@ -1,0 +1,89 @@
+"""The waiting room of other brokers: a message goes to the end of its own queue, with an ETA at its turn."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
+
+from kombu.serialization import registry
+
+from limitkit.waiting import kinds
+from limitkit.waiting.away import Away
+from limitkit.waiting.copies import copies_of, turn_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.waiting.room import Brought, Leaver, Steering
+
+_LONGEST: Final = 60.0
+_SHORTEST: Final = 1.0
+"""Seconds, both."""
+_SHARE: Final = 4
+"""A worker holds a message until its ETA: at most this part of the time after which it is delivered again."""
+_REDELIVERY: Final = ("visibility_timeout", "peek_lock_seconds", "ack_deadline_seconds")
+"""What that time is called: by most of kombu's channels, by Azure's Service Bus and by Google's Pub/Sub."""
+_OF_THE_BROKER: Final = frozenset(("delivery_info", "delivery_tag", "body_encoding"))
+"""kombu gives a message new ones each time."""
+
+
+class EtaRoom:
+    """Sends a message to its queue again, and acknowledges it when the broker has it."""
+
+    kind = kinds.OTHER
+    most = 25
+    every = 0.1
+    steered = False
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._away = Away()
+
+    def park(self, leavers: Sequence[Leaver]) -> None:
+        """Park these, one by one."""
+        for leaver in leavers:
+            if not leaver.request.acknowledged:
+                turn = turn_of(leaver, self._away.ahead(leaver.bucket))
+                wait = min(max(turn, _SHORTEST), longest(leaver.request.message.channel))
+                self._publish(leaver, turn, wait)
+                leaver.request.acknowledge()
+                self._away.went(leaver.bucket.key, wait)
+
+    def bring(self, steering: Steering) -> Brought:
+        """Count who has come back by himself."""
+        return self._away.look(steering)
+
+    def close(self) -> None:
+        """Let go of nothing: the connections are the app's."""
+
+    def _publish(self, leaver: Leaver, turn: float, wait: float) -> None:
+        message = leaver.request.message
+        eta = (dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wait)).isoformat()
+        how: dict[str, Any]
+        if isinstance(message.payload, dict):  # Celery's first protocol has all in the body
+            own, body = message.payload.get("eta"), {**message.payload, "eta": eta}
+            how = {"serializer": registry.type_to_name[message.content_type]}
+        else:
+            own, body = message.headers.get("eta"), message.body
+            how = {"content_type": message.content_type, "content_encoding": message.content_encoding}
+        headers, properties = copies_of(message, turn, wait, own)
+        if body is message.body:
+            headers["eta"] = eta
+        with self._app.producer_pool.acquire(block=True) as producer:
+            producer.publish(
+                body,
+                exchange="",
+                routing_key=leaver.queue,
+                headers=headers,
+                compression=headers.pop("compression", None),
+                priority=message.properties.get("priority"),
+                retry=False,
+                **how,
+                **{name: value for name, value in properties.items() if name not in _OF_THE_BROKER},
+            )
+
+
+def longest(channel: Any) -> float:
+    """Return for how many seconds a message may wait for an ETA, with the broker of this channel."""
+    times = (getattr(channel, name, None) for name in _REDELIVERY)
+    return min([_LONGEST, *(float(time) / _SHARE for time in times if time)])

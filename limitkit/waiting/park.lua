@@ -1,0 +1,48 @@
+-- Parks delivered messages: takes each out of what the broker has to be told about (kombu's unacked), and keeps it under
+-- the bucket that it waits for. One step, so that a killed worker leaves a message in one of the two places.
+--
+-- KEYS   1 unacked index (sorted set)  2 unacked (hash)  3 messages (hash: tag -> list to go back to, newline, message)
+--        4 queues (set)  5 order (the last one given)  6 clock (string)
+--        7 due (sorted set: bucket -> moment at which its next one is due, seconds)
+--        8 intervals (hash: bucket -> seconds)  9 what a bucket's key begins with (sorted set: tag -> order)
+-- ARGV   1 queue  2 most orders of one priority  3 orders a second  then for each message: tag, bucket, interval (s),
+--        turn (s from now; -1 when it has come already, and others may have it), priority, order ('' when it was never
+--        parked), the list to go back to, the message before its order, behind it
+-- Returns one number for each: 1 parked; 0 not delivered any more, so that somebody else has it.
+
+local call = redis.call
+
+local now = clock(KEYS[6])
+local most = tonumber(ARGV[2])
+local first = math.floor(now * ARGV[3])
+local last = math.max(tonumber(call('GET', KEYS[5]) or 0), first - 1)
+local parked = {}
+
+for at = 4, #ARGV, 9 do
+  local tag, bucket = ARGV[at], ARGV[at + 1]
+  parked[#parked + 1] = call('HDEL', KEYS[2], tag)
+  if parked[#parked] == 1 then
+    call('ZREM', KEYS[1], tag)
+    local order = ARGV[at + 5]
+    if order == '' then
+      last = last + 1
+      order = string.format('%.0f', ARGV[at + 4] * most + last)
+    end
+    call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. order .. ARGV[at + 8])
+    call('ZADD', KEYS[9] .. bucket, order, tag)
+    local turn, due = tonumber(ARGV[at + 3]), tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
+    local moment = due or now + math.max(turn, 0)
+    if due and turn < 0 then
+      moment = math.max(now, due - ARGV[at + 2])
+    end
+    if moment ~= due then
+      call('ZADD', KEYS[7], string.format('%.6f', moment), bucket)
+    end
+    call('HSET', KEYS[8], bucket, ARGV[at + 2])
+  end
+end
+if last >= first then
+  call('SET', KEYS[5], string.format('%.0f', last))
+end
+call('SADD', KEYS[4], ARGV[1])
+return parked

@@ -1,0 +1,267 @@
+"""Parking: which requests leave the worker for the waiting room, when they go, and when who is due is asked back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from math import ceil
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.worker import state
+
+from limitkit.bucket import MICROSECONDS
+from limitkit.lane import NEVER
+from limitkit.routes import parkable_queue
+from limitkit.waiting.backlog import Backlog
+from limitkit.waiting.copies import note_of
+from limitkit.waiting.room import NO_MORE, ORDER, Leaver, Steering
+from limitkit.waiting.rooms import longest_hold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from limitkit.decision import Bucket
+    from limitkit.lane import Held, Lane
+    from limitkit.waiting.bounds import Bounds
+    from limitkit.waiting.room import Room
+    from limitkit.window import Window
+
+logger = logging.getLogger("limitkit")
+
+_LINGER: Final = 0.02
+"""Seconds that a leaver waits for others, so that one call parks many."""
+_PAUSE: Final = 1.0
+"""Seconds until a broker that failed is asked again."""
+_FEED: Final = 0.25
+"""Seconds' worth of starts that a lane is fed with when it runs low."""
+_FAST: Final = 4.0
+"""Starts a second from which on a lane that runs low is fed before the time at which its next would come back."""
+_LOW: Final = 0.25
+_HIGH: Final = 0.75
+"""How full a lane is, as a part of what a worker should hold for it, when more is wanted, and when no more is."""
+_MOST_LOOKED_AT: Final = 256
+"""Buckets with a backlog and without a lane that are looked at in one round."""
+_DEEPER: Final = 4
+_EVERY: Final = 0.1
+_LONGEST_SQUEEZED: Final = 2.0
+"""Seconds that a request is held in a prefetch window that can't grow."""
+
+
+class Parking:
+    """The way into the waiting room and back, with the requests that are about to leave."""
+
+    def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: Bounds, window: Window) -> None:
+        self.count = 0
+        """Messages parked since the worker started."""
+        self.bounds = bounds
+        self.backlog = Backlog()
+        self._app = consumer.app
+        self._consumer = consumer
+        self._rooms = rooms
+        self._room = rooms()
+        self._window = window
+        self._leaving: deque[tuple[Held, Leaver]] = deque()
+        self._park_at = NEVER
+        self._bring_at = 0.0
+        self._wet: set[str] = set()
+        self._local: set[str] = set()
+        """Buckets that each worker has of its own: others may have tokens when this one's has none."""
+        self._unsure: set[str] = set()
+        self._dead: dict[str, int] = {}
+        self._failing = False
+
+    @property
+    def due(self) -> float:
+        """When there is something to do."""
+        return min(self._park_at, self._bring_at)
+
+    @property
+    def leaving(self) -> list[Any]:
+        """The requests that are about to leave."""
+        return [held.request for held, _ in self._leaving]
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def may_leave(self, held: Held) -> bool:
+        """Whether a request can be parked; a broadcast, or one whose queue can't be told, is held."""
+        return parkable_queue(self._app, held.request.delivery_info) is not None
+
+    def overdue(self, held: Held, now: float) -> bool:
+        """Whether a request was held as long as the broker lets a worker hold it, or its narrow window."""
+        longest = _LONGEST_SQUEEZED if held.squeezed else self.bounds.longest
+        return now - held.since > longest and self.may_leave(held)
+
+    def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
+        """Return those of all that this worker holds which have to leave."""
+        overdue = [each for each in held if self.overdue(each, now)]
+        return overdue or [each for each in self.bounds.outstaying(held, now) if self.may_leave(each)]
+
+    def ahead(self, held: Held, now: float) -> float:
+        """Return in how many seconds those are due that are parked before a request that comes now."""
+        if _came_back(held):
+            return 0.0
+        return max(self.backlog.ahead(lane.bucket.key, now) for lane in held.lanes)
+
+    def leads_elsewhere(self, held: Held, count: int, now: float) -> Lane | None:
+        """Return the lane for which a request has to wait in the waiting room; None if the worker may hold it.
+
+        It would be the worker's ``count``-th. A new one has to stand behind older ones that are parked.
+        """
+        if not self.may_leave(held):
+            return None
+        returned = _came_back(held)
+        if returned:
+            self._expect_more([lane.bucket for lane in held.lanes], now)
+        else:
+            for lane in held.lanes:
+                # Where nobody can be called back for it, a lane that runs low takes whoever comes.
+                low = not self._room.steered and self.bounds.level(lane, now) < _LOW
+                if not low and self.backlog.waits(lane.bucket.key, now):
+                    return lane
+        self._local.update(lane.bucket.key for lane in held.lanes if lane.local)
+        slowest = held.slowest(now)
+        if slowest.wait(now) > self.bounds.longest or not self.bounds.admits(held, count, now, returned=returned):
+            return slowest
+        return None
+
+    def add(self, held: Held, lane: Lane, now: float) -> None:
+        """Let a request leave, soon: it waits for that lane's bucket longest."""
+        queue = parkable_queue(self._app, held.request.delivery_info)
+        assert queue is not None  # noqa: S101 (may_leave said so)
+        # Who was parked before is one of the backlog himself, and not behind it.
+        turn = lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
+        self.backlog.parked(lane.bucket, turn, now)
+        if lane.local or (ORDER in held.request.message.properties and self._is_stuck(lane, now)):
+            turn = NO_MORE
+        if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
+            self._window.widen(held)
+        self._leaving.append((held, Leaver(held.request, queue, lane.bucket, turn)))
+        self._bring_at = min(self._bring_at, now + _EVERY)
+        if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
+            self._park_at = min(self._park_at, now + _LINGER)
+
+    def work(self, lanes: Mapping[str, Lane], count: int, now: float) -> None:
+        """Park who is about to leave, and bring back who is due; the worker holds ``count`` requests."""
+        if self._leaving and (now >= self._park_at or (len(self._leaving) >= self._room.most and not self._failing)):
+            self._park(now)
+        if now >= self._bring_at:
+            self._bring(lanes, self.bounds.most - count - len(self._leaving), now)
+
+    def _park(self, now: float) -> None:
+        those = [self._leaving[n] for n in range(min(len(self._leaving), self._room.most))]
+        try:
+            self._room.park([leaver for _, leaver in those])
+        except Exception as error:  # noqa: BLE001 (whatever a broker's client raises: the messages are still ours)
+            self._fail("Can't park what waits for its limits (%r); it is held and tried again.", error, now)
+            self._park_at = now + _PAUSE
+            self._leaving.rotate(-len(those))
+            return
+        self._failing = False
+        for held, leaver in those:
+            self._leaving.popleft()
+            self.count += 1
+            self._window.narrow(held)
+            state.requests.pop(leaver.request.id, None)
+        self._park_at = now + max(self._room.every, _LINGER) if self._leaving else NEVER
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def is_dead(self, properties: Mapping[str, Any], buckets: Iterable[Bucket]) -> None:
+        """Note that a request will never start: the next that is parked is wanted in its stead."""
+        now = time.monotonic()
+        for bucket in buckets:
+            if ORDER in properties or self.backlog.waits(bucket.key, now):
+                self._expect_more([bucket], now)
+                self._dead[bucket.key] = self._dead.get(bucket.key, 0) + 1
+
+    def _expect_more(self, buckets: Iterable[Bucket], now: float) -> None:
+        """Think that more of these are parked, until the waiting room says so or not."""
+        for bucket in buckets:
+            self.backlog.parked(bucket, 0.0, now)
+            self._unsure.add(bucket.key)
+        self._bring_at = min(self._bring_at, now + _EVERY)
+
+    def _bring(self, lanes: Mapping[str, Lane], places: int, now: float) -> None:
+        if places <= 0:
+            self._bring_at = now + _EVERY
+            return
+        steering = self._steering(lanes, places, now)
+        try:
+            brought = self._room.bring(steering)
+        except Exception as error:  # noqa: BLE001 (as above; nothing has left the waiting room)
+            self._fail("Can't bring back what is parked (%r); it is tried again.", error, now)
+            self._bring_at = now + _PAUSE
+            return
+        self._failing = False
+        if brought.empty:
+            self.backlog.clear()
+        else:
+            self.backlog.left(brought.left, now)
+        self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
+
+    def _steering(self, lanes: Mapping[str, Lane], places: int, now: float) -> Steering:
+        hungry: dict[str, tuple[float, int]] = {}
+        full: dict[str, float] = {}
+        wet, self._wet = self._wet, set()
+        dead, self._dead = self._dead, {}
+        unsure, self._unsure = self._unsure, set()
+        for key, bucket in self._looked_at(lanes, unsure):
+            if not self.backlog.waits(key, now):
+                continue
+            lane = lanes.get(key)
+            level = self.bounds.level(lane, now) if lane is not None else 0.0
+            rate = MICROSECONDS / (lane.bucket if lane is not None else bucket).interval_us
+            if key in unsure:
+                hungry[key] = 1 / rate, 0
+            if level >= _HIGH and lane is not None:
+                full[key] = NO_MORE if self._is_stuck(lane, now) else self.bounds.seconds(lane)
+            elif key in wet if lane is None else lane.dry_until <= now:
+                self._wet.add(key)
+                if level < _LOW:
+                    hungry[key] = 1 / rate, min(bucket.burst, self.bounds.beside)
+            elif level < _LOW and (rate >= _FAST or key in self._local):
+                hungry[key] = 1 / rate, ceil(rate * _FEED)
+            if key in dead and lane is None:
+                # Who is behind them may be dead too: dig deeper each time.
+                hungry[key] = 1 / rate, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
+        return Steering(hungry, full, self.bounds.lead, places)
+
+    def _is_stuck(self, lane: Lane, now: float) -> bool:
+        """Whether a lane is full, while its bucket has tokens for other workers: they may go on."""
+        return (lane.local or lane.dry_until <= now) and self.bounds.level(lane, now) >= _HIGH
+
+    def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
+        known = self.backlog.buckets
+        if len(known) <= _MOST_LOOKED_AT:
+            return list(known.items())
+        return [(key, known[key]) for key in {*lanes, *unsure} if key in known]
+
+    # -- connections ----------------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Learn what the broker of a new connection can do."""
+        self._room = self._rooms()
+        self.bounds.longest = longest_hold(self._consumer)
+
+    def forget(self) -> None:
+        """Forget who is about to leave: the connection is gone, and the broker delivers them again."""
+        for held, leaver in self._leaving:
+            held.window = False
+            state.requests.pop(leaver.request.id, None)
+        self._leaving.clear()
+        self._park_at = NEVER
+        self._bring_at = 0.0
+        self._room.close()
+
+    def _fail(self, text: str, error: Exception, now: float) -> None:
+        log = logger.debug if self._failing else logger.warning
+        self._failing = True
+        self._bring_at = max(self._bring_at, now + _PAUSE)
+        log(text, error)
+
+
+def _came_back(held: Held) -> bool:
+    """Whether a request has been parked before, by this worker or another."""
+    message = held.request.message
+    return ORDER in message.properties or note_of(message) is not None

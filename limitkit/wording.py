@@ -1,0 +1,94 @@
+"""How limitkit says TOML things: values as TOML writes them, kinds in TOML's words, and "did you mean"."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Path = tuple[str | int, ...]
+"""The way to a value: keys, and indexes in arrays."""
+
+_SHOWN: Final = 60
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def one_line(text: str) -> str:
+    """Write what could break a line, or be read as a terminal's command, as TOML escapes."""
+    if text.isprintable():
+        return text
+    return "".join(_escaped(char) if unicodedata.category(char) in _INVISIBLE else char for char in text)
+
+
+def _escaped(char: str) -> str:
+    number = f"{ord(char):04X}"
+    return _ESCAPES.get(char) or (f"\\u{number}" if len(number) == 4 else f"\\U{number:0>8}")  # noqa: PLR2004
+
+
+def quote(text: str) -> str:
+    """Put a string in quotes, on one line, and shortened when nobody would read it to its end."""
+    return f'"{one_line(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")}"'
+
+
+def show(value: object) -> str:
+    """Write a value as TOML would; an array or a table is only named."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
+        return "a number of many digits"
+    if isinstance(value, (int, float)):
+        return str(value)
+    return kind(value)
+
+
+def kind(value: object) -> str:
+    """Name what a value is, in TOML's words."""
+    if isinstance(value, str):
+        return "a string"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int):
+        return "a whole number"
+    if isinstance(value, float):
+        return "a number"
+    if isinstance(value, dict):
+        return "a table"
+    return "an array" if isinstance(value, (list, tuple)) else "a date or time"
+
+
+def key_text(key: str) -> str:
+    """Write a key as TOML would, in quotes where it needs them."""
+    if _BARE.fullmatch(key):
+        return key
+    return quote(key.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def dotted(path: Path) -> str:
+    """Write the way to a value, e.g. ``tasks."shop.charge".limits[0]``."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f".{key_text(part)}" if text else key_text(part)
+    return text
+
+
+def suggest(word: object, known: Iterable[str]) -> str:
+    """Ask ``did you mean "rate"?`` when one of the known words is near; else an empty string."""
+    near = difflib.get_close_matches(word[:200], list(known), n=1) if isinstance(word, str) else []
+    return f"did you mean {quote(near[0])}?" if near else ""
+
+
+def listed(words: Iterable[str], last: str = "or") -> str:
+    """Join words in quotes: ``"a", "b" or "c"``."""
+    quoted = [quote(word) for word in words]
+    return f" {last} ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))

@@ -1,0 +1,74 @@
+import gc
+
+import pytest
+from support.servers import RedisServer
+from support.workers import Shop
+
+KEPT = """
+version = 1
+
+[tasks."kept.*"]
+strategy = "token_bucket"
+rate = "3/s"
+
+[tasks."slow.*"]
+strategy = "token_bucket"
+rate = "1/s"
+
+[tasks."static.*"]
+strategy = "static"
+rate = "3/s"
+
+[tasks."kept.bound"]
+strategy = "per_user"
+rate = "3/s"
+key = "user_id"
+
+[tasks."user.*"]
+strategy = "per_user"
+rate = "1/s"
+key = "user_id"
+"""
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory):
+    """A Redis that is a module's broker, result backend and store."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def make_kept(redis, tmp_path_factory):
+    """Make the app of ``support.kept_app``, with results; each call has a database of its own for messages."""
+    made = []
+
+    def make(toml=KEPT, *, env=None, **conf):
+        number = 2 * len(made)
+        broker, results = (redis.url[:-1] + str(number + each) for each in (0, 1))
+        folder = tmp_path_factory.mktemp("kept")
+        env = {"RESULT_URL": results, "C_FORCE_ROOT": "1", **(env or {})}
+        made.append(Shop(folder, broker, toml, module="support.kept_app", env=env, **conf))
+        return made[-1]
+
+    yield make
+    gc.collect()  # a result that dies after its backend makes a noise
+    for shop in made:
+        shop.terminate()
+    for shop in made:
+        shop.__exit__()
+
+
+@pytest.fixture(scope="module")
+def kept(make_kept):
+    """Two prefork workers, and one with a single process that serves the queue "single" alone."""
+    shop = make_kept(accept_content=["json", "pickle"])
+    workers = [shop.start_worker("-Q", "celery", wait=False) for _ in range(2)]
+    single = shop.start_worker("-Q", "single", concurrency=1, name="single", wait=False)
+    for worker in (*workers, single):
+        worker.wait_ready()
+    yield shop
+    # Whatever the tests did, no attempt ran twice; a killed one does, and what is called directly has no id.
+    once_more = {"kept.killed", "kept.direct", "plain.errback"}
+    attempts = [(start.id, start.retries) for start in shop.starts() if start.task not in once_more]
+    assert len(attempts) == len(set(attempts))

@@ -1,0 +1,29 @@
+"""Backlogs that no worker can hold, on real workers, smaller than ``make bench`` measures them.
+
+Bounds of time have room for a busy machine; bounds of excess have none beyond what every limit promises.
+"""
+
+from support.scenarios.huge import huge, joins
+
+
+def promised(rate, burst=1):
+    """The most by which the starts of any window go over rate x window."""
+    return burst + rate * 0.05 + 1
+
+
+def test_a_backlog_that_no_worker_can_hold_lets_others_pass():
+    figures = huge(count=3000, rate=50, burst=10, others=300, watched=100)
+    assert (figures.lost, figures.twice) == (0, 0)
+    assert figures.excess <= promised(50, 10)
+    # Two workers hold 2 s' starts and 32 others each, and what comes back; if they held all, it would be 3,000.
+    assert figures.held <= 1000
+    # bench: 1.5 times as long as with no limit at all. In the order of arrival it would be 1, at 60 s.
+    assert figures.others_done <= 0.5
+
+
+def test_a_worker_that_joins_gets_its_share():
+    figures = joins(count=600, rate=50, before=100)
+    assert (figures.lost, figures.twice) == (0, 0)
+    assert figures.excess <= promised(50, 10)
+    # bench: 0.3. Where the first worker has fetched all it is 0.
+    assert figures.share >= 0.15

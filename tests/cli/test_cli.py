@@ -1,0 +1,175 @@
+"""What the commands print, and their exit status; each example is kept as a plain file in snapshots/."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import tomli
+
+from limitkit import schema
+from limitkit.cli import COMMANDS, limitkit
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+APP = "-A shopapp"
+
+EXAMPLES = {
+    "validate_fine": ["validate"],
+    "validate_problems": ["validate", "with_problems.toml"],
+    "validate_warning": ["validate", "with_a_warning.toml"],
+    "validate_strict": ["validate", "--strict", "with_a_warning.toml"],
+    "validate_several": ["validate", "ratelimits.toml", "gone.toml", "with_problems.toml"],
+    "validate_more_said": ["validate", "with_more_said.toml", "with_vain_keys.toml"],
+    "validate_workers": ["validate", "--workers", "3"],
+    "validate_workers_none": ["validate", "--workers", "3", "with_a_warning.toml"],
+    "validate_both_ways": ["validate", "--config", "a.toml", "b.toml"],
+    "validate_app": ["validate", *APP.split()],
+    "validate_app_not_there": ["validate", "-A", "nosuchapp"],
+    "validate_app_broken": ["validate", "-A", "brokenapp"],
+    "validate_app_is_none": ["validate", "-A", "json:dumps"],
+    "explain_two_limits": ["explain", "shop.charge_customer"],
+    "explain_kwargs": ["explain", "shop.charge_customer", "--kwargs", '{"tenant_id": 42}'],
+    "explain_kwargs_app": ["explain", "shop.charge_customer", "--kwargs", '{"tenant_id": "42"}', *APP.split()],
+    "explain_args_without_app": ["explain", "shop.charge_customer", "--args", "[42]"],
+    "explain_pattern": ["explain", "emails.welcome", "--args", "[]"],
+    "explain_no_limit": ["explain", "emails.receipt"],
+    "explain_no_entry": ["explain", "shop.other"],
+    "explain_off": ["explain", "reports.[draft]"],
+    "explain_unknown_task": ["explain", "emails.receipt", *APP.split()],
+    "explain_drop": ["explain", "shop.send_push", "--config", "with_more_said.toml"],
+    "explain_fail": ["explain", "shop.fetch_feed", "--config", "with_more_said.toml"],
+    "explain_bad_config": ["explain", "a", "--config", "with_problems.toml"],
+    "explain_bad_json": ["explain", "a", "--kwargs", "[]"],
+}
+
+
+def run(arguments, stdin=b"", **environ):
+    code = "from limitkit.cli import main; main()"
+    cleared = {key: value for key, value in os.environ.items() if not key.startswith(("LIMITKIT_", "NO_COLOR"))}
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        check=False,
+        cwd=HERE,
+        input=stdin,
+        env={**cleared, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environ},
+    )
+
+
+def told(arguments, done):
+    said = f"$ limitkit {' '.join(arguments)}\n{done.stdout.decode()}"
+    said += "".join(f"stderr: {line}\n" for line in done.stderr.decode().splitlines())
+    said = said.replace(str(HERE), "HERE")
+    said = re.sub(r"'(--?\w+)'", r"\1", said)  # click's releases differ in quotes
+    return said + f"exit status {done.returncode}\n"
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(name):
+    said = told(EXAMPLES[name], run(EXAMPLES[name]))
+    file = HERE / "snapshots" / f"{name}.txt"
+    if "LIMITKIT_WRITE_SNAPSHOTS" in os.environ:
+        file.write_text(said, encoding="utf-8")
+    assert said == file.read_text(encoding="utf-8")
+
+
+def test_each_snapshot_has_its_example():
+    assert {file.stem for file in (HERE / "snapshots").glob("*.txt")} == set(EXAMPLES)
+
+
+def test_validate_reads_standard_input():
+    done = run(["validate", "-"], (HERE / "with_problems.toml").read_bytes())
+    assert done.stdout.decode().splitlines()[-1].startswith("-:9:8: LK012 ")
+    assert done.returncode == 1
+    assert run(["validate", "-"], b"version = 1\n").returncode == 0
+
+
+def test_the_environment_s_file_is_the_one_that_validate_finds():
+    done = run(["validate"], LIMITKIT_CONFIG="with_problems.toml")
+    assert done.returncode == 1
+    assert run(["validate", "--config", "ratelimits.toml"], LIMITKIT_CONFIG="with_problems.toml").returncode == 0
+
+
+def test_a_path_that_utf8_does_not_know_and_a_narrow_terminal_s_encoding():
+    done = run(["validate", b"\xff.toml"])
+    assert (done.returncode, done.stderr) == (2, b"\\udcff.toml: 1 error\n")
+    done = run(["validate", "-"], 'version = 1\n"é🐇" = 1'.encode(), PYTHONIOENCODING="ascii")
+    assert done.stdout.startswith(b'-:2:1: LK010 "\\xe9\\U0001f407": unknown key')
+    assert done.returncode == 1
+
+
+def test_the_same_commands_under_celery():
+    """Celery finds its app by itself, in front of the command."""
+    code = (
+        "from celery.bin.celery import celery; from limitkit.cli import limitkit\n"
+        "celery.commands.get('limitkit') or celery.add_command(limitkit)\n"
+        "celery(prog_name='celery', auto_envvar_prefix='CELERY')"
+    )
+
+    def under_celery(*arguments):
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(command, capture_output=True, check=False, cwd=HERE, env=environ)
+
+    ours, theirs = run(["validate", "-A", "shopapp"]), under_celery("-A", "shopapp", "limitkit", "validate")
+    assert (theirs.stdout, theirs.returncode) == (ours.stdout, ours.returncode)
+    assert b"LK043" in theirs.stdout
+    without = under_celery("limitkit", "validate")
+    assert (without.stdout, without.returncode) == (b"", 0)
+
+
+def test_the_entry_points_lead_to_the_commands():
+    project = tomli.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert EntryPoint("limitkit", project["scripts"]["limitkit"], "console_scripts").load().__name__ == "main"
+    under_celery = project["entry-points"]["celery.commands"]["limitkit"]
+    assert EntryPoint("limitkit", under_celery, "celery.commands").load() is limitkit
+
+
+def test_help_lists_every_command_and_an_unknown_one_is_wrong_usage():
+    listed = run(["--help"])
+    assert listed.returncode == 0
+    assert all(f"\n  {name}  " in listed.stdout.decode() for name in COMMANDS)
+    assert run(["validat"]).returncode == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_config_and_app(name):
+    options = {option for each in limitkit.get_command(None, name).params for option in each.opts}
+    assert {"--config", "-A", "--app"} <= options
+
+
+def test_schema_is_printed_written_and_checked(tmp_path):
+    file = tmp_path / "s.json"
+    assert json.loads(run(["schema"]).stdout) == schema.make()
+    assert run(["schema", "-o", str(file)]).stdout == b""
+    assert file.read_text(encoding="utf-8") == schema.text()
+    assert run(["schema", "--check", str(file)]).returncode == 0
+    file.write_text(schema.text().replace("Named limits", "Limits"))
+    stale = run(["schema", "--check", str(file)])
+    assert (stale.returncode, stale.stdout) == (1, b"")
+    assert stale.stderr.decode() == f"{file}: stale; write it again: limitkit schema -o {file}\n"
+    assert run(["schema", "--check", str(tmp_path / "gone")]).returncode == 2
+    assert run(["schema", "-o", str(tmp_path)]).returncode == 2
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_color_is_for_terminals_that_want_it(no_color):
+    """A pipe never gets colors; a terminal does unless NO_COLOR is set."""
+    import pty
+
+    leader, follower = pty.openpty()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": no_color}
+    command = [sys.executable, "-c", "from limitkit.cli import main; main()", "validate", "with_problems.toml"]
+    subprocess.run(command, stdout=follower, stderr=subprocess.DEVNULL, check=False, cwd=HERE, env=environ)
+    os.close(follower)
+    said = os.read(leader, 100_000)
+    os.close(leader)
+    assert (b"\x1b[" in said) == (no_color == "")
+    assert b"LK012" in said

@@ -1,0 +1,79 @@
+"""The Redis broker is restarted, with its data, while a worker holds messages."""
+
+import os
+import signal
+
+import redis
+from support.measure import excess, promised
+from support.servers import RedisServer
+from support.workers import Shop, wait_until
+
+TOML = """version = 1
+
+[tasks.paid]
+strategy = "token_bucket"
+rate = "10/s"
+"""
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+def restart(broker, worker):
+    """Restart the broker, once the worker has seen that it is gone."""
+    broker.stop()
+    wait_until(lambda: worker.process.poll() is not None or "Cannot connect" in worker.output())
+    broker.start()
+
+
+def unacknowledged(broker):
+    with redis.Redis(port=broker.port) as client:
+        return client.hlen("unacked")
+
+
+def test_a_worker_survives_and_starts_once_each_of_what_it_held(tmp_path):
+    with (
+        RedisServer(tmp_path, *DURABLE) as broker,
+        Shop(tmp_path, broker.url, TOML, module="support.fault_app") as shop,
+    ):
+        worker = shop.start_worker(concurrency=3)
+        sent = [shop.send("paid").id for _ in range(30)]
+        sent += [shop.send("late_free", 4.0).id]  # runs across the restart, acknowledged at its end
+        sent += [shop.send("free", countdown=3).id for _ in range(5)]  # are held by Celery itself
+        wait_until(lambda: len(shop.starts("paid")) >= 5 and shop.starts("late_free"))
+        restart(broker, worker)
+        shop.wait_for(len(sent), timeout=30)
+        # Celery 5.5 never hears the end of what runs across a reconnect.
+        wait_until(lambda: unacknowledged(broker) == len(shop.app.control.inspect().active()["w1@test"]))
+        assert sorted(start.id for start in shop.starts()) == sorted(sent)
+        assert excess(shop.times("paid"), 10) <= promised(10)
+        assert worker.process.poll() is None
+
+
+def test_what_a_process_was_sent_and_has_not_accepted_starts_once(tmp_path):
+    with RedisServer(tmp_path, *DURABLE) as broker, Shop(tmp_path, broker.url, TOML) as shop:
+        worker = shop.start_worker(concurrency=1)
+        (process,) = shop.app.control.inspect().stats()["w1@test"]["pool"]["processes"]
+        os.kill(process, signal.SIGSTOP)
+        sent = shop.send("paid").id
+        worker.wait_for_output("received")
+        broker.stop()
+        os.kill(process, signal.SIGCONT)
+        broker.start()
+        wait_until(lambda: worker.output().count("Connected to") == 2)
+        last = shop.send("free").id  # goes to the tail of the queue, behind what came back
+        shop.wait_for_each([last])
+        assert [start.id for start in shop.starts()] == [sent, last]
+
+
+def test_celery_alone_dies_or_leaves_them_to_the_visibility_timeout(tmp_path):
+    """If this fails, Celery has learned it, and ``limitkit/reconnect.py`` may go."""
+    with RedisServer(tmp_path, *DURABLE) as broker, Shop(tmp_path, broker.url, env={"WITH_LIMITKIT": "0"}) as shop:
+        worker = shop.start_worker()
+        for _ in range(5):
+            shop.send("free", countdown=60)
+        wait_until(lambda: unacknowledged(broker) == 5)
+        restart(broker, worker)
+        wait_until(lambda: worker.process.poll() is not None or worker.output().count("Connected to") == 2)
+        if worker.process.poll() is None:
+            shop.send("other")
+            shop.wait_for(1, "other")
+        assert unacknowledged(broker) == 5

@@ -1,0 +1,82 @@
+"""Workers note themselves in the store, and each remembers how many there were."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+import redis
+from support.servers import RedisServer, redis_binary
+
+from limitkit.decision import Bucket
+from limitkit.headcount import Headcount
+from limitkit.stores.memory import MemoryStore
+from limitkit.stores.redis import RedisStore
+
+SECOND = 1_000_000
+POOL = SimpleNamespace(num_processes=4)
+
+
+@pytest.fixture
+def server(tmp_path):
+    if redis_binary() is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no redis-server")
+        pytest.skip("there is no redis-server")
+    with RedisServer(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server):
+    with closing(RedisStore(server.url, 5.0)) as store:
+        yield store
+
+
+def start(headcount, store, *, prefork):
+    """Start as a worker's consumer does; returns what the timer was given."""
+    armed = []
+    pool = SimpleNamespace(pool=POOL, pool_cls=SimpleNamespace(uses_semaphore=prefork))
+    timer = SimpleNamespace(call_repeatedly=lambda every, call: armed.append((every, call)))
+    headcount.start(store, pool, timer)
+    return armed
+
+
+def test_who_has_not_been_there_for_a_quarter_of_a_minute_does_not_count(server, store):
+    now = 1_754_000_000_123_456
+    counts = [
+        store.note("x:workers", name, now_us=now + round(at * SECOND))
+        for at, name in [(0, "a"), (0.1, "a"), (5, "b"), (15.1, "b"), (15.2, "b"), (15.3, "a")]
+    ]
+    assert counts == [1, 1, 2, 2, 1, 2]
+    assert store.note("y:workers", "a", now_us=now) == 1
+    with closing(redis.Redis.from_url(server.url)) as admin:
+        assert 0 < admin.pttl("x:workers") <= 15_000
+        assert admin.zscore("x:workers", "b") == now + 15.2 * SECOND
+        store.note("x:workers", "c")
+        seconds, _ = admin.time()
+        assert abs(admin.zscore("x:workers", "c") / SECOND - seconds) < 5
+
+
+def test_memory_is_one_worker_s():
+    assert MemoryStore().note("x:workers", "a") == MemoryStore().note("x:workers", "b") == 1
+
+
+def test_each_worker_keeps_to_what_it_saw_last(server, store):
+    first, second = Headcount("shop"), Headcount("shop")
+    shared = Bucket("b", 100_000, 10)
+    assert first.share(shared) is None
+    ((every, note_again),) = start(first, store, prefork=True)
+    assert every <= 15 / 3
+    start(second, store, prefork=False)
+    assert (first.workers, second.workers) == (1, 2)
+    note_again()
+    server.stop()
+    note_again()
+    assert first.workers == 2
+    assert first.share(shared) == Bucket("b", 200_000, 5)
+    assert (first.processes, second.processes) == (4, 1)
+    assert first.share_of_process(shared) == Bucket("b", 800_000, 1)
+    assert first.share(Bucket("c", 7, 3)) == Bucket("c", 14, 1)

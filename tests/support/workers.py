@@ -1,0 +1,196 @@
+"""Real Celery workers for tests and benchmarks, as processes of their own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from kombu.asynchronous import hub
+
+ROOT = Path(__file__).parent.parent.parent
+ALONE = "threads" if hasattr(hub, "_Waker") else "solo"
+"""A pool without a pacer. Older kombu lets what a pool's thread reports wait for its event loop, up to ten seconds."""
+
+
+def wait_until(true, timeout=20.0):
+    """Wait until ``true()`` is; returns what it was."""
+    deadline = time.monotonic() + timeout
+    while not (found := true()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+@dataclass(frozen=True)
+class Start:
+    at: float
+    task: str
+    id: str
+    worker: str
+    retries: int
+    label: str
+
+
+class Shop:
+    """The test app with its config, its workers and the log of its starts."""
+
+    def __init__(self, folder, broker_url, toml="version = 1\n", *, module="support.shop", env=None, **conf):
+        self.folder = Path(folder)
+        self.module = module
+        self.log = self.folder / "starts.log"
+        self.log.touch()
+        config = self.folder / "ratelimits.toml"
+        config.write_text(toml)
+        self.env = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+            "BROKER_URL": broker_url,
+            "START_LOG": str(self.log),
+            "LIMITKIT_CONFIG": str(config),
+            "CELERY_CONF": json.dumps(conf),
+            **(env or {}),
+        }
+        self.broker_url = broker_url
+        self.workers = []
+        self._app = None
+
+    @property
+    def app(self):
+        """A sender of the same app, in this process."""
+        if self._app is None:
+            from celery import Celery
+
+            self._app = Celery(
+                "sender", broker=self.broker_url, backend=self.env.get("RESULT_URL"), set_as_current=False
+            )
+            self._app.conf.update(json.loads(self.env["CELERY_CONF"]))
+            # A result that dies after its backend must not wait for it.
+            retry = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+            self._app.conf.result_backend_transport_options = {"retry_policy": retry}
+        return self._app
+
+    def send(self, name, *args, **options):
+        return self.app.send_task(name, args, **options)
+
+    def send_many(self, batches):
+        """Send (name, args) pairs fast, on one connection."""
+        with self.app.producer_or_acquire() as producer:
+            return [self.app.send_task(name, args, producer=producer).id for name, args in batches]
+
+    def start_worker(self, *options, concurrency=2, name=None, wait=True, env=None):
+        name = name or f"w{len(self.workers) + 1}"
+        command = [sys.executable, "-m", "celery", "-A", self.module, "worker", "-n", f"{name}@test", "-l", "INFO"]
+        command += ["-c", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat", *options]
+        worker = Worker(command, {**self.env, **(env or {})}, self.folder / f"{name}-{len(self.workers)}.log")
+        self.workers.append(worker)
+        if wait:
+            worker.wait_ready()
+        return worker
+
+    def start_workers(self, count, *options, **kwargs):
+        workers = [self.start_worker(*options, wait=False, **kwargs) for _ in range(count)]
+        for worker in workers:
+            worker.wait_ready()
+        return workers
+
+    def starts(self, task=None):
+        found = []
+        for line in self.log.read_text().splitlines():
+            at, name, id_, worker, retries, *label = line.split(" ", 5)
+            if task is None or name == task:
+                found.append(Start(float(at), name, id_, worker, int(retries), label[0] if label else ""))
+        return sorted(found, key=lambda start: start.at)
+
+    def times(self, task):
+        return [start.at for start in self.starts(task)]
+
+    def by_label(self, task):
+        grouped = defaultdict(list)
+        for start in self.starts(task):
+            grouped[start.label].append(start.at)
+        return grouped
+
+    def wait_for(self, count, task=None, timeout=60.0):
+        """Wait until so many starts are in the log; returns them."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            starts = self.starts(task)
+            if len(starts) >= count:
+                return starts
+            time.sleep(0.05)
+        raise AssertionError(f"{len(self.starts(task))} of {count} starts in {timeout} s\n{self.tails()}")
+
+    def wait_for_each(self, results, timeout=30.0):
+        """Wait until each of these messages has started; returns their (first) starts, in this order."""
+        ids = [getattr(result, "id", result) for result in results]
+        deadline = time.monotonic() + timeout
+        while True:
+            first = {start.id: start for start in reversed(self.starts())}
+            if first.keys() >= set(ids):
+                return [first[id_] for id_ in ids]
+            if time.monotonic() > deadline:
+                missing = [id_ for id_ in ids if id_ not in first]
+                raise AssertionError(f"not started in {timeout} s: {missing}\n{self.tails()}")
+            time.sleep(0.02)
+
+    def starts_of(self, result):
+        """All starts of one message: several when it was retried."""
+        return [start for start in self.starts() if start.id == getattr(result, "id", result)]
+
+    def tails(self):
+        return "\n".join(f"--- {worker.log.name}\n{worker.output()[-3000:]}" for worker in self.workers)
+
+    def __enter__(self):
+        return self
+
+    def terminate(self):
+        """Ask all workers to stop, at once."""
+        for worker in self.workers:
+            if worker.process.poll() is None:
+                worker.process.terminate()
+
+    def __exit__(self, *_):
+        self.terminate()
+        for worker in self.workers:
+            worker.wait_stopped()
+        if self._app is not None:
+            self._app.close()
+
+
+class Worker:
+    def __init__(self, command, env, log):
+        self.log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(command, env=env, stdout=out, stderr=out, cwd=log.parent)
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def wait_ready(self, timeout=40.0):
+        self.wait_for_output(" ready.", timeout)
+
+    def wait_for_output(self, text, timeout=20.0):
+        deadline = time.monotonic() + timeout
+        while text not in self.output():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"no {text!r} in {timeout} s:\n{self.output()[-4000:]}")
+            time.sleep(0.05)
+
+    def stop(self, how=signal.SIGTERM, timeout=20.0):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.wait_stopped(timeout)
+
+    def wait_stopped(self, timeout=20.0):
+        """Wait for the end of a worker that was asked to stop; kill it when it takes too long."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(10)
+        return self.process.returncode

@@ -1,0 +1,181 @@
+"""Imports go one way, and each outside package has one door."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "limitkit"
+
+LAYERS = {
+    "words and numbers": ["errors", "wording", "units", "decision"],
+    "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
+    "arithmetic": ["bucket"],
+    "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
+    "rules and messages": ["partition", "appcheck"],
+    "stores": [
+        "stores",
+        "stores.memory",
+        "stores.script",
+        "stores.reason",
+        "stores.breaker",
+        "stores.aside",
+        "stores.sentinel",
+        "stores.redis",
+        "stores.cluster",
+        "storechoice",
+    ],
+    "what is in force": ["headcount", "live"],
+    "in the worker": [
+        "ticket",
+        "lane",
+        "processes",
+        "agenda",
+        "window",
+        "outage",
+        "recovery",
+        "asking",
+        "tokens",
+        "revoked",
+        "lanes",
+        "routes",
+        "waiting",
+        "waiting.room",
+        "waiting.backlog",
+        "waiting.bounds",
+        "waiting.kinds",
+        "waiting.rediskeys",
+        "waiting.redisroom",
+        "waiting.away",
+        "waiting.copies",
+        "waiting.publisher",
+        "waiting.ttlroom",
+        "waiting.etaroom",
+        "waiting.rooms",
+        "waiting.census",
+        "waiting.owners",
+        "waiting.parking",
+        "handover",
+        "impatience",
+        "alone",
+        "scaling",
+        "guard",
+        "dials",
+        "pacer",
+        "refusal",
+        "reconnect",
+    ],
+    "wiring": ["wiring", "limitkit"],
+    "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],
+    "command line": [
+        "cli",
+        "cli.output",
+        "cli.options",
+        "cli.parked",
+        "cli.validate",
+        "cli.explain",
+        "cli.schema",
+        "cli.demo",
+        "cli.waiting",
+        "cli.purge",
+    ],
+}
+"""Lowest first. A module imports only what stands before it; for types alone, also what stands in its own layer."""
+
+DOORS = {
+    "pydantic": {"fields", "model"},
+    "pydantic_core": {"fields", "model"},
+    "tomli": {"source", "places"},
+    "tree_sitter": {"places"},
+    "tree_sitter_toml": {"places"},
+    "jsonschema": {"schema"},
+    "kombu": {"guard", "waiting.redisroom", "waiting.census", "waiting.publisher", "waiting.etaroom", "reconnect"},
+    "redis": {"stores.sentinel", "stores.redis", "stores.cluster", "waiting.rediskeys"},
+    "celery": {
+        *(
+            "window",
+            "waiting.parking",
+            "impatience",
+            "revoked",
+            "scaling",
+            "handover",
+            "guard",
+            "dials",
+            "pacer",
+            "refusal",
+            "reconnect",
+        ),  # the worker's modules
+        "wiring",
+        "demo.app",
+        "cli.options",  # finds the app that --app names
+    },
+    "click": set(LAYERS["command line"]),
+    "rich": {"cli.output", "cli.demo"},
+}
+"""Who may import a package from outside."""
+
+ORDER = [name for names in LAYERS.values() for name in names]
+LAYER = {name: number for number, names in enumerate(LAYERS.values()) for name in names}
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".") or "limitkit": path
+    for path in PACKAGE.rglob("*.py")
+}
+
+
+def imports(name):
+    """Yield (what is imported, whether for types alone), wherever in the module it stands."""
+    todo = [(ast.parse(FILES[name].read_text(encoding="utf-8")), False)]
+    while todo:
+        node, typing = todo.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            typing = True
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, typing) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{name} imports relatively"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield (inner if inner.removeprefix("limitkit.") in FILES else node.module), typing
+        todo.extend((child, typing) for child in ast.iter_child_nodes(node))
+
+
+def inner(imported):
+    """Name a module of ours as the layers do; None for others."""
+    return imported.removeprefix("limitkit.") if imported.split(".")[0] == "limitkit" else None
+
+
+def test_every_module_has_its_place():
+    assert sorted(ORDER) == sorted(FILES), "say in LAYERS where a new module stands"
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_imports_go_one_way(name):
+    for imported, typing in imports(name):
+        ours = inner(imported)
+        if ours is None or (name.split(".")[0] == "cli" and ours == "limitkit"):
+            continue
+        if typing and name != "limitkit":
+            assert LAYER[ours] <= LAYER[name], f"{name} names a type of {ours}, which stands above it"
+        else:
+            assert ORDER.index(ours) < ORDER.index(name), f"{name} imports {ours}, which stands above it"
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_each_outside_package_has_one_door(name):
+    for imported, typing in imports(name):
+        package = imported.split(".")[0]
+        if package == "limitkit" or package in sys.stdlib_module_names or typing:
+            continue
+        assert name in DOORS.get(package, ()), f"{name} imports {package}, which is not its to import"
+
+
+def test_only_tasks_and_workers_need_celery_and_redis():
+    """Judging a file takes neither: ``limitkit validate`` is quick, and runs where there is no app."""
+    reached, todo = set(), ["config", "cli.validate", "cli.explain", "cli.schema"]
+    while todo:
+        name = todo.pop()
+        if name not in reached:
+            reached.add(name)
+            todo += [ours for imported, typing in imports(name) if not typing and (ours := inner(imported))]
+    assert not reached & (DOORS["redis"] | (DOORS["celery"] - {"cli.options"}))

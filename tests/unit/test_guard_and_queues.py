@@ -1,0 +1,144 @@
+"""What a message says of itself does not switch the guard off, and a message never goes to a queue that nobody has."""
+
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery
+from celery.app.task import Context
+from celery.exceptions import Retry
+from kombu import Exchange, Queue
+from kombu.common import Broadcast
+
+from limitkit.decision import Bucket, Take
+from limitkit.errors import StoreError
+from limitkit.guard import Guard
+from limitkit.headcount import Headcount
+from limitkit.routes import parkable_queue, queue_of
+from limitkit.stores.memory import MemoryStore
+from limitkit.ticket import KEY, NONCE, Ticket
+
+
+class Gone:
+    """A store that can't be asked."""
+
+    def take(self, *_, **__):
+        raise StoreError("gone")
+
+
+def asking(monkeypatch, store, bucket, on_error="hold"):
+    """Make a guard that is asked for a start of a message with these headers; returns what asks it."""
+    headcount = Headcount("x")
+    pool = SimpleNamespace(pool=None, pool_cls=SimpleNamespace(uses_semaphore=False))
+    headcount.start(MemoryStore(), pool, SimpleNamespace(call_repeatedly=lambda *_: None))
+    live = SimpleNamespace(
+        store=store,
+        limits=lambda _: [SimpleNamespace(local=False, limit=SimpleNamespace(on_error=on_error))],
+        patience=lambda _: None,
+        bucket=lambda *_: bucket,
+        headcount=headcount,
+        on_errors=(on_error,),
+        rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
+    )
+    guard = Guard(None, lambda: live)
+    monkeypatch.setattr(guard, "_send_back", lambda *_: True)
+
+    def admit(**request):
+        context = Context({"id": "1", "delivery_info": {"exchange": "", "routing_key": "celery"}, **request})
+        context.called_directly = False
+        task = SimpleNamespace(name="paid", request_stack=SimpleNamespace(top=context))
+        guard.admit(task, (), {})
+
+    return admit
+
+
+@pytest.fixture
+def admit(monkeypatch):
+    """Ask a guard whose bucket is empty."""
+    bucket, store = Bucket("a", 3_600_000_000, 1), MemoryStore()
+    store.take([Take((bucket,))])
+    return asking(monkeypatch, store, bucket)
+
+
+def test_without_the_store_the_guard_takes_from_its_part_of_a_bucket_unless_that_is_the_pacer_s(monkeypatch):
+    admit = asking(monkeypatch, Gone(), Bucket("a", 3_600_000_000, 2), "divide")
+    stale = Ticket(NONCE, "1", 0.0, (Bucket("a", 3_600_000_000, 2),), (), "celery")
+    with pytest.raises(Retry):  # the message goes back to the pacer, which gave it a ticket when there was a store
+        admit(properties={KEY: stale})
+    admit()
+    admit()
+    with pytest.raises(Retry):
+        admit()
+
+
+@pytest.mark.parametrize("header", [{}, {"_limitkit_guarded": True}, {"is_eager": True}])
+def test_a_header_does_not_switch_the_guard_off(admit, header):
+    with pytest.raises(Retry, match="rate limit"):
+        admit(**header)
+
+
+def test_what_apply_makes_is_let_through(admit):
+    admit(is_eager=True, delivery_info={"is_eager": True})
+
+
+@pytest.fixture
+def app():
+    app = Celery(set_as_current=False)
+    orders = Exchange("orders", "topic")
+    app.conf.task_queues = [Queue("new", orders, "orders.new.#"), Queue("plain", Exchange("direct"), "key")]
+    app.amqp.queues.select(["new", "plain"])
+    return app
+
+
+@pytest.mark.parametrize(
+    ("exchange", "routing_key", "queue"),
+    [
+        ("orders", "orders.new.big", "new"),
+        ("direct", "key", "plain"),
+        ("", "anything", "anything"),
+        ("orders", "orders.old", None),
+        ("elsewhere", "key", None),
+    ],
+)
+def test_the_queue_of_a_message_is_known_or_not_guessed(app, exchange, routing_key, queue):
+    assert queue_of(app, {"exchange": exchange, "routing_key": routing_key}) == queue
+
+
+def test_a_broadcast_that_is_consumed_under_its_alias_is_never_parked():
+    app = Celery(set_as_current=False)
+    app.conf.task_queues = [Broadcast("shout")]
+    (queue,) = app.amqp.queues.values()
+    app.amqp.queues._consume_from = {"shout": queue}  # as Celery 5.5 makes of -Q shout
+    delivery_info = {"exchange": "shout", "routing_key": ""}
+    assert queue_of(app, delivery_info) == "shout"
+    assert parkable_queue(app, delivery_info) is None
+
+
+@pytest.mark.parametrize("queue", ["new", "plain", "elsewhere", "told once", "shout"])
+def test_what_is_sent_back_goes_to_its_queue_alone_if_it_can_go(queue):
+    app = Celery(broker="memory://", set_as_current=False)
+    app.conf.task_queues = [
+        Queue("celery", Exchange("celery"), "celery"),
+        Queue("new", Exchange("orders", "topic"), "orders.#"),
+        Queue("new too", Exchange("orders", "topic"), "orders.#"),
+        Queue("shout", Exchange("shout", "fanout")),
+        Queue("shout too", Exchange("shout", "fanout")),
+        Queue("plain", Exchange("direct"), "key"),
+        Queue("told once", no_ack=True),
+    ]
+    app.conf.task_routes = {"paid": {"queue": "plain"}}
+
+    @app.task(name="paid", shared=False)
+    def task():
+        """Never runs here."""
+
+    context = Context(id="1", args=(), kwargs={}, delivery_info={"exchange": "", "routing_key": queue})
+    guard = Guard(app, lambda: None)
+    with app.connection() as connection:
+        channel = connection.default_channel
+        for each in (*app.amqp.queues.values(), Queue("elsewhere")):
+            each(channel).declare()
+            each(channel).purge()
+        goes = queue not in ("told once", "shout")
+        assert guard._send_back(task, context, None, 1.0) == goes
+        sizes = {name: channel._size(name) for name in (*app.amqp.queues, "elsewhere")}
+    assert {name: size for name, size in sizes.items() if size} == ({queue: 1} if goes else {})

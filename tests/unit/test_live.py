@@ -1,0 +1,51 @@
+"""What the limits in force say of the time without a store."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from limitkit.config import judge
+from limitkit.live import Live
+from limitkit.source import parse
+
+TEXT = """
+version = 1
+
+[limits.unused]
+strategy = "token_bucket"
+rate = "1/s"
+on_error = "hold"
+
+[tasks.divides]
+strategy = "per_user"
+rate = "1/s"
+key = "user_id"
+on_error = "divide"
+
+[tasks.off]
+strategy = "token_bucket"
+rate = "1/s"
+on_error = "hold"
+mode = "off"
+
+[tasks."a*"]
+strategy = "{strategy}"
+rate = "1/s"
+"""
+
+
+def live(strategy):
+    return Live(judge(parse(TEXT.format(strategy=strategy), "f.toml")).rules, None)
+
+
+def test_only_shared_limits_that_are_kept_have_a_say():
+    assert live("static").on_errors == {"divide"}
+    assert live("token_bucket").on_errors == {"divide", "allow"}
+
+
+def test_a_bucket_knows_whether_it_is_divided():
+    bound = live("token_bucket")
+    for name, run, divides in (("divides", lambda user_id: user_id, True), ("any", lambda: None, False)):
+        task = SimpleNamespace(name=name, run=run)
+        (limit,) = bound.limits(task)
+        assert bound.bucket(limit, task, (), {"user_id": 1}).divides is divides
