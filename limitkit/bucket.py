@@ -19,18 +19,19 @@ LONGEST_LEAD_US: Final = MICROSECONDS
 """How far ahead of its token a slot may be reserved."""
 
 
-def settled(tat: int | None, now: int, bucket: Bucket) -> int:
+def settled(tat: int | None, now: int, bucket: Bucket, lead: int = LONGEST_LEAD_US) -> int:
     """Return the bucket's TAT as it counts now: never in the past, nor further ahead than anybody can have taken.
 
-    The upper bound makes a rate that was raised, or a clock that was set back, felt at once.
+    The upper bound makes a rate that was raised, or a clock that was set back, felt at once. ``lead`` is how far ahead
+    of its token a slot may be reserved. A paused bucket's TAT is of no matter.
     """
-    if tat is None or tat <= now:
+    if tat is None or tat <= now or not bucket.burst:
         return now
-    return min(tat, now + bucket.burst * bucket.interval_us + LONGEST_LEAD_US)
+    return min(tat, now + bucket.burst * bucket.interval_us + max(lead, LONGEST_LEAD_US))
 
 
 def wait_us(tat: int, now: int, bucket: Bucket) -> int:
-    """Microseconds until one token can be taken from a settled bucket."""
+    """Microseconds until one token can be taken from a settled bucket; of a paused one, until it is looked at again."""
     return max(0, tat + bucket.interval_us - bucket.burst * bucket.interval_us - now)
 
 
@@ -40,16 +41,19 @@ def take(
     """Take from ``state`` (key -> TAT); returns slots and waits, in microseconds from now, and the new TATs.
 
     A TAT that is cut down is written even when the take is refused, or it would be cut down to the same distance again
-    and again, and never come nearer.
+    and again, and never come nearer. A paused bucket admits nothing, and keeps its TAT.
     """
-    tats = [settled(state.get(bucket.key), now, bucket) for bucket in ask.buckets]
+    horizon, ready = round(ask.horizon * MICROSECONDS), ask.ready
+    tats = [settled(state.get(bucket.key), now, bucket, horizon) for bucket in ask.buckets]
     if ask.count:
         state.update(
-            (bucket.key, tat) for bucket, tat in zip(ask.buckets, tats, strict=True) if tat < state.get(bucket.key, 0)
+            (bucket.key, tat)
+            for bucket, tat in zip(ask.buckets, tats, strict=True)
+            if bucket.burst and tat < state.get(bucket.key, 0)
         )
     slots: list[int] = []
-    horizon, ready = round(ask.horizon * MICROSECONDS), ask.ready
-    while len(slots) < ask.count:
+    most = ask.count if all(bucket.burst for bucket in ask.buckets) else 0
+    while len(slots) < most:
         slot = max(map(wait_us, tats, [now] * len(tats), ask.buckets))
         if slot > horizon or (slot == 0 and ready == 0):
             break

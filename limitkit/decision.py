@@ -16,7 +16,8 @@ class Bucket:
     interval_us: int
     """Microseconds in which one token comes back."""
     burst: int
-    """Tokens that it holds."""
+    """Tokens that it holds; 0 is a paused bucket: it admits nothing, keeps its tokens, and is asked again after
+    ``interval_us``."""
     divides: bool = field(default=False, compare=False)
     """Whether each worker starts on its share of it while the store is gone."""
 
@@ -26,7 +27,8 @@ class Take:
     """Take tokens for up to ``count`` starts; each start takes one token of every bucket, or none of any.
 
     At most ``ready`` of them may be for this very moment. With a ``horizon`` (seconds), slots that come due within
-    it are reserved too; the starts of one take never skip a slot. A ``count`` of 0 is a peek.
+    it are reserved too; the starts of one take never skip a slot. A ``count`` of 0 is a peek. All who take from one
+    bucket keep to horizons of a second, or all to longer ones: a take cuts off what is further ahead than its own.
     """
 
     buckets: tuple[Bucket, ...]

@@ -8,6 +8,7 @@
 -- bucket: wait (us), mark.
 --
 -- A key outlives its bucket's time to full by at most a second; a bucket that is full again needs no key.
+-- A bucket with a burst of 0 is paused: nothing is taken from its group, and it is left as it is.
 -- Every time is a whole number below 2^53, so Lua's doubles hold it exactly, and '%.0f' writes all its digits, as long as
 -- burst x interval is under 228 years; beyond, sums are off by less than a millisecond.
 
@@ -45,12 +46,14 @@ while arg < last do
   -- Bucket i: when its next token can be taken (from), its interval, its time to full behind that (depth), and whether
   -- it was further ahead than it may be (cut): written even if the take is refused, or it would never come nearer.
   local from, interval, depth, cut = {}, {}, {}, {}
+  local most = count
   for i = 1, buckets do
     local every, burst = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
     arg = arg + 2
     local tat = tonumber(call('GET', KEYS[key + i]) or nil) or now
-    local farthest = now + burst * every + LONGEST_LEAD
-    cut[i] = tat > farthest and count > 0
+    local farthest = now + burst * every + max(LONGEST_LEAD, horizon)
+    if burst == 0 then farthest, most = now, 0 end
+    cut[i] = tat > farthest and count > 0 and burst > 0
     tat = max(now, min(tat, farthest))
     interval[i], depth[i] = every, (burst - 1) * every
     from[i] = tat - depth[i]
@@ -58,7 +61,7 @@ while arg < last do
   local taken = 0
   local head = size + 1
   size = head
-  while taken < count do
+  while taken < most do
     local slot = now
     for i = 1, buckets do
       if from[i] > slot then slot = from[i] end

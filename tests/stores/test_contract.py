@@ -140,7 +140,8 @@ def exactly(bucket_sums):
 def worlds(draw):
     """A few buckets, and calls in which they are taken from and given back to."""
     every = draw(st.sampled_from([10, 1000, 142_858, SECOND, 3600 * SECOND, 366 * 86_400 * SECOND]))
-    sizes = st.tuples(st.integers(max(10, every // 2), every), st.integers(1, 4) | st.integers(1, 200))
+    # A burst of 0 is a paused bucket.
+    sizes = st.tuples(st.integers(max(10, every // 2), every), st.integers(0, 4) | st.integers(1, 200))
     tag = draw(st.sampled_from(["", "one slot"]))
     several = [bucket(*size, tag) for size in draw(st.lists(sizes, min_size=1, max_size=3))]
     near = st.sampled_from([each.interval_us for each in several]).flatmap(lambda us: st.integers(us - 1, us + 1))
@@ -151,7 +152,7 @@ def worlds(draw):
         groups,
         st.integers(0, 5),
         st.integers(0, 5),
-        st.just(0.0) | st.integers(0, SECOND).map(lambda us: us / SECOND),
+        st.just(0.0) | (st.integers(0, SECOND) | st.integers(0, 10**12)).map(lambda us: us / SECOND),
     )
     gifts = st.tuples(st.integers(1, 4), st.integers(0, 2), st.integers(1, 3))
     call = st.tuples(gap, st.lists(gifts, max_size=2), st.lists(asks, max_size=3))

@@ -230,6 +230,29 @@ def test_a_raised_rate_and_a_clock_set_back_are_felt_at_once(slow, fast, count, 
     assert state["a"] == left, "a peek writes nothing"
 
 
+@exhaustively
+@given(buckets(), buckets("b"), asks, st.integers(1, SECOND))
+def test_a_paused_bucket_admits_nothing_and_keeps_its_tokens(bucket, other, ask, pause):
+    state = {}
+    sums.take(state, Take((bucket,), 2, 2, 1.0), NOW)
+    left = dict(state)
+    count, ready, horizon = ask
+    paused = Bucket(bucket.key, pause, 0)
+    slots, waits, _ = sums.take(state, Take((paused, other), count, ready, horizon / SECOND), NOW)
+    assert (slots, waits) == ((), (pause, 0))
+    assert state == left
+
+
+@exhaustively
+@given(buckets(), st.integers(1, 30), st.integers(1, 10**6))
+def test_with_a_long_horizon_each_takes_the_next_slot_however_far_ahead(bucket, count, gap):
+    state, model, now = {}, Tokens(bucket), NOW
+    ask = Take((bucket,), 1, 1, 10.0**9)
+    for _ in range(count):
+        now += gap
+        assert sums.take(state, ask, now)[0] == expected([model], ask, now)
+
+
 @pytest.mark.parametrize("burst", [1, 7])
 def test_a_slot_a_whole_second_ahead_is_not_cut_off(burst):
     bucket = Bucket("a", 250_000, burst)
