@@ -108,6 +108,7 @@ class Guard:
         if shown is not None:
             buckets = shown.buckets
         else:
+            live.freshen()
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
         if buckets:
@@ -160,7 +161,7 @@ class Guard:
         A worker's share is its pacer's to give, so with one the message goes back.
         """
         limits = [bound.limit for bound in live.limits(task) if not bound.local]
-        if any(limit.on_error == "hold" for limit in limits):
+        if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
             return _PUBLISH_PAUSE
         divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
         if not divided:
@@ -195,6 +196,11 @@ class Guard:
         finally:
             context.called_directly = False
         return True
+
+
+def is_guarded(task: Any) -> bool:
+    """Whether a task has a guard around its own code, or has had one before its limits were taken away."""
+    return _GUARDED in vars(task)
 
 
 def _exceeded(task: Any, retry_after: float) -> RateLimitExceeded:

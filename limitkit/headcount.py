@@ -85,4 +85,4 @@ class Headcount:
 def _part(bucket: Bucket, parts: int) -> Bucket | None:
     if not parts:
         return None
-    return Bucket(bucket.key, bucket.interval_us * parts, max(1, bucket.burst // parts))
+    return Bucket(bucket.key, bucket.interval_us * parts, max(min(1, bucket.burst), bucket.burst // parts))

@@ -102,7 +102,7 @@ class Lane:
         most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
         self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
         self.margin = min(self.tolerance / 4, _HAND_OVER)
-        self.slack = self.tolerance + min((bucket.burst - 1) * interval, _MOST_SLACK)
+        self.slack = self.tolerance + min(max(0, bucket.burst - 1) * interval, _MOST_SLACK)
 
     def reserve_slots(self, slots: tuple[float, ...], mark: int, now: float) -> None:
         """Keep what was taken, in seconds from ``now``."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from limitkit.decision import Bucket
 from limitkit.headcount import Headcount
-from limitkit.partition import Resolver, bucket_key
+from limitkit.inforce import InForce
+from limitkit.partition import Resolver, bucket_key, limit_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from limitkit.declared import Limit, Patience
     from limitkit.fields import OnError
+    from limitkit.inforce import Terms
     from limitkit.rules import Rules
     from limitkit.stores import Store
 
@@ -24,6 +28,8 @@ class BoundLimit:
     """A limit as it applies to one task."""
 
     limit: Limit
+    terms: Terms
+    """Its rate and burst, as they are in force."""
     bucket: Bucket | None
     """The one bucket, when it has no partitions."""
     resolve: Resolver | None
@@ -41,10 +47,31 @@ class Live:
         self.rules = rules
         self.store = store
         self.headcount = Headcount(rules.store.prefix)
+        self.in_force = InForce()
+        self.freshen: Callable[[], None] = lambda: None
+        """Sees to it that what is set at run time is known here, where nobody looks by himself."""
         self.on_errors = _on_errors(rules)
         """What the shared limits that are in force say of the time without a store."""
         self._bound: dict[str, tuple[BoundLimit, ...]] = {}
         self._missing: set[str] = set()
+
+    def use(self, rules: Rules) -> None:
+        """Go by other rules from now on. Where the store is, and what its keys begin with, stays as it was."""
+        self.rules = replace(rules, store=self.rules.store)
+        self.on_errors = _on_errors(rules)
+        self.changed()
+
+    def changed(self) -> None:
+        """Look anew at what is in force for each task."""
+        self._bound.clear()
+
+    def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
+        """Return what is in force for each limit of these tasks, by the tag in its buckets' keys."""
+        return {
+            limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
+            for task in tasks
+            for bound in self.limits(task)
+        }
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits that are in force for a task; looked up by name, so late registration is no matter."""
@@ -52,7 +79,10 @@ class Live:
         if bound is None:
             rule = self.rules.for_task(task.name)
             limits = rule.limits if rule else ()
-            bound = self._bound[task.name] = tuple(self._bind(task, lim) for lim in limits if lim.mode == "enforce")
+            pattern = rule.pattern if rule else ""
+            bound = self._bound[task.name] = tuple(
+                self._bind(task, limit, pattern) for limit in limits if limit.mode == "enforce"
+            )
         return bound
 
     def patience(self, task: Any) -> Patience | None:
@@ -76,17 +106,18 @@ class Live:
                 bound.limit.name,
             )
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
-        return _bucket(key, bound.limit)
+        return _bucket(key, bound.limit, bound.terms)
 
-    def _bind(self, task: Any, limit: Limit) -> BoundLimit:
+    def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
+        terms = self.in_force.terms(limit, pattern)
         if limit.key is not None:
-            return BoundLimit(limit, None, Resolver(signature_of(task), limit.key))
+            return BoundLimit(limit, terms, None, Resolver(signature_of(task), limit.key))
         key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, _bucket(key, limit), None)
+        return BoundLimit(limit, terms, _bucket(key, limit, terms), None)
 
 
-def _bucket(key: str, limit: Limit) -> Bucket:
-    return Bucket(key, limit.rate.interval_us, limit.burst, limit.on_error == "divide")
+def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
+    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide")
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from celery import signals
 from celery.worker import state
 
-from limitkit import asking
+from limitkit import asking, ticket
 from limitkit.agenda import Agenda
 from limitkit.alone import Alone
 from limitkit.errors import StoreError
+from limitkit.guard import is_guarded
 from limitkit.handover import HandOver
 from limitkit.impatience import Impatience
 from limitkit.lane import NEVER, Held
@@ -31,9 +32,10 @@ from limitkit.tokens import Tokens
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from limitkit.dials import Dials
+    from limitkit.inforce import Terms
     from limitkit.lane import Lane
     from limitkit.live import BoundLimit, Live
     from limitkit.waiting.parking import Parking
@@ -85,7 +87,7 @@ class Pacer:
         came_back(request.request_dict)
         limits = self._live.limits(request.task)
         if not limits:
-            self._through(request)
+            self._pass(request)
             return
         state.reserved_requests.discard(request)
         try:
@@ -99,6 +101,12 @@ class Pacer:
         self.pump()
         if self._squeezed:
             self._let_go()
+
+    def _pass(self, request: Any) -> None:
+        """Let a request through that has no limits; where its pool process may think that it has some, say so."""
+        if is_guarded(request.task):
+            ticket.attach(request, ticket.free(request.id))
+        self._through(request)
 
     def _hold(
         self, request: Any, limits: tuple[BoundLimit, ...], order: tuple[int, int], since: float, *, new: bool = True
@@ -273,13 +281,27 @@ class Pacer:
         self.pump()
 
     def reconsider(self) -> None:
-        """Ask again for all that waits, since a rate was changed."""
-        waiting = list(self._lanes.held)
-        for held in waiting:
+        """Ask again for all that waits for a limit that was changed."""
+        changed = [held for held in self._lanes.held if self._is_changed(held)]
+        for held in changed:
             self._lanes.drop(held)
-        for held in waiting:
-            self._hold(held.request, self._live.limits(held.request.task), held.order, held.since, new=False)
+        for held in changed:
+            limits = self._live.limits(held.request.task)
+            if limits:
+                self._hold(held.request, limits, held.order, held.since, new=False)
+            else:
+                state.task_reserved(held.request)
+                self._pass(held.request)
         self.pump()
+
+    def retime(self, terms: Mapping[str, Terms]) -> None:
+        """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
+        self._parking.retime(terms)
+
+    def _is_changed(self, held: Held) -> bool:
+        request = held.request
+        buckets = self._dials.buckets(request.task, self._live.limits(request.task), request.args, request.kwargs)
+        return [bucket for bucket, _ in buckets] != [lane.bucket for lane in held.lanes]
 
     def forget(self) -> None:
         """Forget what was held: the connection is gone, and the broker delivers it again."""

@@ -36,6 +36,11 @@ class Ticket:
     """The request is to fail, since its limits would admit it only in so many seconds."""
 
 
+def free(task_id: str) -> Ticket:
+    """Return the ticket of a request that takes no tokens at all."""
+    return Ticket(NONCE, task_id, float("inf"), (), (), None)
+
+
 def refusal(task_id: str, retry_after: float) -> Ticket:
     """Return the ticket of a request that goes to the pool to fail there."""
     return Ticket(NONCE, task_id, 0.0, (), (), None, retry_after)

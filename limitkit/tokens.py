@@ -90,16 +90,20 @@ class Tokens:
     def without_store(self, held: Held) -> list[Lane] | None:
         """Return the lanes of whose own buckets a request takes while the store is gone; None when it waits for it.
 
-        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this worker's share is, ``hold`` waits.
+        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this worker's share is, ``hold`` waits,
+        and so does whatever is paused.
         """
         own = [lane for lane in held.lanes if lane.local]
         limits = self._live.limits(held.request.task)  # in the order of the lanes, of which there may be more
         for lane, bound in zip(held.lanes, limits, strict=False):
-            if lane.local or bound.limit.on_error == "allow":
+            if lane.local:
                 continue
-            if bound.limit.on_error == "hold" or self.own_bucket(lane) is None:
+            if bound.limit.on_error == "hold" or not lane.bucket.burst:
                 return None
-            own.append(lane)
+            if bound.limit.on_error == "divide":
+                if self.own_bucket(lane) is None:
+                    return None
+                own.append(lane)
         return own
 
     def take_own(self, lanes: list[Lane]) -> tuple[Lane, float] | None:

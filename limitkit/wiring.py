@@ -18,6 +18,7 @@ from limitkit.live import Live
 if TYPE_CHECKING:
     from limitkit.config import Config
     from limitkit.reconnect import Unacked
+    from limitkit.upkeep import Upkeep
 
 logger = logging.getLogger("limitkit")
 
@@ -69,6 +70,8 @@ class Installation:
         self.live: Live | None = None
         self.error: ConfigError | None = None
         self.is_worker = False
+        self.upkeep: Upkeep | None = None
+        """Set in a worker."""
         self._complained = False
         self.guard = Guard(app, lambda: self.live)
 
@@ -129,6 +132,7 @@ class Installation:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
         from limitkit.refusal import refusals  # noqa: PLC0415 (of use to workers alone)
         from limitkit.storechoice import open_store  # noqa: PLC0415
+        from limitkit.upkeep import Upkeep  # noqa: PLC0415
 
         self.app.finalize()
         if self.error is not None:
@@ -139,6 +143,22 @@ class Installation:
         if problems:
             _refuse("\n".join(map(str, problems)))
         self.live.store = open_store(self.app, self.config.rules.store)
+        self.upkeep = Upkeep(
+            self.config, self.live, self.app.tasks.values, lambda config: refusals(config, worker), self._go_by
+        )
+
+    def _go_by(self, config: Config) -> None:
+        """Put another config in force."""
+        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (there was one before)
+        if config.rules.store != self.config.rules.store:
+            logger.warning(
+                "[store] is another one in %s than when this worker started, which goes by the one before; restart it "
+                "to use the new one.",
+                config.path,
+            )
+        self.config = config
+        self.live.use(config.rules)
+        self.sweep()
 
 
 class _Annotation:
@@ -167,6 +187,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         super().__init__(consumer, **kwargs)
         self.pacer = None
         self._live: Live | None = None
+        self._upkeep: Upkeep | None = None
         self.unacked: Unacked | None = None
         installation = _installed.get(consumer.app)
         if installation is None or installation.config is None or installation.live is None:
@@ -174,7 +195,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         from limitkit.refusal import warn  # noqa: PLC0415 (of use to workers alone)
         from limitkit.waiting.kinds import kind_of, parked_where  # noqa: PLC0415
 
-        self._live = installation.live
+        self._live, self._upkeep = installation.live, installation.upkeep
         paced = paces(consumer.controller)
         warn(installation.config, consumer.controller, installation.live.store, paced=paced)
         if not paced:
@@ -189,7 +210,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
         live = installation.live
         dials, window = Dials(consumer, live), Window(consumer)
-        bounds = Bounds(live.rules.waiting, lambda: consumer.initial_prefetch_count)
+        bounds = Bounds(lambda: live.rules.waiting, lambda: consumer.initial_prefetch_count)
         parking = Parking(consumer, lambda: open_room(consumer, live.rules.store.prefix), bounds, window)
         self.pacer = Pacer(consumer, live, parking, window, dials)
         consumer.on_task_request = self.pacer
@@ -206,9 +227,13 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self.pacer.connected()
         if self._live is not None and self._live.store is not None and "divide" in self._live.on_errors:
             self._live.headcount.start(self._live.store, consumer.controller, consumer.timer)
+        if self._upkeep is not None:
+            self._upkeep.start(consumer.timer, self.pacer)
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
         """Forget what is held: it is the broker's again."""
+        if self._upkeep is not None:
+            self._upkeep.stop()
         if self.unacked is not None:
             self.unacked.receive_last()
         if self.pacer is not None:

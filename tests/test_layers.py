@@ -9,13 +9,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "decision"],
+    "words and numbers": ["errors", "wording", "units", "decision", "override"],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
     "arithmetic": ["bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
     "rules and messages": ["partition", "appcheck"],
     "stores": [
         "stores",
+        "stores.board",
+        "stores.memoryboard",
         "stores.memory",
         "stores.script",
         "stores.reason",
@@ -26,7 +28,7 @@ LAYERS = {
         "stores.cluster",
         "storechoice",
     ],
-    "what is in force": ["headcount", "live"],
+    "what is in force": ["inforce", "headcount", "live", "lookout", "reload"],
     "in the worker": [
         "ticket",
         "lane",
@@ -65,6 +67,7 @@ LAYERS = {
         "pacer",
         "refusal",
         "reconnect",
+        "upkeep",
     ],
     "wiring": ["wiring", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +27,18 @@ class Store(Protocol):
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have noted themselves under a key lately, with this one.
+
+        Raises StoreError when the store can't be asked.
+        """
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call one of the scripts ``look`` and ``post`` (see ``limitkit.stores.board``), whose keys are on one slot.
+
+        Raises StoreError when the store can't be asked.
+        """
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Make a bucket full again, or all that are partitions of this key; returns how many were not.
 
         Raises StoreError when the store can't be asked.
         """

@@ -7,7 +7,7 @@ import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotDone
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from limitkit.errors import StoreError
 
@@ -43,6 +43,14 @@ class Aside:
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store. Raises StoreError when it has not answered in time."""
         return self._answer(lambda: self.store.note(key, name, now_us=now_us))
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.run(script, keys, args))
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.refill(key, partitions=partitions))
 
     def evicts(self) -> str:
         """Ask the store. Raises StoreError when it has not answered in time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from limitkit.errors import StoreError
 
@@ -35,6 +35,14 @@ class Breaker:
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.note(key, name, now_us=now_us))
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.run(script, keys, args))
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.refill(key, partitions=partitions))
 
     def evicts(self) -> str:
         """Ask the store, if it has not failed less than a second ago; that it won't tell is no failure."""

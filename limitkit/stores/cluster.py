@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from limitkit.decision import Decision, GiveBack, Take
 from limitkit.stores.reason import store_error
-from limitkit.stores.script import SCRIPTS, answers, question
+from limitkit.stores.script import SCRIPTS, answers, question, refill
 from limitkit.stores.sentinel import url_options
 from limitkit.storeurl import servers
 
@@ -73,6 +73,18 @@ class ClusterStore:
         """Note that this one is there, and return how many have been in the last 15 seconds."""
         asked = ([key], ["" if now_us is None else now_us, name])
         return self._guarded(lambda _: int(self._run("note", [asked])[0]))
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call a script, on the node that has its keys' slot."""
+        return self._guarded(lambda _: self._run(script, [(list(keys), list(args))])[0])
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Delete the bucket, or all whose keys begin with this one: they are on one node."""
+        return self._guarded(
+            lambda client: refill(
+                client.get_redis_connection(client.get_node_from_key(key)), key, partitions=partitions
+            )
+        )
 
     def evicts(self) -> str:
         """Return the first ``maxmemory-policy`` of a master that is not ``noeviction``."""
@@ -189,7 +201,7 @@ class ClusterStore:
         replies = self._run("take", [question(call.takes, call.give_backs, now_us) for call in calls])
         return [answers(reply, call.takes) for reply, call in zip(replies, calls, strict=True)]
 
-    def _run(self, script: str, questions: Sequence[tuple[list[str], list[str | int]]]) -> list[Any]:
+    def _run(self, script: str, questions: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Call a script with each of these keys and arguments; one round trip a node."""
         by_node: dict[str, tuple[Any, list[int]]] = {}
         for index, (keys, _) in enumerate(questions):

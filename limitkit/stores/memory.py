@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from limitkit import bucket as sums
 from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Decision
+from limitkit.stores.memoryboard import MemoryBoard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from limitkit.decision import Bucket, GiveBack, Take
 
@@ -26,6 +27,11 @@ class MemoryStore:
         self._tats: dict[str, int] = {}
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
+        board = MemoryBoard()
+        self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any]], Any]] = {
+            "look": board.look,
+            "post": board.post,
+        }
 
     def take(
         self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
@@ -60,6 +66,19 @@ class MemoryStore:
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:  # noqa: ARG002 (nobody else is here)
         """Return 1: memory is shared with nobody."""
         return 1
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Do what a script does."""
+        with self._lock:
+            return self._scripts[script](keys, args)
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Forget the bucket, or all whose keys begin with this one: a bucket that is not there is full."""
+        with self._lock:
+            keys = [each for each in self._tats if (each.startswith(f"{key}:") if partitions else each == key)]
+            for each in keys:
+                del self._tats[each]
+            return len(keys)
 
     def evicts(self) -> str:
         """Nothing is dropped."""

@@ -12,7 +12,7 @@ from redis.retry import Retry
 
 from limitkit.stores import sentinel
 from limitkit.stores.reason import store_error
-from limitkit.stores.script import SCRIPTS, answers, question
+from limitkit.stores.script import SCRIPTS, answers, question, refill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,20 @@ class RedisStore:
         """Note that this one is there, and return how many have been in the last 15 seconds."""
         return int(self._run("note", [key], ["" if now_us is None else now_us, name]))
 
-    def _run(self, script: str, keys: list[str], args: list[str | int]) -> Any:
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call a script."""
+        return self._run(script, list(keys), list(args))
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Delete the bucket, or all whose keys begin with this one: a bucket that is not there is full."""
+        try:
+            self._connect()
+            return refill(self._client, key, partitions=partitions)
+        except _FAILURES as error:
+            self._let_go()
+            raise store_error(error) from error
+
+    def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
         try:
             self._connect()
             return self._scripts[script](keys, args)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Decision
@@ -14,8 +15,13 @@ if TYPE_CHECKING:
     from limitkit.decision import GiveBack, Take
 
 SCRIPTS: Final = {
-    name: files("limitkit.stores").joinpath(f"{name}.lua").read_text("ascii") for name in ("take", "note")
+    name: files("limitkit.stores").joinpath(f"{name}.lua").read_text("ascii")
+    for name in ("take", "note", "look", "post")
 }
+
+
+_SCANNED: Final = 500
+"""Keys that Redis looks through at a time, doing nothing else meanwhile."""
 
 
 def question(
@@ -33,6 +39,14 @@ def question(
             keys.append(bucket.key)
             args += (bucket.interval_us, bucket.burst)
     return keys, args
+
+
+def refill(client: Any, key: str, *, partitions: bool) -> int:
+    """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were."""
+    if not partitions:
+        return int(client.delete(key))
+    pattern = re.sub(r"([\\*?\[\]^])", r"\\\1", key) + ":*"
+    return sum(int(client.delete(each)) for each in client.scan_iter(match=pattern, count=_SCANNED))
 
 
 def answers(reply: Sequence[int], takes: Sequence[Take]) -> list[Decision]:

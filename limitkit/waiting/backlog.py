@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from limitkit.bucket import MICROSECONDS
+from limitkit.partition import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.decision import Bucket
+    from limitkit.inforce import Terms
     from limitkit.lane import Lane
 
 _SURPLUS: Final = 2.0
@@ -60,6 +63,16 @@ class Backlog:
                 self._until[key] = now + count * bucket.interval_us / MICROSECONDS + _SURPLUS
             else:
                 self._forget(key)
+
+    def retime(self, terms: Mapping[str, Terms], now: float) -> None:
+        """Go by other rates from now on, which are given by the limits' tags in the buckets' keys."""
+        for key, bucket in list(self.buckets.items()):
+            parts = parts_of(key)
+            of = terms.get(parts[0]) if parts else None
+            if of is not None and of.interval_us != bucket.interval_us:
+                self.buckets[key] = replace(bucket, interval_us=of.interval_us, burst=of.burst)
+                left = max(0.0, self._until.get(key, now) - now)
+                self._until[key] = now + left * of.interval_us / bucket.interval_us + _SURPLUS
 
     def clear(self) -> None:
         """Note that nothing is parked."""

@@ -29,7 +29,7 @@ _FOR_RETURNED: Final = 2
 class Bounds:
     """The bounds of ``[waiting]``: of each bucket what starts within ``hold``, beside them four prefetch windows."""
 
-    def __init__(self, settings: WaitingSettings, prefetch: Callable[[], int]) -> None:
+    def __init__(self, settings: Callable[[], WaitingSettings], prefetch: Callable[[], int]) -> None:
         self._settings = settings
         self._prefetch = prefetch
         self.longest = NEVER
@@ -43,12 +43,12 @@ class Bounds:
     @property
     def most(self) -> int:
         """How many requests a worker may hold at most."""
-        return self._settings.per_worker or MOST_HELD
+        return self._settings().per_worker or MOST_HELD
 
     @property
     def hold(self) -> float:
         """Seconds: of each bucket, a worker holds what starts within it."""
-        return min(self._settings.hold, self.longest / 2)
+        return min(self._settings().hold, self.longest / 2)
 
     @property
     def lead(self) -> float:
@@ -57,8 +57,9 @@ class Bounds:
 
     def level(self, lane: Lane, now: float) -> float:
         """Return how full a lane is: 1.0 is all that a worker should hold for it."""
-        if self._settings.per_limit is not None:
-            return lane.refs / self._settings.per_limit
+        per_limit = self._settings().per_limit
+        if per_limit is not None:
+            return lane.refs / per_limit
         starts = lane.rate * self.hold
         if lane.dry_until <= now:  # there may be a whole burst, for which only the pool is to be waited for
             starts = min(starts + lane.bucket.burst, self.most)
@@ -68,14 +69,14 @@ class Bounds:
         """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
         if count > self.most:
             return False
-        if count <= self.beside and self._settings.per_limit is None:
+        if count <= self.beside and self._settings().per_limit is None:
             return True
         most = _FOR_RETURNED if returned else 1.0
         return all(self.level(lane, now) <= most for lane in held.lanes)
 
     def seconds(self, lane: Lane) -> float:
         """Return in how many seconds half of what a lane may hold is left, at the lane's rate."""
-        per_limit = self._settings.per_limit
+        per_limit = self._settings().per_limit
         half = self.hold / 2 if per_limit is None else per_limit / 2 / lane.rate
         return max(0.0, lane.refs / lane.rate - half)
 

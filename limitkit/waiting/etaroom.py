@@ -12,7 +12,7 @@ from limitkit.waiting.away import Away
 from limitkit.waiting.copies import copies_of, turn_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from limitkit.waiting.room import Brought, Leaver, Steering
 
@@ -52,6 +52,10 @@ class EtaRoom:
     def bring(self, steering: Steering) -> Brought:
         """Count who has come back by himself."""
         return self._away.look(steering)
+
+    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
+        """Do nothing."""
+        return iter(())
 
     def close(self) -> None:
         """Let go of nothing: the connections are the app's."""

@@ -19,9 +19,10 @@ from limitkit.waiting.room import NO_MORE, ORDER, Leaver, Steering
 from limitkit.waiting.rooms import longest_hold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from limitkit.decision import Bucket
+    from limitkit.inforce import Terms
     from limitkit.lane import Held, Lane
     from limitkit.waiting.bounds import Bounds
     from limitkit.waiting.room import Room
@@ -70,6 +71,9 @@ class Parking:
         self._unsure: set[str] = set()
         self._dead: dict[str, int] = {}
         self._failing = False
+        self._retimed: dict[str, float] = {}
+        """Intervals that what is parked does not go by yet, by the limits' tags."""
+        self._retiming: Iterator[None] = iter(())
 
     @property
     def due(self) -> float:
@@ -145,7 +149,9 @@ class Parking:
         """Park who is about to leave, and bring back who is due; the worker holds ``count`` requests."""
         if self._leaving and (now >= self._park_at or (len(self._leaving) >= self._room.most and not self._failing)):
             self._park(now)
-        if now >= self._bring_at:
+        if self._retimed and now >= self._bring_at:
+            self._retime(now)
+        elif now >= self._bring_at:
             self._bring(lanes, self.bounds.most - count - len(self._leaving), now)
 
     def _park(self, now: float) -> None:
@@ -237,11 +243,31 @@ class Parking:
             return list(known.items())
         return [(key, known[key]) for key in {*lanes, *unsure} if key in known]
 
+    def retime(self, terms: Mapping[str, Terms]) -> None:
+        """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
+        now = time.monotonic()
+        self.backlog.retime(terms, now)
+        self._retimed |= {tag: of.interval_us / MICROSECONDS for tag, of in terms.items()}
+        self._retiming = self._room.retime(dict(self._retimed))
+        self._bring_at = min(self._bring_at, now)
+
+    def _retime(self, now: float) -> None:
+        """Do a step of that."""
+        self._bring_at = now
+        try:
+            next(self._retiming)
+        except StopIteration:
+            self._retimed.clear()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._fail("Can't retime what is parked (%r); it is tried again.", error, now)
+            self._retiming = self._room.retime(dict(self._retimed))
+
     # -- connections ----------------------------------------------------------------------------------------------
 
     def connected(self) -> None:
         """Learn what the broker of a new connection can do."""
         self._room = self._rooms()
+        self._retiming = self._room.retime(dict(self._retimed))
         self.bounds.longest = longest_hold(self._consumer)
 
     def forget(self) -> None:

@@ -15,7 +15,7 @@ from limitkit.waiting.rediskeys import call, keys, queue_keys, script
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from limitkit.waiting.room import Leaver, Steering
 
@@ -23,6 +23,9 @@ _MOST_AT_ONCE: Final = 256
 """Messages that come back in one call at most, which bounds the time that Redis needs for it."""
 _PARK: Final = script("clock", "park")
 _BRING: Final = script("clock", "bring")
+_RETIME: Final = script("clock", "retime")
+_SCANNED: Final = 200
+"""Buckets that are looked at in one call, likewise."""
 _HERE: Final = f'"{secrets.token_hex(8)}"'
 """Stands in a message for the order that the script gives it."""
 _IDLE: Final = 2.0
@@ -109,6 +112,20 @@ class RedisRoom:
         if soonest < 0:
             return Brought(_IDLE, left, empty=True)
         return Brought(min(_IDLE, max(_SOONEST, soonest / MICROSECONDS)), left)
+
+    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
+        """See ``retime.lua``."""
+        pairs = [part for pair in intervals.items() for part in pair]
+        for queue in list(self._queues()):
+            cursor: Any = 0
+            while True:
+                channel = self._channel()
+                due, waits, _ = queue_keys(channel, self._prefix, queue)
+                names = [due, waits, *keys(channel, self._prefix, "clock")]
+                cursor = int(call(channel, _RETIME, names, [cursor, _SCANNED, *pairs]))
+                yield
+                if not cursor:
+                    break
 
     def close(self) -> None:
         """Do nothing: the connections are kombu's."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from limitkit.decision import Bucket
 
@@ -88,6 +88,13 @@ class Room(Protocol):
         """Put who is due back into the queues; a room whose messages come back by themselves does nothing.
 
         Raises whatever the broker's client raises.
+        """
+
+    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
+        """Bring sooner, or later, what is parked for limits whose rate was changed; some at each step.
+
+        ``intervals`` are seconds between two tokens, by the limits' tags in the keys of buckets. A room whose messages
+        come back by themselves does nothing. A step raises whatever the broker's client raises.
         """
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from limitkit.waiting.copies import WAITS, copies_of, turn_of
 from limitkit.waiting.publisher import Publisher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from limitkit.waiting.room import Brought, Leaver, Steering
 
@@ -70,6 +70,10 @@ class TtlRoom:
     def bring(self, steering: Steering) -> Brought:
         """Count who has come back by himself."""
         return self._away.look(steering)
+
+    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
+        """Do nothing."""
+        return iter(())
 
     def close(self) -> None:
         """Let go of the connection; the broker delivers again what it has not confirmed."""

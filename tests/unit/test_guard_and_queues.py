@@ -38,6 +38,7 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
         headcount=headcount,
         on_errors=(on_error,),
         rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
+        freshen=lambda: None,
     )
     guard = Guard(None, lambda: live)
     monkeypatch.setattr(guard, "_send_back", lambda *_: True)

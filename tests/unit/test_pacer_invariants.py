@@ -208,7 +208,7 @@ class Worker:
         self.room = Room(self.clock, self._deliver)
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)
         window = Window(self.consumer)
-        self.parking = Parking(self.consumer, lambda: self.room, Bounds(settings, lambda: prefetch), window)
+        self.parking = Parking(self.consumer, lambda: self.room, Bounds(lambda: settings, lambda: prefetch), window)
         self.pacer = Pacer(self.consumer, live, self.parking, window, Dials(self.consumer, live))
         self.pacer._window._grows = grows
 
@@ -634,7 +634,7 @@ def test_the_first_of_a_very_slow_limit_starts_at_once(make_worker):
 
 def test_those_that_wait_long_leave_places_to_others(make_worker):
     worker = make_worker()
-    worker.parking.bounds._settings.per_worker = 4
+    worker.parking.bounds._settings().per_worker = 4
     rare, lively = (SimpleNamespace(name=name, rate_limit=None) for name in ("rare", "lively"))
     worker.limits = {"rare": (bound("rare", 3600 * SECOND),), "lively": (bound("lively", 100_000),)}
     requests = [Request(f"r{n}", rare) for n in range(6)] + [Request(f"l{n}", lively) for n in range(40)]
@@ -647,7 +647,7 @@ def test_those_that_wait_long_leave_places_to_others(make_worker):
 
 def test_a_broker_that_can_not_park_does_not_fill_a_worker(make_worker):
     worker = make_worker()
-    worker.parking.bounds._settings.per_worker = 10
+    worker.parking.bounds._settings().per_worker = 10
     slow = SimpleNamespace(name="slow", rate_limit=None)
     worker.limits = {"slow": (bound("slow", SECOND),)}
     worker.room.gone = True

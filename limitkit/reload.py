@@ -1,0 +1,92 @@
+"""Takes up changes of the config file while a worker runs; a file that can't be used changes nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING
+
+from limitkit.config import load
+from limitkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from limitkit.config import Config
+    from limitkit.errors import Problem
+
+logger = logging.getLogger("limitkit")
+
+Stamp = tuple[int, ...]
+
+
+class Reload:
+    """Watches one file, and gives what it says to whoever goes by it.
+
+    ``judge`` says what else is against a config that is fine by itself; ``use`` makes it the one in force.
+    """
+
+    def __init__(
+        self, config: Config, judge: Callable[[Config], Iterable[Problem]], use: Callable[[Config], None]
+    ) -> None:
+        self.config = config
+        """The one in force."""
+        self.since = time.time()
+        """When it came into force, in seconds since 1970."""
+        self.refused = ""
+        """What is wrong with the file as it is now; empty while it is the one in force."""
+        self._path = os.path.abspath(config.path)  # noqa: PTH100 (symlinks are followed anew each time)
+        self._judge = judge
+        self._use = use
+        self._seen = self._taken = self._stamp()
+
+    def look(self) -> bool:
+        """Take up the file if it has changed, and has been left alone since the last look; says whether it was.
+
+        What is being written is not read half-way.
+        """
+        stamp = self._stamp()
+        settled, self._seen = stamp == self._seen, stamp
+        return settled and stamp != self._taken and self.now()
+
+    def now(self) -> bool:
+        """Take up the file as it is; says whether something else is in force than before."""
+        self._taken = self._seen = self._stamp()
+        try:
+            config = self._load()
+        except ConfigError as error:
+            if str(error) != self.refused:
+                self.refused = str(error)
+                logger.error(  # noqa: TRY400 (a user's typo is no traceback)
+                    "The changed config can't be used, and the one before stays in force: %s",
+                    error,
+                    extra={"action": "reload_refused"},
+                )
+            return False
+        self.refused = ""
+        if config.digest == self.config.digest:
+            return False
+        self.config = config
+        self.since = time.time()
+        self._use(config)
+        logger.info("%s is in force as it was changed.", config.path, extra={"action": "reload"})
+        for problem in config.warnings:
+            logger.warning("%s", problem)
+        return True
+
+    def _load(self) -> Config:
+        """Read the file, and judge it as at the worker's start. Raises ConfigError."""
+        config = load(self._path)
+        problems = [problem for problem in self._judge(config) if problem.severity == "error"]
+        if problems:
+            raise ConfigError(problems)
+        return config
+
+    def _stamp(self) -> Stamp:
+        """Tell one state of the file from another; a link that leads elsewhere is another, too."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 (as abspath above)
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

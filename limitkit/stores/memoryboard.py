@@ -1,0 +1,58 @@
+"""The scripts of the board, for a store in memory: what ``look.lua`` and ``post.lua`` do."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LATELY_US: Final = 15_000_000
+
+
+class MemoryBoard:
+    """A board that one process has for itself."""
+
+    def __init__(self) -> None:
+        self._version = ""
+        self._posted: dict[str, tuple[int, str]] = {}
+        self._files: dict[str, int] = {}
+        self._declared: dict[str, str] = {}
+
+    def look(self, _keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
+        """Answer as ``look.lua`` does."""
+        now, known, own, declares, *wanted = args
+        now = _now(now)
+        if own:
+            self._files[own] = now
+            if declares:
+                self._declared[own] = declares
+        for gone in [digest for digest, seen in self._files.items() if seen < now - _LATELY_US]:
+            del self._files[gone]
+            self._declared.pop(gone, None)
+        posted: list[str] = []
+        if self._version != known:
+            self._posted = {name: kept for name, kept in self._posted.items() if not 0 < kept[0] <= now}
+            for name, (ends, text) in self._posted.items():
+                posted += (name, f"{ends}\n{text}")
+        told = int(not own or own in self._declared)
+        return [self._version, now, told, list(self._files), [self._declared.get(each, "") for each in wanted], posted]
+
+    def post(self, _keys: Sequence[str], args: Sequence[Any]) -> str:
+        """Answer as ``post.lua`` does."""
+        now, lost, *posts = args
+        now = _now(now)
+        if lost and self._version:
+            return self._version
+        for name, ends, text in zip(posts[::3], posts[1::3], posts[2::3], strict=True):
+            if not text:
+                self._posted.pop(name, None)
+            else:
+                self._posted[name] = (0 if ends == "" else ends if lost else now + ends), text
+        self._version = lost or str(max(now, int(self._version or 0) + 1))
+        return self._version
+
+
+def _now(given: int | str) -> int:
+    return time.time_ns() // 1000 if given == "" else int(given)

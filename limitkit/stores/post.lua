@@ -1,0 +1,32 @@
+-- Posts overrides on the board, takes them off it, or puts back what it has lost. One step: of two people who set one
+-- limit at once, what one of them said stands there, whole.
+--
+-- KEYS   1 overrides (see look.lua)
+-- ARGV   1  now in microseconds, or '' for the server's clock
+--        2  '' to post; else the version to put back, which happens only if the board has none
+--        then for each: field, microseconds until its end (when putting back, the moment of its end; '' for none), and
+--        its text ('' takes it off)
+-- Returns the version.
+
+local call = redis.call
+local now = tonumber(ARGV[1])
+if not now then
+  local time = call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+local last, lost = call('HGET', KEYS[1], '#'), ARGV[2]
+if lost ~= '' and last then return last end
+
+for at = 3, #ARGV, 3 do
+  local field, ends, text = ARGV[at], tonumber(ARGV[at + 1]) or 0, ARGV[at + 2]
+  if text == '' then
+    call('HDEL', KEYS[1], field)
+  else
+    if ends > 0 and lost == '' then ends = now + ends end
+    call('HSET', KEYS[1], field, string.format('%.0f\n', ends) .. text)
+  end
+end
+-- The time, and never the same twice: what was lost and posted anew is not taken for what was known before.
+local version = lost ~= '' and lost or string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1))
+call('HSET', KEYS[1], '#', version)
+return version
