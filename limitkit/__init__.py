@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from limitkit.config import Config, load
     from limitkit.errors import ConfigError, Problem, RateLimitExceeded
+    from limitkit.manager import RateLimitManager
     from limitkit.wiring import install
 
 __version__ = "0.1.0"
-__all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "install", "load"]
+__all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load"]
 
 _HOMES = {
     "Config": "limitkit.config",
     "ConfigError": "limitkit.errors",
     "Problem": "limitkit.errors",
     "RateLimitExceeded": "limitkit.errors",
+    "RateLimitManager": "limitkit.manager",
     "install": "limitkit.wiring",
     "load": "limitkit.config",
 }

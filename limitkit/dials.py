@@ -53,6 +53,15 @@ class Dials:
             found.append((self._caps[task.name], True))
         return found
 
+    def interval(self, bound: BoundLimit) -> float | None:
+        """Return the seconds between two starts that somebody has dialled for a static limit; None if nobody has."""
+        interval = self._static.get(bound.bucket.key) if bound.local and bound.bucket is not None else None
+        return interval / MICROSECONDS if interval else None
+
+    def caps(self) -> dict[str, float]:
+        """Return the extra caps of this worker, by task: seconds between two starts."""
+        return {task: bucket.interval_us / MICROSECONDS for task, bucket in self._caps.items()}
+
     def _bucket_for_task(self, task: Any) -> Any:
         limits = self._live.limits(task)
         if not limits:

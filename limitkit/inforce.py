@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from limitkit.bucket import MICROSECONDS
@@ -51,17 +51,31 @@ class InForce:
     def __init__(self) -> None:
         self.overrides: tuple[Override, ...] = ()
         self._by: dict[tuple[Kind, Target], Override] = {}
+        self._here: dict[str, Override] = {}
         self._others: dict[Target, list[Declared]] = {}
-        self._offset = 0.0
+        self._offset = time.time() - time.monotonic()
+        """From this host's clock to the store's, once that is known."""
 
     def use(self, overrides: Iterable[Override], now: float) -> bool:
         """Go by these overrides; ``now`` is the store's time. Says whether anything has changed."""
         self.clock(now)
-        live = tuple(each for each in overrides if each.until is None or each.until > now)
-        changed = live != self.overrides
-        self.overrides = live
-        self._by = {(each.kind, each.target): each for each in live}
+        posted, here = _live(overrides, now), {each.name: each for each in _live(self._here.values(), now)}
+        changed = (posted, here) != (self.overrides, self._here)
+        self.overrides, self._here = posted, here
+        self._by = {(each.kind, each.target): each for each in (*posted, *here.values())}
         return changed
+
+    def here(self, override: Override, seconds: float | None) -> None:
+        """Go by an override in this worker alone, over what is posted."""
+        now = time.monotonic() + self._offset
+        self._here[override.name] = replace(override, until=None if seconds is None else now + seconds)
+        self.use(self.overrides, now)
+
+    def forget(self, names: Iterable[str]) -> bool:
+        """Go no more by those of these names that hold in this worker alone; says whether there were any."""
+        gone = [self._here.pop(name) for name in names if name in self._here]
+        self.use(self.overrides, time.monotonic() + self._offset)
+        return bool(gone)
 
     def clock(self, now: float) -> None:
         """Note the store's time."""
@@ -103,6 +117,10 @@ class InForce:
         interval, burst = max(each.interval_us for each in all_of_it), min(each.burst for each in all_of_it)
         same = (interval, burst) == (mine.interval_us, mine.burst)
         return Terms(interval, burst, "file" if same else "stricter file")
+
+
+def _live(overrides: Iterable[Override], now: float) -> tuple[Override, ...]:
+    return tuple(each for each in overrides if each.until is None or each.until > now)
 
 
 def declared_of(limit: Limit) -> Declared:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.bucket import MICROSECONDS
+from limitkit.partition import parts_of
 
 if TYPE_CHECKING:
     from limitkit.decision import Bucket
@@ -60,6 +61,7 @@ class Lane:
         "reserve",
         "slack",
         "slots",
+        "tag",
         "tolerance",
         "waiting",
     )
@@ -88,6 +90,8 @@ class Lane:
         self.refs = 0
         self.local = local
         """Static: the bucket is this worker's own."""
+        self.tag = (parts_of(bucket.key) or ("",))[0]
+        """The name of its limit, as buckets' keys have it; empty for an extra cap."""
         self.use(bucket)
 
     def use(self, bucket: Bucket) -> None:

@@ -51,8 +51,8 @@ class Override:
 
     @property
     def name(self) -> str:
-        """Where it is posted; of each kind there is one for each target."""
-        return f"{self.kind} {self.target.section} {self.target.name}"
+        """Where it is posted."""
+        return name_of(self.kind, self.target)
 
     def text(self) -> str:
         """Write it as it is posted; its end stands beside it."""
@@ -71,6 +71,11 @@ class Override:
         """Say who set it, and why, for people: ``by eve: 429s``."""
         by = f"by {self.by}" if self.by else ""
         return ": ".join(part for part in (by, self.reason) if part)
+
+
+def name_of(kind: Kind, target: Target) -> str:
+    """Name the place of an override: of each kind there is one for each target."""
+    return f"{kind} {target.section} {target.name}"
 
 
 def read(name: str, text: str, until: float | None) -> Override | None:

@@ -25,19 +25,22 @@ from limitkit.impatience import Impatience
 from limitkit.lane import NEVER, Held
 from limitkit.lanes import Lanes
 from limitkit.processes import Processes
+from limitkit.recent import Recent
 from limitkit.revoked import is_revoked, may_be_revoked
 from limitkit.routes import priority_of
 from limitkit.scaling import scale
 from limitkit.tokens import Tokens
+from limitkit.view import waiting
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.dials import Dials
     from limitkit.inforce import Terms
     from limitkit.lane import Lane
     from limitkit.live import BoundLimit, Live
+    from limitkit.view import Waiting
     from limitkit.waiting.parking import Parking
     from limitkit.window import Window
 
@@ -75,6 +78,8 @@ class Pacer:
         self._impatience = Impatience(live, self._through, self._lanes.drop)
         self._lanes.on_leave = self._impatience.forget
         self._alone = Alone(self._tokens, self._lanes, self._start)
+        self.recent = Recent()
+        """Starts of the last minute, by the limits' tags in the buckets' keys."""
         self._squeezed: list[Held] = []
         self._pumping = False
         self._now = self._swept = 0.0
@@ -151,6 +156,9 @@ class Pacer:
             self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
 
     def _start(self, admitted: asking.Admitted) -> None:
+        now = time.monotonic()
+        for lane in admitted.held.lanes:
+            self.recent.count(lane.tag, now)
         self._lanes.leave(admitted.held)
         self._processes.use()
         self._hand_over(admitted)
@@ -297,6 +305,25 @@ class Pacer:
     def retime(self, terms: Mapping[str, Terms]) -> None:
         """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
         self._parking.retime(terms)
+
+    # -- from outside ---------------------------------------------------------------------------------------------
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Go through all that is held, lane by lane, in the order in which it starts."""
+        return waiting(self._lanes, time.monotonic())
+
+    def find(self, task_id: str) -> Waiting | None:
+        """Find the held request of a task; None when it is not held here."""
+        return next((each for each in self.waiting() if each.id == task_id), None)
+
+    def dialled(self, bound: BoundLimit) -> float | None:
+        """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
+        return self._dials.interval(bound)
+
+    def refill(self, key: str) -> None:
+        """Make a bucket of this worker's own full again."""
+        self._tokens.own.refill(key, partitions=False)
+        self.pump()
 
     def _is_changed(self, held: Held) -> bool:
         request = held.request

@@ -14,6 +14,9 @@ FASTEST: Final = Fraction(100_000)
 RATE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?/([0-9]+)?[smhd]$"
 DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 
+_NEARLY: Final = 0.0001
+"""Intervals are rounded up to whole microseconds."""
+
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+)?([smhd])")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
@@ -36,6 +39,19 @@ class Rate:
     def interval_us(self) -> int:
         """Microseconds between two tokens, rounded up: a bucket may be slower than declared, never faster."""
         return ceil(1_000_000 / self.per_second)
+
+    def times(self, part: Fraction) -> Rate:
+        """Return a part of this rate, written with the same period; never slower than "1/366d", the slowest one.
+
+        Of a part that no decimal can say, the next lower one of nine digits is taken.
+        """
+        number, slash, period = self.text.partition("/")
+        digits = Fraction(int(Fraction(number) * part * 10**9), 10**9)
+        if not digits or digits / self.period < SLOWEST:
+            return parse_rate("1/366d")
+        whole, rest = divmod(digits.numerator * 10**9 // digits.denominator, 10**9)
+        decimals = f"{rest:09d}".rstrip("0")
+        return parse_rate(f"{whole}{f'.{decimals}' if decimals else ''}{slash}{period}")
 
     def __str__(self) -> str:
         return self.text
@@ -68,6 +84,16 @@ def parse_duration(text: str) -> float:
         raise ValueError(f'"{text}" is not a duration; write a number and ms, s, m, h or d, e.g. "250ms"')
     number, unit = match.groups()
     return float(Fraction(number) * (Fraction(1, 1000) if unit == "ms" else SECONDS[unit]))
+
+
+def interval_text(interval_us: int) -> str:
+    """Write microseconds between two tokens as a rate, in the shortest unit in which it is nearly a whole number."""
+    for unit, size in SECONDS.items():
+        number = 1_000_000 * size / interval_us
+        if number >= 1 and abs(number - round(number)) < _NEARLY * number:
+            return f"{round(number)}/{unit}"
+    seconds = interval_us / 1_000_000
+    return f"{1 / seconds:.4g}/s" if seconds <= 1 else f"1/{seconds:.4g}s"
 
 
 def duration_text(seconds: float) -> str:

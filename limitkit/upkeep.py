@@ -11,11 +11,12 @@ from limitkit.reload import Reload
 from limitkit.stores.board import Board
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from limitkit.config import Config
     from limitkit.errors import Problem
     from limitkit.live import Live
+    from limitkit.override import Override
     from limitkit.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
@@ -48,19 +49,22 @@ class Upkeep:
         self._use = use
         self._pacer: Pacer | None = None
         self._timer: Any = None
+        self._pool: Any = None
         self._ticks = 0
+        self._newly: set[str] = set()
+        self._processes: set[int] = set()
         self._terms: Mapping[str, Terms] = {}
         if live.store is not None:
             self.lookout = Lookout(live, Board(live.store, live.rules.store.prefix), config.digest)
             live.freshen = self.lookout.freshen
             self.lookout.look()
 
-    def start(self, timer: Any, pacer: Pacer | None) -> None:
+    def start(self, consumer: Any, pacer: Pacer | None) -> None:
         """Look now and then from now on; the timer goes with the connection."""
         self.stop()
-        self._pacer = pacer
+        self._pacer, self._pool = pacer, consumer.pool
         self._follow()
-        self._timer = timer.call_repeatedly(_TICK, self.tick)
+        self._timer = consumer.timer.call_repeatedly(_TICK, self.tick)
 
     def stop(self) -> None:
         """Look no more."""
@@ -91,8 +95,34 @@ class Upkeep:
         if self.lookout is not None and self.lookout.look():
             self._follow()
 
+    def override_here(self, override: Override, seconds: float | None) -> None:
+        """Go by an override in this worker alone, for so many seconds (None: until it is told to forget it)."""
+        self._live.in_force.here(override, seconds)
+        self._live.changed()
+        self._follow()
+
+    def forget_here(self, names: Sequence[str]) -> None:
+        """Go no more by what this worker alone was told, nor by what was dialled there."""
+        if self._live.in_force.forget(names):
+            self._live.changed()
+            self._follow()
+
+    def unguarded(self) -> list[str]:
+        """Name the tasks whose limits came with a changed file while pool processes from before are still there.
+
+        Their starts are paced; but what is late in its process for its tokens, that process does not see.
+        """
+        if not self._processes.intersection(_processes_of(self._pool)):
+            self._newly.clear()
+        return sorted(self._newly)
+
     def _go_by(self, config: Config) -> None:
+        before = {task.name for task in self._tasks() if self._live.limits(task)}
         self._use(config)
+        new = {task.name for task in self._tasks() if self._live.limits(task)} - before
+        if new:
+            self._newly |= new
+            self._processes = _processes_of(self._pool)
         if self.lookout is not None:
             self.lookout.go_by(config.digest)
 
@@ -106,3 +136,8 @@ class Upkeep:
                 self._pacer.retime({**gone, **changed})
             self._pacer.reconsider()
         self._terms = terms
+
+
+def _processes_of(pool: Any) -> set[int]:
+    """Return the pids of a prefork pool's processes; none of any other pool, whose tasks run here."""
+    return {process.pid for process in getattr(getattr(pool, "_pool", None), "_pool", None) or ()}

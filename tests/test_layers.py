@@ -28,7 +28,7 @@ LAYERS = {
         "stores.cluster",
         "storechoice",
     ],
-    "what is in force": ["inforce", "headcount", "live", "lookout", "reload"],
+    "what is in force": ["targets", "inforce", "headcount", "live", "lookout", "reload"],
     "in the worker": [
         "ticket",
         "lane",
@@ -46,6 +46,9 @@ LAYERS = {
         "waiting.room",
         "waiting.backlog",
         "waiting.bounds",
+        "fleet",
+        "recent",
+        "view",
         "waiting.kinds",
         "waiting.rediskeys",
         "waiting.redisroom",
@@ -67,9 +70,10 @@ LAYERS = {
         "pacer",
         "refusal",
         "reconnect",
+        "report",
         "upkeep",
     ],
-    "wiring": ["wiring", "limitkit"],
+    "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],
     "command line": [
         "cli",
@@ -93,7 +97,7 @@ DOORS = {
     "tree_sitter": {"places"},
     "tree_sitter_toml": {"places"},
     "jsonschema": {"schema"},
-    "kombu": {"guard", "waiting.redisroom", "waiting.census", "waiting.publisher", "waiting.etaroom", "reconnect"},
+    "kombu": {"fleet", "guard", "waiting.redisroom", "waiting.publisher", "waiting.etaroom", "reconnect"},
     "redis": {"stores.sentinel", "stores.redis", "stores.cluster", "waiting.rediskeys"},
     "celery": {
         *(
@@ -109,6 +113,8 @@ DOORS = {
             "refusal",
             "reconnect",
         ),  # the worker's modules
+        "step",
+        "remote",
         "wiring",
         "demo.app",
         "cli.options",  # finds the app that --app names

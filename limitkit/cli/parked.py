@@ -58,7 +58,8 @@ def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[L
     if kind != kinds.REDIS:
         yield Lobby(kind, owners, None)
         return
-    from limitkit.waiting.census import Census, UnreachableError, broker  # noqa: PLC0415 (imports redis)
+    from limitkit.fleet import UnreachableError  # noqa: PLC0415 (imports kombu)
+    from limitkit.waiting.census import Census, broker  # noqa: PLC0415 (imports redis)
 
     try:
         with broker(found) as channel:
@@ -82,16 +83,13 @@ def span(seconds: float) -> str:
 
 def _config(ctx: click.Context, app: Any, config: str | None) -> Config:
     """Return the config that the app's workers use, unless another is named."""
-    from limitkit.wiring import installation_of  # noqa: PLC0415 (imports Celery)
+    from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
 
     installation = installation_of(app)
     try:
         if config is not None or installation is None:
             return load(config or locate())
-        installation.read()
-        if installation.config is not None:
-            return installation.config
-        raise installation.error or AssertionError
+        return installation.usable()
     except ConfigError as error:
         show_problems(error.problems, err=True)
         ctx.exit(2 if error.unreadable else 1)

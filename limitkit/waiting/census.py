@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kombu.exceptions import KombuError
-
+from limitkit.fleet import connection
 from limitkit.waiting.rediskeys import call, client_of, keys, queue_keys, script
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
 
@@ -26,32 +25,15 @@ _CHUNK: Final = 100
 """Buckets, or messages to remove, of one call: Redis does nothing else meanwhile."""
 _MESSAGES: Final = 50
 """Messages that are read at once; one can be large."""
-_PATIENCE: Final = 5.0
-"""Seconds that a broker may take to answer."""
-
 
 Item = TypeVar("Item")
-
-
-class UnreachableError(Exception):
-    """The broker can't be asked; its text names the broker without its password, and says why."""
 
 
 @contextmanager
 def broker(app: Any) -> Iterator[Any]:
     """Lend a channel to the broker of an app. Raises UnreachableError when it can't be reached, or is lost."""
-    connection = app.connection_for_read()
-    if connection.transport.driver_type == "redis":
-        timeouts = {"socket_connect_timeout": _PATIENCE, "socket_timeout": _PATIENCE}
-        connection.transport_options = {**timeouts, **(connection.transport_options or {})}
-    failures = (*connection.connection_errors, *connection.channel_errors, KombuError, OSError)
-    try:
-        connection.connect()
-        yield connection.channel()
-    except failures as error:
-        raise UnreachableError(f"the broker {connection.as_uri()} can't be asked: {error}") from error
-    finally:
-        connection.release()
+    with connection(app) as lent:
+        yield lent.channel()
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,8 @@ def test_a_config_is_frozen(tmp_path):
 
 
 def test_the_public_names_are_there_and_no_others():
-    assert limitkit.__all__ == ["Config", "ConfigError", "Problem", "RateLimitExceeded", "install", "load"]
+    named = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load"]
+    assert limitkit.__all__ == named
     assert set(limitkit.__all__) <= set(dir(limitkit))
     for name in limitkit.__all__:
         assert getattr(limitkit, name).__name__ == name

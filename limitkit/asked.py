@@ -1,0 +1,69 @@
+"""What somebody asks for at run time, as values that can be used; what can't be raises OverrideError."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from limitkit.override import OverrideError
+from limitkit.units import parse_duration, parse_rate
+
+if TYPE_CHECKING:
+    from limitkit.units import Rate
+
+_MOST_BURST: Final = 1_000_000
+_LONGEST: Final = 366 * 86400.0
+"""Seconds."""
+_LONGEST_WORDS: Final = 500
+
+
+def rate(text: object) -> Rate:
+    """Read a rate as TOML writes it."""
+    if not isinstance(text, str):
+        raise OverrideError(f'{text!r} is not a rate; write a number, a slash and s, m, h or d, e.g. "10/s"')
+    try:
+        return parse_rate(text)
+    except ValueError as error:
+        said = str(error).replace('or mode = "off" for no limit', "or pause the limit")
+        raise OverrideError(said) from None
+
+
+def burst(number: object) -> int | None:
+    """Read a burst; None is the declared one."""
+    if number is None:
+        return None
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= _MOST_BURST:
+        raise OverrideError(f"a burst of {number!r} is out of range; write a whole number from 1 to {_MOST_BURST}")
+    return number
+
+
+def seconds(span: float | dt.timedelta | str | None) -> float | None:
+    """Read for how long something shall hold; None is without an end."""
+    if span is None:
+        return None
+    try:
+        found = parse_duration(span) if isinstance(span, str) else span
+    except ValueError as error:
+        raise OverrideError(str(error)) from None
+    if isinstance(found, dt.timedelta):
+        found = found.total_seconds()
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found <= _LONGEST:
+        raise OverrideError(f'{span!r} is no time that it could hold for; write more than 0, at most 366 days: "2h"')
+    return float(found)
+
+
+def factor(number: object) -> Fraction:
+    """Read the part of the declared rates that shall be left."""
+    fine = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
+    if not fine or not 0 < number <= 1:  # type: ignore[operator] # a number, as has just been seen
+        raise OverrideError(f"a factor of {number!r} is out of range; write a number above 0, at most 1: 0.5")
+    return Fraction(str(number))
+
+
+def words(what: str, text: object) -> str:
+    """Read a name or a reason."""
+    if not isinstance(text, str) or len(text) > _LONGEST_WORDS:
+        raise OverrideError(f"{what} is no text of at most {_LONGEST_WORDS} characters; shorten it")
+    return text

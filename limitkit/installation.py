@@ -1,0 +1,167 @@
+"""limitkit as it is installed for an app: its config, its guards, and what a worker of that app needs to start."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.errors import ConfigError
+from limitkit.guard import Guard
+from limitkit.live import Live
+
+if TYPE_CHECKING:
+    from limitkit.config import Config
+    from limitkit.pacer import Pacer
+    from limitkit.upkeep import Upkeep
+
+logger = logging.getLogger("limitkit")
+
+_COMMANDS: Final = ("celery", "limitkit")
+INSTALLED: Final[weakref.WeakKeyDictionary[Any, Installation]] = weakref.WeakKeyDictionary()
+"""By app."""
+
+
+def installation_of(app: Any) -> Installation | None:
+    """Return what is installed for an app."""
+    return INSTALLED.get(app)
+
+
+class Installation:
+    """limitkit as it is installed for one app."""
+
+    def __init__(self, app: Any, source: str | Config | None) -> None:
+        self._app = weakref.ref(app)
+        self.source = source
+        self.config: Config | None = None
+        self.live: Live | None = None
+        self.error: ConfigError | None = None
+        self.is_worker = False
+        self.upkeep: Upkeep | None = None
+        """Set in a worker."""
+        self.pacer: Pacer | None = None
+        """Set in a worker whose pool can be paced."""
+        self._complained = False
+        self.guard = Guard(app, lambda: self.live)
+
+    @property
+    def app(self) -> Any:
+        """The app; it outlives what asks for it."""
+        return self._app()
+
+    def described(self) -> str:
+        """Name the config as it was given."""
+        if self.source is None:
+            return "that is found by itself"
+        return self.source if isinstance(self.source, str) else self.source.path
+
+    def read(self) -> None:
+        """Read the file, once. An error waits for whoever must act."""
+        if self.config is not None or self.error is not None:
+            return
+        if self.source is not None and not isinstance(self.source, str):
+            self.config = self.source
+            return
+        from limitkit import config  # noqa: PLC0415 (the parsers and models: not before they are needed)
+
+        try:
+            self.config = config.load(config.locate(self.source))
+        except ConfigError as error:
+            self.error = error
+
+    def usable(self) -> Config:
+        """Return the config. Raises ConfigError when it can't be used."""
+        self.read()
+        if self.config is None:
+            raise self.error or AssertionError
+        return self.config
+
+    def on_finalize(self, **_: Any) -> None:
+        """Read the file and put the guard around the tasks that have limits."""
+        self.read()
+        if self.config is None:
+            if not _is_command():
+                self.complain()
+            return
+        if self.live is not None:
+            return
+        self.live = Live(self.config.rules, None)
+        self.sweep()
+        # Tasks that are registered later (late imports, shared_task) are annotated as they are bound.
+        # The first: of a row of annotations Celery asks only up to the first that answers.
+        self.app.annotations = (_Annotation(self), *self.app.annotations)
+
+    def complain(self) -> None:
+        """Log, once, that the file can't be used; a worker refuses to start instead."""
+        if self.error is not None and not self._complained and not self.is_worker:
+            self._complained = True
+            logger.error("The limits of this app's tasks can't be read, so its workers won't start: %s", self.error)
+
+    def sweep(self) -> None:
+        """Put the guard around each task that has limits and none yet."""
+        if self.live is not None:
+            for task in list(self.app.tasks.values()):
+                if self.live.limits(task):
+                    self.guard.wrap(task)
+
+    def start_worker(self, worker: Any) -> None:
+        """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
+        from limitkit.refusal import refusals  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.storechoice import open_store  # noqa: PLC0415
+        from limitkit.upkeep import Upkeep  # noqa: PLC0415
+
+        self.app.finalize()
+        if self.error is not None:
+            _refuse(str(self.error))
+        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (finalize sets one or the other)
+        self.sweep()
+        problems = refusals(self.config, worker)
+        if problems:
+            _refuse("\n".join(map(str, problems)))
+        self.live.store = open_store(self.app, self.config.rules.store)
+        self.upkeep = Upkeep(
+            self.config, self.live, self.app.tasks.values, lambda config: refusals(config, worker), self._go_by
+        )
+
+    def _go_by(self, config: Config) -> None:
+        """Put another config in force."""
+        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (there was one before)
+        if config.rules.store != self.config.rules.store:
+            logger.warning(
+                "[store] is another one in %s than when this worker started, which goes by the one before; restart it "
+                "to use the new one.",
+                config.path,
+            )
+        self.config = config
+        self.live.use(config.rules)
+        self.sweep()
+
+
+class _Annotation:
+    """What ``task_annotations`` takes: an object that is asked about each task that is bound."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def annotate(self, task: Any) -> None:
+        """Guard a late task; annotates nothing. Celery passes its class, and has registered the instance by now."""
+        installation = self._installation
+        registered = installation.app.tasks.get(task.name)
+        # A class may be registered under other names than its own.
+        late = [registered] if type(registered) is task else list(installation.app.tasks.values())
+        for each in late:
+            if type(each) is task and installation.live is not None and installation.live.limits(each):
+                installation.guard.wrap(each)
+
+
+def _refuse(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 (a worker's log is not set up yet)
+    raise SystemExit(1)
+
+
+def _is_command() -> bool:
+    """Whether this is ``celery …`` or ``limitkit …``, which say by themselves what is wrong."""
+    program = Path(sys.argv[0] if sys.argv else "")
+    return program.name in _COMMANDS or (program.name == "__main__.py" and program.parent.name in _COMMANDS)

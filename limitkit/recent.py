@@ -1,0 +1,40 @@
+"""How often something happened in the last minute, by name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SECONDS: Final = 60
+"""The window, in whole seconds."""
+
+
+class Recent:
+    """Counts by the second; what is older than the window is forgotten."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, list[int]] = {}
+        self._at = 0
+
+    def count(self, name: str, now: float) -> None:
+        """Count one; ``now`` is in seconds."""
+        self._turn(int(now))
+        counts = self._counts.get(name)
+        if counts is None:
+            counts = self._counts[name] = [0] * SECONDS
+        counts[self._at % SECONDS] += 1
+
+    def total(self, name: str, now: float) -> int:
+        """Return how many there were in the window."""
+        self._turn(int(now))
+        return sum(self._counts.get(name, ()))
+
+    def _turn(self, second: int) -> None:
+        """Go on to this second: those between it and the last one had nothing."""
+        if second <= self._at:
+            return
+        for each in range(max(self._at + 1, second - SECONDS + 1), second + 1):
+            for counts in self._counts.values():
+                counts[each % SECONDS] = 0
+        if second - self._at >= SECONDS:
+            self._counts.clear()
+        self._at = second

@@ -1,0 +1,100 @@
+"""What a worker does when it is told by Celery's remote control: it is imported in workers alone.
+
+``celery -A proj inspect limitkit_status`` and its like work, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.worker.control import control_command, inspect_command
+
+from limitkit.installation import installation_of
+from limitkit.override import read
+from limitkit.report import report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.installation import Installation
+
+_NOT_HERE = {"error": "limitkit is not in force in this worker"}
+
+
+def _installed(state: Any) -> Installation | None:
+    found = installation_of(state.app)
+    return found if found is not None and found.upkeep is not None else None
+
+
+@inspect_command()  # type: ignore[untyped-decorator] # Celery has no types
+def limitkit_status(state: Any, **_: Any) -> dict[str, Any]:
+    """Say which limits are in force, and who is held for them."""
+    here = _installed(state)
+    if here is None or here.upkeep is None or here.live is None:
+        return _NOT_HERE
+    return report(here.upkeep, here.live, here.pacer, dict(state.app.tasks))
+
+
+@inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise
+def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
+    """Say for which limit a task is held, and when it starts."""
+    here = _installed(state)
+    if here is None:
+        return _NOT_HERE
+    found = here.pacer.find(task_id) if here.pacer is not None else None
+    return {} if found is None else found._asdict()
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
+    """Take up the config file as it is now."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    refused = here.upkeep.reload_now()
+    return {"error": refused} if refused else {"ok": here.upkeep.reload.config.digest}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_look(state: Any, **_: Any) -> dict[str, Any]:
+    """Look at the board at once."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    here.upkeep.look_now()
+    return {"ok": "looked"}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_override(
+    state: Any, name: str = "", text: str = "", seconds: float | None = None, **_: Any
+) -> dict[str, Any]:
+    """Go by an override in this worker alone."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    override = read(name, text, None)
+    if override is None:
+        return {"error": f"{name!r} is no override that this version of limitkit knows"}
+    here.upkeep.override_here(override, seconds)
+    return {"ok": name}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_forget(state: Any, names: Sequence[str] = (), **_: Any) -> dict[str, Any]:
+    """Go no more by the overrides of these names that this worker alone was told."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    here.upkeep.forget_here(names)
+    return {"ok": len(names)}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_refill(state: Any, key: str = "", **_: Any) -> dict[str, Any]:
+    """Make a bucket of this worker's own full again."""
+    here = _installed(state)
+    if here is None or here.pacer is None:
+        return _NOT_HERE
+    here.pacer.refill(key)
+    return {"ok": key}

@@ -1,0 +1,75 @@
+"""What a worker says of itself when it is asked: which file it goes by, what is in force, who is held and for what."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.bucket import MICROSECONDS
+from limitkit.partition import limit_tag, parts_of
+from limitkit.targets import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.live import BoundLimit, Live
+    from limitkit.pacer import Pacer
+    from limitkit.upkeep import Upkeep
+
+_BUSIEST: Final = 5
+"""Partitions of one limit that are named."""
+
+
+def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> dict[str, Any]:
+    """Say it all, as plain values that any serializer takes; times are seconds."""
+    file = upkeep.reload
+    return {
+        "path": file.config.path,
+        "digest": file.config.digest,
+        "since": round(file.since, 3),
+        "refused": file.refused,
+        "mode": live.rules.mode,
+        "paced": pacer is not None,
+        "pid": os.getpid(),
+        "unguarded": upkeep.unguarded(),
+        "limits": dict(_limits(live, pacer, tasks)),
+    }
+
+
+def _limits(live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each limit that the worker's tasks have, by its tag in the buckets' keys."""
+    bound: dict[str, tuple[BoundLimit, str]] = {}
+    for name, task in tasks.items():
+        rule = live.rules.for_task(name)
+        for each in live.limits(task):
+            tag = limit_tag(each.limit.name, own=each.limit.own)
+            bound[tag] = each, rule.pattern if rule is not None else name
+    now = time.monotonic()
+    held: dict[str, list[tuple[float, str]]] = {}
+    for request in pacer.waiting() if pacer is not None else ():
+        parts = parts_of(request.bucket)
+        if parts is not None:
+            held.setdefault(parts[0], []).append((request.held, parts[1] or ""))
+    for tag, (each, pattern) in bound.items():
+        terms = each.terms
+        waits = held.get(tag, [])
+        yield (
+            tag,
+            {
+                "limit": str(target_of(each.limit, each.limit.name)),
+                "pattern": pattern,
+                "strategy": each.limit.strategy,
+                "declared": each.limit.rate.text,
+                "declared_burst": each.limit.burst,
+                "interval": terms.interval_us / MICROSECONDS,
+                "burst": terms.burst,
+                "source": terms.source,
+                "dialled": pacer.dialled(each) if pacer is not None else None,
+                "held": len(waits),
+                "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
+                "started": pacer.recent.total(tag, now) if pacer is not None else None,
+                "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
+            },
+        )

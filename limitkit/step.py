@@ -1,0 +1,88 @@
+"""The step of Celery's consumer that puts the pacer in its place, and starts and stops what a worker does beside."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery import bootsteps
+
+from limitkit.installation import INSTALLED
+
+if TYPE_CHECKING:
+    from limitkit.live import Live
+    from limitkit.reconnect import Unacked
+    from limitkit.upkeep import Upkeep
+
+logger = logging.getLogger("limitkit")
+
+
+class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Puts the pacer where the consumer hands requests over, and has it forget them when the connection goes."""
+
+    requires = ("celery.worker.consumer.connection:Connection",)
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        self.pacer = None
+        self._live: Live | None = None
+        self._upkeep: Upkeep | None = None
+        self.unacked: Unacked | None = None
+        installation = INSTALLED.get(consumer.app)
+        if installation is None or installation.config is None or installation.live is None:
+            return
+        from limitkit.refusal import warn  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.waiting.kinds import kind_of, parked_where  # noqa: PLC0415
+
+        self._live, self._upkeep = installation.live, installation.upkeep
+        paced = paces(consumer.controller)
+        warn(installation.config, consumer.controller, installation.live.store, paced=paced)
+        if not paced:
+            return
+        logger.info("%s", parked_where(kind_of(consumer.app), installation.live.rules.waiting))
+        from limitkit.dials import Dials  # noqa: PLC0415
+        from limitkit.pacer import Pacer  # noqa: PLC0415
+        from limitkit.waiting.bounds import Bounds  # noqa: PLC0415
+        from limitkit.waiting.parking import Parking  # noqa: PLC0415
+        from limitkit.waiting.rooms import open_room  # noqa: PLC0415
+        from limitkit.window import Window  # noqa: PLC0415
+
+        live = installation.live
+        dials, window = Dials(consumer, live), Window(consumer)
+        bounds = Bounds(lambda: live.rules.waiting, lambda: consumer.initial_prefetch_count)
+        parking = Parking(consumer, lambda: open_room(consumer, live.rules.store.prefix), bounds, window)
+        self.pacer = installation.pacer = Pacer(consumer, live, parking, window, dials)
+        consumer.on_task_request = self.pacer
+        dials.take_over(self.pacer)
+
+    def start(self, consumer: Any) -> None:
+        """Give the broker what the last connection has left, learn what it can do, and count the workers if need be."""
+        if consumer.connection.transport.driver_type == "redis":
+            from limitkit.reconnect import Unacked  # noqa: PLC0415 (of use with this broker alone)
+
+            self.unacked = self.unacked or Unacked(consumer, pool_queues=not paces(consumer.controller))
+            self.unacked.connected()
+        if self.pacer is not None:
+            self.pacer.connected()
+        if self._live is not None and self._live.store is not None and "divide" in self._live.on_errors:
+            self._live.headcount.start(self._live.store, consumer.controller, consumer.timer)
+        if self._upkeep is not None:
+            self._upkeep.start(consumer, self.pacer)
+
+    def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
+        """Forget what is held: it is the broker's again."""
+        if self._upkeep is not None:
+            self._upkeep.stop()
+        if self.unacked is not None:
+            self.unacked.receive_last()
+        if self.pacer is not None:
+            self.pacer.forget()
+        if self.unacked is not None:
+            self.unacked.give_back()
+        if self._live is not None:
+            self._live.headcount.stop()
+
+
+def paces(worker: Any) -> bool:
+    """Whether this worker's pool has processes whose turn can be waited for (prefork)."""
+    return bool(getattr(worker, "semaphore", None) and worker.pool_putlocks and worker.pool_cls.uses_semaphore)
