@@ -11,96 +11,20 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.servers import RedisServer, free_port, redis_binary
-from support.topologies import Cluster, Sentinels
+from support.servers import RedisServer, free_port
 
 from limitkit import bucket as sums
 from limitkit.decision import Bucket, GiveBack, Take
 from limitkit.errors import StoreError
 from limitkit.stores import breaker, memory
-from limitkit.stores.aside import Aside
 from limitkit.stores.breaker import Breaker
-from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 
 SECOND = 1_000_000
-STORES = ["memory", "redis", "sentinel", "cluster"]
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def binary():
-    if redis_binary() is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no redis-server")
-        pytest.skip("there is no redis-server")
-
-
-@pytest.fixture(scope="module")
-def server(binary, tmp_path_factory):
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(server):
-    with closing(redis.Redis.from_url(server.url)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def redis_store(server):
-    with closing(RedisStore(server.url, 5.0)) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def sentinels(binary, tmp_path_factory):
-    with Sentinels(tmp_path_factory.mktemp("sentinels")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cluster(binary, tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("cluster")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def sentinel_store(sentinels):
-    with closing(Aside(RedisStore(sentinels.url, 5.0), 20.0)) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def cluster_store(cluster):
-    with closing(Aside(ClusterStore(cluster.url, 5.0), 20.0)) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def sentinel_admin(sentinels):
-    with closing(redis.Redis(port=sentinels.master.port)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def cluster_admin(cluster):
-    with closing(redis.RedisCluster("127.0.0.1", cluster.masters[0].port)) as client:
-        yield client
-
-
-def fixture_of(request, name):
-    return MemoryStore() if name == "memory" else request.getfixturevalue(f"{name}_store")
-
-
-@pytest.fixture(params=STORES)
-def store(request):
-    return fixture_of(request, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +83,11 @@ def worlds(draw):
     return draw(st.lists(call, min_size=1, max_size=12))
 
 
-@pytest.mark.parametrize("name", STORES)
+@pytest.mark.parametrize("name", ["memory", "redis", "sentinel", "cluster"])
 @settings(max_examples=100, deadline=None)
 @given(calls=worlds())
 def test_any_row_of_calls_gets_the_decisions_of_the_bucket(name, request, calls):
-    store, at = fixture_of(request, name), request.getfixturevalue("now")
+    store, at = request.getfixturevalue("store_named")(name), request.getfixturevalue("now")
     admin = request.getfixturevalue({"sentinel": "sentinel_admin", "cluster": "cluster_admin"}.get(name, "admin"))
     state, taken = {}, []
     for gap, gifts, asks in calls:
