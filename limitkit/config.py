@@ -42,7 +42,12 @@ class Config:
 
 def load(path: str | os.PathLike[str]) -> Config:
     """Read a file and judge it. Raises ConfigError with all that is wrong with it, in the order of the file."""
-    return judge(source.read(path))
+    return load_as(path)
+
+
+def load_as(path: str | os.PathLike[str], shown: str | None = None) -> Config:
+    """Do so, and report problems under another path, such as the one that the user gave."""
+    return judge(source.read(path, shown))
 
 
 def judge(document: Document) -> Config:

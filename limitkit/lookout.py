@@ -56,6 +56,10 @@ class Lookout:
             self._live.changed()
         return changed
 
+    def say(self) -> None:
+        """Log all overrides in force: a worker that starts has looked before it had a log."""
+        _say((), self._live.in_force.overrides)
+
     def freshen(self) -> None:
         """Look if nobody has for a while: in a pool process of a worker that has no pacer."""
         if time.monotonic() - self._at >= EVERY and (os.getpid() != self._pid or self._at < 0):

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from limitkit.config import load
+from limitkit.config import load_as
 from limitkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Reload:
 
     def _load(self) -> Config:
         """Read the file, and judge it as at the worker's start. Raises ConfigError."""
-        config = load(self._path)
+        config = load_as(self._path, self.config.path)
         problems = [problem for problem in self._judge(config) if problem.severity == "error"]
         if problems:
             raise ConfigError(problems)

@@ -57,23 +57,24 @@ class Document:
         return Problem(self.path, line, column, code, message, one_line(hint), severity)
 
 
-def read(path: str | os.PathLike[str]) -> Document:
-    """Read and parse a file.
+def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
+    """Read and parse a file; ``shown`` is what its problems are reported under, the path itself by default.
 
     Raises ConfigError, with ``unreadable`` set when the file's bytes can't be had at all.
     """
+    shown = str(path) if shown is None else shown
     try:
         content = FilePath(path).read_bytes()
     except IsADirectoryError:
-        raise _unreadable(path, "is a folder", "name the file in it, e.g. ratelimits.toml") from None
+        raise _unreadable(shown, "is a folder", "name the file in it, e.g. ratelimits.toml") from None
     except PermissionError:
-        raise _unreadable(path, "may not be read", "give its reader the permission") from None
+        raise _unreadable(shown, "may not be read", "give its reader the permission") from None
     except FileNotFoundError:
-        raise _unreadable(path, "does not exist", "name an existing file") from None
+        raise _unreadable(shown, "does not exist", "name an existing file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _unreadable(path, f"can't be read ({reason})", "name a file that can be read") from None
-    return parse(content, str(path))
+        raise _unreadable(shown, f"can't be read ({reason})", "name a file that can be read") from None
+    return parse(content, shown)
 
 
 def parse(content: str | bytes, path: str) -> Document:

@@ -63,6 +63,8 @@ class Upkeep:
         """Look now and then from now on; the timer goes with the connection."""
         self.stop()
         self._pacer, self._pool = pacer, consumer.pool
+        if self.lookout is not None and not self._ticks:
+            self.lookout.say()
         self._follow()
         self._timer = consumer.timer.call_repeatedly(_TICK, self.tick)
 

@@ -1,0 +1,212 @@
+"""What is on the board is in force in every process that looks, and what it lost is put back by who still knows it."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from limitkit.config import judge
+from limitkit.live import Live
+from limitkit.lookout import Lookout
+from limitkit.override import Override, Target
+from limitkit.source import parse
+from limitkit.stores.board import Board
+from limitkit.stores.memory import MemoryStore
+from limitkit.units import parse_rate
+
+_numbers = itertools.count()
+
+FILE = """
+version = 1
+
+[limits.api]
+strategy = "token_bucket"
+rate = "{rate}"
+burst = {burst}
+
+[tasks.paid]
+limits = ["api"]
+
+[tasks."mail.*"]
+strategy = "token_bucket"
+rate = "10/s"
+
+[tasks.own]
+strategy = "static"
+rate = "10/s"
+"""
+
+
+class Process:
+    """A process of some worker, as far as it looks at the board; all of one test have one store."""
+
+    def __init__(self, store, prefix, rate="10/s", burst=5):
+        config = judge(parse(FILE.format(rate=rate, burst=burst), "f.toml"))
+        self.live = Live(config.rules, store)
+        self.board = Board(store, prefix)
+        self.lookout = Lookout(self.live, self.board, config.digest)
+
+    def look(self):
+        return self.lookout.look()
+
+    def terms(self, name="paid"):
+        (bound,) = self.live.limits(SimpleNamespace(name=name))
+        return bound.terms.interval_us, bound.terms.burst, bound.terms.source
+
+
+@pytest.fixture
+def process(redis_store):
+    prefix = f"look{next(_numbers)}"
+    return lambda *args: Process(redis_store, prefix, *args)
+
+
+def rate(text, section="limits", name="api", burst=None):
+    return Override(target=Target(section, name), kind="rate", rate=parse_rate(text), burst=burst)
+
+
+def pause(section="limits", name="api"):
+    return Override(target=Target(section, name), kind="pause")
+
+
+def test_a_rate_that_is_set_holds_in_each_process_until_it_is_taken_off(process, caplog):
+    one, other = process(), process()
+    assert not one.look()
+    one.board.post([(rate("20/m"), None)])
+    with caplog.at_level(logging.INFO, "limitkit"):
+        assert one.look()
+        assert not one.look()
+    assert [record.action for record in caplog.records] == ["override"]
+    assert caplog.messages == ["limits.api has the rate 20/m now."]
+    assert one.terms() == (3_000_000, 5, "override")
+    assert other.terms() == (100_000, 5, "file")
+    assert other.look()
+    assert other.terms() == one.terms()
+    one.board.post([], [rate("1/s").name])
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "limitkit"):
+        assert other.look()
+    assert caplog.messages == ["limits.api is back at its declared rate."]
+    assert other.terms() == (100_000, 5, "file")
+    assert process().terms() == (100_000, 5, "file")
+
+
+def test_a_pause_stands_over_a_rate_and_gives_it_back(process):
+    one = process()
+    one.board.post([(rate("20/m", burst=2), None), (pause(), None)])
+    one.look()
+    assert one.terms()[1:] == (0, "pause")
+    one.board.post([], [pause().name])
+    one.look()
+    assert one.terms() == (3_000_000, 2, "override")
+
+
+def test_a_task_s_own_override_wins_over_its_pattern_s(process):
+    one = process()
+    one.board.post([(rate("5/s", "tasks", "mail.*"), None), (rate("2/s", "tasks", "mail.receipt"), None)])
+    one.look()
+    assert one.terms("mail.welcome") == (200_000, 1, "override")
+    assert one.terms("mail.receipt") == (500_000, 1, "override")
+
+
+def test_it_ends_by_itself_when_the_store_is_gone_too(process, monkeypatch):
+    one = process()
+    one.board.post([(rate("20/m"), 60.0)])
+    one.look()
+    assert one.terms()[2] == "override"
+    one.lookout._board = Board(SimpleNamespace(run=unreachable), "x")
+    assert not one.look()
+    later = one.live.in_force._offset + 61
+    monkeypatch.setattr(one.live.in_force, "_offset", later)
+    assert one.look()
+    assert one.terms() == (100_000, 5, "file")
+
+
+def unreachable(*_):
+    from limitkit.errors import StoreError
+
+    raise StoreError("gone")
+
+
+def test_what_the_store_lost_is_put_back_with_its_end(process, admin, caplog):
+    one, other = process(), process()
+    one.board.post([(rate("20/m"), 60.0), (pause("tasks", "mail.*"), None)])
+    for each in (one, other):
+        each.look()
+    admin.flushall()
+    assert not one.look()
+    assert [record.action for record in caplog.records] == ["overrides_put_back"]
+    assert not other.look()
+    newcomer = process()
+    newcomer.look()
+    assert newcomer.terms() == one.terms() == other.terms() == (3_000_000, 5, "override")
+    assert newcomer.terms("mail.welcome")[2] == "pause"
+    ends = [each.until for each in newcomer.live.in_force.overrides if each.until is not None]
+    assert ends == [each.until for each in one.live.in_force.overrides if each.until is not None]
+
+
+def test_what_was_set_since_the_store_lost_its_data_is_not_overwritten(process, admin):
+    one = process()
+    one.board.post([(rate("20/m"), None)])
+    one.look()
+    admin.flushall()
+    one.board.post([(rate("30/m"), None)])
+    one.look()
+    assert one.terms() == (2_000_000, 5, "override")
+
+
+def test_of_two_files_on_one_limit_the_stricter_holds_while_both_are_in_force(process):
+    old, new = process("10/s", 5), process("20/s", 2)
+    for each in (old, new, old, new, old):
+        each.look()
+    assert old.terms() == (100_000, 2, "stricter file")
+    assert new.terms() == (100_000, 2, "stricter file")
+    assert old.terms("mail.x") == (100_000, 1, "file")
+    old.board.post([(rate("50/s"), None)])
+    for each in (old, new):
+        each.look()
+        assert each.terms() == (20_000, each.live.rules.named["api"].burst, "override"), "a hand wins over any file"
+
+
+def test_a_file_that_nobody_goes_by_any_more_has_no_say(process, admin):
+    old, new = process("10/s", 5), process("20/s", 2)
+    for each in (old, new, new):
+        each.look()
+    assert new.terms()[2] == "stricter file"
+    admin.zrem(f"{new.board._overrides}:files", old.lookout._digest)
+    assert new.look()
+    assert new.terms() == (50_000, 2, "file")
+
+
+def test_an_override_of_one_worker_alone_wins_there(process):
+    one, other = process(), process()
+    one.board.post([(rate("5/s", "tasks", "own"), None)])
+    one.live.in_force.here(rate("1/s", "tasks", "own"), None)
+    for each in (one, other):
+        each.look()
+    assert one.terms("own") == (1_000_000, 1, "override")
+    assert other.terms("own") == (200_000, 1, "override")
+    assert one.live.in_force.forget([rate("1/s", "tasks", "own").name])
+    one.live.changed()
+    assert one.terms("own") == (200_000, 1, "override")
+
+
+def test_a_process_looks_by_itself_only_where_nobody_else_does(process, monkeypatch):
+    one = process()
+    one.look()
+    one.board.post([(rate("20/m"), None)])
+    monkeypatch.setattr(one.lookout, "_at", one.lookout._at - 5)
+    one.lookout.freshen()
+    assert one.terms()[2] == "file", "the worker's own timer looks"
+    monkeypatch.setattr(one.lookout, "_pid", -1)
+    one.lookout.freshen()
+    assert one.terms()[2] == "override"
+
+
+def test_a_store_in_memory_has_a_board_of_its_own():
+    one = Process(MemoryStore(), "x")
+    one.board.post([(rate("20/m"), None)])
+    assert one.look()
+    assert one.terms() == (3_000_000, 5, "override")
