@@ -34,11 +34,13 @@ class Lookout:
         self._others: dict[str, dict[Target, Declared]] = {}
         self._at = float("-inf")
         self._pid = os.getpid()
-        self.go_by(digest)
+        self._digest = digest
+        self._left = ""
+        self._told = False
 
     def go_by(self, digest: str) -> None:
         """Tell the others, with the next look, that this worker goes by another file now."""
-        self._digest = digest
+        self._left, self._digest = self._digest, digest
         self._told = False
 
     def look(self) -> bool:
@@ -68,8 +70,8 @@ class Lookout:
     def _ask(self) -> Look:
         declares = "" if self._told else told(declarations(self._live.rules))
         wanted = [digest for digest, told_of in self._others.items() if not told_of]
-        look = self._board.look(self._known, digest=self._digest, declares=declares, wanted=wanted)
-        self._told = look.told
+        look = self._board.look(self._known, digest=self._digest, declares=declares, left=self._left, wanted=wanted)
+        self._told, self._left = look.told, ""
         # A file that declares nothing in common with this one is asked about again and again: one small answer.
         self._others = {digest: self._others.get(digest, {}) for digest in look.files if digest != self._digest}
         self._others |= {digest: heard(text) for digest, text in look.declared.items() if digest in self._others}

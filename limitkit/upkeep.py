@@ -79,7 +79,7 @@ class Upkeep:
         self._ticks += 1
         try:
             changed = self.reload.look()
-            if self.lookout is not None and self._ticks % round(EVERY / _TICK) == 0:
+            if self.lookout is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
                 changed |= self.lookout.look()
             if changed:
                 self._follow()
@@ -89,6 +89,8 @@ class Upkeep:
     def reload_now(self) -> str:
         """Take up the file as it is; returns what is wrong with it, or nothing."""
         if self.reload.now():
+            if self.lookout is not None:
+                self.lookout.look()
             self._follow()
         return self.reload.refused
 

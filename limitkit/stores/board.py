@@ -53,11 +53,15 @@ class Board:
         *,
         digest: str = "",
         declares: str = "",
+        left: str = "",
         wanted: Sequence[str] = (),
         now_us: int | None = None,
     ) -> Look:
-        """Look at it. With a ``digest``, note that somebody goes by this file; ``declares`` tells what is in it."""
-        args = ["" if now_us is None else now_us, known, digest, declares, *wanted]
+        """Look at it. With a ``digest``, note that somebody goes by this file; ``declares`` tells what is in it.
+
+        ``left`` is the file that it went by until now: if others still do, they note it again.
+        """
+        args = ["" if now_us is None else now_us, known, digest, declares, left, *wanted]
         version, now, told, files, declared, posted = self._store.run("look", self._keys, args)
         overrides = None if _text(version) == known else tuple(_read(posted))
         said = dict(zip(wanted, map(_text, declared), strict=True))

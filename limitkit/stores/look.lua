@@ -7,6 +7,7 @@
 --        2  the version that is known already, or ''
 --        3  the digest of the looker's own file, or '' when it only looks
 --        4  what that file declares, or '' when that was told before
+--        5  the digest of the file that the looker went by until now, or '': whoever still does will say so
 --        then the digests of files whose declarations are wanted
 -- Returns the version ('' when the board was never written, or has lost its data), now, whether what the own file
 -- declares is known (1 or 0), the digests of all files in force, the declarations wanted, and field and value of each
@@ -32,8 +33,13 @@ for _, gone in ipairs(call('ZRANGEBYSCORE', KEYS[2], '-inf', string.format('(%.0
   call('HDEL', KEYS[3], gone)
 end
 
+if ARGV[5] ~= '' then
+  call('ZREM', KEYS[2], ARGV[5])
+  call('HDEL', KEYS[3], ARGV[5])
+end
+
 local declared = {}
-for at = 5, #ARGV do
+for at = 6, #ARGV do
   declared[#declared + 1] = call('HGET', KEYS[3], ARGV[at]) or ''
 end
 

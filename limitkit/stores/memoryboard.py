@@ -22,13 +22,13 @@ class MemoryBoard:
 
     def look(self, _keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
         """Answer as ``look.lua`` does."""
-        now, known, own, declares, *wanted = args
+        now, known, own, declares, left, *wanted = args
         now = _now(now)
         if own:
             self._files[own] = now
             if declares:
                 self._declared[own] = declares
-        for gone in [digest for digest, seen in self._files.items() if seen < now - _LATELY_US]:
+        for gone in [digest for digest, seen in self._files.items() if seen < now - _LATELY_US or digest == left]:
             del self._files[gone]
             self._declared.pop(gone, None)
         posted: list[str] = []

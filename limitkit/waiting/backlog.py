@@ -64,8 +64,9 @@ class Backlog:
             else:
                 self._forget(key)
 
-    def retime(self, terms: Mapping[str, Terms], now: float) -> None:
-        """Go by other rates from now on, which are given by the limits' tags in the buckets' keys."""
+    def retime(self, terms: Mapping[str, Terms], now: float) -> set[str]:
+        """Go by other rates, given by the limits' tags in the buckets' keys; returns the buckets that have one."""
+        changed = set()
         for key, bucket in list(self.buckets.items()):
             parts = parts_of(key)
             of = terms.get(parts[0]) if parts else None
@@ -73,6 +74,8 @@ class Backlog:
                 self.buckets[key] = replace(bucket, interval_us=of.interval_us, burst=of.burst)
                 left = max(0.0, self._until.get(key, now) - now)
                 self._until[key] = now + left * of.interval_us / bucket.interval_us + _SURPLUS
+                changed.add(key)
+        return changed
 
     def clear(self) -> None:
         """Note that nothing is parked."""

@@ -5,8 +5,9 @@
 --
 -- KEYS   1 messages  2 queues  3 clock; then for each queue: due, intervals, what a bucket's key begins with (see park.lua)
 -- ARGV   1 lead (s)  2 most messages in one call  3 number of hungry  4 number of full
---        then for each hungry: bucket, interval (s), number wanted (0 to count them only); for each full: bucket, seconds until
---        it is not, or -1 when only this worker has no use for more: others may, and bring them back
+--        then for each hungry: bucket, interval (s), number wanted (0 to count them only); for each full: bucket, interval,
+--        seconds until it is not, or -1 when only this worker has no use for more: others may, and bring them back. Who
+--        goes by another interval than what is parked does not know how long it takes, and is not heard.
 --        then the names of the queues
 -- Returns flat: microseconds until more is due (-1: nothing is parked), then bucket and number still parked for each
 -- hungry one and each one of which something came back.
@@ -17,7 +18,7 @@ local now = clock(KEYS[3])
 local lead, room = tonumber(ARGV[1]), tonumber(ARGV[2])
 local hungry, full = tonumber(ARGV[3]), tonumber(ARGV[4])
 local first_full = 4 + 3 * hungry
-local first_queue = first_full + 2 * full
+local first_queue = first_full + 3 * full
 local most = max(room, 64)
 local returns, left, unwanted = {}, {}, {}
 local soonest
@@ -52,12 +53,12 @@ end
 
 for queue = 1, #ARGV - first_queue do
   local due, intervals, prefix = KEYS[3 * queue + 1], KEYS[3 * queue + 2], KEYS[3 * queue + 3]
-  for at = first_full + 1, first_queue, 2 do
+  for at = first_full + 1, first_queue, 3 do
     local moment = call('ZSCORE', due, ARGV[at])
-    if tonumber(ARGV[at + 1]) < 0 then
+    if tonumber(ARGV[at + 2]) < 0 then
       unwanted[ARGV[at]] = true
-    elseif moment then
-      set_due(due, ARGV[at], max(moment, now + lead + ARGV[at + 1]))
+    elseif moment and tonumber(call('HGET', intervals, ARGV[at]) or nil) == tonumber(ARGV[at + 1]) then
+      set_due(due, ARGV[at], max(moment, now + lead + ARGV[at + 2]))
     end
   end
   for at = 5, first_full, 3 do

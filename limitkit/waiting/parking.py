@@ -12,6 +12,7 @@ from celery.worker import state
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.lane import NEVER
+from limitkit.partition import parts_of
 from limitkit.routes import parkable_queue
 from limitkit.waiting.backlog import Backlog
 from limitkit.waiting.copies import note_of
@@ -208,7 +209,7 @@ class Parking:
 
     def _steering(self, lanes: Mapping[str, Lane], places: int, now: float) -> Steering:
         hungry: dict[str, tuple[float, int]] = {}
-        full: dict[str, float] = {}
+        full: dict[str, tuple[float, float]] = {}
         wet, self._wet = self._wet, set()
         dead, self._dead = self._dead, {}
         unsure, self._unsure = self._unsure, set()
@@ -217,20 +218,21 @@ class Parking:
                 continue
             lane = lanes.get(key)
             level = self.bounds.level(lane, now) if lane is not None else 0.0
-            rate = MICROSECONDS / (lane.bucket if lane is not None else bucket).interval_us
+            interval = (lane.bucket if lane is not None else bucket).interval_us / MICROSECONDS
+            rate = 1 / interval
             if key in unsure:
-                hungry[key] = 1 / rate, 0
+                hungry[key] = interval, 0
             if level >= _HIGH and lane is not None:
-                full[key] = NO_MORE if self._is_stuck(lane, now) else self.bounds.seconds(lane)
+                full[key] = interval, NO_MORE if self._is_stuck(lane, now) else self.bounds.seconds(lane)
             elif key in wet if lane is None else lane.dry_until <= now:
                 self._wet.add(key)
                 if level < _LOW:
-                    hungry[key] = 1 / rate, min(bucket.burst, self.bounds.beside)
+                    hungry[key] = interval, min(bucket.burst, self.bounds.beside)
             elif level < _LOW and (rate >= _FAST or key in self._local):
-                hungry[key] = 1 / rate, ceil(rate * _FEED)
+                hungry[key] = interval, ceil(rate * _FEED)
             if key in dead and lane is None:
                 # Who is behind them may be dead too: dig deeper each time.
-                hungry[key] = 1 / rate, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
+                hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
         return Steering(hungry, full, self.bounds.lead, places)
 
     def _is_stuck(self, lane: Lane, now: float) -> bool:
@@ -246,7 +248,11 @@ class Parking:
     def retime(self, terms: Mapping[str, Terms]) -> None:
         """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
         now = time.monotonic()
-        self.backlog.retime(terms, now)
+        self._unsure |= self.backlog.retime(terms, now)
+        for index, (held, leaver) in enumerate(self._leaving):
+            of = terms.get((parts_of(leaver.bucket.key) or ("",))[0])
+            if of is not None:
+                self._leaving[index] = held, leaver.retimed(of)
         self._retimed |= {tag: of.interval_us / MICROSECONDS for tag, of in terms.items()}
         self._retiming = self._room.retime(dict(self._retimed))
         self._bring_at = min(self._bring_at, now)

@@ -104,8 +104,8 @@ class RedisRoom:
         args: list[Any] = [steering.lead, min(steering.places, _MOST_AT_ONCE), len(steering.hungry), len(steering.full)]
         for bucket, (interval, wanted) in steering.hungry.items():
             args += (bucket, interval, wanted)
-        for bucket, seconds in steering.full.items():
-            args += (bucket, seconds)
+        for bucket, (interval, seconds) in steering.full.items():
+            args += (bucket, interval, seconds)
         soonest, *counts = call(channel, _BRING, names, [*args, *queues])
         buckets = (each.decode() if isinstance(each, bytes) else each for each in counts[::2])
         left = dict(zip(buckets, counts[1::2], strict=True))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from limitkit.decision import Bucket
+    from limitkit.inforce import Terms
 
 ORDERS_A_SECOND: Final = 10_000
 MOST_ORDERS: Final = 10**14
@@ -37,6 +38,12 @@ class Leaver:
     turn: float
     """Seconds until its turn comes, as far as this worker can tell; ``NO_MORE`` when it has come, but not here."""
 
+    def retimed(self, terms: Terms) -> Leaver:
+        """Return it with another rate of its bucket: its turn comes the sooner, or the later."""
+        part = terms.interval_us / self.bucket.interval_us
+        bucket = replace(self.bucket, interval_us=terms.interval_us, burst=terms.burst)
+        return replace(self, bucket=bucket, turn=self.turn if self.turn == NO_MORE else self.turn * part)
+
 
 @dataclass(frozen=True, slots=True)
 class Steering:
@@ -44,8 +51,8 @@ class Steering:
 
     hungry: Mapping[str, tuple[float, int]] = field(default_factory=dict)
     """The bucket's interval in seconds, and how many more it could start than it holds; 0 asks how many there are."""
-    full: Mapping[str, float] = field(default_factory=dict)
-    """It holds as much as the bucket admits in so many seconds; or ``NO_MORE``."""
+    full: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The bucket's interval, and for how many seconds the worker holds what it admits; or ``NO_MORE``."""
     lead: float = 0.0
     """Seconds before its turn at which a request comes back."""
     places: int = 1000

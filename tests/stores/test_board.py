@@ -98,6 +98,14 @@ def test_files_are_there_as_long_as_somebody_goes_by_them(board):
     assert not board.look(digest="a", now_us=NOW + 16 * SECOND).told
 
 
+def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_by_it(board):
+    board.look(digest="a", declares="of a", now_us=NOW)
+    look = board.look(digest="b", left="a", now_us=NOW)
+    assert look.files == ("b",)
+    look = board.look(digest="a", now_us=NOW)
+    assert (set(look.files), look.told) == ({"a", "b"}, False)
+
+
 def test_what_another_version_posts_is_passed_over(board, store):
     store.run("post", [board._overrides], ["", "", "rate tasks x", "", '{"rate": "1/fortnight"}', "odd", "", "{}"])
     board.post([(rate("20/m"), None)])

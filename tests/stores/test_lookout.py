@@ -180,6 +180,15 @@ def test_a_file_that_nobody_goes_by_any_more_has_no_say(process, admin):
     assert new.terms() == (50_000, 2, "file")
 
 
+def test_who_changes_his_file_leaves_the_old_one_behind_at_once(process):
+    one = process("10/s", 5)
+    one.look()
+    one.live.use(process("20/s", 2).live.rules)
+    one.lookout.go_by("another")
+    one.look()
+    assert one.terms() == (50_000, 2, "file")
+
+
 def test_an_override_of_one_worker_alone_wins_there(process):
     one, other = process(), process()
     one.board.post([(rate("5/s", "tasks", "own"), None)])

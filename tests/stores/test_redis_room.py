@@ -64,6 +64,11 @@ class Broker:
         assert self.client.zcard("unacked_index") == self.client.hlen("unacked")
         return len(self.queued()), self.client.hlen("unacked"), self.client.hlen("limitkit:waiting:messages")
 
+    def due_in(self, bucket, queue="celery"):
+        """Seconds until the next of a bucket is due."""
+        seconds, microseconds = self.client.time()
+        return self.client.zscore(f"limitkit:waiting:due:{queue}", bucket) - seconds - microseconds / SECOND
+
     def written(self):
         return {key.decode() for key in self.client.scan_iter()}
 
@@ -395,9 +400,51 @@ def test_a_bucket_that_has_no_more_tokens_waits(broker):
     broker.send()
     worker, other = broker.worker(), broker.worker()
     worker.park_all(1)
-    worker.bring(full={SLOW.key: 30.0})
+    worker.bring(full={SLOW.key: (SLOW.interval_us / 1e6, 30.0)})
     other.bring()
     assert broker.places() == (0, 0, 1)
+
+
+LIMITED = Bucket("limitkit:{api}:g1:0", 60 * SECOND, 1)
+
+
+def retime(worker, **intervals):
+    for _ in worker.room.retime(intervals):
+        pass
+
+
+def parked_for_long(broker, seconds=1000.0):
+    """Park three of a limit at one a minute."""
+    for n in range(3):
+        broker.send(n)
+    worker = broker.worker()
+    worker.park_all(3, bucket=LIMITED, turn=seconds)
+    return worker
+
+
+@pytest.mark.parametrize(
+    ("intervals", "due"),
+    [
+        ({"other": 0.001}, 1000),  # another limit's
+        ({"api": 6.0}, 100),
+        ({"api": 3600.0}, 3600),  # later, but no later than a token's time
+        ({"api": 0.001}, 0),
+    ],
+)
+def test_what_is_parked_comes_sooner_or_later_when_its_limit_has_another_rate(broker, intervals, due):
+    worker = parked_for_long(broker)
+    for _ in range(2):  # twice is as once: each worker does it
+        retime(worker, **intervals)
+        assert broker.due_in(LIMITED.key) == pytest.approx(due, abs=5)
+
+
+def test_a_worker_that_does_not_know_of_another_rate_yet_is_not_heard(broker):
+    worker = parked_for_long(broker, 30.0)
+    worker.bring(full={LIMITED.key: (60.0, 500.0)})
+    assert broker.due_in(LIMITED.key) == pytest.approx(500 + LEAD, abs=5)
+    retime(worker, api=1.0)
+    worker.bring(full={LIMITED.key: (60.0, 500.0)})
+    assert broker.due_in(LIMITED.key) < 15
 
 
 def test_a_worker_that_is_busy_keeps_nothing_from_others(broker):
@@ -405,7 +452,7 @@ def test_a_worker_that_is_busy_keeps_nothing_from_others(broker):
         broker.send(n)
     worker, other = broker.worker(), broker.worker()
     worker.park_all(10)
-    worker.bring(full={SLOW.key: NO_MORE})
+    worker.bring(full={SLOW.key: (1.0, NO_MORE)})
     assert broker.places() == (0, 0, 10)
     other.bring()
     assert broker.places() == (2, 0, 8)
@@ -418,7 +465,7 @@ def test_a_busy_worker_brings_back_what_lies_behind_what_it_has_no_use_for(broke
     worker = broker.worker()
     for bucket in (*unwanted, SLOW):
         worker.park_all(1, bucket=bucket, turn=1.0 if bucket is SLOW else 0.0)
-    assert worker.bring(full={bucket.key: NO_MORE for bucket in unwanted}).left[SLOW.key] == 0
+    assert worker.bring(full={bucket.key: (1.0, NO_MORE) for bucket in unwanted}).left[SLOW.key] == 0
     assert broker.places() == (1, 0, 300)
 
 

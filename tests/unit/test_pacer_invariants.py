@@ -135,12 +135,14 @@ class Room:
             raise ConnectionError("the broker is gone")
         now, lead, places = self.clock.now, steering.lead, steering.places
         assert places > 0
-        for key, seconds in steering.full.items():
+        for key, (_, seconds) in steering.full.items():
             if key in self.due and seconds >= 0:
                 self.due[key] = max(self.due[key], now + lead + seconds)
         for key, (_, wanted) in steering.hungry.items():
             places -= self.take_out(key, min(wanted, places))
-        for key in [key for key, due in self.due.items() if due <= now + lead and steering.full.get(key, 0) >= 0]:
+        for key in [
+            key for key, due in self.due.items() if due <= now + lead and steering.full.get(key, (0, 0))[1] >= 0
+        ]:
             interval = self.parked[key][0][1].bucket.interval_us / SECOND
             wanted = int(min(now + lead - self.due[key], lead) / interval) + 1
             due, taken = self.due[key], self.take_out(key, min(wanted, places))

@@ -22,7 +22,7 @@ def test_what_comes_back_is_counted_down_bucket_by_bucket():
     assert away.ahead(Bucket("c", 2_000_000, 1)) == 0.0
     looks = []
     for clock.now in (100.5, 101.0, 104.9, 105.0, 106.0):
-        brought = away.look(Steering(full={"a": 1.0}))
+        brought = away.look(Steering(full={"a": (1.0, 1.0)}))
         looks.append((dict(brought.left), brought.empty))
     assert looks == [
         ({"a": 3}, False),

@@ -93,7 +93,7 @@ def test_a_message_waits_in_the_largest_step_before_its_turn(deliveries, room):
     for request, turn in zip(requests, (0.1, 7.9, 60, 1000), strict=True):
         room.park(leavers([request], turn))
     assert [deliveries.messages(name) for name in wait_queues(deliveries, STEPS[0], 5, STEPS[-1])] == [1, 1, 2]
-    assert room.bring(Steering(full={BUCKET.key: 1.0})).left == {BUCKET.key: 4}
+    assert room.bring(Steering(full={BUCKET.key: (1.0, 1.0)})).left == {BUCKET.key: 4}
 
 
 def test_the_name_of_a_queue_is_never_too_long_for_rabbitmq():
