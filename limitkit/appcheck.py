@@ -93,7 +93,7 @@ def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Proble
     for name in sorted(tasks):
         rule = config.rules.for_task(name)
         own = getattr(tasks[name], "rate_limit", None)
-        limits = [limit for limit in rule.limits if limit.mode != "off"] if rule else []
+        limits = [limit for limit in rule.limits if limit.mode == "enforce"] if rule else []
         if rule and limits and own is not None:
             declared = " and ".join(limit.rate.text if limit.own else f"limits.{limit.name}" for limit in limits)
             fact = f"{name} has a rate_limit of its own, {quote(str(own))}, which gives way to {declared} here"

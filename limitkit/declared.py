@@ -29,7 +29,7 @@ class Limit:
     key: tuple[str, ...] | None
     """The dotted path to the partition; None unless the strategy is per_user."""
     mode: Mode
-    """What is in force here: ``off`` in the file, the limit or the task wins."""
+    """What is in force here: the weakest of what the file, the limit and the task say."""
     path: str
     line: int
     on_error: OnError = "allow"
@@ -86,10 +86,10 @@ def patience_of(limits: Iterable[Limit], on_limit: OnLimit | None, max_wait: flo
     """Make one answer of what a task and its limits say; ``on_limit`` and ``max_wait`` are the task's own keys.
 
     A task's ``on_limit`` holds in place of both keys of its limits, its ``max_wait`` in place of theirs. Of several
-    limits ``fail`` wins over ``drop`` over ``wait``, and the shortest ``max_wait`` holds. Limits that are off have no
-    say, and without any that is on there is nothing to wait for.
+    limits ``fail`` wins over ``drop`` over ``wait``, and the shortest ``max_wait`` holds. Limits that are off, or in
+    shadow, have no say, and without any other there is nothing to wait for.
     """
-    on = [limit for limit in limits if limit.mode != "off"]
+    on = [limit for limit in limits if limit.mode == "enforce"]
     if not on:
         return None
     if on_limit is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Strategy = Literal["static", "token_bucket", "per_user"]
-Mode = Literal["enforce", "off"]
+Mode = Literal["enforce", "shadow", "off"]
 OnError = Literal["allow", "hold", "divide"]
 OnLimit = Literal["wait", "drop", "fail"]
 
@@ -69,7 +69,11 @@ def url_meaning(text: str) -> str:
 
 ModeField = Annotated[
     Mode,
-    Field(title="Whether limits are kept", description="enforce: tasks start at the declared rate. off: no limit."),
+    Field(
+        title="Whether limits are kept",
+        description="enforce: tasks start at the declared rate. shadow: what would have had to wait, and how long, is "
+        "counted, and nothing waits. off: no limit. Of the file's, a limit's and a task's the weakest holds.",
+    ),
 ]
 StrategyField = Annotated[
     Strategy,

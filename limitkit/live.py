@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from limitkit.declared import Limit, Patience
-    from limitkit.fields import OnError
+    from limitkit.fields import Mode, OnError
     from limitkit.inforce import Terms
     from limitkit.rules import Rules
     from limitkit.stores import Store
@@ -52,7 +52,7 @@ class Live:
         """Sees to it that what is set at run time is known here, where nobody looks by himself."""
         self.on_errors = _on_errors(rules)
         """What the shared limits that are in force say of the time without a store."""
-        self._bound: dict[str, tuple[BoundLimit, ...]] = {}
+        self._bound: dict[tuple[Mode, str], tuple[BoundLimit, ...]] = {}
         self._missing: set[str] = set()
 
     def use(self, rules: Rules) -> None:
@@ -75,15 +75,11 @@ class Live:
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits that are in force for a task; looked up by name, so late registration is no matter."""
-        bound = self._bound.get(task.name)
-        if bound is None:
-            rule = self.rules.for_task(task.name)
-            limits = rule.limits if rule else ()
-            pattern = rule.pattern if rule else ""
-            bound = self._bound[task.name] = tuple(
-                self._bind(task, limit, pattern) for limit in limits if limit.mode == "enforce"
-            )
-        return bound
+        return self._in_mode(task, "enforce")
+
+    def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
+        """Return the limits of a task that are in shadow."""
+        return self._in_mode(task, "shadow")
 
     def patience(self, task: Any) -> Patience | None:
         """Return how long a task may wait for its limits; None for as long as it takes."""
@@ -108,6 +104,15 @@ class Live:
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
         return _bucket(key, bound.limit, bound.terms)
 
+    def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
+        bound = self._bound.get((mode, task.name))
+        if bound is None:
+            rule = self.rules.for_task(task.name)
+            limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
+            bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+            self._bound[mode, task.name] = bound
+        return bound
+
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
         if limit.key is not None:
@@ -122,7 +127,7 @@ def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
     limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode != "off" and limit.strategy != "static")
+    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and limit.strategy != "static")
 
 
 def signature_of(task: Any) -> Any:

@@ -29,6 +29,7 @@ from limitkit.recent import Recent
 from limitkit.revoked import is_revoked, may_be_revoked
 from limitkit.routes import priority_of
 from limitkit.scaling import scale
+from limitkit.shadow import Shadow
 from limitkit.tokens import Tokens
 from limitkit.view import waiting
 from limitkit.waiting.copies import came_back
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from limitkit.inforce import Terms
     from limitkit.lane import Lane
     from limitkit.live import BoundLimit, Live
+    from limitkit.shadow import Shade
     from limitkit.view import Waiting
     from limitkit.waiting.parking import Parking
     from limitkit.window import Window
@@ -78,6 +80,7 @@ class Pacer:
         self._impatience = Impatience(live, self._through, self._lanes.drop)
         self._lanes.on_leave = self._impatience.forget
         self._alone = Alone(self._tokens, self._lanes, self._start)
+        self._shadow = Shadow(live, self._tokens.own)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
         self._squeezed: list[Held] = []
@@ -89,6 +92,8 @@ class Pacer:
 
     def __call__(self, request: Any) -> None:
         """Take a request in; it starts now or waits its turn. In place of ``consumer.on_task_request``."""
+        if self._shadow.came(request):
+            self._agenda.set_timer(self._due)
         came_back(request.request_dict)
         limits = self._live.limits(request.task)
         if not limits:
@@ -192,8 +197,13 @@ class Pacer:
             self._processes.release()
         finally:
             self._pumping = False
-            sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
-            self._agenda.set_timer(min(sweep, self._parking.due, self._impatience.due))
+            self._agenda.set_timer(self._due)
+
+    @property
+    def _due(self) -> float:
+        """When there is something to do beside what the lanes wait for."""
+        sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
+        return min(sweep, self._parking.due, self._impatience.due, self._shadow.due)
 
     def _step(self) -> None:
         self._now = now = time.monotonic()
@@ -203,6 +213,7 @@ class Pacer:
             self._sweep(now)
         self._parking.work(self._lanes.by_key, len(self._lanes.held), now)
         self._impatience.look(now)
+        self._shadow.work(now)
         plans = self._plans(now)
         if plans:
             self._carry_out(plans)
@@ -319,6 +330,10 @@ class Pacer:
     def dialled(self, bound: BoundLimit) -> float | None:
         """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
         return self._dials.interval(bound)
+
+    def shade(self, tag: str) -> Shade | None:
+        """Return what a limit in shadow would have done here; None when nothing has come for it."""
+        return self._shadow.shades.get(tag)
 
     def refill(self, key: str) -> None:
         """Make a bucket of this worker's own full again."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from limitkit.declared import Limit
 
 _VERSION: Final = "g1"
+_SHADOW: Final = "s1"
+"""In place of the version: a limit in shadow has buckets of its own."""
 _DEEPEST: Final = 32
 _MOST: Final = 5_000  # values inside one partition; more than that are taken for equal
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\-=:*]{1,97}")  # 97 + prefix (64), hash (32) and what is between make 200
@@ -93,7 +95,8 @@ def partition(
 
 def bucket_key(prefix: str, limit: Limit, partition: Partition | None) -> str:
     """Name a bucket in the store; at most 200 bytes. The limit, in braces, is the hash tag of a Redis Cluster."""
-    key = f"{prefix}:{{{limit_tag(limit.name, own=limit.own)}}}:{_VERSION}"
+    version = _SHADOW if limit.mode == "shadow" else _VERSION
+    key = f"{prefix}:{{{limit_tag(limit.name, own=limit.own)}}}:{version}"
     return key if partition is None else f"{key}:{partition.digest}"
 
 

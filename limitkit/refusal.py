@@ -36,7 +36,7 @@ def refusals(config: Config, worker: Any) -> list[Problem]:
     tasks = worker.app.tasks
     found = [problem for problem in appcheck.missing_keys(config, tasks) if problem.severity == "error"]
     found += _store_problems(config, worker, limited)
-    if worker.disable_rate_limits:
+    if worker.disable_rate_limits and any(limit.mode == "enforce" for _, limit in limited):
         fact = "rate limits are switched off for this worker, so its tasks would start without them"
         hint = "take out worker_disable_rate_limits and --disable-rate-limits, or set LIMITKIT_MODE=off"
         found.append(config.document.problem(RATE_LIMITS_DISABLED, (), fact, hint))
@@ -87,7 +87,7 @@ def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
     rules = config.rules
     for entry in (*rules.exact.values(), *rules.patterns):
         for limit in entry.limits:
-            if limit.mode == "enforce":
+            if limit.mode != "off":
                 yield ("tasks", entry.pattern) if limit.own else ("limits", limit.name), limit
 
 

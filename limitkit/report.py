@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
@@ -43,7 +44,7 @@ def _limits(live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> Iterator[
     bound: dict[str, tuple[BoundLimit, str]] = {}
     for name, task in tasks.items():
         rule = live.rules.for_task(name)
-        for each in live.limits(task):
+        for each in (*live.shadows(task), *live.limits(task)):
             tag = limit_tag(each.limit.name, own=each.limit.own)
             bound[tag] = each, rule.pattern if rule is not None else name
     now = time.monotonic()
@@ -55,12 +56,14 @@ def _limits(live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> Iterator[
     for tag, (each, pattern) in bound.items():
         terms = each.terms
         waits = held.get(tag, [])
+        shade = pacer.shade(tag) if pacer is not None else None
         yield (
             tag,
             {
                 "limit": str(target_of(each.limit, each.limit.name)),
                 "pattern": pattern,
                 "strategy": each.limit.strategy,
+                "mode": each.limit.mode,
                 "declared": each.limit.rate.text,
                 "declared_burst": each.limit.burst,
                 "interval": terms.interval_us / MICROSECONDS,
@@ -70,6 +73,7 @@ def _limits(live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> Iterator[
                 "held": len(waits),
                 "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
                 "started": pacer.recent.total(tag, now) if pacer is not None else None,
+                "shadow": asdict(shade) if shade is not None else None,
                 "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
             },
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from limitkit.model import LimitTable, RateLimits, TaskTable
     from limitkit.source import Document
 
+_WEAKNESS: Final[tuple[Mode, ...]] = ("enforce", "shadow", "off")
 _CACHED: Final = 10_000  # names come in with messages too, so the cache has a bound
 
 
@@ -113,13 +114,12 @@ def compile(model: RateLimits, document: Document, mode: Mode | None = None) -> 
     )
     waiting = WaitingSettings(parse_duration(model.waiting.hold), model.waiting.per_limit, model.waiting.per_worker)
     named = {
-        name: _limit(document, ("limits", name), table, store.on_error, off=in_force == "off")
+        name: _limit(document, ("limits", name), table, store.on_error, in_force)
         for name, table in model.limits.items()
     }
     exact, patterns = {}, []
     for order, (name, table) in enumerate(model.tasks.items()):
-        off = in_force == "off" or table.mode == "off"
-        limits = _limits_of(document, name, table, named, store.on_error, off=off)
+        limits = _limits_of(document, name, table, named, store.on_error, mode=weakest(in_force, table.mode))
         patience = patience_of(limits, table.on_limit, _seconds(table.max_wait))
         entry = Entry(name, document.place(("tasks", name), "header")[0], order, limits, patience)
         if "*" in name:
@@ -128,6 +128,11 @@ def compile(model: RateLimits, document: Document, mode: Mode | None = None) -> 
             exact[name] = entry
     patterns.sort(key=lambda entry: (-entry.weight, entry.order))
     return Rules(document.path, in_force, store, exact, tuple(patterns), named, waiting)
+
+
+def weakest(*modes: Mode) -> Mode:
+    """Return the mode that holds where several have a say: ``off`` before ``shadow`` before ``enforce``."""
+    return max(modes, key=_WEAKNESS.index)
 
 
 def _expanded(url: str | None) -> str | None:
@@ -139,19 +144,19 @@ def _seconds(duration: str | None) -> float | None:
 
 
 def _limits_of(
-    document: Document, name: str, table: TaskTable, named: Mapping[str, Limit], on_error: OnError, *, off: bool
+    document: Document, name: str, table: TaskTable, named: Mapping[str, Limit], on_error: OnError, *, mode: Mode
 ) -> tuple[Limit, ...]:
     """Return a task's limits; what the task says for the time without a store wins over what they say."""
     if table.limits is None:
-        return (_limit(document, ("tasks", name), table, on_error, off=off),)
+        return (_limit(document, ("tasks", name), table, on_error, mode),)
     limits = [named[each] for each in table.limits]
     return tuple(
-        replace(limit, mode="off" if off else limit.mode, on_error=table.on_error or limit.on_error) for limit in limits
+        replace(limit, mode=weakest(mode, limit.mode), on_error=table.on_error or limit.on_error) for limit in limits
     )
 
 
 def _limit(
-    document: Document, path: tuple[str, str], table: LimitTable | TaskTable, on_error: OnError, *, off: bool
+    document: Document, path: tuple[str, str], table: LimitTable | TaskTable, on_error: OnError, mode: Mode
 ) -> Limit:
     section, name = path
     if table.strategy is None or table.rate is None:  # the model refuses such a table
@@ -163,7 +168,7 @@ def _limit(
         rate=parse_rate(table.rate),
         burst=table.burst,
         key=tuple(table.key.split(".")) if table.key is not None else None,
-        mode="off" if off or table.mode == "off" else "enforce",
+        mode=weakest(mode, table.mode),
         path=document.path,
         line=document.place(path, "header")[0],
         on_error=table.on_error or on_error,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from limitkit.wording import Path
 
 _LATER: Final = frozenset({"extends", "partitions", "show_key", "cost", "metrics"})
-_NOT_YET: Final = frozenset({"shadow"})
 _VERSION: Final = "write version = 1 at the top of the file"
 _KINDS: Final = {
     "string": "a string",
@@ -101,8 +100,6 @@ def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple
 def _wrong_word(name: str, value: Any, allowed: list[Any]) -> tuple[str, str]:
     if name == "version":
         return f"this limitkit does not know version {show(value)}", "write version = 1, or install a newer limitkit"
-    if isinstance(value, str) and value in _NOT_YET:
-        return f"{show(value)} is not there yet", f"write {listed(allowed)}"
     what = f"a {name}" if name in {"strategy", "mode"} else f"a value of {name}"
     return f"{show(value)} is not {what}", suggest(value, allowed) or f"write {listed(allowed)}"
 

@@ -63,6 +63,7 @@ LAYERS = {
         "waiting.parking",
         "handover",
         "impatience",
+        "shadow",
         "alone",
         "scaling",
         "guard",

@@ -111,12 +111,15 @@ def _head(config: Config, task: str, rule: TaskRule) -> str:
         lines.append(f"The pattern {pair[1]} matches it, too, with equal weight; the first in the file holds.")
     if config.rules.mode == "off":
         lines.append("No limit is kept now: the mode is off.")
+    elif any(limit.mode == "shadow" for limit in rule.limits):
+        names = [_name(limit) for limit in rule.limits if limit.mode == "shadow"]
+        lines.append(f"In shadow, where starts are counted and nothing waits: {', '.join(names)}.")
     return "\n".join([*lines, ""])
 
 
 def _said(config: Config, rule: TaskRule) -> Iterator[str]:
     """Say what is another than by default: what becomes of who can't start, without a store, and while waiting."""
-    on = [limit for limit in rule.limits if limit.mode != "off"]
+    on = [limit for limit in rule.limits if limit.mode == "enforce"]
     if rule.patience:
         longest = rule.patience.max_wait
         so_long = f" longer than {duration_text(longest)}" if longest else ""
@@ -136,7 +139,7 @@ def _said(config: Config, rule: TaskRule) -> Iterator[str]:
 def _parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:
     """Say where tasks wait that a worker does not hold, if an app says what its broker is."""
     waits = rule.patience is None or rule.patience.max_wait > config.rules.waiting.hold
-    if app is None or not waits or all(limit.mode == "off" for limit in rule.limits):
+    if app is None or not waits or all(limit.mode != "enforce" for limit in rule.limits):
         return
     try:
         kind = kinds.kind_of(app)

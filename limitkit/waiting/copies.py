@@ -54,6 +54,11 @@ def _note(found: Any) -> Note | None:
         return None
 
 
+def was_parked(message: Any) -> bool:
+    """Whether a message has been parked before, by whatever worker."""
+    return ORDER in message.properties or note_of(message) is not None
+
+
 def first_came(message: Any, since: float) -> float:
     """Return when a message first came to a worker, or was parked; ``since`` is when it came to this one.
 

@@ -15,7 +15,7 @@ from limitkit.lane import NEVER
 from limitkit.partition import parts_of
 from limitkit.routes import parkable_queue
 from limitkit.waiting.backlog import Backlog
-from limitkit.waiting.copies import note_of
+from limitkit.waiting.copies import was_parked
 from limitkit.waiting.room import NO_MORE, ORDER, Leaver, Steering
 from limitkit.waiting.rooms import longest_hold
 
@@ -295,5 +295,4 @@ class Parking:
 
 def _came_back(held: Held) -> bool:
     """Whether a request has been parked before, by this worker or another."""
-    message = held.request.message
-    return ORDER in message.properties or note_of(message) is not None
+    return was_parked(held.request.message)

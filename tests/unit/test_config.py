@@ -52,8 +52,8 @@ def test_none_found_says_where_it_looked(tmp_path, monkeypatch):
     ("mode", "hint"),
     [
         ("of", 'did you mean "off"?'),
-        ("shadow", 'set it to "enforce" or "off"'),
-        ("OFF\n", 'set it to "enforce" or "off"'),
+        ("shade", 'did you mean "shadow"?'),
+        ("OFF\n", 'set it to "enforce", "shadow" or "off"'),
     ],
 )
 def test_a_mode_in_the_environment_that_is_none(tmp_path, monkeypatch, mode, hint):

@@ -204,6 +204,7 @@ class Worker:
             on_errors=(),
             rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
             limits=lambda task: self.limits[task.name],
+            shadows=lambda _: (),
             patience=lambda task: self.patience.get(task.name),
             bucket=lambda bound, *_: bound.bucket,
         )
