@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import select
-import time
 from queue import Empty
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _POLL_MS: Final = 20
-_PATIENCE: Final = 0.5
-"""Seconds in which a pool process is given to accept what it was sent; it needs one or two milliseconds."""
+_PATIENCE: Final = 25
+"""Times that a pool process which says nothing is polled for what it was sent; it needs one or two milliseconds."""
 
 
 class LastingQoS(QoS):
@@ -211,13 +210,15 @@ def _hear_who_accepted(pool: Any) -> None:
     Celery takes what was not accepted out of the pool, but a process to which it was sent already runs it.
     """
     pool = pool._pool  # noqa: SLF001 (Celery's own flush does the same)
-    until = time.monotonic() + _PATIENCE
+    silent = 0  # not seconds: on a machine that stood still they may be over before the process had one
     try:
-        while time.monotonic() < until and any(map(_is_on_its_way, list(pool._cache.values()))):  # noqa: SLF001
+        while silent < _PATIENCE and any(map(_is_on_its_way, list(pool._cache.values()))):  # noqa: SLF001
             poller = select.poll()
             for pipe in pool._fileno_to_outq:  # noqa: SLF001
                 poller.register(pipe, select.POLLIN)
-            for pipe, _ in poller.poll(_POLL_MS):
+            heard = poller.poll(_POLL_MS)
+            silent += not heard
+            for pipe, _ in heard:
                 pool.handle_result_event(pipe)
     except Exception:
         logger.exception("The pool can't be asked what it has accepted; some of that may start twice.")

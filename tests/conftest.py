@@ -1,5 +1,8 @@
 import pytest
 from support.rabbit import RabbitServer, need_rabbitmq
+from support.workers import Shop
+
+Shop.warm = True
 
 
 @pytest.fixture(scope="session")

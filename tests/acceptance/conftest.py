@@ -13,7 +13,7 @@ rate = "3/s"
 
 [tasks."slow.*"]
 strategy = "token_bucket"
-rate = "1/s"
+rate = "20/m"
 
 [tasks."static.*"]
 strategy = "static"
@@ -24,9 +24,9 @@ strategy = "per_user"
 rate = "3/s"
 key = "user_id"
 
-[tasks."user.*"]
+[tasks."hourly.user"]
 strategy = "per_user"
-rate = "1/s"
+rate = "1/h"
 key = "user_id"
 """
 

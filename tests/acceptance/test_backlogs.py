@@ -3,12 +3,11 @@
 Bounds of time have room for a busy machine; bounds of excess have none beyond what every limit promises.
 """
 
+import pytest
+from support.measure import promised
 from support.scenarios.huge import huge, joins
 
-
-def promised(rate, burst=1):
-    """The most by which the starts of any window go over rate x window."""
-    return burst + rate * 0.05 + 1
+pytestmark = pytest.mark.alone
 
 
 def test_a_backlog_that_no_worker_can_hold_lets_others_pass():

@@ -6,7 +6,7 @@ import signal
 import time
 
 import pytest
-from support.measure import excess, waited
+from support.measure import excess, promised, waited
 from support.servers import RedisServer
 from support.workers import ALONE, wait_until
 
@@ -21,6 +21,16 @@ key = "user_id"
 [tasks."kept.bound"]
 strategy = "per_user"
 rate = "2/s"
+key = "user_id.name.first"
+
+[tasks."hourly.user"]
+strategy = "per_user"
+rate = "1/h"
+key = "user_id"
+
+[tasks."hourly.name"]
+strategy = "per_user"
+rate = "1/h"
 key = "user_id.name.first"
 """
 
@@ -91,8 +101,7 @@ def test_equal_keys_share_a_bucket(users, one, other):
     [(1, True), (0, False), ("null", None), (5, 5.0), ("[]", []), ("nan", float("nan"))],
 )
 def test_keys_of_different_types_share_none(users, one, other):
-    starts = users.wait_for_each([send(users, one, "one"), send(users, other, "other")])
-    assert abs(starts[0].at - starts[1].at) < 0.7 * INTERVAL
+    users.wait_for_each([users.send("hourly.user", one), users.send("hourly.user", other)])
 
 
 def test_messages_without_the_key_share_a_bucket_and_one_warning(users):
@@ -108,10 +117,10 @@ def test_an_argument_that_is_not_given_counts_with_its_default(users):
 
 
 def test_a_path_into_what_has_none_is_a_key_that_is_missing(users):
-    given = [None, "ann", [], {"name": None}, {"name": {"first": "ann"}}, {"name": {"first": "bob"}}]
-    starts = users.wait_for_each([users.send("kept.bound", user_id) for user_id in given])
-    assert waited(starts[:3], INTERVAL)
-    assert max(start.at for start in starts[4:]) - min(start.at for start in starts) < 2 * INTERVAL
+    missing = [None, "ann", [], {"name": None}]
+    assert waited(users.wait_for_each([users.send("kept.bound", user_id) for user_id in missing]), INTERVAL)
+    given = [{"name": None}, {"name": {"first": "ann"}}, {"name": {"first": "bob"}}]
+    users.wait_for_each([users.send("hourly.name", user_id) for user_id in given])
 
 
 # -- the store is gone ------------------------------------------------------------------------------------------------
@@ -133,7 +142,7 @@ strategy = "per_user"
 rate = "1/s"
 key = "user_id"
 """
-TOTAL = 30
+TOTAL = 40
 LOST = "The store can't be asked"
 BACK = "The store answers again"
 
@@ -158,9 +167,8 @@ def all_done(shop, limited, users):
 def free_tasks_run(shop):
     """Tasks without a limit run at once, whatever became of the store."""
     free = [shop.send("plain.add", number) for number in range(40)]
-    starts = shop.wait_for_each(free, timeout=10)
+    shop.wait_for_each(free, timeout=15)
     assert [result.get(timeout=20) for result in free] == list(range(40))
-    return max(start.at for start in starts)
 
 
 def said(workers, text):
@@ -197,21 +205,21 @@ def test_hold_keeps_the_tasks_until_the_store_is_back(make_kept, tmp_path, how, 
             free_tasks_run(shop)
             assert long.get(timeout=20) == 2.2
             # What was reserved starts in the second before its slot; after that nothing does.
-            assert [at for at in shop.times("kept.result") if at > gone + 1.5] == []
+            assert [at for at in shop.times("kept.result") if at > gone + 2.5] == []
             assert len(shop.starts("kept.result")) < TOTAL
         all_done(shop, limited, users)
-        assert excess(shop.times("kept.result"), 10) <= 1 + 1 + 0.05 * 10 + (how == "stopped")  # a new store is full
+        assert excess(shop.times("kept.result"), 10) <= promised(10) + (how == "stopped")  # a new store is full
         assert said(workers, LOST) == said(workers, BACK) > 0
 
 
 def test_allow_runs_the_tasks_until_the_store_is_back(make_kept, tmp_path):
     with RedisServer(tmp_path) as store:
-        shop, workers, limited, users = drain(make_kept, store, "allow", total=60)
+        shop, workers, limited, users = drain(make_kept, store, "allow", total=120)
         with taken_away(store):
             gone = shop.starts()[-1].at
             free_tasks_run(shop)
             all_done(shop, limited, users)
-            assert max(shop.times("kept.result")) - gone < 3  # at 10/s it would be 5.5 s
+            assert max(shop.times("kept.result")) - gone < 8  # at 10/s it would be 11.5 s
             assert said(workers, LOST) > 0
         # In force again once a worker has asked it, which it does when a limited task comes.
         for _ in range(20):
@@ -226,17 +234,21 @@ def test_allow_runs_the_tasks_until_the_store_is_back(make_kept, tmp_path):
 @pytest.mark.parametrize("on_error", ["allow", "hold"])
 def test_guard_alone_does_the_same(make_kept, tmp_path, on_error):
     with RedisServer(tmp_path) as store:
-        shop, workers, limited, users = drain(make_kept, store, on_error, pool=ALONE, workers=1, total=40)
+        total = 120 if on_error == "allow" else TOTAL
+        shop, workers, limited, users = drain(make_kept, store, on_error, pool=ALONE, workers=1, total=total)
         with taken_away(store):
-            gone = shop.starts()[-1].at
-            last = free_tasks_run(shop)
+            before = shop.starts("kept.result")
+            free_tasks_run(shop)
             if on_error == "allow":
                 all_done(shop, limited, users)
-                assert max(shop.times("kept.result")) - gone < 2.5  # at 10/s it would be 3.5 s
+                assert max(shop.times("kept.result")) - before[-1].at < 8  # at 10/s it would be 11.5 s
             else:
-                assert [at for at in shop.times("kept.result") if gone + 0.5 < at < last] == []
+                wait_until(lambda: said(workers, LOST))
+                free_tasks_run(shop)
+                # Each of two threads may have had its token.
+                assert len(shop.starts("kept.result")) <= len(before) + 2
         all_done(shop, limited, users)
         if on_error == "hold":
-            assert excess(shop.times("kept.result"), 10) <= 1 + 1 + 0.05 * 10 + 1
+            assert excess(shop.times("kept.result"), 10) <= promised(10) + 1
             assert said(workers, BACK) == 1
         assert said(workers, LOST) == 1

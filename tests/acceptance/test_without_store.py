@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 import redis
-from support.measure import excess
+from support.measure import excess, promised
 from support.servers import RedisServer
 from support.workers import ALONE, wait_until
 
@@ -55,26 +55,24 @@ def test_each_limit_does_what_it_says(make_kept, tmp_path):
         workers = shop.start_workers(2)
         all_counted(store, 2)
         divided = [shop.send("kept.result", number) for number in range(TOTAL)]
-        held = [shop.send("kept.chain", number) for number in range(12)]
-        allowed = [shop.send("kept.group", number) for number in range(20)]
+        held = [shop.send("kept.chain", number) for number in range(20)]
+        allowed = [shop.send("kept.group", number) for number in range(80)]
         shop.wait_for(5, "kept.result")
         store.stop()
         gone = time.monotonic()
-        shop.wait_for(len(allowed), "kept.group", timeout=3)  # at 4/s it would be 4 s and more
-        assert time.monotonic() - gone < 3
+        shop.wait_for(len(allowed), "kept.group", timeout=12)  # at 4/s it would be 18 s and more
         shop.wait_for(AWAY, "kept.result")
-        assert time.monotonic() - gone > 0.8 * (AWAY - 10) / RATE
         # What was reserved starts in the second before its slot; after that nothing does.
-        assert [at for at in shop.times("kept.chain") if at > gone + 1.5] == []
+        assert [at for at in shop.times("kept.chain") if at > gone + 2.5] == []
         assert len(shop.starts("kept.chain")) < len(held)
-        assert all(LOST in worker.output() for worker in workers)
+        wait_until(lambda: all(LOST in worker.output() for worker in workers))
         store.start()
         for results in (divided, held, allowed):
             assert [result.get(timeout=20) for result in results] == list(range(len(results)))
         # Beside what any limit may, of each worker a slot that was reserved, and its share; a new store is full, too,
         # but it is not asked alone until both know that it is back.
-        assert excess(shop.times("kept.result"), RATE) <= 1 + 1 + 0.05 * RATE + 2 * len(workers)
-        assert excess(shop.times("kept.chain"), 4) <= 1 + 1 + 0.05 * 4 + 1  # a new store is full
+        assert excess(shop.times("kept.result"), RATE) <= promised(RATE) + 2 * len(workers)
+        assert excess(shop.times("kept.chain"), 4) <= promised(4) + 1  # a new store is full
         assert [worker.output().count(LOST) for worker in workers] == [1, 1]
         assert len({start.id for start in shop.starts()}) == len(shop.starts())
 
@@ -94,5 +92,5 @@ def test_without_a_pacer_each_process_keeps_to_its_part(make_kept, tmp_path, poo
         store.start()
         assert [result.get(timeout=30) for result in sent] == list(range(40))
         parts = 2 if pool == "prefork" else 1
-        assert excess(shop.times("kept.result"), RATE) <= 1 + 1 + 0.05 * RATE + parts + 1  # and a new store is full
+        assert excess(shop.times("kept.result"), RATE) <= promised(RATE) + parts + 1  # and a new store is full
         assert LOST in worker.output()

@@ -10,6 +10,9 @@ from support.workers import Shop, wait_until
 
 TOML = """version = 1
 
+[store]
+on_error = "hold"
+
 [tasks.paid]
 strategy = "token_bucket"
 rate = "10/s"
@@ -40,9 +43,9 @@ def test_a_worker_survives_and_starts_once_each_of_what_it_held(tmp_path):
         sent += [shop.send("free", countdown=3).id for _ in range(5)]  # are held by Celery itself
         wait_until(lambda: len(shop.starts("paid")) >= 5 and shop.starts("late_free"))
         restart(broker, worker)
-        shop.wait_for(len(sent), timeout=30)
+        shop.wait_for(len(sent))
         # Celery 5.5 never hears the end of what runs across a reconnect.
-        wait_until(lambda: unacknowledged(broker) == len(shop.app.control.inspect().active()["w1@test"]))
+        wait_until(lambda: unacknowledged(broker) == len(shop.inspect("active")))
         assert sorted(start.id for start in shop.starts()) == sorted(sent)
         assert excess(shop.times("paid"), 10) <= promised(10)
         assert worker.process.poll() is None
@@ -51,7 +54,7 @@ def test_a_worker_survives_and_starts_once_each_of_what_it_held(tmp_path):
 def test_what_a_process_was_sent_and_has_not_accepted_starts_once(tmp_path):
     with RedisServer(tmp_path, *DURABLE) as broker, Shop(tmp_path, broker.url, TOML) as shop:
         worker = shop.start_worker(concurrency=1)
-        (process,) = shop.app.control.inspect().stats()["w1@test"]["pool"]["processes"]
+        (process,) = shop.inspect("stats")["pool"]["processes"]
         os.kill(process, signal.SIGSTOP)
         sent = shop.send("paid").id
         worker.wait_for_output("received")

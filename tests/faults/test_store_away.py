@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from support.measure import excess, promised
 from support.servers import RedisServer
+from support.stalls import Stalls
 from support.workers import Shop
 
 RATE, BACKLOG, AWAY, TIMEOUT = 25, 40, 4.0, 0.6
@@ -24,8 +25,8 @@ rate = "{rate}/s"
 """
 PAUSE = 1.0
 """Seconds in which a store that failed is not asked again."""
-NOISE = 0.5
-"""Seconds by which a busy machine may be late."""
+NOISE = 1.0
+"""Seconds by which a busy machine may be late, beside those in which it stood still."""
 
 
 def hang(store, shop):
@@ -43,11 +44,13 @@ def hang(store, shop):
     return gone, time.monotonic(), paid, free
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("on_error", ["allow", "hold"])
 def test_a_store_that_hangs_blocks_the_loop_once_a_second_for_its_timeout(tmp_path, on_error):
     with RedisServer(tmp_path) as broker, RedisServer(tmp_path) as store:
         toml = TOML.format(url=store.url, on_error=on_error, timeout=int(TIMEOUT * 1000), rate=RATE)
-        with Shop(tmp_path, broker.url, toml, module="support.fault_app", env={"PULSE": "1"}) as shop:
+        shop = Shop(tmp_path, broker.url, toml, module="support.fault_app", env={"PULSE": "1"})
+        with shop, Stalls() as stalls:
             shop.start_worker()
             sent = [shop.send("paid").id for _ in range(BACKLOG)]
             shop.wait_for(5, "paid")
@@ -56,15 +59,20 @@ def test_a_store_that_hangs_blocks_the_loop_once_a_second_for_its_timeout(tmp_pa
             shop.wait_for_each(sent)
             assert sorted(start.id for start in shop.starts("paid")) == sorted(sent)
             times = shop.times("paid")
+
+            def took(begin, end):
+                return end - begin - stalls.within(begin, end)
+
             if on_error == "allow":
-                assert times[-1] < back + NOISE
+                assert took(back, times[-1]) < NOISE
             else:
                 assert [at for at in times if gone + 1 + NOISE < at < back] == []
-                assert min(at for at in times if at >= back) < back + TIMEOUT + PAUSE + NOISE
+                assert took(back, min(at for at in times if at >= back)) < TIMEOUT + PAUSE + NOISE
                 assert excess(times, RATE) <= promised(RATE)
             for (at, _), start in zip(free, shop.wait_for_each([id_ for _, id_ in free]), strict=True):
-                assert start.at - at < TIMEOUT + NOISE
+                assert took(at, start.at) < TIMEOUT + NOISE
             blocked = [(start.at, start.at + float(start.label)) for start in shop.starts("blocked")]
+            blocked = [(begin, end) for begin, end in blocked if took(begin, end) > 0.75 * TIMEOUT]
             assert len(blocked) >= 2
-            assert all(end - at < TIMEOUT + NOISE for at, end in blocked)
-            assert all(later - end > PAUSE - NOISE for (_, end), (later, _) in pairwise(blocked))
+            assert all(took(begin, end) < TIMEOUT + NOISE for begin, end in blocked)
+            assert all(later - end > 0.5 * PAUSE for (_, end), (later, _) in pairwise(blocked))

@@ -7,8 +7,9 @@ from itertools import pairwise
 
 import pytest
 import redis
-from support.measure import excess
+from support.measure import excess, promised
 from support.servers import RedisServer
+from support.stalls import Stalls
 from support.tls import TlsLink
 from support.workers import Shop, wait_until
 
@@ -18,12 +19,15 @@ from limitkit.stores.breaker import Breaker
 from limitkit.stores.redis import RedisStore
 
 RATE, BURST = 20, 5
+NOISE = 1.0
+"""Seconds by which a busy machine may be late, beside those in which it stood still."""
 TOML = """
 version = 1
 
 [store]
 url = "{url}"
 on_error = "hold"
+timeout = "1s"
 
 [tasks.paid]
 strategy = "token_bucket"
@@ -61,7 +65,7 @@ def connections_killed(store, admin, gone):
 def restarted(store, admin, gone, *, keep=True):
     admin.set("kept", 1)
     admin.shutdown(save=keep, nosave=not keep)
-    store.process.wait(10)
+    store.process.wait(60)
     gone()
     if not keep:
         (store.folder / "dump.rdb").unlink(missing_ok=True)
@@ -152,6 +156,7 @@ def top_up(shop, sent, ahead=60):
         sent += shop.send_many([("paid", ())] * lacking)
 
 
+@pytest.mark.alone
 def test_a_row_of_faults_in_one_drain(broker, tmp_path):
     data = tmp_path / "store"
     data.mkdir()
@@ -160,27 +165,30 @@ def test_a_row_of_faults_in_one_drain(broker, tmp_path):
         admin = stack.enter_context(redis.Redis(port=store.port, single_connection_client=True, retry=None))
         shop = stack.enter_context(Shop(tmp_path, broker.url, TOML.format(url=store.url)))
         workers = shop.start_workers(2)
+        stalls = stack.enter_context(Stalls())
         sent, ends = [], [time.monotonic()]
         top_up(shop, sent)
         shop.wait_for(20, "paid")
         for fault, losses in FAULTS.items():
             before = said(workers, LOST)
             seen = lambda before=before: any((said(workers, LOST) - before).values())  # noqa: E731
-            with fault(store, admin, lambda seen=seen: wait_until(seen, 10)):
+            with fault(store, admin, lambda seen=seen: wait_until(seen)):
                 ended = time.monotonic()
             count = len(shop.times("paid"))
             top_up(shop, sent)
-            wait_until(lambda: said(workers, BACK) == said(workers, LOST), 2)
+            wait_until(lambda: said(workers, BACK) == said(workers, LOST))
             # What was reserved before a fault starts in any case, within a second.
-            shop.wait_for(count + (40 if fault is clock_behind else 10), "paid", 10)
+            shop.wait_for(count + (40 if fault is clock_behind else 10), "paid")
             times = shop.times("paid")
             since = [ended, *(at for at in times if at > ended)]
-            assert max(later - earlier for earlier, later in pairwise(since)) < 2, fault.__name__
-            assert max((said(workers, LOST) - before).values(), default=0) <= 1, fault.__name__
+            gaps = [later - earlier - stalls.within(earlier, later) for earlier, later in pairwise(since)]
+            assert max(gaps) < 2 + NOISE, fault.__name__
+            stalled = stalls.within(ends[-1], time.monotonic())
+            assert max((said(workers, LOST) - before).values(), default=0) <= 1 + stalled, fault.__name__
             here = [at for at in times if at > ends[-1]]
-            assert excess(here, RATE) <= BURST + 2 + losses * BURST, fault.__name__
+            assert excess(here, RATE) <= promised(RATE, BURST) + losses * BURST, fault.__name__
             ends.append(max(times))
-        assert excess(shop.times("paid"), RATE) <= BURST + 2 + sum(FAULTS.values()) * BURST
+        assert excess(shop.times("paid"), RATE) <= promised(RATE, BURST) + sum(FAULTS.values()) * BURST
         shop.wait_for(len(sent), "paid")
     assert sorted(start.id for start in shop.starts()) == sorted(sent), "each started, and none twice"
     assert {start.retries for start in shop.starts()} == {0}
@@ -216,7 +224,7 @@ def test_tls_and_a_user_with_only_the_rights_it_needs(broker, guarded, tmp_path)
         worker = shop.start_worker()
         shop.send_many([("paid", ())] * 30)
         shop.wait_for(30, "paid")
-        assert excess(shop.times("paid"), RATE) <= BURST + 2
+        assert excess(shop.times("paid"), RATE) <= promised(RATE, BURST)
         assert LOST not in worker.output()
         assert "s3cret" not in worker.output()
 
@@ -232,7 +240,11 @@ def test_tls_and_a_user_with_only_the_rights_it_needs(broker, guarded, tmp_path)
     ids=["wrong password", "unknown certificate", "no password", "no TLS"],
 )
 def test_who_may_not_ask_is_told_why_without_the_password(guarded, url, said):
-    with contextlib.closing(RedisStore(url(guarded), 1.0)) as store, pytest.raises(StoreError, match=said) as caught:
+    timeout = 1.0 if url(guarded).startswith("redis:") else 10.0  # without TLS, each side waits for the other
+    with (
+        contextlib.closing(RedisStore(url(guarded), timeout)) as store,
+        pytest.raises(StoreError, match=said) as caught,
+    ):
         store.take([Take((Bucket(KEY, 1000, 1),))])
     assert "s3cret" not in str(caught.value)
     assert "wr0ng" not in str(caught.value)

@@ -24,7 +24,7 @@ ASK = Take((Bucket("limitkit:test:aside", 3_600_000_000, 100),))
 def silent():
     """Addresses of servers that take connections and never answer."""
     with ExitStack() as stack:
-        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(5)]
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(20)]
         yield ",".join(f"127.0.0.1:{server.getsockname()[1]}" for server in servers)
 
 
@@ -55,7 +55,7 @@ def test_a_search_that_takes_longer_is_not_waited_for(make, silent):
         begun = time.monotonic()
         with pytest.raises(StoreError, match=r"no answer within 0\.3 s"):
             store.take([ASK])
-        assert 0.29 < time.monotonic() - begun < 1.2  # five servers would take 1.5 s
+        assert 0.29 < time.monotonic() - begun < 4  # twenty servers would take 6 s
 
 
 def test_what_nobody_waits_for_any_more_takes_no_tokens():
@@ -67,7 +67,7 @@ def test_what_nobody_waits_for_any_more_takes_no_tokens():
         slow.may.set()
         store._timeout = 20.0
         store.take([ASK])
-        assert slow.begun == 2
+        assert slow.begun <= 2
 
 
 def test_a_forked_process_has_a_thread_of_its_own():

@@ -47,7 +47,7 @@ class Deliveries:
     def send(self, *args, **options):
         return self.task.apply_async(args, **options).id
 
-    def receive(self, count=1, timeout=20.0):
+    def receive(self, count=1, timeout=60.0):
         """Wait for so many deliveries; returns their requests."""
         deadline = time.monotonic() + timeout
         while len(self._received) < count:
@@ -66,7 +66,7 @@ class Deliveries:
             how |= zip(("body", "headers", "decoded", "utc"), proto1_to_proto2(message, message.payload), strict=True)
         return Request(message, **how)
 
-    def counts(self, ids, done, timeout=20.0):
+    def counts(self, ids, done, timeout=60.0):
         """Receive and acknowledge until ``done``, given how often each message came; returns that."""
         counts = Counter()
         deadline = time.monotonic() + timeout

@@ -40,7 +40,7 @@ class Drain:
         return sum(1 for at in self.times if self.killed - seconds < at <= self.killed)
 
 
-def drain(url, kill, *, depth=6000, after=2000, takers=4, timeout=40.0):
+def drain(url, kill, *, depth=6000, after=2000, takers=4, timeout=120.0):
     """Empty a bucket as fast as these takers can, one token a call; ``kill`` when so many were taken."""
     times, deadline = [], time.monotonic() + timeout
     killing = threading.Event()

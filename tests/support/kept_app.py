@@ -192,6 +192,16 @@ class Odd(app.Task):
 app.register_task(Odd())
 
 
+@app.task(bind=True, name="hourly.user")
+def hourly_user(self, user_id):
+    started(self)
+
+
+@app.task(bind=True, name="hourly.name")
+def hourly_name(self, user_id):
+    started(self)
+
+
 @app.task(bind=True, name="user.default")
 def user_default(self, user_id="nobody"):
     started(self, "default")

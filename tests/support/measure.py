@@ -1,6 +1,7 @@
 """What a run of starts says about its limit."""
 
-from itertools import pairwise
+JITTER = 0.05
+"""Seconds by which a window may be longer than it looks."""
 
 
 def excess(times, rate):
@@ -14,7 +15,7 @@ def excess(times, rate):
 
 def promised(rate, burst=1):
     """The most by which the starts of any window may go over rate x window."""
-    return burst + rate * 0.05 + 1
+    return burst + rate * JITTER + 1
 
 
 def efficiency(times, rate, burst):
@@ -23,7 +24,15 @@ def efficiency(times, rate, burst):
     return (len(times) - burst) / rate / (times[-1] - times[0])
 
 
-def waited(starts, interval):
-    """Whether each of these starts came a slot after the one before; a stalled machine may narrow a gap a little."""
+def waited(starts, interval, since=None):
+    """Whether each of these starts had a slot of its own, one after the other from when the first was sent.
+
+    A start may come late for its slot, on a busy machine much later, but never early. So gaps between starts say
+    little, but the n-th start can't come before the n-th slot, and no window holds more than a limit promises.
+    ``since`` is a moment before the first slot, where these were not sent from this process.
+    """
     times = sorted(start.at for start in starts)
-    return len(times) > 1 and all(later - earlier >= 0.7 * interval for earlier, later in pairwise(times))
+    if since is None:
+        since = min(start.sent for start in starts if start.sent is not None)
+    in_turn = all(at >= since + number * interval - JITTER for number, at in enumerate(times))
+    return len(times) > 1 and in_turn and excess(times, 1 / interval) <= promised(1 / interval)

@@ -87,7 +87,7 @@ class RabbitServer:
     def restart(self):
         """Restart the node in good order; what is durable stays."""
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(90)
         if not self._run():
             raise RuntimeError("rabbitmq-server did not answer again")
 

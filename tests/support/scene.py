@@ -10,7 +10,7 @@ from collections import Counter
 import redis
 
 from support.servers import RedisServer
-from support.workers import Shop
+from support.workers import PATIENCE, Shop
 
 POLL = 0.05
 """Seconds between two looks at the log of starts."""
@@ -63,7 +63,7 @@ class Scene:
                 ids.append(id_)
         return ids
 
-    def wait(self, done, timeout=60.0, *, give_up=False):
+    def wait(self, done, timeout=PATIENCE, *, give_up=False):
         """Wait until ``done()`` holds, which may look at ``counts``, ``labels`` and ``last_at``; says whether it does.
 
         Raises AssertionError with the ends of the workers' logs, unless it may ``give_up``.
@@ -80,7 +80,7 @@ class Scene:
             return False
         raise AssertionError(f"waited {timeout} s; starts: {dict(self.counts)}\n{self.shop.tails()}")
 
-    def wait_for(self, counts, timeout=60.0, *, give_up=False):
+    def wait_for(self, counts, timeout=PATIENCE, *, give_up=False):
         """Wait until each of these tasks has started so often."""
         return self.wait(
             lambda: all(self.counts[task] >= count for task, count in counts.items()), timeout, give_up=give_up
@@ -105,7 +105,7 @@ class Scene:
             process.terminate()
         for process in running:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+                process.wait(PATIENCE)
 
     def tally(self):
         """Stop the workers; count messages that neither started nor are queued or parked, and starts beyond one each.
@@ -113,13 +113,20 @@ class Scene:
         A message that has started and is queued again would start once more, and counts so.
         """
         self.stop_workers()
+        queued, started = self.waiting(), self.started()
+        again = len(self.shop.starts()) - len(started)
+        return {"lost": len(self.sent.keys() - queued - started), "twice": again + len(queued & started)}
+
+    def started(self):
+        """Return the ids of the messages that have started."""
+        return {start.id for start in self.shop.starts()}
+
+    def waiting(self):
+        """Return the ids of the messages that are queued or parked."""
         with redis.Redis(port=self.broker.port) as client:
             parked = [kept.split(b"\n", 1)[1] for kept in client.hvals("limitkit:waiting:messages")]
             messages = client.lrange("celery", 0, -1) + parked
-            queued = {json.loads(message)["headers"]["id"] for message in messages}
-        starts = [start.id for start in self.shop.starts()]
-        lost = self.sent.keys() - queued - set(starts)
-        return {"lost": len(lost), "twice": len(starts) - len(set(starts)) + len(queued.intersection(starts))}
+        return {json.loads(message)["headers"]["id"] for message in messages}
 
     def sent_back(self):
         """How many messages came to the broker's queues beside those that were sent from here.

@@ -1,18 +1,38 @@
 """Real servers for tests, on free loopback ports, stopped by whoever started them."""
 
 import contextlib
+import fcntl
 import os
+import random
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
+_PORTS = range(11_000, 31_000)
+"""Below those that the kernel gives to connections: one of these could take the port of a server that is stopped."""
+_claims = []
+
 
 def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """Return a port that is free, and no other process of the tests' is given until this one ends."""
+    folder = Path(tempfile.gettempdir()) / "limitkit-test-ports"
+    folder.mkdir(exist_ok=True)
+    for port in random.sample(_PORTS, len(_PORTS)):
+        claim = (folder / str(port)).open("wb")
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        return port
+    raise RuntimeError("no port is free")
 
 
 def redis_binary():
@@ -55,9 +75,9 @@ class RedisServer:
         command += ["--save", "", "--appendonly", "no", *self.options]
         with (self.folder / f"redis-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2) as sock:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 5) as sock:
                 sock.sendall(b"PING\r\n")
                 if sock.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                     return self
@@ -68,7 +88,7 @@ class RedisServer:
     def stop(self):
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
     def __enter__(self):

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 from celery import Celery
 
@@ -45,6 +46,14 @@ def simple(name, **options):
 
 
 free, paid, slow, other = simple("free"), simple("paid"), simple("slow"), simple("other")
+
+
+@app.task(bind=True, name="until")
+def until(self, path):
+    """Keep a process until there is a file."""
+    started(self)
+    while not Path(path).exists():
+        time.sleep(0.01)
 
 
 @app.task(bind=True, name="user")

@@ -10,20 +10,42 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from celery import signals
 from kombu.asynchronous import hub
+
+from support.warm import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
 ALONE = "threads" if hasattr(hub, "_Waker") else "solo"
 """A pool without a pacer. Older kombu lets what a pool's thread reports wait for its event loop, up to ten seconds."""
 
 
-def wait_until(true, timeout=20.0):
+PATIENCE = 60.0
+"""Seconds that a test waits for what has to come: no machine is so slow, and what is wrong is told soon enough."""
+_sent = {}
+"""When each message was first sent from this process, by its id."""
+
+
+@signals.before_task_publish.connect
+def _note(headers, body, **_):
+    _sent.setdefault(headers.get("id") or body["id"], time.monotonic())
+
+
+def wait_until(true, timeout=PATIENCE):
     """Wait until ``true()`` is; returns what it was."""
     deadline = time.monotonic() + timeout
     while not (found := true()):
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"waited {timeout} s"
         time.sleep(0.02)
     return found
+
+
+def patient(toml):
+    """Have a config wait longer for its store, unless it says for how long: on a busy machine an answer may be late."""
+    if "timeout =" in toml:
+        return toml
+    table = '[store]\ntimeout = "10s"\n'
+    return toml.replace("[store]\n", table) if "[store]\n" in toml else f"{toml}\n{table}"
 
 
 @dataclass(frozen=True)
@@ -35,9 +57,17 @@ class Start:
     retries: int
     label: str
 
+    @property
+    def sent(self):
+        """When its message was sent, if it was from this process."""
+        return _sent.get(self.id)
+
 
 class Shop:
     """The test app with its config, its workers and the log of its starts."""
+
+    warm = False
+    """Whether workers are copies of a process that has imported Celery. Tests set it; what measures more closely does not."""
 
     def __init__(self, folder, broker_url, toml="version = 1\n", *, module="support.shop", env=None, **conf):
         self.folder = Path(folder)
@@ -45,7 +75,7 @@ class Shop:
         self.log = self.folder / "starts.log"
         self.log.touch()
         config = self.folder / "ratelimits.toml"
-        config.write_text(toml)
+        config.write_text(patient(toml))
         self.env = {
             **os.environ,
             "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
@@ -86,7 +116,8 @@ class Shop:
         name = name or f"w{len(self.workers) + 1}"
         command = [sys.executable, "-m", "celery", "-A", self.module, "worker", "-n", f"{name}@test", "-l", "INFO"]
         command += ["-c", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat", *options]
-        worker = Worker(command, {**self.env, **(env or {})}, self.folder / f"{name}-{len(self.workers)}.log")
+        log = self.folder / f"{name}-{len(self.workers)}.log"
+        worker = Worker(command, {**self.env, **(env or {})}, log, warm=self.warm and not env)
         self.workers.append(worker)
         if wait:
             worker.wait_ready()
@@ -100,7 +131,8 @@ class Shop:
 
     def starts(self, task=None):
         found = []
-        for line in self.log.read_text().splitlines():
+        text = self.log.read_text()
+        for line in text[: text.rfind("\n") + 1].splitlines():  # the last one may be half written
             at, name, id_, worker, retries, *label = line.split(" ", 5)
             if task is None or name == task:
                 found.append(Start(float(at), name, id_, worker, int(retries), label[0] if label else ""))
@@ -115,7 +147,7 @@ class Shop:
             grouped[start.label].append(start.at)
         return grouped
 
-    def wait_for(self, count, task=None, timeout=60.0):
+    def wait_for(self, count, task=None, timeout=PATIENCE):
         """Wait until so many starts are in the log; returns them."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -125,7 +157,7 @@ class Shop:
             time.sleep(0.05)
         raise AssertionError(f"{len(self.starts(task))} of {count} starts in {timeout} s\n{self.tails()}")
 
-    def wait_for_each(self, results, timeout=30.0):
+    def wait_for_each(self, results, timeout=PATIENCE):
         """Wait until each of these messages has started; returns their (first) starts, in this order."""
         ids = [getattr(result, "id", result) for result in results]
         deadline = time.monotonic() + timeout
@@ -137,6 +169,11 @@ class Shop:
                 missing = [id_ for id_ in ids if id_ not in first]
                 raise AssertionError(f"not started in {timeout} s: {missing}\n{self.tails()}")
             time.sleep(0.02)
+
+    def inspect(self, what, worker="w1@test"):
+        """Ask a worker about itself, as ``celery inspect`` does."""
+        asking = self.app.control.inspect([worker], timeout=PATIENCE, limit=1)
+        return getattr(asking, what)()[worker]
 
     def starts_of(self, result):
         """All starts of one message: several when it was retried."""
@@ -162,26 +199,31 @@ class Shop:
             self._app.close()
 
 
+def _fresh(command, env, log):
+    with log.open("wb") as out:
+        return subprocess.Popen(command, env=env, stdout=out, stderr=out, cwd=log.parent)
+
+
 class Worker:
-    def __init__(self, command, env, log):
+    def __init__(self, command, env, log, *, warm=False):
         self.log = log
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(command, env=env, stdout=out, stderr=out, cwd=log.parent)
+        log.touch()
+        self.process = (WarmProcess if warm else _fresh)(command, env, log)
 
     def output(self):
         return self.log.read_text(errors="replace")
 
-    def wait_ready(self, timeout=40.0):
+    def wait_ready(self, timeout=PATIENCE):
         self.wait_for_output(" ready.", timeout)
 
-    def wait_for_output(self, text, timeout=20.0):
+    def wait_for_output(self, text, timeout=PATIENCE):
         deadline = time.monotonic() + timeout
         while text not in self.output():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"no {text!r} in {timeout} s:\n{self.output()[-4000:]}")
             time.sleep(0.05)
 
-    def stop(self, how=signal.SIGTERM, timeout=20.0):
+    def stop(self, how=signal.SIGTERM, timeout=PATIENCE):
         if self.process.poll() is None:
             self.process.send_signal(how)
         return self.wait_stopped(timeout)

@@ -16,6 +16,7 @@ from limitkit.partition import Resolver, bucket_key
 from limitkit.stores.redis import RedisStore
 from support.scene import Scene, config, limit
 from support.servers import free_port
+from support.workers import patient
 
 _CHUNK = 1000
 
@@ -72,7 +73,7 @@ def due_at_once(lanes=1000, others=3500, *, delay=0.002, lead=6.0, head_start=1.
             limit("user", "6/m", strategy="per_user", key="user_id"),
         )
         path = scene.shop.folder / "ratelimits.toml"
-        path.write_text(toml)
+        path.write_text(patient(toml))
         scene.shop.start_workers(2)
         users = [f"u{number}" for number in range(lanes)]
         due = _take_all(path, f"redis://127.0.0.1:{scene.broker.port}/1", users, lead) if lanes else 0.0
