@@ -29,6 +29,7 @@ from limitkit.recent import Recent
 from limitkit.revoked import is_revoked, may_be_revoked
 from limitkit.routes import priority_of
 from limitkit.scaling import scale
+from limitkit.telling import Telling
 from limitkit.tokens import Tokens
 from limitkit.view import waiting
 from limitkit.waiting.copies import came_back
@@ -75,8 +76,10 @@ class Pacer:
         self._hand_over = HandOver(consumer, self._tokens, self._on_late)
         self._arrivals = itertools.count()
         self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
-        self._impatience = Impatience(live, self._through, self._lanes.drop)
+        self._telling = Telling(consumer.app, live)
+        self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
         self._lanes.on_leave = self._impatience.forget
+        self._parking.on_parked = self._telling.parked
         self._alone = Alone(self._tokens, self._lanes, self._start)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
@@ -97,13 +100,15 @@ class Pacer:
         state.reserved_requests.discard(request)
         try:
             order = priority_of(request.message, self._consumer.connection), next(self._arrivals)
-            self._hold(request, limits, order, time.monotonic())
+            held = self._hold(request, limits, order, time.monotonic())
         except Exception:
             logger.exception("%s can't be paced; the guard limits it in the pool.", request)
             state.task_reserved(request)
             self._through(request)
             return
         self.pump()
+        if held in self._lanes.held:
+            self._telling.came(held, self._now)
         if self._squeezed:
             self._let_go()
 
@@ -115,22 +120,24 @@ class Pacer:
 
     def _hold(
         self, request: Any, limits: tuple[BoundLimit, ...], order: tuple[int, int], since: float, *, new: bool = True
-    ) -> None:
+    ) -> Held:
         buckets = self._dials.buckets(request.task, limits, request.args, request.kwargs)
         held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
         self._lanes.add(held)
         now = time.monotonic()
         if self._impatience.watch(held, self._parking.ahead(held, now), now):
-            return
+            return held
         if new:
             elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
             if elsewhere is not None:
+                self._telling.throttled(held, elsewhere, elsewhere.wait(now), held_here=False)
                 self._leave(held, elsewhere)
-                return
+                return held
         self._window.widen(held)
         if held.squeezed:
             self._squeezed.append(held)
         self._lanes.enter(held)
+        return held
 
     def _leave(self, held: Held, lane: Lane | None = None) -> None:
         """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
@@ -156,6 +163,7 @@ class Pacer:
             self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
 
     def _start(self, admitted: asking.Admitted) -> None:
+        self._telling.admitted(admitted.held)
         now = time.monotonic()
         for lane in admitted.held.lanes:
             self.recent.count(lane.tag, now)
@@ -251,6 +259,8 @@ class Pacer:
             for lane, due in plan.frees:
                 self._lanes.let_come(lane, due)
             self._start_and_move(plan)
+            if plan.lane.waiting and plan.lane.next_token(now) > 0.0:
+                plan.lane.dry_at = now
             self._lanes.rest(plan.lane, plan.due)
             plan.lane.early = plan.early
         for plan in plans:  # only now is it known which processes nobody used
@@ -261,6 +271,7 @@ class Pacer:
         for admitted in plan.starts:
             self._start(admitted)
         for held, lane, due in plan.moves:
+            self._telling.throttled(held, lane, max(0.0, due - time.monotonic()))
             self._lanes.move(held, lane, due)
 
     def _without_store(self, plans: Iterable[asking.Plan]) -> None:
@@ -273,6 +284,7 @@ class Pacer:
 
     def _sweep(self, now: float) -> None:
         """Let go of what was revoked, has expired, or was held as long as it may be."""
+        self._telling.look(self._lanes.held, now)
         for held in self._parking.outstaying(self._lanes.held, now):
             self._leave(held)
         suspects = [held for held in self._lanes.held if may_be_revoked(held.request)]

@@ -14,6 +14,7 @@ LAYERS = {
     "arithmetic": ["bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
     "rules and messages": ["partition", "appcheck"],
+    "what is told": ["events", "relay"],
     "stores": [
         "stores",
         "stores.board",
@@ -61,6 +62,7 @@ LAYERS = {
         "waiting.census",
         "waiting.owners",
         "waiting.parking",
+        "telling",
         "handover",
         "impatience",
         "alone",
@@ -73,6 +75,7 @@ LAYERS = {
         "report",
         "upkeep",
     ],
+    "what is seen": ["signals"],
     "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],
     "command line": [
@@ -113,6 +116,7 @@ DOORS = {
             "refusal",
             "reconnect",
         ),  # the worker's modules
+        "signals",
         "step",
         "remote",
         "wiring",

@@ -56,6 +56,8 @@ class Parking:
     def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: Bounds, window: Window) -> None:
         self.count = 0
         """Messages parked since the worker started."""
+        self.on_parked: Callable[[Held, Leaver], None] = lambda *_: None
+        """Is told of each that was parked."""
         self.bounds = bounds
         self.backlog = Backlog()
         self._app = consumer.app
@@ -170,6 +172,8 @@ class Parking:
             self.count += 1
             self._window.narrow(held)
             state.requests.pop(leaver.request.id, None)
+            self.backlog.went(leaver.bucket.key)
+            self.on_parked(held, leaver)
         self._park_at = now + max(self._room.every, _LINGER) if self._leaving else NEVER
 
     # -- out ------------------------------------------------------------------------------------------------------
