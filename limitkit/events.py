@@ -13,10 +13,6 @@ from typing import Literal, Protocol
 
 logger = logging.getLogger("limitkit")
 
-Source = Literal["declared", "override", "feedback", "control"]
-"""Where the rate comes from that is in force: the file, a rate set at run time, the other side's "slow down", or
-``app.control.rate_limit()`` in one worker."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskThrottled:
@@ -131,7 +127,8 @@ class LimitChanged:
     rate: float
     """Tokens a second; 0.0 while it is paused."""
     burst: int
-    source: Source
+    source: str
+    """``file``, ``override``, ``pause``, ``stricter file``, or ``control`` for ``app.control.rate_limit()``."""
     ends: float | None = None
     """When the declared rate is back by itself (seconds of ``time.time()``); None when it isn't."""
 

@@ -35,6 +35,7 @@ from limitkit.view import waiting
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.dials import Dials
@@ -313,6 +314,14 @@ class Pacer:
                 state.task_reserved(held.request)
                 self._pass(held.request)
         self.pump()
+
+    def by_limit(self) -> tuple[Counter[str], Counter[str]]:
+        """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
+        return self._telling.by_limit(self._lanes.counts()), self._telling.by_limit(self._parking.backlog.counts)
+
+    def dialled_rates(self) -> dict[str, float]:
+        """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
+        return {self._telling.limit(key) or key: rate for key, rate in self._dials.rates().items()}
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
         """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""

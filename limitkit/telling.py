@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from limitkit.bucket import MICROSECONDS
 from limitkit.events import (
+    LimitChanged,
     TaskAdmitted,
     TaskDropped,
     TaskFailed,
@@ -16,12 +19,12 @@ from limitkit.events import (
     emit,
     wanted,
 )
-from limitkit.partition import parts_of
+from limitkit.partition import limit_tag, parts_of
 from limitkit.waiting.copies import first_came
 from limitkit.waiting.owners import Owners
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from limitkit.lane import Held, Lane
     from limitkit.live import Live
@@ -45,6 +48,13 @@ class Telling:
             self._rules = self._live.rules
             self._owners = Owners(self._rules, list(self._app.tasks))
         return self._owners.of(key).name
+
+    def by_limit(self, counts: Mapping[str, int]) -> Counter[str]:
+        """Add up by limit what is counted by bucket."""
+        sums: Counter[str] = Counter()
+        for key, count in list(counts.items()):
+            sums[self.limit(key) or key] += count
+        return sums
 
     def throttled(self, held: Held, lane: Lane, wait: float, *, held_here: bool = True) -> None:
         """Tell, once, that a request can't start yet because of that lane's bucket."""
@@ -114,6 +124,25 @@ def tell_sent_back(task: Any, task_id: str, live: Live, worst: int, wait: float,
     names = [bound.limit.name for bound in live.limits(task) if not bound.local]
     limit = names[worst] if worst < len(names) else task.name
     emit(TaskSentBack(task=task.name, id=task_id, limit=limit, wait=wait, throttled=throttled))
+
+
+def tell_changes(live: Live, tasks: Iterable[Any], changed: Collection[str]) -> None:
+    """Tell of each limit that has other terms than before; ``changed`` are the tags in its buckets' keys."""
+    if not changed or not wanted(LimitChanged):
+        return
+    told: set[str] = set()
+    for task in tasks:
+        rule = live.rules.for_task(task.name)
+        for bound in live.limits(task):
+            limit, terms = bound.limit, bound.terms
+            tag = limit_tag(limit.name, own=limit.own)
+            if rule is None or tag not in changed or tag in told:
+                continue
+            told.add(tag)
+            posted = [live.in_force.override(kind, limit, rule.pattern) for kind in ("pause", "rate")]
+            ends = next((each.until for each in posted if each is not None), None)
+            rate = MICROSECONDS / terms.interval_us if terms.burst else 0.0
+            emit(LimitChanged(limit=limit.name, rate=rate, burst=terms.burst, source=terms.source, ends=ends))
 
 
 def tell_dropped(task: Any, task_id: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "decision", "override"],
+    "words and numbers": ["errors", "wording", "units", "ports", "decision", "override"],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
     "arithmetic": ["bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
@@ -75,7 +75,16 @@ LAYERS = {
         "report",
         "upkeep",
     ],
-    "what is seen": ["signals"],
+    "what is seen": [
+        "signals",
+        "metrics",
+        "metrics.families",
+        "metrics.numbers",
+        "metrics.counting",
+        "metrics.reading",
+        "metrics.serving",
+        "watching",
+    ],
     "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],
     "command line": [
@@ -117,12 +126,14 @@ DOORS = {
             "reconnect",
         ),  # the worker's modules
         "signals",
+        "watching",
         "step",
         "remote",
         "wiring",
         "demo.app",
         "cli.options",  # finds the app that --app names
     },
+    "prometheus_client": {"metrics.numbers", "metrics.serving", "watching"},
     "click": set(LAYERS["command line"]),
     "rich": {"cli.output", "cli.demo"},
 }
