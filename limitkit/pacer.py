@@ -131,7 +131,7 @@ class Pacer:
         if new:
             elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
             if elsewhere is not None:
-                self._telling.throttled(held, elsewhere, elsewhere.wait(now), held_here=False)
+                self._telling.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
                 self._leave(held, elsewhere)
                 return held
         self._window.widen(held)

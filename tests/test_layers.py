@@ -83,6 +83,7 @@ LAYERS = {
         "metrics.counting",
         "metrics.reading",
         "metrics.serving",
+        "metrics.page",
         "watching",
     ],
     "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],

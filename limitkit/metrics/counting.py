@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from limitkit import events
 from limitkit.metrics import families as f
+from limitkit.recent import SECONDS, Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,37 +16,6 @@ if TYPE_CHECKING:
     from limitkit.events import Event
     from limitkit.live import Live
     from limitkit.metrics.numbers import Numbers
-
-_WINDOW: Final = 60.0
-"""Seconds in which the starts are that utilization is of."""
-
-
-class Recent:
-    """How many there were in the last minute: those of this minute, and the part of the one before that is left."""
-
-    __slots__ = ("_before", "_born", "_now", "_since")
-
-    def __init__(self, now: float) -> None:
-        self._born = self._since = now
-        self._now = self._before = 0
-
-    def add(self, now: float) -> None:
-        """Count one."""
-        self._turn(now)
-        self._now += 1
-
-    def per_second(self, now: float) -> float:
-        """Return how many there were in a second; in the first minute of all, those since it began."""
-        self._turn(now)
-        count = self._now + self._before * (1 - (now - self._since) / _WINDOW)
-        return count / min(_WINDOW, max(1.0, now - self._born))
-
-    def _turn(self, now: float) -> None:
-        past = int((now - self._since) / _WINDOW)
-        if past > 0:
-            self._before = self._now if past == 1 else 0
-            self._now = 0
-            self._since += past * _WINDOW
 
 
 class Counting:
@@ -54,8 +25,10 @@ class Counting:
         self._numbers = numbers
         self._live = live
         self._tasks = tasks
-        self.recent: dict[str, Recent] = {}
-        """Starts of the last minute, by limit."""
+        self._lock = threading.Lock()
+        self._recent = Recent()
+        self._born: dict[str, float] = {}
+        """When the first start was, by limit."""
         self.degraded = False
         self._do: dict[type[Event], Callable[[Any], None]] = {
             events.TaskThrottled: self._throttled,
@@ -82,6 +55,13 @@ class Counting:
         """Count."""
         self._do[type(event)](event)
 
+    def starts_a_second(self, limit: str, now: float) -> float:
+        """Return how fast tasks of a limit have started in the last minute, or since the first of all did."""
+        with self._lock:
+            if limit not in self._born:
+                return 0.0
+            return self._recent.total(limit, now) / min(SECONDS, max(1.0, now - self._born[limit]))
+
     def _throttled(self, event: events.TaskThrottled) -> None:
         self._numbers.add(f.HITS, event.task)
         if event.held:
@@ -93,12 +73,10 @@ class Counting:
             self._numbers.observe(f.LATENESS, max(0.0, event.late))
         task, now = self._tasks.get(event.task), time.monotonic()
         for bound in self._live.limits(task) if task is not None else ():
-            name = bound.limit.name
-            self._numbers.add(f.STARTS, name)
-            recent = self.recent.get(name)
-            if recent is None:
-                recent = self.recent[name] = Recent(now)
-            recent.add(now)
+            self._numbers.add(f.STARTS, bound.limit.name)
+            with self._lock:
+                self._recent.count(bound.limit.name, now)
+                self._born.setdefault(bound.limit.name, now)
 
     def _sent_back(self, event: events.TaskSentBack) -> None:
         self._numbers.add(f.RETRIES, event.task)

@@ -141,3 +141,54 @@ WORKER: Final = (
     CONFIG_REFUSED,
 )
 """What each worker shows."""
+
+CLUSTER_PARKED: Final = Family("cluster_parked", "gauge", "Tasks that are parked for a limit.", _LIMIT)
+CLUSTER_OLDEST: Final = Family(
+    "cluster_oldest_parked_timestamp_seconds", "gauge", "When the first of a limit's parked tasks was parked.", _LIMIT
+)
+CLUSTER_DRAIN: Final = Family(
+    "cluster_drain_seconds",
+    "gauge",
+    "Time in which all that is parked for a limit starts: of per_user limits the longest partition, of static ones if "
+    "there were one worker.",
+    _LIMIT,
+)
+CLUSTER_TOKENS: Final = Family(
+    "cluster_tokens",
+    "gauge",
+    "Tokens in a limit's bucket; below 0 when slots are reserved ahead. token_bucket only.",
+    _LIMIT,
+)
+CLUSTER_RATE: Final = Family("cluster_rate", "gauge", "Starts a second as they are in force, 0 for a pause.", _LIMIT)
+CLUSTER_BURST: Final = Family("cluster_burst", "gauge", "Tokens that a limit's bucket holds.", _LIMIT)
+CLUSTER_DECLARED: Final = Family(
+    "cluster_declared_rate", "gauge", "Starts a second as the exporter's file declares them.", _LIMIT
+)
+CLUSTER_OVERRIDE_ENDS: Final = Family(
+    "cluster_override_end_timestamp_seconds",
+    "gauge",
+    "When a rate or a pause that was set at run time ends; where it ends.",
+    _LIMIT,
+)
+CLUSTER_WORKERS: Final = Family("cluster_workers", "gauge", "Workers that were there in the last 15 seconds.")
+CLUSTER_UP: Final = Family(
+    "cluster_up", "gauge", "1 if the store, or the broker, could be asked last time.", ("source",)
+)
+CLUSTER_TIME: Final = Family(
+    "cluster_asked_timestamp_seconds", "gauge", "When the store and the broker were asked last."
+)
+
+EXPORTER: Final = (
+    CLUSTER_PARKED,
+    CLUSTER_OLDEST,
+    CLUSTER_DRAIN,
+    CLUSTER_TOKENS,
+    CLUSTER_RATE,
+    CLUSTER_BURST,
+    CLUSTER_DECLARED,
+    CLUSTER_OVERRIDE_ENDS,
+    CLUSTER_WORKERS,
+    CLUSTER_UP,
+    CLUSTER_TIME,
+)
+"""What ``limitkit exporter`` shows."""

@@ -94,9 +94,7 @@ class Reading:
         used: dict[str, float] = {}
         for name, each in standing.items():
             if each.limit.strategy != "per_user":
-                recent = self._counting.recent.get(name)
-                starts = recent.per_second(now) if recent is not None else 0.0
-                used[name] = starts / each.rate if each.rate else 0.0
+                used[name] = self._counting.starts_a_second(name, now) / each.rate if each.rate else 0.0
         near = {
             name: float(bool(held.get(name) or parked.get(name) or used.get(name, 0.0) >= _NEAR)) for name in standing
         }

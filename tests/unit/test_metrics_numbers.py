@@ -1,11 +1,15 @@
 """The sums behind the metrics."""
 
+import time
+from types import SimpleNamespace
+
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from limitkit import metrics
+from limitkit.events import TaskStarted
 from limitkit.metrics import families
-from limitkit.metrics.counting import Recent
+from limitkit.metrics.counting import Counting
 from limitkit.metrics.families import Family
 from limitkit.metrics.numbers import Numbers, made
 
@@ -67,18 +71,14 @@ def test_names_are_what_prometheus_expects():
     assert families.RETRIES.shown == "celery_rate_limit_retries_total"
 
 
-def test_the_last_minute_slides():
-    recent = Recent(1000.0)
-    for number in range(600):
-        recent.add(1000.0 + number / 10)
-    assert recent.per_second(1060.0) == pytest.approx(10.0)
-    assert recent.per_second(1090.0) == pytest.approx(5.0)
-    assert recent.per_second(1125.0) == 0.0
-    assert recent.per_second(9999.0) == 0.0
-
-
 def test_the_first_moments_are_no_whole_minute():
-    recent = Recent(1000.0)
-    for number in range(50):
-        recent.add(1000.0 + number / 10)
-    assert recent.per_second(1005.0) == pytest.approx(10.0)
+    limits = (SimpleNamespace(limit=SimpleNamespace(name="paid")),)
+    live = SimpleNamespace(limits=lambda _: limits)
+    counting = Counting(Numbers(), live, {"paid": "a task"})
+    now = time.monotonic()
+    assert counting.starts_a_second("paid", now) == 0.0
+    for _ in range(50):
+        counting(TaskStarted(task="paid"))
+    assert counting.starts_a_second("paid", now + 10) == pytest.approx(5.0, rel=0.1)
+    assert counting.starts_a_second("paid", now + 50) == pytest.approx(1.0, rel=0.1)
+    assert counting.starts_a_second("paid", now + 70) == 0.0
