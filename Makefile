@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test lint bench schema clean
+.PHONY: demo test lint bench schema metrics-docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -25,6 +25,9 @@ bench: $(VENV)/.test $(VENV)/.bench  ## measure all figures, and write docs/benc
 
 schema: $(VENV)/.installed  ## write the JSON Schema again, from the model
 	$(BIN)/limitkit schema -o schemas/ratelimits.schema.json
+
+metrics-docs: $(VENV)/.installed  ## write docs/metrics.md again, from the code
+	$(BIN)/python -m limitkit.metrics.page > docs/metrics.md
 
 clean:
 	rm -rf $(VENV)

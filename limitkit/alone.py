@@ -39,7 +39,7 @@ class Alone:
             if refused is None:
                 lane.remove(held)
                 until = now + min((each.tolerance for each in own), default=NEVER)
-                self._start(Admitted(held, until, own=tuple(own)))
+                self._start(Admitted(held, now, until, own=tuple(own)))
                 processes -= 1
             elif refused[0] is lane:
                 due, spent = min(due, now + refused[1]), True

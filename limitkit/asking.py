@@ -58,6 +58,8 @@ class Admitted(NamedTuple):
     """A request that may start, and until when its tokens are fresh; ``undo`` gives them back as far as that goes."""
 
     held: Held
+    at: float
+    """The moment for which its tokens were taken."""
     until: float
     undo: tuple[GiveBack, ...] = ()
     own: tuple[Lane, ...] | None = None
@@ -142,9 +144,9 @@ class Plan:
     def _start_at_slot(self) -> None:
         """Let the first start with the first slot; only the last token that was taken can be given back."""
         lane = self.lane
-        until = lane.slots.popleft().until
+        slot = lane.slots.popleft()
         undo = () if lane.slots or lane.local else (GiveBack(lane.bucket, lane.mark),)
-        self.starts.append(Admitted(lane.pop(), until, undo))
+        self.starts.append(Admitted(lane.pop(), slot.at, slot.until, undo))
 
     def _batch(self) -> int:
         return max(1, min(_MOST, ceil(self.lane.rate * _BATCH)))
@@ -244,6 +246,6 @@ class Plan:
                 self.frees.append((other, now + wait))
         if own is not None:
             until = min(until, lane.slots.popleft().until)
-        self.starts.append(Admitted(lane.take_out(head), until, undo))
+        self.starts.append(Admitted(lane.take_out(head), now, until, undo))
         # The next is worth asking for once this very bucket has a token; a slot of it can be reserved at once.
         self.due = now if own is not None or lane.reserve else dict(self.frees)[lane]

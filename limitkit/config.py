@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 from limitkit import meaning, rules, schema, source
 from limitkit.errors import ConfigError, Problem
 from limitkit.fields import Mode
+from limitkit.ports import parse_ports
+from limitkit.scalar import port_fault
 from limitkit.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 FILE: Final = "ratelimits.toml"
 CONFIG_VARIABLE: Final = "LIMITKIT_CONFIG"
 MODE_VARIABLE: Final = "LIMITKIT_MODE"
+PORT_VARIABLE: Final = "LIMITKIT_METRICS_PORT"
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,13 @@ def load_as(path: str | os.PathLike[str], shown: str | None = None) -> Config:
 def judge(document: Document) -> Config:
     """Judge a parsed file. Raises ConfigError with all problems, warnings among them."""
     mode, problems = _mode_from_environment(document)
-    problems += schema.check(document)
+    ports, unusable = _ports_from_environment(document)
+    problems += unusable + schema.check(document)
     model, meant = meaning.check(document)
     problems = sorted([*problems, *meant], key=lambda problem: (problem.line, problem.column))
     if model is None or any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    compiled = rules.compile(model, document, mode)
+    compiled = rules.compile(model, document, mode, ports)
     return Config(document.path, compiled, document, tuple(problems), model.mode)
 
 
@@ -90,3 +94,12 @@ def _mode_from_environment(document: Document) -> tuple[Mode | None, list[Proble
     hint = suggest(said, allowed) or f"set it to {listed(allowed)}"
     fact = f"the variable {MODE_VARIABLE} is {quote(said)}, which is not a mode"
     return None, [document.problem("LK007", (), fact, hint)]
+
+
+def _ports_from_environment(document: Document) -> tuple[range, list[Problem]]:
+    said = os.environ.get(PORT_VARIABLE, "")
+    fault = port_fault(said) if said else None
+    if fault is None:
+        return (parse_ports(said) if said else range(0)), []
+    fact, hint = fault
+    return range(0), [document.problem("LK008", (), f"the variable {PORT_VARIABLE}: {fact}", hint)]

@@ -82,6 +82,15 @@ class WaitingSettings:
     """Requests held in one worker, at most."""
 
 
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """Whether a worker counts, and where it shows its metrics; ``ports`` is empty when it doesn't show them itself."""
+
+    wanted: bool
+    host: str
+    ports: range
+
+
 def patience_of(limits: Iterable[Limit], on_limit: OnLimit | None, max_wait: float | None) -> Patience | None:
     """Make one answer of what a task and its limits say; ``on_limit`` and ``max_wait`` are the task's own keys.
 

@@ -62,6 +62,10 @@ class Dials:
         """Return the extra caps of this worker, by task: seconds between two starts."""
         return {task: bucket.interval_us / MICROSECONDS for task, bucket in self._caps.items()}
 
+    def rates(self) -> dict[str, float]:
+        """Return the rates, per second, that somebody has set for static buckets, by their keys."""
+        return {key: MICROSECONDS / interval for key, interval in list(self._static.items())}
+
     def _bucket_for_task(self, task: Any) -> Any:
         limits = self._live.limits(task)
         if not limits:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from limitkit.scalar import duration_fault, key_fault, rate_fault
+from limitkit.ports import HOST_PATTERN, LAST, PORTS_PATTERN
+from limitkit.scalar import duration_fault, key_fault, port_fault, rate_fault
 from limitkit.storeurl import BadUrlError, expand
 from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
@@ -24,6 +25,7 @@ KEY_PATTERN: Final = r"^[^.]+(\.[^.]+)*$"
 PREFIX_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,64}$"
 DEFAULT_TIMEOUT: Final = "250ms"
 DEFAULT_HOLD: Final = "2s"
+DEFAULT_HOST: Final = "127.0.0.1"
 
 
 def _refuse(code: str, fact: str, hint: str) -> NoReturn:
@@ -56,6 +58,12 @@ def _key(text: str) -> str:
     if fault := key_fault(text):
         _refuse("LK025", *fault)
     return text
+
+
+def _port(said: int | str) -> int | str:
+    if fault := port_fault(said):
+        _refuse("LK038", *fault)
+    return said
 
 
 def url_meaning(text: str) -> str:
@@ -168,3 +176,26 @@ HoldField = Annotated[
     AfterValidator(_duration("hold")),
 ]
 MostHeldField = Annotated[int, Field(ge=1, le=100_000)]
+HostField = Annotated[
+    str,
+    Field(
+        title="Where to listen",
+        description="A name or an address of this host. 127.0.0.1 is for this host alone, 0.0.0.0 for all.",
+        pattern=HOST_PATTERN,
+    ),
+]
+PortField = Annotated[
+    Annotated[int, Field(ge=1, le=LAST)] | Annotated[str, Field(pattern=PORTS_PATTERN)],
+    AfterValidator(_port),
+    WithJsonSchema(
+        {
+            "title": "The port of a worker's metrics",
+            "description": 'A number from 1 to 65535, or for several workers on a host a range: "9545-9554". '
+            "LIMITKIT_METRICS_PORT wins over it.",
+            "type": ["integer", "string"],
+            "minimum": 1,
+            "maximum": LAST,
+            "pattern": PORTS_PATTERN,
+        }
+    ),
+]

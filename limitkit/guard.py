@@ -20,6 +20,7 @@ from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.outage import Outage
 from limitkit.recovery import take_both
 from limitkit.stores.memory import MemoryStore
+from limitkit.telling import tell_dropped, tell_failed, tell_sent_back, tell_start
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
@@ -99,9 +100,10 @@ class Guard:
         came_back(vars(context))  # where no pacer has seen to it
         shown = ticket.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
+            tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return
         if shown is not None and shown.refused is not None:
-            raise _exceeded(task, shown.refused)
+            raise _exceeded(task, context, shown.refused)
         live = self._live()
         if live is None:
             return
@@ -111,30 +113,36 @@ class Guard:
             live.freshen()
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
-        if buckets:
-            self._take(task, context, shown, buckets, live)
+        asked = not buckets or self._take(task, context, shown, buckets, live)
+        tell_start(task, failed_open=not asked)
 
     def _take(
         self, task: Any, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...], live: Live
-    ) -> None:
+    ) -> bool:
+        """Take what a start needs; says whether each limit was asked that there is."""
         ask = _ask(buckets)
         undo = shown.undo if shown is not None else ()
         while True:
+            worst, asked = 0, True
             try:
                 decision = self._ask_store(live, ask, undo, paced=shown is not None)
             except StoreError as error:
                 if shown is None:  # else the pacer says so
                     self._outage.lost(error, live.on_errors)
                 retry_after = self._without_store(task, buckets, live, paced=shown is not None)
+                asked = not _allows(task, live)
             else:
                 self._outage.over(live.rules.store.timeout)
                 undo = ()
                 retry_after = _admitted(decision)
+                worst = decision.waits.index(max(decision.waits))
                 if shown is None and retry_after is not None:
                     self._give_up(task, context, live, retry_after)
             if retry_after is None:
-                return
+                return asked
             if self._send_back(task, context, shown, retry_after):
+                throttled = shown is not None and shown.throttled
+                tell_sent_back(task, context.id, live, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
@@ -144,8 +152,9 @@ class Guard:
         if patience is None or retry_after <= patience.max_wait:
             return
         if patience.action == "fail":
-            raise _exceeded(task, retry_after)
+            raise _exceeded(task, context, retry_after)
         task.backend.mark_as_revoked(context.id, ticket.REASON, request=context, store_result=not task.ignore_result)
+        tell_dropped(task, context.id)
         raise Ignore(ticket.REASON)
 
     def _ask_store(self, live: Live, ask: Take, undo: tuple[GiveBack, ...], *, paced: bool) -> Decision:
@@ -203,7 +212,8 @@ def is_guarded(task: Any) -> bool:
     return _GUARDED in vars(task)
 
 
-def _exceeded(task: Any, retry_after: float) -> RateLimitExceeded:
+def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
+    tell_failed(task, context.id)
     return RateLimitExceeded(f"the limits of {task.name} admit this start in {retry_after:.3g} s", retry_after)
 
 
@@ -218,6 +228,11 @@ def _admitted(decision: Decision) -> float | None:
         return decision.retry_after
     time.sleep(decision.slots[0])
     return None
+
+
+def _allows(task: Any, live: Live) -> bool:
+    """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
+    return any(bound.limit.on_error == "allow" for bound in live.limits(task) if not bound.local)
 
 
 def _is_eager(context: Any) -> bool:

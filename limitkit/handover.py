@@ -45,14 +45,23 @@ class HandOver:
             logger.exception("%s could not be handed to the pool; the broker delivers it again.", request)
 
     def _attach_ticket(self, admitted: Admitted) -> None:
-        held, until, undo, alone = admitted
+        held, alone, request = admitted.held, admitted.own, admitted.held.request
         shared = tuple(lane.bucket for lane in held.lanes if not lane.local)
         own = [lane for lane in held.lanes if lane.local] if alone is None else alone
-        queue = parkable_queue(self._app, held.request.delivery_info)
-        fresh = until if shared and alone is None else NEVER
-        ticket.attach(held.request, ticket.Ticket(ticket.NONCE, held.request.id, fresh, shared, undo, queue))
+        shown = ticket.Ticket(
+            ticket.NONCE,
+            request.id,
+            admitted.until if shared and alone is None else NEVER,
+            shared,
+            admitted.undo,
+            parkable_queue(self._app, request.delivery_info),
+            at=admitted.at,
+            failed_open=alone is not None and len(alone) < len(held.lanes),
+            throttled=held.throttled,
+        )
+        ticket.attach(request, shown)
         if own:
-            self._watch(held.request, own, until)
+            self._watch(request, own, admitted.until)
 
     def _watch(self, request: Any, own: Iterable[Lane], until: float) -> None:
         """Report a start with tokens of this worker's own that the pool accepted late.

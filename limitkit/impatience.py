@@ -9,6 +9,7 @@ from celery.worker import state
 
 from limitkit import ticket
 from limitkit.lane import NEVER
+from limitkit.telling import tell_dropped
 from limitkit.waiting.copies import first_came
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from limitkit.declared import Patience
     from limitkit.lane import Held
     from limitkit.live import Live
+    from limitkit.telling import Telling
 
 logger = logging.getLogger("limitkit")
 
@@ -30,8 +32,11 @@ class Impatience:
     Only limits count: a request that waits for a pool process alone is not given up.
     """
 
-    def __init__(self, live: Live, through: Callable[[Any], None], let_go: Callable[[Held], None]) -> None:
+    def __init__(
+        self, live: Live, through: Callable[[Any], None], let_go: Callable[[Held], None], telling: Telling
+    ) -> None:
         self._live = live
+        self._telling = telling
         self._through = through
         self._let_go = let_go
         self._watched: dict[Held, tuple[Patience, float]] = {}
@@ -77,6 +82,7 @@ class Impatience:
         wait = ahead if dry is None else max(ahead, dry)
         if (dry is None and not ahead) or now + wait <= deadline:
             return False
+        self._telling.gave_up(held, wait)
         self._let_go(held)
         if patience.action == "fail":
             self._fail(held.request, wait)
@@ -90,6 +96,8 @@ class Impatience:
             request._announce_revoked(ticket.REASON, False, None, False)  # noqa: FBT003, SLF001 (positional there)
         except Exception:
             logger.exception("%s was dropped, which can't be recorded; the broker delivers it again.", request)
+        else:
+            tell_dropped(request.task, request.id)
 
     def _fail(self, request: Any, retry_after: float) -> None:
         """Have it fail in a pool process: Celery's own way of failing runs handlers, error links and chords there."""

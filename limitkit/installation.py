@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from limitkit.config import Config
     from limitkit.pacer import Pacer
     from limitkit.upkeep import Upkeep
+    from limitkit.watching import Watching
 
 logger = logging.getLogger("limitkit")
 
@@ -40,6 +41,8 @@ class Installation:
         self.error: ConfigError | None = None
         self.is_worker = False
         self.upkeep: Upkeep | None = None
+        """Set in a worker."""
+        self.watching: Watching | None = None
         """Set in a worker."""
         self.pacer: Pacer | None = None
         """Set in a worker whose pool can be paced."""
@@ -111,6 +114,7 @@ class Installation:
         from limitkit.refusal import refusals  # noqa: PLC0415 (of use to workers alone)
         from limitkit.storechoice import open_store  # noqa: PLC0415
         from limitkit.upkeep import Upkeep  # noqa: PLC0415
+        from limitkit.watching import Watching  # noqa: PLC0415
 
         self.app.finalize()
         if self.error is not None:
@@ -124,6 +128,7 @@ class Installation:
         self.upkeep = Upkeep(
             self.config, self.live, self.app.tasks.values, lambda config: refusals(config, worker), self._go_by
         )
+        self.watching = Watching(self.app, self.live, self.upkeep)
 
     def _go_by(self, config: Config) -> None:
         """Put another config in force."""

@@ -48,6 +48,7 @@ class Lane:
     __slots__ = (
         "batch",
         "bucket",
+        "dry_at",
         "dry_until",
         "due",
         "early",
@@ -76,6 +77,8 @@ class Lane:
         """How many of these slots came in one take: only they are sure to be the bucket's last."""
         self.dry_until = 0.0
         """Until then the bucket has no token to spare, as far as was heard last; afterwards it may have many."""
+        self.dry_at = 0.0
+        """When it was seen last that somebody waits here for a token, and not for a process alone."""
         self.due = NEVER
         self.early = False
         """Due before its token is: to get a process in time from a pool that seldom has one."""
@@ -174,6 +177,8 @@ class Held:
     """Whether the prefetch window grew by one for it."""
     squeezed: bool = False
     """Whether it takes a place in a prefetch window that can't grow."""
+    throttled: bool = False
+    """Whether it has been told that a limit holds it up."""
 
     def __post_init__(self) -> None:
         self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))

@@ -53,6 +53,10 @@ class Lanes:
             lane.use(bucket)
         return lane
 
+    def counts(self) -> dict[str, int]:
+        """Count who waits in each lane, by the bucket's key. May be called in any thread."""
+        return {key: len(lane.waiting) for key, lane in list(self.by_key.items()) if lane.waiting}
+
     # -- requests -------------------------------------------------------------------------------------------------
 
     def add(self, held: Held) -> None:

@@ -23,15 +23,18 @@ from pydantic_core import PydanticCustomError
 from limitkit.crossing import Fault, crossed_limit, crossed_task
 from limitkit.fields import (
     DEFAULT_HOLD,
+    DEFAULT_HOST,
     DEFAULT_TIMEOUT,
     BurstField,
     HoldField,
+    HostField,
     KeyField,
     MaxWaitField,
     ModeField,
     MostHeldField,
     OnErrorField,
     OnLimitField,
+    PortField,
     PrefixField,
     RateField,
     StrategyField,
@@ -95,6 +98,13 @@ class WaitingTable(Table, title="Waiting"):
     ] = None
 
 
+class MetricsTable(Table, title="Metrics"):
+    """With this table each worker counts; with a port in it, it also shows what it has counted."""
+
+    host: HostField = DEFAULT_HOST
+    port: PortField | None = None
+
+
 class LimitTable(Table, title="Named limit"):
     """A named limit: one bucket for all the tasks that name it."""
 
@@ -151,6 +161,7 @@ class RateLimits(Table):
     mode: ModeField = "enforce"
     store: Annotated[StoreTable, Field(title="The store", default_factory=StoreTable)]
     waiting: Annotated[WaitingTable, Field(title="What a worker holds", default_factory=WaitingTable)]
+    metrics: Annotated[MetricsTable, Field(title="What each worker shows", default_factory=MetricsTable)]
     limits: Annotated[
         dict[str, LimitTable],
         Field(title="Named limits", description="One bucket for all the tasks that name the limit."),

@@ -6,6 +6,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from limitkit.events import StoreFailed, StoreRecovered, emit
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -41,12 +43,17 @@ class Outage:
             self._gone = True
             said = [f'{words} (on_error = "{each}")' for each, words in _MEANWHILE.items() if each in on_errors]
             logger.warning(
-                "The store can't be asked (%s); until it answers, limited tasks %s.", error, " or ".join(said)
+                "The store can't be asked (%s); until it answers, limited tasks %s.",
+                error,
+                " or ".join(said),
+                extra={"action": "store_failed"},
             )
+            emit(StoreFailed(reason=str(error)))
 
     def over(self, timeout: float) -> None:
         """Note that the store has answered; ``timeout`` is for how many seconds another may be waiting for it."""
         if self._gone:
             self._gone = False
             self._settled = time.monotonic() + timeout + _UNSEEN
-            logger.info("The store answers again; all limits are in force.")
+            logger.info("The store answers again; all limits are in force.", extra={"action": "store_recovered"})
+            emit(StoreRecovered())

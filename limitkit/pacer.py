@@ -30,11 +30,13 @@ from limitkit.revoked import is_revoked, may_be_revoked
 from limitkit.routes import priority_of
 from limitkit.scaling import scale
 from limitkit.shadow import Shadow
+from limitkit.telling import Telling
 from limitkit.tokens import Tokens
 from limitkit.view import waiting
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.dials import Dials
@@ -77,8 +79,10 @@ class Pacer:
         self._hand_over = HandOver(consumer, self._tokens, self._on_late)
         self._arrivals = itertools.count()
         self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
-        self._impatience = Impatience(live, self._through, self._lanes.drop)
+        self._telling = Telling(consumer.app, live)
+        self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
         self._lanes.on_leave = self._impatience.forget
+        self._parking.on_parked = self._telling.parked
         self._alone = Alone(self._tokens, self._lanes, self._start)
         self._shadow = Shadow(live, self._tokens.own)
         self.recent = Recent()
@@ -102,13 +106,15 @@ class Pacer:
         state.reserved_requests.discard(request)
         try:
             order = priority_of(request.message, self._consumer.connection), next(self._arrivals)
-            self._hold(request, limits, order, time.monotonic())
+            held = self._hold(request, limits, order, time.monotonic())
         except Exception:
             logger.exception("%s can't be paced; the guard limits it in the pool.", request)
             state.task_reserved(request)
             self._through(request)
             return
         self.pump()
+        if held in self._lanes.held:
+            self._telling.came(held, self._now)
         if self._squeezed:
             self._let_go()
 
@@ -120,22 +126,24 @@ class Pacer:
 
     def _hold(
         self, request: Any, limits: tuple[BoundLimit, ...], order: tuple[int, int], since: float, *, new: bool = True
-    ) -> None:
+    ) -> Held:
         buckets = self._dials.buckets(request.task, limits, request.args, request.kwargs)
         held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
         self._lanes.add(held)
         now = time.monotonic()
         if self._impatience.watch(held, self._parking.ahead(held, now), now):
-            return
+            return held
         if new:
             elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
             if elsewhere is not None:
+                self._telling.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
                 self._leave(held, elsewhere)
-                return
+                return held
         self._window.widen(held)
         if held.squeezed:
             self._squeezed.append(held)
         self._lanes.enter(held)
+        return held
 
     def _leave(self, held: Held, lane: Lane | None = None) -> None:
         """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
@@ -161,6 +169,7 @@ class Pacer:
             self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
 
     def _start(self, admitted: asking.Admitted) -> None:
+        self._telling.admitted(admitted.held)
         now = time.monotonic()
         for lane in admitted.held.lanes:
             self.recent.count(lane.tag, now)
@@ -262,6 +271,8 @@ class Pacer:
             for lane, due in plan.frees:
                 self._lanes.let_come(lane, due)
             self._start_and_move(plan)
+            if plan.lane.waiting and plan.lane.next_token(now) > 0.0:
+                plan.lane.dry_at = now
             self._lanes.rest(plan.lane, plan.due)
             plan.lane.early = plan.early
         for plan in plans:  # only now is it known which processes nobody used
@@ -272,6 +283,7 @@ class Pacer:
         for admitted in plan.starts:
             self._start(admitted)
         for held, lane, due in plan.moves:
+            self._telling.throttled(held, lane, max(0.0, due - time.monotonic()))
             self._lanes.move(held, lane, due)
 
     def _without_store(self, plans: Iterable[asking.Plan]) -> None:
@@ -284,6 +296,7 @@ class Pacer:
 
     def _sweep(self, now: float) -> None:
         """Let go of what was revoked, has expired, or was held as long as it may be."""
+        self._telling.look(self._lanes.held, now)
         for held in self._parking.outstaying(self._lanes.held, now):
             self._leave(held)
         suspects = [held for held in self._lanes.held if may_be_revoked(held.request)]
@@ -312,6 +325,14 @@ class Pacer:
                 state.task_reserved(held.request)
                 self._pass(held.request)
         self.pump()
+
+    def by_limit(self) -> tuple[Counter[str], Counter[str]]:
+        """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
+        return self._telling.by_limit(self._lanes.counts()), self._telling.by_limit(self._parking.backlog.counts)
+
+    def dialled_rates(self) -> dict[str, float]:
+        """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
+        return {self._telling.limit(key) or key: rate for key, rate in self._dials.rates().items()}
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
         """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""

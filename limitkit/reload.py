@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from limitkit.config import load_as
 from limitkit.errors import ConfigError
+from limitkit.events import ConfigRefused, ConfigReloaded, emit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -63,6 +64,7 @@ class Reload:
                     error,
                     extra={"action": "reload_refused"},
                 )
+                emit(ConfigRefused(path=self._path, problems=len(error.problems)))
             return False
         self.refused = ""
         if config.digest == self.config.digest:
@@ -71,6 +73,7 @@ class Reload:
         self.since = time.time()
         self._use(config)
         logger.info("%s is in force as it was changed.", config.path, extra={"action": "reload"})
+        emit(ConfigReloaded(path=config.path))
         for problem in config.warnings:
             logger.warning("%s", problem)
         return True

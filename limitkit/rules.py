@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from limitkit.declared import Limit, Patience, StoreSettings, TaskRule, WaitingSettings, patience_of
+from limitkit.declared import Limit, MetricsSettings, Patience, StoreSettings, TaskRule, WaitingSettings, patience_of
+from limitkit.ports import parse_ports
 from limitkit.storeurl import expand
 from limitkit.units import parse_duration, parse_rate
 
@@ -60,6 +61,7 @@ class Rules:
     named: Mapping[str, Limit]
     """All named limits, used or not."""
     waiting: WaitingSettings
+    metrics: MetricsSettings
     _found: dict[str, TaskRule | None] = field(default_factory=dict, repr=False, compare=False)
     _parts: tuple[tuple[tuple[str, ...], Entry], ...] = field(default=(), repr=False, compare=False)
 
@@ -67,7 +69,8 @@ class Rules:
         object.__setattr__(self, "_parts", tuple((entry.parts, entry) for entry in self.patterns))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (self.path, self.mode, self.store, self.exact, self.patterns, self.named, self.waiting)
+        declared = (self.store, self.exact, self.patterns, self.named, self.waiting, self.metrics)
+        return type(self), (self.path, self.mode, *declared)
 
     @property
     def exact_names(self) -> tuple[str, ...]:
@@ -103,8 +106,13 @@ class Rules:
         return first.pattern, second.pattern
 
 
-def compile(model: RateLimits, document: Document, mode: Mode | None = None) -> Rules:  # noqa: A001 - the word for it
-    """Make the rules of a model; ``mode`` stands for ``LIMITKIT_MODE`` and wins over the file's own."""
+def compile(  # noqa: A001 - the word for it
+    model: RateLimits, document: Document, mode: Mode | None = None, ports: range = range(0)
+) -> Rules:
+    """Make the rules of a model.
+
+    ``mode`` stands for ``LIMITKIT_MODE``, ``ports`` for ``LIMITKIT_METRICS_PORT``; both win over the file's own.
+    """
     in_force = mode or model.mode
     store = StoreSettings(
         url=_expanded(model.store.url),
@@ -127,7 +135,15 @@ def compile(model: RateLimits, document: Document, mode: Mode | None = None) -> 
         else:
             exact[name] = entry
     patterns.sort(key=lambda entry: (-entry.weight, entry.order))
-    return Rules(document.path, in_force, store, exact, tuple(patterns), named, waiting)
+    metrics = _metrics(model, ports)
+    return Rules(document.path, in_force, store, exact, tuple(patterns), named, waiting, metrics)
+
+
+def _metrics(model: RateLimits, ports: range) -> MetricsSettings:
+    """Return what ``[metrics]`` says: an empty table says that they are wanted, too."""
+    port, wanted = model.metrics.port, "metrics" in model.model_fields_set
+    ports = ports or (parse_ports(port) if port is not None else range(0))
+    return MetricsSettings(wanted or bool(ports), model.metrics.host, ports)
 
 
 def weakest(*modes: Mode) -> Mode:

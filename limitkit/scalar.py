@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from limitkit.ports import parse_ports
 from limitkit.units import parse_duration, parse_rate
 from limitkit.wording import quote
 
@@ -45,6 +46,20 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
         return _split(error, text)
     in_range = parse_duration(least) <= seconds <= parse_duration(most)
     return None if in_range else (f"{quote(text)} is out of range", hint)
+
+
+def port_fault(said: int | str) -> tuple[str, str] | None:
+    """Say what is wrong with a port or a range of ports, as fact and hint; None when it is one."""
+    try:
+        parse_ports(said)
+    except ValueError as error:
+        return _split(error, str(said))
+    return None
+
+
+def host_fault(text: str) -> tuple[str, str]:
+    """Say what is wrong with a host whose pattern does not match, as fact and hint."""
+    return f"{quote(text)} is not a host", 'write a name or an address to listen on, e.g. "127.0.0.1" or "0.0.0.0"'
 
 
 def key_fault(text: str) -> tuple[str, str] | None:

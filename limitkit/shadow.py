@@ -9,16 +9,18 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.decision import Take
 from limitkit.errors import StoreError
+from limitkit.events import TaskShadowed, emit, wanted
 from limitkit.lane import NEVER
 from limitkit.partition import limit_tag
 from limitkit.waiting.copies import was_parked
 
 if TYPE_CHECKING:
     from limitkit.decision import Decision
+    from limitkit.declared import Limit
     from limitkit.live import Live
     from limitkit.stores import Store
 
@@ -52,6 +54,13 @@ class Shade:
         self.longest = max(self.longest, wait)
 
 
+class Comer(NamedTuple):
+    """A request, as far as a limit in shadow is concerned."""
+
+    task: str
+    limit: Limit
+
+
 class Shadow:
     """Counts for the limits in shadow of one worker."""
 
@@ -60,7 +69,7 @@ class Shadow:
         """By the limits' tags in the buckets' keys."""
         self._live = live
         self._own = own
-        self._gathered: list[tuple[str, Take]] = []
+        self._gathered: list[tuple[Comer, Take]] = []
         self._due = NEVER
 
     @property
@@ -74,12 +83,12 @@ class Shadow:
         if not limits or was_parked(request.message):
             return False
         for bound in limits:
-            tag = limit_tag(bound.limit.name, own=bound.limit.own)
+            comer = Comer(request.task.name, bound.limit)
             take = Take((self._live.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
             if bound.local:
-                self._count(tag, self._own.take([take])[0])
+                self._count(comer, self._own.take([take])[0])
             elif len(self._gathered) < _MOST_GATHERED:
-                self._gathered.append((tag, take))
+                self._gathered.append((comer, take))
         if not self._gathered or self._due != NEVER:
             return False
         self._due = time.monotonic() + _LINGER
@@ -97,8 +106,12 @@ class Shadow:
         except StoreError as error:
             logger.debug("Requests of limits in shadow are not counted: %s", error)
             return
-        for (tag, _), decision in zip(asked, decisions, strict=True):
-            self._count(tag, decision)
+        for (comer, _), decision in zip(asked, decisions, strict=True):
+            self._count(comer, decision)
 
-    def _count(self, tag: str, decision: Decision) -> None:
-        self.shades.setdefault(tag, Shade()).count(decision.slots[0] if decision.slots else _LONGEST)
+    def _count(self, comer: Comer, decision: Decision) -> None:
+        wait = decision.slots[0] if decision.slots else _LONGEST
+        tag = limit_tag(comer.limit.name, own=comer.limit.own)
+        self.shades.setdefault(tag, Shade()).count(wait)
+        if wait > 0.0 and wanted(TaskShadowed):
+            emit(TaskShadowed(task=comer.task, limit=comer.limit.name, wait=wait))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import REQUIRED
-from limitkit.scalar import DURATIONS, duration_fault, key_fault, rate_fault
+from limitkit.scalar import DURATIONS, duration_fault, host_fault, key_fault, port_fault, rate_fault
 from limitkit.wording import dotted, listed, show, suggest
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from limitkit.source import Document
     from limitkit.wording import Path
 
-_LATER: Final = frozenset({"extends", "partitions", "show_key", "cost", "metrics"})
+_LATER: Final = frozenset({"extends", "partitions", "show_key", "cost"})
 _VERSION: Final = "write version = 1 at the top of the file"
 _KINDS: Final = {
     "string": "a string",
@@ -34,6 +34,8 @@ _CODES: Final = {
     **dict.fromkeys(DURATIONS, "LK016"),
     "version": "LK017",
     "prefix": "LK018",
+    "port": "LK038",
+    "host": "LK039",
 }
 _PREFIX: Final = "write 1 to 64 of a-z A-Z 0-9 _ - ."
 
@@ -75,7 +77,7 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
 def _code(fault: ValidationError, name: str) -> str:
     if fault.validator == "enum" and name != "version":
         return "LK014"
-    if fault.validator == "type" and name != "rate" and name not in _NUMBERS:
+    if fault.validator == "type" and name not in {"rate", "port", *_NUMBERS}:
         return "LK013"
     return _CODES.get(name) or {"pattern": "LK025", "maxItems": "LK021"}.get(str(fault.validator), "LK013")
 
@@ -83,10 +85,12 @@ def _code(fault: ValidationError, name: str) -> str:
 def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple[str, str]:
     """Say fact and hint for a value that is wrong."""
     value: Any = fault.instance
+    if name == "port":
+        return _not_a_port(value)
     if fault.validator == "type":
         return _wrong_type(name, path, value, rule)
     if fault.validator == "pattern":
-        saying = {"rate": rate_fault, "key": key_fault}.get(name)
+        saying = {"rate": rate_fault, "key": key_fault, "host": host_fault}.get(name)
         said = duration_fault(name, value) if name in DURATIONS else saying(value) if saying else None
         return said or (f"{show(value)} is not a prefix", _PREFIX)
     if fault.validator == "enum":
@@ -95,6 +99,12 @@ def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple
         return f"{len(value)} limits are named here", f"name up to {rule}"
     never = " and would never start a task" if value < 1 and name == "burst" else ""
     return f"{show(value)} is out of range{never}", _from_one(name)
+
+
+def _not_a_port(value: Any) -> tuple[str, str]:
+    plain = isinstance(value, int | str) and not isinstance(value, bool)
+    _, hint = port_fault("") or ("", "")
+    return (port_fault(value) if plain else None) or (f"{show(value)} is not a port", hint)
 
 
 def _wrong_word(name: str, value: Any, allowed: list[Any]) -> tuple[str, str]:

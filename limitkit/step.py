@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from limitkit.live import Live
     from limitkit.reconnect import Unacked
     from limitkit.upkeep import Upkeep
+    from limitkit.watching import Watching
 
 logger = logging.getLogger("limitkit")
 
@@ -27,6 +28,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         self.pacer = None
         self._live: Live | None = None
         self._upkeep: Upkeep | None = None
+        self._watching: Watching | None = None
         self.unacked: Unacked | None = None
         installation = INSTALLED.get(consumer.app)
         if installation is None or installation.config is None or installation.live is None:
@@ -34,7 +36,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         from limitkit.refusal import warn  # noqa: PLC0415 (of use to workers alone)
         from limitkit.waiting.kinds import kind_of, parked_where  # noqa: PLC0415
 
-        self._live, self._upkeep = installation.live, installation.upkeep
+        self._live, self._upkeep, self._watching = installation.live, installation.upkeep, installation.watching
         paced = paces(consumer.controller)
         warn(installation.config, consumer.controller, installation.live.store, paced=paced)
         if not paced:
@@ -68,11 +70,15 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self._live.headcount.start(self._live.store, consumer.controller, consumer.timer)
         if self._upkeep is not None:
             self._upkeep.start(consumer, self.pacer)
+        if self._watching is not None:
+            self._watching.start(consumer, self.pacer)
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
         """Forget what is held: it is the broker's again."""
         if self._upkeep is not None:
             self._upkeep.stop()
+        if self._watching is not None:
+            self._watching.stop()
         if self.unacked is not None:
             self.unacked.receive_last()
         if self.pacer is not None:

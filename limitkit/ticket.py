@@ -34,6 +34,12 @@ class Ticket:
     """The queue that the message came from."""
     refused: float | None = None
     """The request is to fail, since its limits would admit it only in so many seconds."""
+    at: float = 0.0
+    """The moment for which its tokens were taken."""
+    failed_open: bool = False
+    """Whether a shared limit was not asked, since the store can't be."""
+    throttled: bool = False
+    """Whether it is counted already that a limit has held it up."""
 
 
 def free(task_id: str) -> Ticket:

@@ -9,6 +9,7 @@ from limitkit.inforce import Terms
 from limitkit.lookout import EVERY, Lookout
 from limitkit.reload import Reload
 from limitkit.stores.board import Board
+from limitkit.telling import tell_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -133,8 +134,10 @@ class Upkeep:
     def _follow(self) -> None:
         """Have what waits follow what is in force now."""
         terms = self._live.terms(self._tasks())
+        changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
+        if self._terms:
+            tell_changes(self._live, self._tasks(), changed)
         if self._pacer is not None:
-            changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
             gone = dict.fromkeys(self._terms.keys() - terms.keys(), Terms(round(_AT_ONCE * 1_000_000), 1))
             if changed or gone:
                 self._pacer.retime({**gone, **changed})

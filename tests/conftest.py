@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import pytest
 from support.rabbit import RabbitServer, need_rabbitmq
 from support.workers import Shop
@@ -11,3 +14,13 @@ def rabbit(tmp_path_factory):
     need_rabbitmq()
     with RabbitServer(tmp_path_factory.mktemp("rabbit")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def need_promtool():
+    """The path of promtool, which comes with Debian's package ``prometheus``."""
+    found = shutil.which("promtool")
+    if found is None:
+        assert not os.environ.get("CI"), "promtool is missing"
+        pytest.skip("promtool is missing")
+    return found

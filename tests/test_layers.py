@@ -9,11 +9,12 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "decision", "override"],
+    "words and numbers": ["errors", "wording", "units", "ports", "decision", "override"],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
     "arithmetic": ["bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
     "rules and messages": ["partition", "appcheck"],
+    "what is told": ["events", "relay"],
     "stores": [
         "stores",
         "stores.board",
@@ -61,6 +62,7 @@ LAYERS = {
         "waiting.census",
         "waiting.owners",
         "waiting.parking",
+        "telling",
         "handover",
         "impatience",
         "shadow",
@@ -73,6 +75,17 @@ LAYERS = {
         "reconnect",
         "report",
         "upkeep",
+    ],
+    "what is seen": [
+        "signals",
+        "metrics",
+        "metrics.families",
+        "metrics.numbers",
+        "metrics.counting",
+        "metrics.reading",
+        "metrics.serving",
+        "metrics.page",
+        "watching",
     ],
     "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],
@@ -114,12 +127,15 @@ DOORS = {
             "refusal",
             "reconnect",
         ),  # the worker's modules
+        "signals",
+        "watching",
         "step",
         "remote",
         "wiring",
         "demo.app",
         "cli.options",  # finds the app that --app names
     },
+    "prometheus_client": {"metrics.numbers", "metrics.serving", "watching"},
     "click": set(LAYERS["command line"]),
     "rich": {"cli.output", "cli.demo"},
 }

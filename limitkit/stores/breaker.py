@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from limitkit.errors import StoreError
+from limitkit.events import StoreAsked, emit, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,12 +56,21 @@ class Breaker:
 
     def _ask(self, ask: Callable[[], T]) -> T:
         self._check()
+        began = time.monotonic()
         try:
-            return ask()
+            answer = ask()
         except StoreError:
             self._closed_until = time.monotonic() + _PAUSE
+            _tell(began, failed=True)
             raise
+        _tell(began, failed=False)
+        return answer
 
     def _check(self) -> None:
         if time.monotonic() < self._closed_until:
             raise StoreError("the store failed less than a second ago")
+
+
+def _tell(began: float, *, failed: bool) -> None:
+    if wanted(StoreAsked):
+        emit(StoreAsked(seconds=time.monotonic() - began, failed=failed))

@@ -30,6 +30,8 @@ class Backlog:
         self._until: dict[str, float] = {}
         self.buckets: dict[str, Bucket] = {}
         """Those for which requests may be parked, by key."""
+        self.counts: dict[str, int] = {}
+        """How many are parked for some of these, as far as was heard."""
         self._most = _LEAST_SWEPT
 
     def __len__(self) -> int:
@@ -55,12 +57,18 @@ class Backlog:
         if len(self._until) > self._most:
             self._sweep(now)
 
+    def went(self, key: str) -> None:
+        """Count one that has left for the waiting room."""
+        if key in self.buckets:
+            self.counts[key] = self.counts.get(key, 0) + 1
+
     def left(self, counts: Mapping[str, int], now: float) -> None:
         """Note how many are left of some buckets."""
         for key, count in counts.items():
             bucket = self.buckets.get(key)
             if bucket is not None and count:
                 self._until[key] = now + count * bucket.interval_us / MICROSECONDS + _SURPLUS
+                self.counts[key] = count
             else:
                 self._forget(key)
 
@@ -81,10 +89,12 @@ class Backlog:
         """Note that nothing is parked."""
         self._until.clear()
         self.buckets.clear()
+        self.counts.clear()
 
     def _forget(self, key: str) -> None:
         self._until.pop(key, None)
         self.buckets.pop(key, None)
+        self.counts.pop(key, None)
 
     def _sweep(self, now: float) -> None:
         for key in [key for key, until in self._until.items() if until <= now]:

@@ -56,6 +56,8 @@ class Parking:
     def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: Bounds, window: Window) -> None:
         self.count = 0
         """Messages parked since the worker started."""
+        self.on_parked: Callable[[Held, Leaver], None] = lambda *_: None
+        """Is told of each that was parked."""
         self.bounds = bounds
         self.backlog = Backlog()
         self._app = consumer.app
@@ -130,12 +132,16 @@ class Parking:
             return slowest
         return None
 
+    def turn(self, held: Held, lane: Lane, now: float) -> float:
+        """Return in how many seconds the turn of a request comes that leaves because of that lane's bucket."""
+        # Who was parked before is one of the backlog himself, and not behind it.
+        return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
+
     def add(self, held: Held, lane: Lane, now: float) -> None:
         """Let a request leave, soon: it waits for that lane's bucket longest."""
         queue = parkable_queue(self._app, held.request.delivery_info)
         assert queue is not None  # noqa: S101 (may_leave said so)
-        # Who was parked before is one of the backlog himself, and not behind it.
-        turn = lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
+        turn = self.turn(held, lane, now)
         self.backlog.parked(lane.bucket, turn, now)
         if lane.local or (ORDER in held.request.message.properties and self._is_stuck(lane, now)):
             turn = NO_MORE
@@ -170,6 +176,8 @@ class Parking:
             self.count += 1
             self._window.narrow(held)
             state.requests.pop(leaver.request.id, None)
+            self.backlog.went(leaver.bucket.key)
+            self.on_parked(held, leaver)
         self._park_at = now + max(self._room.every, _LINGER) if self._leaving else NEVER
 
     # -- out ------------------------------------------------------------------------------------------------------

@@ -74,6 +74,26 @@ def test_an_empty_mode_in_the_environment_is_none(tmp_path, monkeypatch):
     assert (config.rules.mode, config.file_mode) == ("enforce", "enforce")
 
 
+def test_a_port_in_the_environment_wins_over_the_file_s(tmp_path, monkeypatch):
+    file = tmp_path / "f.toml"
+    for table, said, found in [
+        ("", "", (False, "127.0.0.1", range(0))),
+        ("[metrics]\n", "", (True, "127.0.0.1", range(0))),
+        ("", "9545", (True, "127.0.0.1", range(9545, 9546))),
+        ('[metrics]\nhost = "0.0.0.0"\nport = 9000\n', "", (True, "0.0.0.0", range(9000, 9001))),
+        ('[metrics]\nhost = "0.0.0.0"\nport = 9000\n', "9545-9554", (True, "0.0.0.0", range(9545, 9555))),
+    ]:
+        file.write_text(GOOD + "\n" + table)
+        monkeypatch.setenv("LIMITKIT_METRICS_PORT", said)
+        metrics = limitkit.load(file).rules.metrics
+        assert (metrics.wanted, metrics.host, metrics.ports) == found
+    monkeypatch.setenv("LIMITKIT_METRICS_PORT", "a\nport")
+    with pytest.raises(limitkit.ConfigError) as caught:
+        limitkit.load(file)
+    fact = 'LK008 the variable LIMITKIT_METRICS_PORT: "a\\nport" is not a port; write a number from 1 to 65535'
+    assert str(caught.value).startswith(f"{file}:1:1: {fact}")
+
+
 def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path):
     file = tmp_path / "f.toml"
     file.write_text(

@@ -20,7 +20,7 @@ from celery.worker import state
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
-from limitkit import handover, outage, pacer, processes, revoked, ticket
+from limitkit import handover, outage, pacer, processes, revoked, telling, ticket
 from limitkit.decision import Bucket, Take
 from limitkit.dials import Dials
 from limitkit.errors import StoreError
@@ -178,7 +178,7 @@ class Worker:
         self.seconds = self.latency = lambda _: 0.001
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.store = Store(self.clock)
-        for module in (pacer, processes, memory, outage):
+        for module in (pacer, processes, memory, outage, telling):
             patch.setattr(module, "time", self.clock)
         for module in (pacer, handover, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
@@ -218,7 +218,7 @@ class Worker:
     def _log(self):
         return SimpleNamespace(
             exception=lambda *_: self.errors.append(sys.exc_info()[1]),
-            **dict.fromkeys(("warning", "info", "debug"), lambda *_: None),
+            **dict.fromkeys(("warning", "info", "debug"), lambda *_, **__: None),
         )
 
     def _headcount(self, workers):
@@ -318,7 +318,7 @@ class Worker:
 
 def bound(key, interval_us, burst=1, *, local=False, on_error="allow"):
     bucket = Bucket(key, interval_us, burst, on_error == "divide" and not local)
-    limit = SimpleNamespace(on_error=on_error)
+    limit = SimpleNamespace(on_error=on_error, name=key)
     return SimpleNamespace(bucket=bucket, local=local, limit=limit)
 
 

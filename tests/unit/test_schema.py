@@ -33,6 +33,10 @@ hold = "5s"
 per_limit = 100
 per_worker = 500
 
+[metrics]
+host = "0.0.0.0"
+port = "9545-9554"
+
 [limits.stripe_api]
 strategy = "token_bucket"
 rate = "25/s"
@@ -88,6 +92,9 @@ bad = st.one_of(
             "1/s ",
             "5",
             "off",
+            9545,
+            65536,
+            "9554-9545",
         ]
     ),
     st.sampled_from([[], {}, ["x"], ["x", "x"], [1], {"rate": "1/s"}, ["a"] * 9, tomli.loads("a=1979-05-27")["a"]]),
@@ -112,7 +119,9 @@ def mutants(draw):
     table = data
     for key in path:
         table = table[key]
-    key = draw(st.sampled_from([*table, "limits", "strategy", "rate", "burst", "key", *SAID, "cost", "url", "x"]))
+    key = draw(
+        st.sampled_from([*table, "limits", "strategy", "rate", "burst", "key", *SAID, "cost", "url", "port", "x"])
+    )
     how = draw(st.integers(0, 3))
     if how == 0:
         table.pop(key, None)

@@ -1,0 +1,194 @@
+"""All metrics by name: what each says, of what kind it is, and what its labels are. ``docs/metrics.md`` is made of it.
+
+Labels hold limits' names from the file, names of registered tasks, and fixed words. Of a task's own limit the name is
+the task's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+PREFIX: Final = "celery_rate_limit_"
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric with all its label values."""
+
+    short: str
+    """The name without what all have in common, and without ``_total``."""
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+    """Upper bounds of a histogram's buckets, without the infinite one."""
+
+    @property
+    def name(self) -> str:
+        """The name as prometheus-client wants it."""
+        return PREFIX + self.short
+
+    @property
+    def shown(self) -> str:
+        """The name as Prometheus has it; a histogram's samples have ``_bucket``, ``_sum`` and ``_count`` behind it."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+_WAITS: Final = (0.05, 0.5, 5.0, 30.0, 120.0, 600.0, 3600.0)
+_MOMENTS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+_LIMIT: Final = ("limit",)
+_TASK: Final = ("task_name",)
+
+HITS: Final = Family("hits", "counter", "Deliveries that could not start at once because of a limit.", _TASK)
+RETRIES: Final = Family(
+    "retries", "counter", "Deliveries that were sent back through the broker because of a limit.", _TASK
+)
+OUTCOMES: Final = Family(
+    "outcomes",
+    "counter",
+    "What became of deliveries: started; failed_open (started while the store could not be asked); held, and parked, "
+    "which start later; dropped; failed; shadowed (would have waited, in shadow mode).",
+    (*_TASK, "outcome"),
+)
+STARTS: Final = Family("starts", "counter", "Starts that a limit counts, those that failed open too.", _LIMIT)
+WAITS: Final = Family(
+    "wait_seconds", "histogram", "Time from a task's first coming to a worker until it was admitted.", _TASK, _WAITS
+)
+LATENESS: Final = Family(
+    "start_lateness_seconds",
+    "histogram",
+    "Time from the moment for which a task's tokens were taken until its code began.",
+    (),
+    _MOMENTS,
+)
+SHADOW_WAITS: Final = Family(
+    "shadow_wait_seconds", "histogram", "Time that tasks would have waited for limits in shadow mode.", _LIMIT, _WAITS
+)
+STORE_CALLS: Final = Family(
+    "store_call_seconds", "histogram", "Time that calls of the store took, failed ones too.", (), _MOMENTS
+)
+STORE_ERRORS: Final = Family("store_errors", "counter", "Calls of the store that failed.")
+FEEDBACK: Final = Family(
+    "feedback", "counter", 'Times that the other side said "slow down", and what followed.', (*_LIMIT, "action")
+)
+RELOADS: Final = Family("config_reloads", "counter", "Changes of the config that this worker has taken up.")
+FAILED_RELOADS: Final = Family(
+    "config_reload_failures", "counter", "Changes of the config that could not be used, so the one before stayed."
+)
+DECLARED: Final = Family("declared_rate", "gauge", "Starts a second as the file declares them.", _LIMIT)
+RATE: Final = Family(
+    "rate",
+    "gauge",
+    "Starts a second as they are in force, and why: file, override, pause, stricter_file (that of other workers), or "
+    "control (app.control.rate_limit in this worker).",
+    (*_LIMIT, "source"),
+)
+HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worker.", _LIMIT)
+PARKED: Final = Family(
+    "parked", "gauge", "Tasks parked for a limit by all workers, as this one has heard: take the most of all.", _LIMIT
+)
+UTILIZATION: Final = Family(
+    "utilization_ratio",
+    "gauge",
+    "Starts in this worker in the last minute, as a part of what the rate allows: add up those of all workers. "
+    "Not for per_user limits.",
+    _LIMIT,
+)
+NEAR: Final = Family(
+    "near_limit", "gauge", "1 while tasks wait for a limit, or this worker alone uses 80 % of it; else 0.", _LIMIT
+)
+OVERRIDE: Final = Family(
+    "override_rate", "gauge", "Starts a second that were set at run time, 0 for a pause; while there is one.", _LIMIT
+)
+OVERRIDE_ENDS: Final = Family(
+    "override_end_timestamp_seconds",
+    "gauge",
+    "When the declared rate is back by itself; where there is an end.",
+    _LIMIT,
+)
+DEGRADED: Final = Family("degraded", "gauge", "1 while the store can't be asked, else 0.")
+CONFIG_HASH: Final = Family("config_hash", "gauge", "A number that is another one for each config.")
+CONFIG_TIME: Final = Family("config_timestamp_seconds", "gauge", "When the config that is in force was taken up.")
+CONFIG_REFUSED: Final = Family("config_refused", "gauge", "1 while the file as it is now can't be used, else 0.")
+
+WORKER: Final = (
+    HITS,
+    RETRIES,
+    OUTCOMES,
+    STARTS,
+    WAITS,
+    LATENESS,
+    SHADOW_WAITS,
+    STORE_CALLS,
+    STORE_ERRORS,
+    FEEDBACK,
+    RELOADS,
+    FAILED_RELOADS,
+    DECLARED,
+    RATE,
+    HELD,
+    PARKED,
+    UTILIZATION,
+    NEAR,
+    OVERRIDE,
+    OVERRIDE_ENDS,
+    DEGRADED,
+    CONFIG_HASH,
+    CONFIG_TIME,
+    CONFIG_REFUSED,
+)
+"""What each worker shows."""
+
+CLUSTER_PARKED: Final = Family("cluster_parked", "gauge", "Tasks that are parked for a limit.", _LIMIT)
+CLUSTER_OLDEST: Final = Family(
+    "cluster_oldest_parked_timestamp_seconds", "gauge", "When the first of a limit's parked tasks was parked.", _LIMIT
+)
+CLUSTER_DRAIN: Final = Family(
+    "cluster_drain_seconds",
+    "gauge",
+    "Time in which all that is parked for a limit starts: of per_user limits the longest partition, of static ones if "
+    "there were one worker.",
+    _LIMIT,
+)
+CLUSTER_TOKENS: Final = Family(
+    "cluster_tokens",
+    "gauge",
+    "Tokens in a limit's bucket; below 0 when slots are reserved ahead. token_bucket only.",
+    _LIMIT,
+)
+CLUSTER_RATE: Final = Family("cluster_rate", "gauge", "Starts a second as they are in force, 0 for a pause.", _LIMIT)
+CLUSTER_BURST: Final = Family("cluster_burst", "gauge", "Tokens that a limit's bucket holds.", _LIMIT)
+CLUSTER_DECLARED: Final = Family(
+    "cluster_declared_rate", "gauge", "Starts a second as the exporter's file declares them.", _LIMIT
+)
+CLUSTER_OVERRIDE_ENDS: Final = Family(
+    "cluster_override_end_timestamp_seconds",
+    "gauge",
+    "When a rate or a pause that was set at run time ends; where it ends.",
+    _LIMIT,
+)
+CLUSTER_WORKERS: Final = Family("cluster_workers", "gauge", "Workers that were there in the last 15 seconds.")
+CLUSTER_UP: Final = Family(
+    "cluster_up", "gauge", "1 if the store, or the broker, could be asked last time.", ("source",)
+)
+CLUSTER_TIME: Final = Family(
+    "cluster_asked_timestamp_seconds", "gauge", "When the store and the broker were asked last."
+)
+
+EXPORTER: Final = (
+    CLUSTER_PARKED,
+    CLUSTER_OLDEST,
+    CLUSTER_DRAIN,
+    CLUSTER_TOKENS,
+    CLUSTER_RATE,
+    CLUSTER_BURST,
+    CLUSTER_DECLARED,
+    CLUSTER_OVERRIDE_ENDS,
+    CLUSTER_WORKERS,
+    CLUSTER_UP,
+    CLUSTER_TIME,
+)
+"""What ``limitkit exporter`` shows."""

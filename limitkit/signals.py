@@ -1,0 +1,78 @@
+"""Signals of limitkit's own, to be used as Celery's are: ``task_throttled.connect(receiver)``.
+
+They are sent in the worker's main process, on its event loop: a receiver must not block. What happens in a pool
+process is told within a quarter of a second. Connect receivers where the app is made, so that they are there before the
+pool's processes are. What a receiver raises is logged, and hurts no task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final
+
+from celery.utils.dispatch import Signal
+
+from limitkit import events
+
+if TYPE_CHECKING:
+    from limitkit.events import Event
+
+task_throttled: Final = Signal(name="task_throttled", providing_args={"task_id", "limit", "wait"})
+"""A task can't start at once because of a limit; once for each delivery. The sender is the task's name.
+
+``task_id``; ``limit``: the name of the limit that it waits longest for, or of the task whose own limit it is;
+``wait``: seconds until it is expected to start.
+"""
+task_admitted: Final = Signal(name="task_admitted", providing_args={"task_id", "waited"})
+"""All limits of a task have admitted it, and it goes to the pool. The sender is the task's name.
+
+``task_id``; ``waited``: seconds since it first came to a worker. Pools without a pacer don't send it.
+"""
+task_parked: Final = Signal(name="task_parked", providing_args={"task_id", "limit", "wait"})
+"""A task has left the worker for the waiting room. The sender and the arguments are those of ``task_throttled``."""
+limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "burst", "source", "ends"})
+"""Another rate is in force in this worker. The sender is the limit's name.
+
+``rate``: tokens a second, 0.0 while it is paused; ``burst``; ``source``: ``file``, ``override``, ``pause``, ``stricter
+file`` or ``control``; ``ends``: when the declared rate is back by itself (seconds since 1970), or None.
+"""
+config_reloaded: Final = Signal(name="config_reloaded", providing_args=set())
+"""Another version of the file is in force. The sender is its path."""
+store_failed: Final = Signal(name="store_failed", providing_args={"reason"})
+"""The store can't be asked any more. The sender is None; ``reason`` says why, without a password."""
+store_recovered: Final = Signal(name="store_recovered", providing_args=set())
+"""The store answers again. The sender is None."""
+
+_SIGNALS: Final[dict[type[Event], Signal]] = {
+    events.TaskThrottled: task_throttled,
+    events.TaskSentBack: task_throttled,
+    events.TaskAdmitted: task_admitted,
+    events.TaskParked: task_parked,
+    events.LimitChanged: limit_changed,
+    events.ConfigReloaded: config_reloaded,
+    events.StoreFailed: store_failed,
+    events.StoreRecovered: store_recovered,
+}
+_SENDERS: Final = ("task", "limit", "path")
+"""Which of an event's fields is the sender: the first that it has."""
+_ARGUMENTS: Final = {"id": "task_id"}
+"""Fields whose argument has another name."""
+
+
+class Signals:
+    """The listener that sends them."""
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether there is a receiver for it."""
+        signal = _SIGNALS.get(kind)
+        return signal is not None and bool(signal.receivers)
+
+    def __call__(self, event: Event) -> None:
+        """Send the signal of an event."""
+        if isinstance(event, events.TaskSentBack) and event.throttled:
+            return
+        signal = _SIGNALS[type(event)]
+        said = {each.name: getattr(event, each.name) for each in fields(event)}
+        sender = next((said.pop(name) for name in _SENDERS if name in said), None)
+        named = {_ARGUMENTS.get(name, name): value for name, value in said.items()}
+        signal.send(sender, **{name: value for name, value in named.items() if name in signal.providing_args})

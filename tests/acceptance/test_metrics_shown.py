@@ -1,0 +1,124 @@
+"""Where metrics are shown, and to whom: ports, registries, pools, and the events of ``-E``."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+from support.scene import Scene, config, limit
+from support.scrape import scrape, scrape_until, text_of
+from support.servers import free_port
+from support.workers import ALONE, wait_until
+
+LIMITS = config(limit("paid", "20/s", burst=5))
+
+
+@pytest.fixture(scope="module")
+def scene():
+    with Scene(LIMITS, module="support.seen_app") as scene:
+        yield scene
+
+
+def free_ports(count):
+    """The first of so many ports in a row that are all free."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError, OverflowError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+
+
+def started(seen):
+    return seen.outcome("paid", "started")
+
+
+def test_workers_of_one_host_share_a_range_and_one_too_many_goes_on_without(scene):
+    first = free_ports(2)
+    env = {"LIMITKIT_METRICS_PORT": f"{first}-{first + 1}"}
+    workers = [scene.shop.start_worker(wait=False, env=env) for _ in range(3)]
+    for worker in workers:
+        worker.wait_ready()
+    wait_until(lambda: sum("Metrics can't be shown" in worker.output() for worker in workers) == 1)
+    scene.send([("paid", ())] * 60)
+    scene.wait_for({"paid": 60})
+    one, other = (scrape(first + number) for number in range(2))
+    assert started(one) > 0
+    assert started(other) > 0
+    silent = next(worker for worker in workers if "Metrics can't be shown" in worker.output())
+    name = silent.log.name.split("-")[0]
+    own = sum(start.worker == f"{name}@test" for start in scene.shop.starts("paid"))
+    assert own > 0
+    wait_until(lambda: started(scrape(first)) + started(scrape(first + 1)) + own == 60)
+    scene.stop_workers()
+    with pytest.raises(OSError, match="refused"):
+        text_of(first)
+
+
+def test_a_team_s_own_registry_shows_them_beside_its_own(scene):
+    port = free_port()
+    scene.shop.start_worker(env={"OWN_REGISTRY": str(port)})
+    scene.send([("paid", ())] * 10)
+    text = scrape_until(port, lambda seen: started(seen) == 10).text
+    assert "teams_own_total 0.0" in text
+    assert "python_info" not in text
+    scene.stop_workers()
+
+
+def test_multiprocess_mode_of_a_team_is_left_alone(scene, tmp_path):
+    """It shows the default registry's metrics of all its processes by itself; limitkit's own port shows the rest."""
+    port = free_port()
+    scene.shop.start_worker(env={"LIMITKIT_METRICS_PORT": str(port), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)})
+    scene.send([("paid", ())] * 10)
+    scrape_until(port, lambda seen: started(seen) == 10)
+    assert not list(tmp_path.glob("*"))
+    scene.stop_workers()
+
+
+def test_a_pool_of_threads_counts_the_same(scene):
+    port = free_port()
+    env = {"LIMITKIT_METRICS_PORT": str(port)}
+    scene.shop.start_worker("-P", ALONE, env=env)
+    before = scene.sent_back()
+    scene.send([("paid", ())] * 30)
+    seen = scrape_until(port, lambda seen: started(seen) == 30, timeout=30)
+    wait_until(lambda: scrape(port)["retries_total", "paid"] == scene.sent_back() - before > 0)
+    assert seen["hits_total", "paid"] == seen["retries_total", "paid"]
+    assert seen["starts_total", "paid"] == 30
+    scene.stop_workers()
+
+
+def test_a_worker_that_sends_events_tells_who_is_throttled_and_until_when(scene):
+    app = scene.shop.app
+    heard = []
+    with app.connection_for_read() as connection:
+        receiver = app.events.Receiver(connection, handlers={"task-throttled": heard.append})
+
+        def listen():
+            with contextlib.suppress(OSError):
+                receiver.capture(limit=None, timeout=30)
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        scene.shop.start_worker("-E")
+        began = time.time()
+        ids = scene.send([("paid", ())] * 25)
+        wait_until(lambda: len(heard) >= 18)
+        assert {event["limit"] for event in heard} == {"paid"}
+        assert {event["uuid"] for event in heard} <= set(ids)
+        assert began < min(event["expected_start"] for event in heard)
+        assert max(event["expected_start"] for event in heard) < began + 4
+        state = app.events.State()
+        for event in heard:
+            state.event(event)  # what Flower does with each event
+        receiver.should_stop = True
+        thread.join()
+    scene.stop_workers()
+
+
+def test_no_metrics_no_port_and_nothing_imported(scene):
+    worker = scene.shop.start_worker(env={"PYTHONUNBUFFERED": "1"})
+    worker.wait_for_output("prometheus_client is not imported")
+    assert "Metrics" not in worker.output()
+    scene.stop_workers()

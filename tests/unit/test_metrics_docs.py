@@ -1,0 +1,11 @@
+"""``docs/metrics.md`` says what the code does."""
+
+from pathlib import Path
+
+from limitkit.metrics import page
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+
+def test_the_page_is_fresh():
+    assert PAGE.read_text(encoding="utf-8") == page.text(), "make metrics-docs"

@@ -1,0 +1,84 @@
+"""The sums behind the metrics."""
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from limitkit import metrics
+from limitkit.events import TaskStarted
+from limitkit.metrics import families
+from limitkit.metrics.counting import Counting
+from limitkit.metrics.families import Family
+from limitkit.metrics.numbers import Numbers, made
+
+SEEN = Family("seen", "counter", "Things seen.", ("limit",))
+TOOK = Family("took_seconds", "histogram", "Time that things took.", ("limit",), (0.1, 1.0))
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Show some metrics as Prometheus reads them."""
+
+    def show(*made_of):
+        registry, collector = CollectorRegistry(), metrics.Collector()
+        registry.register(collector)
+        assert generate_latest(registry) == b""
+        collector.source = lambda: made_of
+        return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("# HELP")]
+
+    return show
+
+
+def test_a_counter_and_its_zeros(shown):
+    numbers = Numbers()
+    for _ in range(3):
+        numbers.add(SEEN, "a")
+    assert shown(numbers.metric(SEEN, [("a",), ("b",)])) == [
+        "# TYPE celery_rate_limit_seen_total counter",
+        'celery_rate_limit_seen_total{limit="a"} 3.0',
+        'celery_rate_limit_seen_total{limit="b"} 0.0',
+    ]
+
+
+def test_a_histogram_counts_what_is_at_a_bound_in_it(shown):
+    numbers = Numbers()
+    for value in (0.05, 0.1, 0.5, 2.0):
+        numbers.observe(TOOK, value, "a")
+    lines = shown(numbers.metric(TOOK))
+    assert lines[1:-1] == [
+        'celery_rate_limit_took_seconds_bucket{le="0.1",limit="a"} 2.0',
+        'celery_rate_limit_took_seconds_bucket{le="1.0",limit="a"} 3.0',
+        'celery_rate_limit_took_seconds_bucket{le="+Inf",limit="a"} 4.0',
+        'celery_rate_limit_took_seconds_count{limit="a"} 4.0',
+    ]
+    assert lines[-1].startswith('celery_rate_limit_took_seconds_sum{limit="a"} 2.65')
+
+
+def test_a_gauge_that_nobody_has_a_value_for_shows_none(shown):
+    assert shown(made(families.OVERRIDE, {})) == ["# TYPE celery_rate_limit_override_rate gauge"]
+
+
+def test_names_are_what_prometheus_expects():
+    for family in families.WORKER:
+        assert family.shown.startswith("celery_rate_limit_")
+        assert family.help.endswith(".")
+        assert bool(family.bounds) == (family.kind == "histogram")
+        assert list(family.bounds) == sorted(family.bounds)
+    assert len({family.short for family in families.WORKER}) == len(families.WORKER)
+    assert families.HITS.shown == "celery_rate_limit_hits_total"
+    assert families.RETRIES.shown == "celery_rate_limit_retries_total"
+
+
+def test_the_first_moments_are_no_whole_minute():
+    limits = (SimpleNamespace(limit=SimpleNamespace(name="paid")),)
+    live = SimpleNamespace(limits=lambda _: limits)
+    counting = Counting(Numbers(), live, {"paid": "a task"})
+    now = time.monotonic()
+    assert counting.starts_a_second("paid", now) == 0.0
+    for _ in range(50):
+        counting(TaskStarted(task="paid"))
+    assert counting.starts_a_second("paid", now + 10) == pytest.approx(5.0, rel=0.1)
+    assert counting.starts_a_second("paid", now + 50) == pytest.approx(1.0, rel=0.1)
+    assert counting.starts_a_second("paid", now + 70) == 0.0
