@@ -320,6 +320,10 @@ class Pacer:
         """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
         return self._dials.interval(bound)
 
+    def caps(self) -> dict[str, float]:
+        """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
+        return self._dials.caps()
+
     def refill(self, key: str) -> None:
         """Make a bucket of this worker's own full again."""
         self._tokens.own.refill(key, partitions=False)
