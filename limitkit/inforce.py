@@ -56,6 +56,11 @@ class InForce:
         self._offset = time.time() - time.monotonic()
         """From this host's clock to the store's, once that is known."""
 
+    @property
+    def now(self) -> float:
+        """The store's time, in seconds since 1970; this host's, until that is known."""
+        return time.monotonic() + self._offset
+
     def use(self, overrides: Iterable[Override], now: float) -> bool:
         """Go by these overrides; ``now`` is the store's time. Says whether anything has changed."""
         self.clock(now)
@@ -67,14 +72,14 @@ class InForce:
 
     def here(self, override: Override, seconds: float | None) -> None:
         """Go by an override in this worker alone, over what is posted."""
-        now = time.monotonic() + self._offset
+        now = self.now
         self._here[override.name] = replace(override, until=None if seconds is None else now + seconds)
         self.use(self.overrides, now)
 
     def forget(self, names: Iterable[str]) -> bool:
         """Go no more by those of these names that hold in this worker alone; says whether there were any."""
         gone = [self._here.pop(name) for name in names if name in self._here]
-        self.use(self.overrides, time.monotonic() + self._offset)
+        self.use(self.overrides, self.now)
         return bool(gone)
 
     def clock(self, now: float) -> None:
@@ -83,7 +88,7 @@ class InForce:
 
     def end(self) -> bool:
         """Let go of the overrides that have ended; says whether there are any."""
-        return self.use(self.overrides, time.monotonic() + self._offset)
+        return self.use(self.overrides, self.now)
 
     def others(self, files: Iterable[Mapping[Target, Declared]]) -> bool:
         """Go by these declarations of other files, too. Says whether anything has changed."""
@@ -106,7 +111,7 @@ class InForce:
         """Return what holds for a limit that a task has by this entry."""
         pause = self.override("pause", limit, pattern)
         if pause is not None:
-            left = _LONGEST_LOOK if pause.until is None else pause.until - time.monotonic() - self._offset
+            left = _LONGEST_LOOK if pause.until is None else pause.until - self.now
             return Terms(max(1, round(min(left, _LONGEST_LOOK) * MICROSECONDS)), 0, "pause")
         rate = self.override("rate", limit, pattern)
         if rate is not None and rate.rate is not None:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import getpass
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit import asked
 from limitkit.config import Config, load, locate
+from limitkit.current import current
 from limitkit.fleet import ask, tell
 from limitkit.inforce import InForce, heard
 from limitkit.installation import installation_of
 from limitkit.override import Override, OverrideError, Target, name_of
 from limitkit.partition import Partition, bucket_key, canonical
-from limitkit.storechoice import open_store
+from limitkit.storechoice import open_store, store_url
 from limitkit.stores.board import Board
 from limitkit.targets import all_of, find
-from limitkit.units import interval_text
-from limitkit.wording import listed
+from limitkit.wording import listed, quote
 
 if TYPE_CHECKING:
     import datetime as dt
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from limitkit.declared import Limit
-    from limitkit.inforce import Source
+    from limitkit.current import Current
+    from limitkit.declared import Limit, StoreSettings
     from limitkit.override import Kind
+    from limitkit.stores import Store
     from limitkit.units import Rate
 
     Span = float | dt.timedelta | str | None
@@ -36,25 +36,12 @@ if TYPE_CHECKING:
 _KINDS: Final[tuple[Kind, ...]] = ("rate", "pause")
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
-    """What is in force for one limit, and what its file declares."""
-
-    target: Target
-    limit: Limit
-    rate: str
-    """As in TOML; ``paused`` while it is."""
-    burst: int
-    source: Source
-    override: Override | None
-    """The rate, or the pause, that stands over the declared rate."""
-
-
 class RateLimitManager:
     """Sets rates at run time, over those of the file, on all workers at once.
 
     ``app`` is the Celery app with limitkit installed; ``config`` is a path or what ``limitkit.load(path)`` returned,
-    where it is not. Names are those of limits, of tasks, or of patterns in the file.
+    where it is not. Names are those of limits, of tasks, or of patterns in the file. Without an app (None) the file
+    must name the store, and nothing can be had that only workers, or the names of all tasks, could tell.
 
     What is set is kept in the limits' store: workers follow within a second, those that start later too, until it ends
     or is restored. Static limits of a config without a store are set by Celery's remote control, in the workers that
@@ -68,7 +55,7 @@ class RateLimitManager:
     def __init__(self, app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
         self.app = app
         self.config = _config_of(app, config)
-        store = open_store(app, self.config.rules.store)
+        store = _shared_store(app, self.config.rules.store)
         self.store = store
         self.board = Board(store, self.config.rules.store.prefix) if store is not None else None
 
@@ -164,41 +151,40 @@ class RateLimitManager:
 
     def current(self) -> tuple[Current, ...]:
         """Return what is in force for each limit of the file."""
+        return current(self.config.rules, self.in_force())
+
+    def in_force(self) -> InForce:
+        """Return what the store knows now: overrides, and what other files declare."""
         in_force = InForce()
         if self.board is not None:
             files = [digest for digest in self.board.look().files if digest != self.config.digest]
             look = self.board.look(wanted=files)
             in_force.use(look.overrides or (), look.now)
             in_force.others(map(heard, look.declared.values()))
-        found = []
-        for target, limit in all_of(self.config.rules):
-            terms = in_force.terms(limit, target.name)
-            over = in_force.override("pause", limit, target.name) or in_force.override("rate", limit, target.name)
-            rate = "paused" if not terms.burst else limit.rate.text
-            if terms.burst and terms.source != "file":
-                rate = over.rate.text if over is not None and over.rate else interval_text(terms.interval_us)
-            found.append(Current(target, limit, rate, terms.burst, terms.source, over))
-        return tuple(found)
+        return in_force
 
     # -- how ------------------------------------------------------------------------------------------------------
 
     def _find(self, name: str) -> tuple[Target, Limit]:
-        target, limit = find(self.config.rules, name, self.app.tasks)
+        target, limit = find(self.config.rules, name, self._tasks())
         if limit.mode == "off":
             raise OverrideError(f"{target} is off in {self.config.path}, so it has no rate; declare it on first")
         if limit.strategy != "static" and self.store is None:
-            raise OverrideError(f"{target} needs a store, and there is none; name one: [store] url")
+            raise OverrideError(f"{target} needs a store that all can reach, and there is none; name one: [store] url")
         return target, limit
 
     def _target(self, name: str) -> Target:
         """Return what is meant: in the file, or posted when it was."""
         try:
-            return find(self.config.rules, name, self.app.tasks)[0]
+            return find(self.config.rules, name, self._tasks())[0]
         except OverrideError:
             posted = next((each.target for each in self._posted() if each.target.name == name), None)
             if posted is None:
                 raise
             return posted
+
+    def _tasks(self) -> Collection[str]:
+        return self.app.tasks.keys() if self.app is not None else ()
 
     def _is_ours(self, target: Target) -> bool:
         rules = self.config.rules
@@ -215,6 +201,8 @@ class RateLimitManager:
         """Return the limit once for each task that has a bucket of its own by it."""
         if not limit.own or "*" not in target.name:
             return [limit]
+        if self.app is None:
+            raise OverrideError(f"only the app knows which tasks {quote(target.name)} matches; name the app")
         rules = ((name, self.config.rules.for_task(name)) for name in sorted(self.app.tasks))
         return [each for _, rule in rules if rule and rule.pattern == target.name for each in rule.limits]
 
@@ -260,11 +248,13 @@ class RateLimitManager:
     def _forget(self, targets: Iterable[Target], kinds: Sequence[Kind] = _KINDS) -> None:
         """Have each worker forget what it was told of its own static limits, if any runs."""
         names = [name_of(kind, target) for target in targets for kind in kinds]
-        if names:
+        if names and self.app is not None:
             tell(self.app, "limitkit_forget", names=names)
 
     def _tell(self, command: str, workers: Sequence[str] | None = None, **words: Any) -> list[str]:
         """Tell workers something; returns the names of those who did it. Raises OverrideError when one did not."""
+        if self.app is None:
+            raise OverrideError("only the app's workers can do that, and they are reached by its broker; name the app")
         answers = ask(self.app, command, to=workers, **words)
         refused = next((answer["error"] for answer in answers.values() if "error" in answer), None)
         missing = sorted(set(workers or ()) - answers.keys())
@@ -277,9 +267,15 @@ class RateLimitManager:
         return sorted(answers)
 
 
+def _shared_store(app: Any, settings: StoreSettings) -> Store | None:
+    """Open the store that is shared with the workers; None when there is none, as in each worker's own memory."""
+    url = settings.url if app is None else store_url(app, settings)
+    return None if url is None or url.startswith("memory://") else open_store(app, settings)
+
+
 def _config_of(app: Any, config: str | os.PathLike[str] | Config | None) -> Config:
     """Return the config that the app's workers use, unless another is given. Raises ConfigError."""
-    installation = installation_of(app)
+    installation = installation_of(app) if app is not None else None
     if config is None and installation is not None:
         return installation.usable()
     return config if isinstance(config, Config) else load(locate(config))

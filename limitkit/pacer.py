@@ -356,6 +356,10 @@ class Pacer:
         """Return what a limit in shadow would have done here; None when nothing has come for it."""
         return self._shadow.shades.get(tag)
 
+    def caps(self) -> dict[str, float]:
+        """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
+        return self._dials.caps()
+
     def refill(self, key: str) -> None:
         """Make a bucket of this worker's own full again."""
         self._tokens.own.refill(key, partitions=False)

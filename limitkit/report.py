@@ -35,6 +35,7 @@ def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, tasks: dict[str, Any
         "paced": pacer is not None,
         "pid": os.getpid(),
         "unguarded": upkeep.unguarded(),
+        "caps": pacer.caps() if pacer is not None else {},
         "limits": dict(_limits(live, pacer, tasks)),
     }
 

@@ -29,7 +29,7 @@ LAYERS = {
         "stores.cluster",
         "storechoice",
     ],
-    "what is in force": ["targets", "inforce", "headcount", "live", "lookout", "reload"],
+    "what is in force": ["targets", "inforce", "current", "headcount", "live", "lookout", "reload"],
     "in the worker": [
         "ticket",
         "lane",
