@@ -10,7 +10,7 @@ from limitkit.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.decision import Decision, GiveBack, Take
+    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.stores import Store
 
 T = TypeVar("T")
@@ -31,6 +31,10 @@ class Breaker:
     ) -> list[Decision]:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.yield_to(refusal, now_us=now_us))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store, if it has not failed less than a second ago."""

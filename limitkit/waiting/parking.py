@@ -112,7 +112,7 @@ class Parking:
             return None
         returned = _came_back(held)
         if returned:
-            self._expect_more([lane.bucket for lane in held.lanes], now)
+            self._expect_more([lane.paced for lane in held.lanes], now)
         else:
             for lane in held.lanes:
                 # Where nobody can be called back for it, a lane that runs low takes whoever comes.
@@ -131,12 +131,12 @@ class Parking:
         assert queue is not None  # noqa: S101 (may_leave said so)
         # Who was parked before is one of the backlog himself, and not behind it.
         turn = lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
-        self.backlog.parked(lane.bucket, turn, now)
+        self.backlog.parked(lane.paced, turn, now)
         if lane.local or (ORDER in held.request.message.properties and self._is_stuck(lane, now)):
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
             self._window.widen(held)
-        self._leaving.append((held, Leaver(held.request, queue, lane.bucket, turn)))
+        self._leaving.append((held, Leaver(held.request, queue, lane.paced, turn)))
         self._bring_at = min(self._bring_at, now + _EVERY)
         if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
             self._park_at = min(self._park_at, now + _LINGER)
@@ -211,7 +211,7 @@ class Parking:
                 continue
             lane = lanes.get(key)
             level = self.bounds.level(lane, now) if lane is not None else 0.0
-            rate = MICROSECONDS / (lane.bucket if lane is not None else bucket).interval_us
+            rate = lane.rate if lane is not None else MICROSECONDS / bucket.interval_us
             if key in unsure:
                 hungry[key] = 1 / rate, 0
             if level >= _HIGH and lane is not None:

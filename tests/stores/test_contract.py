@@ -11,87 +11,21 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.servers import RedisServer, free_port, redis_binary
-from support.topologies import Cluster, Sentinels
+from support.servers import RedisServer, free_port
 
 from limitkit import bucket as sums
 from limitkit.decision import Bucket, GiveBack, Take
 from limitkit.errors import StoreError
 from limitkit.stores import breaker, memory
-from limitkit.stores.aside import Aside
 from limitkit.stores.breaker import Breaker
-from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 
 SECOND = 1_000_000
 STORES = ["memory", "redis", "sentinel", "cluster"]
 _numbers = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def binary():
-    if redis_binary() is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no redis-server")
-        pytest.skip("there is no redis-server")
-
-
-@pytest.fixture(scope="module")
-def server(binary, tmp_path_factory):
-    with RedisServer(tmp_path_factory.mktemp("redis")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def admin(server):
-    with closing(redis.Redis.from_url(server.url)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def redis_store(server):
-    with closing(RedisStore(server.url, 5.0)) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def sentinels(binary, tmp_path_factory):
-    with Sentinels(tmp_path_factory.mktemp("sentinels")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cluster(binary, tmp_path_factory):
-    with Cluster(tmp_path_factory.mktemp("cluster")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def sentinel_store(sentinels):
-    with closing(Aside(RedisStore(sentinels.url, 5.0), 20.0)) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def cluster_store(cluster):
-    with closing(Aside(ClusterStore(cluster.url, 5.0), 20.0)) as store:
-        yield store
-
-
-@pytest.fixture(scope="module")
-def sentinel_admin(sentinels):
-    with closing(redis.Redis(port=sentinels.master.port)) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def cluster_admin(cluster):
-    with closing(redis.RedisCluster("127.0.0.1", cluster.masters[0].port)) as client:
-        yield client
 
 
 def fixture_of(request, name):
@@ -101,13 +35,6 @@ def fixture_of(request, name):
 @pytest.fixture(params=STORES)
 def store(request):
     return fixture_of(request, request.param)
-
-
-@pytest.fixture(scope="module")
-def now(admin):
-    """The virtual clock's beginning: the real time, as marks are to have as many digits as in earnest."""
-    seconds, microseconds = admin.time()
-    return seconds * SECOND + microseconds
 
 
 def bucket(interval_us=1000, burst=1, tag=""):
