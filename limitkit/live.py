@@ -86,7 +86,7 @@ class Live:
 
 
 def _bucket(key: str, limit: Limit) -> Bucket:
-    return Bucket(key, limit.rate.interval_us, limit.burst, limit.on_error == "divide")
+    return Bucket(key, limit.rate.interval_us, limit.burst, limit.on_error == "divide", limit.feedback)
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
