@@ -9,9 +9,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "decision"],
+    "words and numbers": ["errors", "wording", "units", "decision", "slowdown"],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
-    "arithmetic": ["bucket"],
+    "arithmetic": ["yielding", "bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
     "rules and messages": ["partition", "appcheck"],
     "stores": [
@@ -60,6 +60,8 @@ LAYERS = {
         "impatience",
         "alone",
         "scaling",
+        "retryafter",
+        "heeding",
         "guard",
         "dials",
         "pacer",
@@ -100,6 +102,7 @@ DOORS = {
             "revoked",
             "scaling",
             "handover",
+            "heeding",
             "guard",
             "dials",
             "pacer",
