@@ -17,6 +17,7 @@ from kombu.entity import Exchange, Queue
 from limitkit import ticket
 from limitkit.decision import Take
 from limitkit.errors import RateLimitExceeded, StoreError
+from limitkit.heeding import Heeding
 from limitkit.outage import Outage
 from limitkit.recovery import take_both
 from limitkit.stores.memory import MemoryStore
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from limitkit.decision import Bucket, Decision, GiveBack
     from limitkit.live import Live
+    from limitkit.stores import Store
 
 logger = logging.getLogger("limitkit")
 
@@ -52,6 +54,7 @@ class Guard:
         self._outage = Outage()
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
+        self._heeding = Heeding(self._store, self._send_back)
 
     def wrap(self, task: Any) -> None:
         """Put the guard around a task's own code, outermost, once.
@@ -61,6 +64,7 @@ class Guard:
         if _GUARDED in vars(task):
             return
         setattr(task, _GUARDED, True)
+        self._heeding.watch_retry(task)
         if task_has_custom(task, "__call__"):
             self._wrap_call(type(task))
             return
@@ -69,7 +73,11 @@ class Guard:
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             self.admit(task, args, kwargs)
-            return run(*args, **kwargs)
+            try:
+                return run(*args, **kwargs)
+            except Exception as error:
+                self._heeding.met(task, error)
+                raise
 
         task.run = guarded
 
@@ -80,9 +88,14 @@ class Guard:
 
         @functools.wraps(call)
         def guarded(task: Task, *args: Any, **kwargs: Any) -> Any:
-            if _GUARDED in vars(task):
-                self.admit(task, args, kwargs)
-            return call(task, *args, **kwargs)
+            if _GUARDED not in vars(task):
+                return call(task, *args, **kwargs)
+            self.admit(task, args, kwargs)
+            try:
+                return call(task, *args, **kwargs)
+            except Exception as error:
+                self._heeding.met(task, error)
+                raise
 
         setattr(guarded, _GUARDED, True)
         cls.__call__ = guarded
@@ -100,6 +113,7 @@ class Guard:
         came_back(vars(context))  # where no pacer has seen to it
         shown = ticket.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
+            self._heeding.begin(context, shown, shown.buckets)
             tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return
         if shown is not None and shown.refused is not None:
@@ -114,7 +128,13 @@ class Guard:
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
         asked = not buckets or self._take(task, context, shown, buckets, live)
+        if buckets:
+            self._heeding.begin(context, shown, buckets)
         tell_start(task, failed_open=not asked)
+
+    def _store(self) -> Store | None:
+        live = self._live()
+        return live.store if live is not None else None
 
     def _take(
         self, task: Any, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...], live: Live

@@ -9,9 +9,9 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "ports", "decision", "override"],
+    "words and numbers": ["errors", "wording", "units", "ports", "decision", "override", "slowdown"],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
-    "arithmetic": ["bucket"],
+    "arithmetic": ["yielding", "bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
     "rules and messages": ["partition", "appcheck"],
     "what is told": ["events", "relay"],
@@ -68,6 +68,8 @@ LAYERS = {
         "shadow",
         "alone",
         "scaling",
+        "retryafter",
+        "heeding",
         "guard",
         "dials",
         "pacer",
@@ -121,6 +123,7 @@ DOORS = {
             "revoked",
             "scaling",
             "handover",
+            "heeding",
             "guard",
             "dials",
             "pacer",

@@ -7,7 +7,7 @@
 -- ARGV   1 lead (s)  2 most messages in one call  3 number of hungry  4 number of full
 --        then for each hungry: bucket, interval (s), number wanted (0 to count them only); for each full: bucket, interval,
 --        seconds until it is not, or -1 when only this worker has no use for more: others may, and bring them back. Who
---        goes by another interval than what is parked does not know how long it takes, and is not heard.
+--        goes by a much slower rate than what is parked does not know of the new one yet, and is not heard.
 --        then the names of the queues
 -- Returns flat: microseconds until more is due (-1: nothing is parked), then bucket and number still parked for each
 -- hungry one and each one of which something came back.
@@ -57,7 +57,7 @@ for queue = 1, #ARGV - first_queue do
     local moment = call('ZSCORE', due, ARGV[at])
     if tonumber(ARGV[at + 2]) < 0 then
       unwanted[ARGV[at]] = true
-    elseif moment and tonumber(call('HGET', intervals, ARGV[at]) or nil) == tonumber(ARGV[at + 1]) then
+    elseif moment and tonumber(ARGV[at + 1]) <= 2 * tonumber(call('HGET', intervals, ARGV[at]) or 0) then
       set_due(due, ARGV[at], max(moment, now + lead + ARGV[at + 2]))
     end
   end
