@@ -265,6 +265,19 @@ ROWS = (
         works.solo_workers,
     ),
     Row(
+        "dials",
+        "a limit that is changed in mid-drain on two workers: 20/s to 100/s, to 5/s, then 50 times a second for 30 s",
+        (
+            Target("up", "until tasks start at 0.9 of the higher rate", most=1.5, unit=" s"),
+            Target("down", "until they keep to the lower one", most=1.5, unit=" s"),
+            Target("efficiency", "starts while it is changed, over the lower of the two rates", least=0.9),
+            Target("excess", "their excess over the higher one", most=4.5),
+            LOST,
+            TWICE,
+        ),
+        works.dials,
+    ),
+    Row(
         "take",
         "one take on Redis against a bare `EVALSHA` of `return 1`, alternating",
         (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from support.scenarios import huge
 from support.scenarios.backlog import backlog, capacity, restarts
 from support.scenarios.crowd import crowd
+from support.scenarios.dials import dialled
 from support.scenarios.lanes import dead, due_at_once
 from support.scenarios.pool import PER_SECOND, full_pool, static
 from support.scenarios.solo import solo
@@ -38,6 +39,10 @@ def pool() -> dict[str, float]:
         figures[f"excess_{task}"] = kept.excess[task]
         figures[f"part_{task}"] = kept.starts[task] / min(rate * 60, free.starts[task])
     return figures
+
+
+def dials() -> dict[str, float]:
+    return vars(dialled())
 
 
 def static_limit() -> dict[str, float]:
