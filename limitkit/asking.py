@@ -7,6 +7,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.decision import GiveBack, Take
+from limitkit.lane import follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from limitkit.processes import Processes
     from limitkit.stores import Store
 
-HORIZON: Final = 1.0
-"""Seconds within which a slot may be reserved."""
-_LEAD: Final = 0.5
-"""Seconds before a token comes at which its slot is reserved."""
 _BATCH: Final = 0.05
 """Seconds' worth of slots that are reserved in one call."""
 _MOST: Final = 16
@@ -51,7 +48,7 @@ def soon(lane: Lane, process_wait: float) -> int:
 
 def give_back(lane: Lane) -> GiveBack:
     """Return the slots that the lane still has reserved, as far as nobody can have taken between them."""
-    return GiveBack(lane.bucket, lane.mark, min(lane.batch, len(lane.slots)))
+    return GiveBack(lane.paced, lane.mark, min(lane.batch, len(lane.slots)))
 
 
 class Admitted(NamedTuple):
@@ -119,7 +116,7 @@ class Plan:
         """Start those whose slot has come, and say what to ask of the shared store for the others."""
         lane = self.lane
         self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
-        self._patience = 0.0 if self._reserving else min(processes.patience, HORIZON)
+        self._patience = 0.0 if self._reserving else min(processes.patience, lane.horizon)
         while self._left and lane.waiting and lane.slots and lane.slots[0].at <= now:
             if len(lane.waiting[0].lanes) > 1:
                 break
@@ -145,7 +142,7 @@ class Plan:
         """Let the first start with the first slot; only the last token that was taken can be given back."""
         lane = self.lane
         slot = lane.slots.popleft()
-        undo = () if lane.slots or lane.local else (GiveBack(lane.bucket, lane.mark),)
+        undo = () if lane.slots or lane.local else (GiveBack(lane.paced, lane.mark),)
         self.starts.append(Admitted(lane.pop(), slot.at, slot.until, undo))
 
     def _batch(self) -> int:
@@ -159,7 +156,7 @@ class Plan:
         if lacking <= 0 or (lane.slots and (not self._reserving or len(lane.slots) > 1)):
             return
         if self._reserving:
-            self._lane_take = Take((lane.bucket,), min(lacking, ready + self._batch()), ready, HORIZON)
+            self._lane_take = Take((lane.bucket,), min(lacking, ready + self._batch()), ready, lane.horizon)
         elif ready:
             self._lane_take = Take((lane.bucket,), 1, 1, self._patience)
 
@@ -169,7 +166,7 @@ class Plan:
         if self._refused_here(head, now, local):
             return
         if not lane.slots and lane.reserve and self._reserving:
-            self._lane_take = Take((lane.bucket,), 1, 1, HORIZON)
+            self._lane_take = Take((lane.bucket,), 1, 1, lane.horizon)
             return
         self._asked = head
         shared = tuple(other.bucket for other in head.lanes if not other.local and not (other is lane and lane.slots))
@@ -198,6 +195,7 @@ class Plan:
         wait = 0.0
         if self._lane_take is not None:
             decision = local.take([self._lane_take])[0] if lane.local else next(decisions)
+            follow((lane,), decision.intervals)
             lane.reserve_slots(decision.slots, decision.marks[0], now)
             wait = decision.waits[0]
             lane.heard(wait, now)
@@ -211,7 +209,7 @@ class Plan:
                 self.keeps = self.due - now
         elif self._lane_take is not None:
             # A pool that seldom has a free process is asked for one before the token is there.
-            self.due = now + max(0.0, wait - (_LEAD if self._reserving else self._patience))
+            self.due = now + max(0.0, wait - (lane.lead if self._reserving else self._patience))
             self.early = not self._reserving and self.due < now + wait
 
     def _settle_several(self, head: Held, decisions: Iterator[Decision], now: float, local: Store) -> None:
@@ -222,6 +220,7 @@ class Plan:
         shared = [other for other in head.lanes if not other.local and not (other is lane and own is not None)]
         if shared:
             decision = next(decisions)
+            follow(shared, decision.intervals)
             if not decision.slots:
                 wait, worst = max(zip(decision.waits, shared, strict=True), key=lambda pair: pair[0])
                 worst.heard(wait, now)
@@ -232,7 +231,7 @@ class Plan:
                     self.moves.append((lane.take_out(head), worst, now + wait))
                     self.due = now
                 return
-            undo = tuple(GiveBack(other.bucket, mark) for other, mark in zip(shared, decision.marks, strict=True))
+            undo = tuple(GiveBack(other.paced, mark) for other, mark in zip(shared, decision.marks, strict=True))
         if self._refused_here(head, now, local):  # another plan of this step has had that token
             self.returns = undo
             return

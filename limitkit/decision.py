@@ -9,6 +9,28 @@ Outcome = Literal["started", "held", "parked", "dropped", "failed", "shadowed", 
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the other side's "slow down" looks like to the tasks of a limit, and what follows for its buckets.
+
+    Rates are tokens a second; None where the file names none.
+    """
+
+    limit: str
+    """The limit's name, as it is told of."""
+    on: tuple[str, ...]
+    """Exceptions, as they are written in the file."""
+    action: Literal["slow", "pause"] = "slow"
+    factor: float = 0.9
+    """What the first cut of a row leaves of the rate."""
+    step: float | None = None
+    """The rate gained back in each second."""
+    floor: float | None = None
+    ceiling: float | None = None
+    resend: bool = True
+    """Whether the task that met it goes back to wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bucket:
     """A token bucket as a store needs it: which one, how fast and how deep it is."""
 
@@ -20,6 +42,8 @@ class Bucket:
     ``interval_us``."""
     divides: bool = field(default=False, compare=False)
     """Whether each worker starts on its share of it while the store is gone."""
+    feedback: Feedback | None = None
+    """Of a bucket whose rate gives way to what the other side says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +85,33 @@ class Decision:
     slots: tuple[float, ...]
     waits: tuple[float, ...]
     marks: tuple[int, ...]
+    intervals: tuple[int, ...] = ()
+    """Bucket by bucket, the microseconds between two tokens as they are now; empty where no bucket has feedback."""
 
     @property
     def retry_after(self) -> float:
         """Seconds until a take of one start can succeed; 0.0 is now."""
         return max(self.waits, default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The other side has refused what a start did that took from this bucket; the bucket has feedback."""
+
+    bucket: Bucket
+    age: float
+    """Seconds since that start."""
+    retry_after: float | None = None
+    """Seconds for which the other side wants to be left alone; None when it has not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """What has become of a bucket by a refusal."""
+
+    changed: bool
+    """Whether it was slowed down or paused by this very one; others of its round change nothing more."""
+    pause: float
+    """Seconds until a token can be taken again; 0.0 when it is not paused."""
+    interval_us: int
+    """Microseconds between two tokens from then on."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.partition import parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from limitkit.decision import Bucket
 
 NEVER: Final = float("inf")
@@ -22,6 +24,9 @@ _TOLERATED_TOKENS: Final = 1.5
 _TOLERATED_PART: Final = 0.1
 _MOST_PATIENT: Final = 0.5
 """A slow bucket bears more: this part of a token's time, up to so many seconds, is hardly seen in any window."""
+_HORIZON: Final = (1.0, 0.5)
+_HORIZON_OF_YIELDING: Final = (0.2, 0.1)
+"""Seconds; see ``Lane.horizon``. What was reserved before the other side refused still starts: less is there."""
 _SOON: Final = 1.0
 """Seconds."""
 _HAND_OVER: Final = 0.02
@@ -52,7 +57,10 @@ class Lane:
         "dry_until",
         "due",
         "early",
+        "horizon",
+        "interval_us",
         "keeps",
+        "lead",
         "local",
         "margin",
         "mark",
@@ -98,18 +106,27 @@ class Lane:
         self.use(bucket)
 
     def use(self, bucket: Bucket) -> None:
-        """Go by this rate and burst from now on.
+        """Go by this rate and burst from now on, until the store says how fast it is.
 
         A slot that was reserved ahead is one of a row that is a token apart, while a burst is free to start at once.
         So starts may be late for such slots by a burst less one, and still no window holds more than the limit
         allows (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
         """
         self.bucket = bucket
-        interval = bucket.interval_us / MICROSECONDS
+        self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_OF_YIELDING
+        """Seconds within which a slot may be reserved, and seconds before its time at which it is."""
+        self.follow(bucket.interval_us)
+
+    def follow(self, interval_us: int) -> None:
+        """Go by this rate from now on: what the other side says of a bucket may make it slower than it is declared."""
+        self.interval_us = interval_us
+        """Microseconds between two tokens."""
+        interval = interval_us / MICROSECONDS
         most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
         self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
         self.margin = min(self.tolerance / 4, _HAND_OVER)
-        self.slack = self.tolerance + min(max(0, bucket.burst - 1) * interval, _MOST_SLACK)
+        depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
+        self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
 
     def reserve_slots(self, slots: tuple[float, ...], mark: int, now: float) -> None:
         """Keep what was taken, in seconds from ``now``."""
@@ -159,7 +176,20 @@ class Lane:
     @property
     def rate(self) -> float:
         """Tokens a second."""
-        return MICROSECONDS / self.bucket.interval_us
+        return MICROSECONDS / self.interval_us
+
+    @property
+    def paced(self) -> Bucket:
+        """The bucket with the rate that is in force, as its tokens are taken and given back."""
+        if self.interval_us == self.bucket.interval_us:
+            return self.bucket
+        return replace(self.bucket, interval_us=self.interval_us)
+
+
+def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
+    """Have lanes go by the intervals of a decision, which has none where no bucket has feedback."""
+    for lane, interval in zip(lanes, intervals, strict=False):
+        lane.follow(interval)
 
 
 @dataclass(slots=True, eq=False)

@@ -72,4 +72,5 @@ def _later(parts: tuple[Bucket | None, ...], got: Decision | None, decision: Dec
             for part, wait in zip(parts, decision.waits, strict=True)
         ),
         decision.marks,
+        decision.intervals,
     )

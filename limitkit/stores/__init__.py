@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.decision import Decision, GiveBack, Take
+    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
 
 
 class Store(Protocol):
@@ -23,6 +23,12 @@ class Store(Protocol):
 
         ``now_us`` is the time in microseconds, the store's own clock when None. Raises StoreError when the store
         can't be asked; what was taken then is unknown.
+        """
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Slow a bucket down, or pause it, since the other side has refused what one of its starts did.
+
+        Raises StoreError when the store can't be asked.
         """
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:

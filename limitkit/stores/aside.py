@@ -14,7 +14,7 @@ from limitkit.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.decision import Decision, GiveBack, Take
+    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.stores import Store
 
 T = TypeVar("T")
@@ -39,6 +39,10 @@ class Aside:
     ) -> list[Decision]:
         """Ask the store. Raises StoreError when it has not answered in time."""
         return self._answer(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.yield_to(refusal, now_us=now_us))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store. Raises StoreError when it has not answered in time."""

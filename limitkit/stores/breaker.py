@@ -11,7 +11,7 @@ from limitkit.events import StoreAsked, emit, wanted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.decision import Decision, GiveBack, Take
+    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.stores import Store
 
 T = TypeVar("T")
@@ -32,6 +32,10 @@ class Breaker:
     ) -> list[Decision]:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.yield_to(refusal, now_us=now_us))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store, if it has not failed less than a second ago."""

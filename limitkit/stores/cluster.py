@@ -14,12 +14,14 @@ from redis.retry import Retry
 
 from limitkit.decision import Decision, GiveBack, Take
 from limitkit.stores.reason import store_error
-from limitkit.stores.script import SCRIPTS, answers, question, refill
+from limitkit.stores.script import SCRIPTS, answers, question, refill, report, yielded
 from limitkit.stores.sentinel import url_options
 from limitkit.storeurl import servers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from limitkit.decision import Refusal, Yielded
 
 T = TypeVar("T")
 
@@ -68,6 +70,10 @@ class ClusterStore:
     ) -> list[Decision]:
         """Give back, then take, in the order given; a group on several slots in a step of its own."""
         return self._guarded(lambda client: self._take(client, takes, give_backs, now_us))
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Slow a bucket down, or pause it."""
+        return self._guarded(lambda _: yielded(self._run("slow", [report(refusal, now_us)])[0]))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""
@@ -176,8 +182,10 @@ class ClusterStore:
         found = self._give_back(ask, found, count, now_us)
         waits = {index: wait for part, one in found for index, wait in zip(part, one.waits, strict=True)}
         marks = {index: mark for part, one in found for index, mark in zip(part, one.marks, strict=True)}
+        intervals = {index: every for part, one in found for index, every in zip(part, one.intervals, strict=False)}
         order = range(len(ask.buckets))
-        return Decision((0.0,) * count, tuple(waits[i] for i in order), tuple(marks[i] for i in order))
+        paces = tuple(intervals.get(i, ask.buckets[i].interval_us) for i in order) if intervals else ()
+        return Decision((0.0,) * count, tuple(waits[i] for i in order), tuple(marks[i] for i in order), paces)
 
     def _give_back(
         self, ask: Take, found: list[tuple[tuple[int, ...], Decision]], count: int, now_us: int | None

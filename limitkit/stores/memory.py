@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit import bucket as sums
 from limitkit.bucket import MICROSECONDS
-from limitkit.decision import Decision
+from limitkit.decision import Decision, Yielded
 from limitkit.stores.memoryboard import MemoryBoard
+from limitkit.yielding import kept_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.decision import Bucket, GiveBack, Take
+    from limitkit.decision import Bucket, GiveBack, Refusal, Take
+    from limitkit.yielding import Learnt
 
 _SWEEP_EVERY: Final = 4096
 """Takes between two sweeps of full buckets, so that memory follows what is in use."""
@@ -25,6 +27,9 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._tats: dict[str, int] = {}
+        self._learnt: dict[str, Learnt] = {}
+        self._kept: dict[str, int] = {}
+        """Until when that is to be remembered, in microseconds."""
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
         board = MemoryBoard()
@@ -41,13 +46,20 @@ class MemoryStore:
         with self._lock:
             for gift in give_backs:
                 sums.give_back(self._tats, gift)
-            decisions = [_decision(*sums.take(self._tats, ask, now)) for ask in takes]
+            decisions = [self._take(ask, now) for ask in takes]
             self._until_sweep -= len(takes)
             if self._until_sweep <= 0:
                 self._until_sweep = _SWEEP_EVERY
-                for key in sums.full(self._tats, now):
-                    del self._tats[key]
+                self._sweep(now)
         return decisions
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Slow a bucket down, or pause it."""
+        now, bucket = time.monotonic_ns() // 1000 if now_us is None else now_us, refusal.bucket
+        with self._lock:
+            changed, pause, interval = sums.yield_to(self._tats, self._learnt, refusal, now)
+            self._kept[bucket.key] = now + kept_us(self._learnt[bucket.key], bucket, now)
+        return Yielded(changed, pause / MICROSECONDS, interval)
 
     def ahead(self, bucket: Bucket) -> float:
         """Return the seconds until a bucket is full again: what its last starts have used of it."""
@@ -78,6 +90,8 @@ class MemoryStore:
             keys = [each for each in self._tats if (each.startswith(f"{key}:") if partitions else each == key)]
             for each in keys:
                 del self._tats[each]
+            for each in [each for each in self._learnt if (each.startswith(f"{key}:") if partitions else each == key)]:
+                del self._kept[each], self._learnt[each]
             return len(keys)
 
     def evicts(self) -> str:
@@ -87,10 +101,17 @@ class MemoryStore:
     def close(self) -> None:
         """Nothing is held open."""
 
+    def _take(self, ask: Take, now: int) -> Decision:
+        slots, waits, marks = sums.take(self._tats, ask, now, self._learnt)
+        return Decision(
+            tuple(slot / MICROSECONDS for slot in slots),
+            tuple(wait / MICROSECONDS for wait in waits),
+            marks,
+            sums.intervals(ask, now, self._learnt),
+        )
 
-def _decision(slots: tuple[int, ...], waits: tuple[int, ...], marks: tuple[int, ...]) -> Decision:
-    return Decision(
-        tuple(slot / MICROSECONDS for slot in slots),
-        tuple(wait / MICROSECONDS for wait in waits),
-        marks,
-    )
+    def _sweep(self, now: int) -> None:
+        for key in sums.full(self._tats, now):
+            del self._tats[key]
+        for key in [key for key, until in self._kept.items() if until <= now]:
+            del self._kept[key], self._learnt[key]

@@ -12,12 +12,12 @@ from redis.retry import Retry
 
 from limitkit.stores import sentinel
 from limitkit.stores.reason import store_error
-from limitkit.stores.script import SCRIPTS, answers, question, refill
+from limitkit.stores.script import SCRIPTS, answers, question, refill, report, yielded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.decision import Decision, GiveBack, Take
+    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
 
 _FAILURES: Final = (RedisError, OSError, TypeError, ValueError)
 """The last two are how redis-py says that it can't use an option."""
@@ -48,6 +48,11 @@ class RedisStore:
         """Give back, then take, in the order given, in one call of the script."""
         keys, args = question(takes, give_backs, now_us)
         return answers(self._run("take", keys, args), takes)
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Slow a bucket down, or pause it, in one call of a script."""
+        keys, args = report(refusal, now_us)
+        return yielded(self._run("slow", keys, args))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""

@@ -7,17 +7,31 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
-from limitkit.decision import Decision
+from limitkit.decision import Decision, Yielded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.decision import GiveBack, Take
+    from limitkit.decision import Bucket, GiveBack, Refusal, Take
+
+
+def _text(*names: str) -> str:
+    folder = files("limitkit.stores")
+    return "\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names)
+
 
 SCRIPTS: Final = {
-    name: files("limitkit.stores").joinpath(f"{name}.lua").read_text("ascii")
-    for name in ("take", "note", "look", "post")
+    "take": _text("rate", "take"),
+    "slow": _text("rate", "slow"),
+    **{name: _text(name) for name in ("note", "look", "post")},
 }
+_UNSAID: Final = -1
+
+
+def learnt_key(key: str) -> str:
+    """Name the place for what refusals have taught about a bucket: in the same slot of a cluster, and no longer."""
+    head, found, tail = key.rpartition("}:g")
+    return f"{head}}}:f{tail}" if found else f"{key}:f"
 
 
 _SCANNED: Final = 500
@@ -33,20 +47,34 @@ def question(
     for gift in give_backs:
         keys.append(gift.bucket.key)
         args += (gift.mark, gift.count * gift.bucket.interval_us)
+    learnt: list[str] = []
     for ask in takes:
         args += (len(ask.buckets), ask.count, ask.ready, round(ask.horizon * MICROSECONDS))
         for bucket in ask.buckets:
             keys.append(bucket.key)
-            args += (bucket.interval_us, bucket.burst)
-    return keys, args
+            yields = _yields(bucket)
+            args += (bucket.interval_us, -bucket.burst if yields else bucket.burst)
+            if yields:
+                learnt.append(learnt_key(bucket.key))
+    return keys + learnt[::-1], args
 
 
 def refill(client: Any, key: str, *, partitions: bool) -> int:
-    """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were."""
+    """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were.
+
+    What refusals have taught about them goes, too.
+    """
+    names = (key, learnt_key(key))
     if not partitions:
-        return int(client.delete(key))
-    pattern = re.sub(r"([\\*?\[\]^])", r"\\\1", key) + ":*"
-    return sum(int(client.delete(each)) for each in client.scan_iter(match=pattern, count=_SCANNED))
+        found, _ = (int(client.delete(each)) for each in names)
+        return found
+    patterns = [re.sub(r"([\\*?\[\]^])", r"\\\1", each) + ":*" for each in names]
+    found, _ = (sum(int(client.delete(each)) for each in _scan(client, pattern)) for pattern in patterns)
+    return found
+
+
+def _scan(client: Any, pattern: str) -> Any:
+    return client.scan_iter(match=pattern, count=_SCANNED)
 
 
 def answers(reply: Sequence[int], takes: Sequence[Take]) -> list[Decision]:
@@ -55,13 +83,41 @@ def answers(reply: Sequence[int], takes: Sequence[Take]) -> list[Decision]:
     for ask in takes:
         first = at + 1
         at = first + reply[at]
+        slots = tuple(slot / MICROSECONDS for slot in reply[first:at])
+        if any(bucket.feedback is not None for bucket in ask.buckets):
+            waits, marks, intervals = [], [], []
+            for bucket in ask.buckets:
+                waits.append(reply[at] / MICROSECONDS)
+                marks.append(reply[at + 1])
+                at += 2
+                intervals.append(reply[at] if _yields(bucket) else bucket.interval_us)
+                at += _yields(bucket)
+            decisions.append(Decision(slots, tuple(waits), tuple(marks), tuple(intervals)))
+            continue
         end = at + 2 * len(ask.buckets)
-        decisions.append(
-            Decision(
-                tuple(slot / MICROSECONDS for slot in reply[first:at]),
-                tuple(wait / MICROSECONDS for wait in reply[at:end:2]),
-                tuple(reply[at + 1 : end : 2]),
-            )
-        )
+        waits_us, marks_us = reply[at:end:2], reply[at + 1 : end : 2]
+        decisions.append(Decision(slots, tuple(wait / MICROSECONDS for wait in waits_us), tuple(marks_us)))
         at = end
     return decisions
+
+
+def report(refusal: Refusal, now_us: int | None) -> tuple[list[str], list[str | int]]:
+    """Return the keys and arguments of ``slow`` for one refusal."""
+    bucket, feedback = refusal.bucket, refusal.bucket.feedback
+    assert feedback is not None  # noqa: S101 (no other bucket is asked about)
+    said = _UNSAID if refusal.retry_after is None else round(refusal.retry_after * MICROSECONDS)
+    told = [_UNSAID if each is None else repr(each) for each in (feedback.step, feedback.floor, feedback.ceiling)]
+    args: list[str | int] = ["" if now_us is None else now_us, round(refusal.age * MICROSECONDS), said]
+    args += [feedback.action, bucket.interval_us, bucket.burst, repr(feedback.factor), *told]
+    return [bucket.key, learnt_key(bucket.key)], args
+
+
+def yielded(reply: Sequence[int]) -> Yielded:
+    """Read what ``slow`` returned."""
+    changed, pause, interval = reply
+    return Yielded(bool(changed), pause / MICROSECONDS, interval)
+
+
+def _yields(bucket: Bucket) -> bool:
+    """Whether a bucket's rate is looked up; one that was paused by hand has none."""
+    return bucket.feedback is not None and bucket.burst > 0

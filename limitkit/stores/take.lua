@@ -1,11 +1,13 @@
 -- Takes tokens from buckets, all or nothing in each group; gives slots back. The sums are those of limitkit/bucket.py.
 --
--- KEYS   the buckets of the give-backs, then those of the takes, in order
+-- KEYS   the buckets of the give-backs, then those of the takes, in order; then what buckets with feedback have learnt, the
+--        last of these buckets first
 -- ARGV   1  now in microseconds, or '' for the server's clock
 --        2  number of give-backs; for each: mark, microseconds to go back
---        then for each take: number of buckets, count, ready, horizon (us), and for each bucket: interval (us), burst
+--        then for each take: number of buckets, count, ready, horizon (us), and for each bucket: interval (us), burst,
+--        which is negative for a bucket with feedback
 -- Returns one flat array of whole numbers; for each take: number of slots, the slots (us from now), and for each
--- bucket: wait (us), mark.
+-- bucket: wait (us), mark, and with feedback the interval in force (us).
 --
 -- A key outlives its bucket's time to full by at most a second; a bucket that is full again needs no key.
 -- A bucket with a burst of 0 is paused: nothing is taken from its group, and it is left as it is.
@@ -38,25 +40,37 @@ for _ = 1, tonumber(ARGV[2]) do
 end
 
 local reply, size = {}, 0
-local last = #ARGV
+local last, learnt_key = #ARGV, #KEYS
 while arg < last do
   local buckets, count, ready, horizon =
     tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2]), tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
   arg = arg + 4
-  -- Bucket i: when its next token can be taken (from), its interval, its time to full behind that (depth), and whether
-  -- it was further ahead than it may be (cut): written even if the take is refused, or it would never come nearer.
-  local from, interval, depth, cut = {}, {}, {}, {}
+  -- Bucket i: when its next token can be taken (from), its interval, its time to full behind that (depth), whether it was
+  -- further ahead than it may be (cut): written even if the take is refused, or it would never come nearer; and whether it
+  -- has feedback (yields).
+  local from, interval, depth, cut, yields = {}, {}, {}, {}, {}
   local most = count
   for i = 1, buckets do
     local every, burst = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
     arg = arg + 2
+    local deep, paused = (burst - 1) * every, 0
+    if burst < 0 then
+      yields[i], burst = true, -burst
+      local known = learnt(KEYS[learnt_key])
+      learnt_key = learnt_key - 1
+      -- A bucket is full after the same time at any rate: one that was slowed down holds as many tokens less.
+      local whole = burst * every
+      every = interval_of(known, now, every)
+      deep, paused = max(0, whole - every), known and known.paused or 0
+    end
     local tat = tonumber(call('GET', KEYS[key + i]) or nil) or now
-    local farthest = now + burst * every + max(LONGEST_LEAD, horizon)
+    local farthest = now + deep + every + max(LONGEST_LEAD, horizon)
     if burst == 0 then farthest, most = now, 0 end
     cut[i] = tat > farthest and count > 0 and burst > 0
     tat = max(now, min(tat, farthest))
-    interval[i], depth[i] = every, (burst - 1) * every
-    from[i] = tat - depth[i]
+    if paused > 0 then tat = max(tat, paused + deep) end -- what is paused has not been filling up meanwhile
+    interval[i], depth[i] = every, deep
+    from[i] = tat - deep
   end
   local taken = 0
   local head = size + 1
@@ -88,6 +102,10 @@ while arg < last do
     end
     reply[size + 1], reply[size + 2] = max(0, from[i] - now), tat
     size = size + 2
+    if yields[i] then
+      size = size + 1
+      reply[size] = interval[i]
+    end
   end
   key = key + buckets
 end

@@ -119,7 +119,7 @@ class Parking:
             return None
         returned = _came_back(held)
         if returned:
-            self._expect_more([lane.bucket for lane in held.lanes], now)
+            self._expect_more([lane.paced for lane in held.lanes], now)
         else:
             for lane in held.lanes:
                 # Where nobody can be called back for it, a lane that runs low takes whoever comes.
@@ -142,12 +142,12 @@ class Parking:
         queue = parkable_queue(self._app, held.request.delivery_info)
         assert queue is not None  # noqa: S101 (may_leave said so)
         turn = self.turn(held, lane, now)
-        self.backlog.parked(lane.bucket, turn, now)
+        self.backlog.parked(lane.paced, turn, now)
         if lane.local or (ORDER in held.request.message.properties and self._is_stuck(lane, now)):
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
             self._window.widen(held)
-        self._leaving.append((held, Leaver(held.request, queue, lane.bucket, turn)))
+        self._leaving.append((held, Leaver(held.request, queue, lane.paced, turn)))
         self._bring_at = min(self._bring_at, now + _EVERY)
         if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
             self._park_at = min(self._park_at, now + _LINGER)
@@ -226,7 +226,7 @@ class Parking:
                 continue
             lane = lanes.get(key)
             level = self.bounds.level(lane, now) if lane is not None else 0.0
-            interval = (lane.bucket if lane is not None else bucket).interval_us / MICROSECONDS
+            interval = (lane.paced if lane is not None else bucket).interval_us / MICROSECONDS
             rate = 1 / interval
             if key in unsure:
                 hungry[key] = interval, 0

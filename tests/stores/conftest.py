@@ -89,3 +89,10 @@ def store_named(request):
 @pytest.fixture(params=STORES)
 def store(request, store_named):
     return store_named(request.param)
+
+
+@pytest.fixture(scope="module")
+def now(admin):
+    """The virtual clock's beginning: the real time, as marks are to have as many digits as in earnest."""
+    seconds, microseconds = admin.time()
+    return seconds * 1_000_000 + microseconds

@@ -49,13 +49,6 @@ def fading_store(server, monkeypatch):
         yield store
 
 
-@pytest.fixture(scope="module")
-def now(admin):
-    """The virtual clock's beginning: the real time, as marks are to have as many digits as in earnest."""
-    seconds, microseconds = admin.time()
-    return seconds * SECOND + microseconds
-
-
 def bucket(interval_us=1000, burst=1, tag=""):
     """A bucket that nobody has asked for yet; in a cluster those of one tag are on one slot."""
     return Bucket(f"limitkit:test:{tag and f'{{{tag}}}'}{next(_numbers)}", interval_us, burst)
