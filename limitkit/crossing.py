@@ -47,6 +47,9 @@ def crossed_limit(table: Mapping[str, Any]) -> Iterator[Fault]:
         fact = "a static limit never asks the store, so on_error has no meaning here"
         hint = 'take it out, or write strategy = "token_bucket"'
         yield Fault(MEANINGLESS["on_error"], fact, hint, "on_error", "key")
+    if "feedback" in table and strategy == "static":
+        fact = "a static limit is each worker's own, so what one of them hears would be unknown to the others"
+        yield Fault("LK032", fact, 'take it out, or write strategy = "token_bucket"', "feedback", "key")
     yield from _vain_wait(table, table.get("on_limit", "wait"))
 
 
@@ -68,6 +71,9 @@ def crossed_task(table: Mapping[str, Any]) -> Iterator[Fault]:
         yield from crossed_limit(table)
         return
     yield from _vain_wait(table, table.get("on_limit"))
+    if "feedback" in table:
+        fact = "the task names limits and has none of its own, so there is nothing here that could give way"
+        yield Fault("LK032", fact, "write it at the limit that is meant: [limits.NAME.feedback]", "feedback", "key")
     if own:
         fact = f'{listed(own, "and")} beside "limits": a task has a limit of its own or names some, not both'
         yield Fault("LK023", fact, _named_form(table), own[0], "key")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from limitkit.decision import Feedback
     from limitkit.fields import Mode, OnError, OnLimit, Strategy
     from limitkit.units import Rate
 
@@ -38,6 +39,7 @@ class Limit:
     """As the limit says; what holds for a task is in its rule's ``patience``."""
     max_wait: float | None = None
     """Seconds; None when the limit names none."""
+    feedback: Feedback | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ DEFAULT_HOLD: Final = "2s"
 DEFAULT_HOST: Final = "127.0.0.1"
 
 
-def _refuse(code: str, fact: str, hint: str) -> NoReturn:
+def refuse(code: str, fact: str, hint: str) -> NoReturn:
+    """Have pydantic say what is wrong with a value's meaning."""
     raise PydanticCustomError("meaning", "{fact}; {hint}", {"code": code, "fact": fact, "hint": hint})
 
 
@@ -39,16 +40,17 @@ def whole(value: object) -> object:
     return value
 
 
-def _rate(text: str) -> str:
+def rate_meaning(text: str) -> str:
+    """Refuse what is not a rate."""
     if fault := rate_fault(text):
-        _refuse("LK012", *fault)
+        refuse("LK012", *fault)
     return text
 
 
 def _duration(key: str) -> Callable[[str], str]:
     def judge(text: str) -> str:
         if fault := duration_fault(key, text):
-            _refuse("LK016", *fault)
+            refuse("LK016", *fault)
         return text
 
     return judge
@@ -56,13 +58,13 @@ def _duration(key: str) -> Callable[[str], str]:
 
 def _key(text: str) -> str:
     if fault := key_fault(text):
-        _refuse("LK025", *fault)
+        refuse("LK025", *fault)
     return text
 
 
 def _port(said: int | str) -> int | str:
     if fault := port_fault(said):
-        _refuse("LK038", *fault)
+        refuse("LK038", *fault)
     return said
 
 
@@ -71,7 +73,7 @@ def url_meaning(text: str) -> str:
     try:
         expand(text, os.environ)
     except BadUrlError as error:
-        _refuse(error.code, error.fact, error.hint)
+        refuse(error.code, error.fact, error.hint)
     return text
 
 
@@ -99,7 +101,7 @@ RateField = Annotated[
         'From "1/366d" to "100000/s".',
         pattern=RATE_PATTERN,
     ),
-    AfterValidator(_rate),
+    AfterValidator(rate_meaning),
 ]
 BurstField = Annotated[
     int,

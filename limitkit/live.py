@@ -122,7 +122,7 @@ class Live:
 
 
 def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
-    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide")
+    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:

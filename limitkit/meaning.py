@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import MEANINGLESS, OWN_KEYS, SAY_WHAT_THEN, crossed_limit, crossed_task
 from limitkit.model import RateLimits, errors
+from limitkit.scalar import rate_fault
+from limitkit.units import parse_rate
 from limitkit.wording import quote, suggest
 
 if TYPE_CHECKING:
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
 
     from limitkit.errors import Problem
     from limitkit.source import Document
+    from limitkit.units import Rate
 
-_OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode"})
+_OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode", "feedback"})
 
 
 def check(document: Document) -> tuple[RateLimits | None, list[Problem]]:
@@ -24,6 +27,7 @@ def check(document: Document) -> tuple[RateLimits | None, list[Problem]]:
     problems += _crossed(document)
     problems += _unknown_limits(document)
     problems += _meaningless(document)
+    problems += _misfits(document)
     problems += _unused_limits(document)
     if any(problem.severity == "error" for problem in problems):
         model = None
@@ -75,6 +79,31 @@ def _meaningless(document: Document) -> Iterator[Problem]:
 
 def _gives_up(limit: dict[str, Any]) -> bool:
     return bool(limit.get("on_limit", "wait") != "wait")
+
+
+def _misfits(document: Document) -> Iterator[Problem]:
+    """Find rates of a feedback that do not fit each other, or the limit's own, and those that nothing follows from."""
+    for section in ("limits", "tasks"):
+        for name, table in _table(document.data.get(section)).items():
+            feedback = _table(_table(table).get("feedback"))
+            recover, path = _table(feedback.get("recover")), (section, name, "feedback", "recover")
+            if feedback.get("action") == "pause" and "recover" in feedback:
+                fact = "a pause leaves the rate as it is, so recover has no meaning here"
+                yield document.problem("LK033", path, fact, 'take it out, or write action = "slow"', at="key")
+            own, floor, ceiling = map(_rate, (_table(table).get("rate"), recover.get("floor"), recover.get("ceiling")))
+            if own is not None and ceiling is not None and ceiling.per_second > own.per_second:
+                fact = f"{quote(ceiling.text)} is above the limit's own rate, {quote(own.text)}"
+                yield document.problem("LK033", (*path, "ceiling"), fact, "write at most that, or take it out")
+            top = own if ceiling is None else ceiling
+            if floor is not None and top is not None and floor.per_second > top.per_second:
+                fact = f"{quote(floor.text)} is above {quote(top.text)}, up to which the rate comes back"
+                yield document.problem("LK033", (*path, "floor"), fact, "write at most that, or take it out")
+
+
+def _rate(value: object) -> Rate | None:
+    if not isinstance(value, str) or rate_fault(value):
+        return None
+    return parse_rate(value)
 
 
 def _unused_limits(document: Document) -> Iterator[Problem]:

@@ -21,6 +21,15 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from limitkit.crossing import Fault, crossed_limit, crossed_task
+from limitkit.feedbackfields import (
+    ActionField,
+    CeilingField,
+    FactorField,
+    FloorField,
+    LikenessField,
+    StepField,
+    some_likeness,
+)
 from limitkit.fields import (
     DEFAULT_HOLD,
     DEFAULT_HOST,
@@ -105,6 +114,46 @@ class MetricsTable(Table, title="Metrics"):
     port: PortField | None = None
 
 
+class RecoverTable(Table, title="Recovery"):
+    """How the rate of a limit gives way, and comes back."""
+
+    factor: FactorField = 0.9
+    step: StepField | None = None
+    floor: FloorField | None = None
+    ceiling: CeilingField | None = None
+
+
+class FeedbackTable(Table, title="Feedback"):
+    """What the other side's "slow down" looks like, and what follows for the whole limit or partition."""
+
+    on: Annotated[
+        tuple[LikenessField, ...],
+        Strict(strict=False),
+        Field(title="What it looks like", description="One or more exceptions; also those behind a retry, or a cause."),
+        AfterValidator(some_likeness),
+    ]
+    action: ActionField = "slow"
+    recover: Annotated[RecoverTable, Field(title="How it recovers", default_factory=RecoverTable)]
+    resend: Annotated[
+        bool,
+        Field(
+            title="Whether the task waits again",
+            description="true: the task that met it goes back to wait, and spends no retry. false: its exception goes "
+            "on.",
+        ),
+    ] = True
+
+
+FeedbackField = Annotated[
+    FeedbackTable,
+    Field(
+        title="When the other side refuses",
+        description="What tells a task that it is too fast for whoever it calls, and how the limit gives way on all "
+        "workers. Not for static limits.",
+    ),
+]
+
+
 class LimitTable(Table, title="Named limit"):
     """A named limit: one bucket for all the tasks that name it."""
 
@@ -115,6 +164,7 @@ class LimitTable(Table, title="Named limit"):
     on_limit: OnLimitField = "wait"
     max_wait: MaxWaitField | None = None
     on_error: OnErrorField | None = None
+    feedback: FeedbackField | None = None
     mode: ModeField = "enforce"
 
     @model_validator(mode="after")
@@ -142,6 +192,7 @@ class TaskTable(Table, title="Task"):
     on_limit: OnLimitField | None = None
     max_wait: MaxWaitField | None = None
     on_error: OnErrorField | None = None
+    feedback: FeedbackField | None = None
     mode: ModeField = "enforce"
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from limitkit.decision import Feedback
 from limitkit.declared import Limit, MetricsSettings, Patience, StoreSettings, TaskRule, WaitingSettings, patience_of
 from limitkit.ports import parse_ports
 from limitkit.storeurl import expand
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.fields import Mode, OnError
-    from limitkit.model import LimitTable, RateLimits, TaskTable
+    from limitkit.model import FeedbackTable, LimitTable, RateLimits, TaskTable
     from limitkit.source import Document
 
 _WEAKNESS: Final[tuple[Mode, ...]] = ("enforce", "shadow", "off")
@@ -44,7 +45,7 @@ class Entry:
 
     def rule(self, task: str) -> TaskRule:
         """Make the rule of one task of this entry."""
-        limits = tuple(replace(limit, name=task) if limit.own else limit for limit in self.limits)
+        limits = tuple(_named(limit, task) if limit.own else limit for limit in self.limits)
         return TaskRule(self.pattern, self.line, limits, self.patience)
 
 
@@ -190,7 +191,33 @@ def _limit(
         on_error=table.on_error or on_error,
         on_limit=table.on_limit or "wait",
         max_wait=_seconds(table.max_wait),
+        feedback=_feedback(name, table.feedback),
     )
+
+
+def _named(limit: Limit, task: str) -> Limit:
+    """Name a task's own limit, which a pattern has declared, after the task."""
+    return replace(limit, name=task, feedback=limit.feedback and replace(limit.feedback, limit=task))
+
+
+def _feedback(name: str, table: FeedbackTable | None) -> Feedback | None:
+    if table is None:
+        return None
+    recover = table.recover
+    return Feedback(
+        limit=name,
+        on=table.on,
+        action=table.action,
+        factor=recover.factor,
+        step=_per_second(recover.step),
+        floor=_per_second(recover.floor),
+        ceiling=_per_second(recover.ceiling),
+        resend=table.resend,
+    )
+
+
+def _per_second(rate: str | None) -> float | None:
+    return None if rate is None else float(parse_rate(rate).per_second)
 
 
 def _matches(parts: tuple[str, ...], name: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from limitkit.ports import parse_ports
+from limitkit.slowdown import fault
 from limitkit.units import parse_duration, parse_rate
-from limitkit.wording import quote
+from limitkit.wording import quote, show
 
 DURATIONS: Final = {
     "timeout": ("10ms", "10s"),
@@ -70,3 +71,16 @@ def key_fault(text: str) -> tuple[str, str] | None:
         hint = 'write an argument\'s name, or a dotted path into it, e.g. "user_id" or "customer.tenant"'
         return f"{quote(text)} is not the name of an argument", hint
     return None
+
+
+def likeness_fault(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with an item of ``on``, as fact and hint; None when it says what an exception looks like."""
+    found = fault(text)
+    return found and (f"{quote(text)} {found[0]}", found[1])
+
+
+def factor_fault(number: float) -> tuple[str, str] | None:
+    """Say what is wrong with a ``factor``, as fact and hint; None when it is more than 0 and less than 1."""
+    if 0 < number < 1:
+        return None
+    return f"{show(number)} is out of range", "write a number above 0 and below 1, e.g. factor = 0.9"

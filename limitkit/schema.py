@@ -38,14 +38,14 @@ def make() -> dict[str, Any]:
     definitions = {name: _draft4(each) for name, each in made.pop("$defs").items()}
     partitioned = _keys(must=["key"], strategy=["per_user"])
     shared = _keys(must_not=["key"], strategy=["token_bucket"])
-    static = _keys(must_not=["key", "on_error"], strategy=["static"])
+    static = _keys(must_not=["key", "on_error", "feedback"], strategy=["static"])
     waits = _keys(must_not=["max_wait"])
     gives_up = _keys(on_limit=["drop", "fail"])
     definitions["LimitTable"]["anyOf"] = [partitioned, shared, static]
     definitions["LimitTable"]["allOf"] = [{"anyOf": [waits, {**gives_up, "required": ["on_limit"]}]}]
     own = _keys(must=["strategy", "rate"], must_not=["limits"])
     own |= {key: definitions["LimitTable"][key] for key in ("anyOf", "allOf")}
-    named = _keys(must=["limits"], must_not=["strategy", "rate", "burst", "key"])
+    named = _keys(must=["limits"], must_not=["strategy", "rate", "burst", "key", "feedback"])
     definitions["TaskTable"]["anyOf"] = [own, {**named, "anyOf": [waits, gives_up]}]
     definitions["TaskTable"]["properties"]["limits"]["uniqueItems"] = True
     head = {"$schema": "http://json-schema.org/draft-04/schema#", **_draft4(made), "title": "ratelimits.toml"}
@@ -131,15 +131,15 @@ def _draft4(node: Any) -> Any:
         kept["description"] = str(kept["description"]).replace("``", "")
     if "const" in kept:
         kept["enum"] = [kept.pop("const")]
-    if "$ref" in kept:
-        # Draft 4 ignores what stands beside a $ref, so the reference goes into allOf when something does.
-        reference = {"$ref": kept.pop("$ref").replace("#/$defs/", "#/definitions/")}
-        return {**_draft4_values(kept), "allOf": [reference]} if kept else reference
     options = [each for each in kept.pop("anyOf", []) if each != {"type": "null"}]
     if options:  # TOML has no null: an optional key is one that is left out
         kept = {**kept, **options[0]}
         if kept.get("default", "") is None:
             del kept["default"]
+    if "$ref" in kept:
+        # Draft 4 ignores what stands beside a $ref, so the reference goes into allOf when something does.
+        reference = {"$ref": kept.pop("$ref").replace("#/$defs/", "#/definitions/")}
+        return {**_draft4_values(kept), "allOf": [reference]} if kept else reference
     return _draft4_values(kept)
 
 

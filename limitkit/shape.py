@@ -25,11 +25,14 @@ _KINDS: Final = {
     "integer": "a whole number",
     "object": "a table",
     "array": "an array",
+    "number": "a number",
+    "boolean": "true or false",
 }
 _NUMBERS: Final = {"burst": 1_000_000, "per_limit": 100_000, "per_worker": 100_000}
 """Keys that are whole numbers from 1 on, and the most that each may be."""
+_RATES: Final = ("rate", "step", "floor", "ceiling")
 _CODES: Final = {
-    "rate": "LK012",
+    **dict.fromkeys(_RATES, "LK012"),
     **dict.fromkeys(_NUMBERS, "LK015"),
     **dict.fromkeys(DURATIONS, "LK016"),
     "version": "LK017",
@@ -37,6 +40,8 @@ _CODES: Final = {
     "port": "LK038",
     "host": "LK039",
 }
+_BARE: Final = {"number": "write a number, e.g. 0.9", "boolean": "write true or false, without quotes"}
+_REQUIRED: Final = {**REQUIRED, "on": 'write what it looks like, e.g. on = ["requests.HTTPError:429"]'}
 _PREFIX: Final = "write 1 to 64 of a-z A-Z 0-9 _ - ."
 
 
@@ -63,7 +68,7 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
             yield _unknown_key(document, (*path, key), known)
     elif fault.validator == "required":
         for key in (key for key in rule if key not in value):
-            hint = REQUIRED.get(key, _VERSION)
+            hint = _REQUIRED.get(key, _VERSION)
             yield document.problem("LK011", path, f'"{key}" is missing', hint, at="header")
     elif fault.validator == "uniqueItems":
         for index, item in enumerate(value):
@@ -77,7 +82,7 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
 def _code(fault: ValidationError, name: str) -> str:
     if fault.validator == "enum" and name != "version":
         return "LK014"
-    if fault.validator == "type" and name not in {"rate", "port", *_NUMBERS}:
+    if fault.validator == "type" and name not in {"port", *_RATES, *_NUMBERS}:
         return "LK013"
     return _CODES.get(name) or {"pattern": "LK025", "maxItems": "LK021"}.get(str(fault.validator), "LK013")
 
@@ -90,7 +95,7 @@ def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple
     if fault.validator == "type":
         return _wrong_type(name, path, value, rule)
     if fault.validator == "pattern":
-        saying = {"rate": rate_fault, "key": key_fault, "host": host_fault}.get(name)
+        saying = {**dict.fromkeys(_RATES, rate_fault), "key": key_fault, "host": host_fault}.get(name)
         said = duration_fault(name, value) if name in DURATIONS else saying(value) if saying else None
         return said or (f"{show(value)} is not a prefix", _PREFIX)
     if fault.validator == "enum":
@@ -115,11 +120,11 @@ def _wrong_word(name: str, value: Any, allowed: list[Any]) -> tuple[str, str]:
 
 
 def _wrong_type(name: str, path: Path, value: Any, wanted: str) -> tuple[str, str]:
-    if name == "rate" and isinstance(value, int | float) and not isinstance(value, bool):
+    if name in _RATES and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{show(value)} is a bare number, not a rate", f'say per what, e.g. "{_per_second(value)}/s"'
     if name in _NUMBERS:
         return f"{_shown(value)} is not a whole number", _from_one(name)
-    if name == "rate":
+    if name in _RATES:
         return f"{_shown(value)} is not a rate", 'write a string, e.g. "10/s"'
     return f"{_shown(value)} stands where {_KINDS[wanted]} belongs", _typed(name, path, value, wanted)
 
@@ -136,7 +141,7 @@ def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
         return "write the limit's name alone; a key of its own is not there yet"
     if isinstance(value, list) and name == "key":
         return "write the name of one argument; several are not there yet"
-    return "write a string in quotes"
+    return _BARE.get(wanted, "write a string in quotes")
 
 
 def _from_one(name: str) -> str:

@@ -45,6 +45,12 @@ on_limit = "drop"
 max_wait = "1m"
 on_error = "hold"
 
+[limits.stripe_api.feedback]
+on = ["stripe.error.RateLimitError", "requests.HTTPError:429", "re:THROTTLED"]
+action = "slow"
+recover = { factor = 0.8, step = "0.5/s", floor = "1/s", ceiling = "20/s" }
+resend = false
+
 [limits.tenant]
 strategy = "per_user"
 rate = "10/15m"
@@ -69,7 +75,7 @@ limits = []
 WHOLE = schema.judge()(schema.make())
 COMMITTED = Path(__file__).parent.parent.parent / "schemas" / "ratelimits.schema.json"
 
-SAID = ["on_limit", "max_wait", "on_error"]
+SAID = ["on_limit", "max_wait", "on_error", "feedback", "on", "recover", "factor", "step"]
 
 bad = st.one_of(
     st.sampled_from(
