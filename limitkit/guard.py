@@ -17,6 +17,7 @@ from kombu.entity import Exchange, Queue
 from limitkit import ticket
 from limitkit.decision import Take
 from limitkit.errors import RateLimitExceeded, StoreError
+from limitkit.heeding import Heeding
 from limitkit.outage import Outage
 from limitkit.recovery import take_both
 from limitkit.stores.memory import MemoryStore
@@ -52,6 +53,7 @@ class Guard:
         self._outage = Outage()
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
+        self._heeding = Heeding(live, self._send_back)
 
     def wrap(self, task: Any) -> None:
         """Put the guard around a task's own code, outermost, once.
@@ -61,6 +63,7 @@ class Guard:
         if _GUARDED in vars(task):
             return
         setattr(task, _GUARDED, True)
+        self._heeding.watch_retry(task)
         if task_has_custom(task, "__call__"):
             self._wrap_call(type(task))
             return
@@ -69,7 +72,7 @@ class Guard:
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             self.admit(task, args, kwargs)
-            return run(*args, **kwargs)
+            return self._heeding.attend(task, run, args, kwargs)
 
         task.run = guarded
 
@@ -80,9 +83,10 @@ class Guard:
 
         @functools.wraps(call)
         def guarded(task: Task, *args: Any, **kwargs: Any) -> Any:
-            if _GUARDED in vars(task):
-                self.admit(task, args, kwargs)
-            return call(task, *args, **kwargs)
+            if _GUARDED not in vars(task):
+                return call(task, *args, **kwargs)
+            self.admit(task, args, kwargs)
+            return self._heeding.attend(task, call, (task, *args), kwargs)
 
         setattr(guarded, _GUARDED, True)
         cls.__call__ = guarded
@@ -101,6 +105,7 @@ class Guard:
         shown = ticket.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
             tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+            self._heeding.begin(context, shown, shown.buckets)
             return
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
@@ -114,6 +119,7 @@ class Guard:
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
         asked = not buckets or self._take(task, context, shown, buckets, live)
+        self._heeding.begin(context, shown, buckets)
         tell_start(task, failed_open=not asked)
 
     def _take(

@@ -1,0 +1,163 @@
+"""Heeding the other side: a task that met its "slow down" tells the store, and goes back to wait.
+
+It works where the exception is seen first: around the task's own code, and in ``task.retry``, before that spends one.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from celery.exceptions import Ignore, Reject, Retry
+
+from limitkit import ticket
+from limitkit.bucket import MICROSECONDS
+from limitkit.decision import Refusal
+from limitkit.errors import StoreError
+from limitkit.events import FeedbackHeard, TaskSentBack, emit
+from limitkit.retryafter import retry_after
+from limitkit.slowdown import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from limitkit.decision import Bucket, Feedback, Yielded
+    from limitkit.live import Live
+
+logger = logging.getLogger("limitkit")
+
+_ATTEMPT: Final = "_limitkit_attempt"
+_PAUSE: Final = 1.0
+"""Seconds for which a task waits at least that the store could not be told of."""
+
+
+def took_effect(feedback: Feedback, yielded: Yielded) -> None:
+    """Tell that a limit, or one partition of it, gives way on all workers: once for each change, by who met it."""
+    so_long = f"no start for {yielded.pause:.3g} s, then " if yielded.pause else ""
+    rate = MICROSECONDS / yielded.interval_us
+    logger.info("%s: the other side refused; %s%.3g/s.", feedback.limit, so_long, rate, extra={"action": "feedback"})
+    emit(FeedbackHeard(limit=feedback.limit, action=feedback.action))
+
+
+class Attempt(NamedTuple):
+    """A start of a task under limits with feedback."""
+
+    shown: ticket.Ticket | None
+    buckets: tuple[Bucket, ...]
+    """Those with feedback."""
+    started: float
+    """Seconds of ``time.monotonic()``."""
+
+
+class Heeding:
+    """Tells the store of refusals, and sends back the tasks that met them."""
+
+    def __init__(
+        self, live: Callable[[], Live | None], send_back: Callable[[Any, Any, ticket.Ticket | None, float], bool]
+    ) -> None:
+        self._live = live
+        self._send_back = send_back
+        self._gone = False
+
+    def watch_retry(self, task: Any) -> None:
+        """Look at what a task's ``retry`` is given, autoretry's too, before it spends a retry on a refusal."""
+        retry = task.retry
+
+        @functools.wraps(retry)
+        def watched(  # as Celery's own takes them
+            args: Any = None,
+            kwargs: Any = None,
+            exc: Any = None,
+            throw: bool = True,  # noqa: FBT001, FBT002
+            *rest: Any,
+            **options: Any,
+        ) -> Any:
+            error = exc if isinstance(exc, BaseException) else sys.exc_info()[1]
+            # With other arguments it would be another task: that is retried, as it asks.
+            if error is not None and self._heed(task, error, sends=args is None and kwargs is None):
+                back = Retry(ticket.REASON)
+                if throw:
+                    raise back from error
+                return back
+            return retry(args, kwargs, exc, throw, *rest, **options)
+
+        task.retry = watched
+
+    def begin(self, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...]) -> None:
+        """Note that a start may happen now that takes from these buckets."""
+        heeded = tuple(bucket for bucket in buckets if bucket.feedback is not None)
+        if heeded:
+            setattr(context, _ATTEMPT, Attempt(shown, heeded, time.monotonic()))
+
+    def attend(self, task: Any, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run a task's own code. Raises Retry when it has met a refusal and its message was sent back."""
+        try:
+            return code(*args, **kwargs)
+        except (Ignore, Reject):
+            raise
+        except Exception as error:
+            # What carries a retry was sent already.
+            if self._heed(task, error, sends=not isinstance(error, Retry)):
+                raise Retry(ticket.REASON) from error
+            raise
+
+    def _heed(self, task: Any, error: BaseException, *, sends: bool) -> bool:
+        """Tell the store if this is a refusal; says whether the message was sent back."""
+        context = task.request_stack.top
+        attempt = vars(context).get(_ATTEMPT) if context is not None else None
+        if not isinstance(attempt, Attempt):  # a message's headers become attributes, too
+            return False
+        met = list(_met(error, attempt.buckets))
+        if not met:
+            return False
+        setattr(context, _ATTEMPT, None)
+        age, said = time.monotonic() - attempt.started, [retry_after(found) for _, _, found in met]
+        waits = [
+            self._tell(feedback, Refusal(bucket, age, each))
+            for (feedback, bucket, _), each in zip(met, said, strict=True)
+        ]
+        if not sends or not all(feedback.resend for feedback, _, _ in met):
+            return False
+        shown, told = attempt.shown, [wait for wait in waits if wait is not None]
+        if len(told) == len(waits):
+            wait = max(told)
+        else:  # nobody else knows of it, so the message itself has to wait
+            shown, wait = None, max(_PAUSE, *(each or 0.0 for each in said))
+        if not self._send_back(task, context, shown, wait):
+            return False
+        throttled = attempt.shown is not None and attempt.shown.throttled
+        limit = met[0][0].limit
+        emit(TaskSentBack(task=task.name, id=context.id, limit=limit, wait=wait, throttled=throttled))
+        return True
+
+    def _tell(self, feedback: Feedback, met: Refusal) -> float | None:
+        """Tell the store; returns the seconds until the bucket has a token, None when it could not be told."""
+        live = self._live()
+        assert live is not None and live.store is not None  # noqa: S101, PT018 (else it would not have been admitted)
+        try:
+            yielded = live.store.yield_to(met)
+        except StoreError as error:
+            if not self._gone:
+                self._gone = True
+                logger.warning(
+                    "The store can't be told that the other side of %s refused (%s); its tasks that meet this wait "
+                    "for themselves.",
+                    feedback.limit,
+                    error,
+                )
+            return None
+        self._gone = False
+        if yielded.changed:
+            took_effect(feedback, yielded)
+        return max(yielded.pause, yielded.interval_us / MICROSECONDS)
+
+
+def _met(error: BaseException, buckets: tuple[Bucket, ...]) -> Iterator[tuple[Feedback, Bucket, BaseException]]:
+    """Find those of an attempt's buckets whose feedback this is, each with the exception that says so."""
+    for bucket in buckets:
+        found = refusal(error, bucket.feedback.on) if bucket.feedback is not None else None
+        if bucket.feedback is not None and found is not None:
+            yield bucket.feedback, bucket, found
