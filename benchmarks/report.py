@@ -45,6 +45,8 @@ NOTES = """\
 - Parks: what scripts do inside Redis is no client's command. Takes count, although they are not parking.
 - Many users: the n-th first start is due when the pool, with no limit, has started n tasks; a later one is due a
   token's time after the user's one before. Messages come in turn, one of each user, then the next of each.
+- Secret rate: a rate counts as found when 0.9 of it was used for three seconds, with fewer than one request in twenty
+  refused. What is used is what the partner admitted.
 - Solo workers have no pacer: what is over the limit waits up to 0.1 s in its process, or is sent back.
 - Fast limits: the store is a Redis of its own, so that its calls can be counted. Where the same
   workers, with no limit, start less than 1.5 x the rate, efficiency and calls say little, and a miss counts as skipped.

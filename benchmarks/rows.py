@@ -81,6 +81,25 @@ def _fast_row(rate: int, burst: int, count: int) -> Row:
     )
 
 
+def _secret_row(key: str, says: str, retry_after: int | None) -> Row:
+    return Row(
+        key,
+        f"two workers call a partner who answers 429 {says} above 20 requests in any second, then 40, then 15, each "
+        "for 75 s; declared is 100/s",
+        (
+            Target("used", "least part used of one of these, from 30 s after the change", least=0.9),
+            Target("refused", "most refused meanwhile", most=0.02),
+            Target("up", "until 40/s was found", most=30, unit=" s"),
+            Target("down", "until 15/s was found", most=30, unit=" s"),
+            Target("first", "until 20/s was found", unit=" s"),
+            Target("early", "refused until then"),
+            Target("retries", "most retries that a task spent", most=0, least=0, every=True),
+            LOST,
+        ),
+        works.secret_rate(retry_after),
+    )
+
+
 ROWS = (
     Row(
         "backlog",
@@ -250,6 +269,8 @@ ROWS = (
         ),
         works.many_users,
     ),
+    _secret_row("secret", "and says no more", None),
+    _secret_row("secret-told", "with `Retry-After: 1`", 1),
     Row(
         "solo",
         "10 solo workers on one limit of 50/s, 1,000 tasks",

@@ -10,6 +10,7 @@ from support.scenarios.crowd import crowd
 from support.scenarios.dials import dialled
 from support.scenarios.lanes import dead, due_at_once
 from support.scenarios.pool import PER_SECOND, full_pool, static
+from support.scenarios.secret import secret
 from support.scenarios.solo import solo
 from support.scenarios.users import greedy, per_user, stream
 
@@ -131,6 +132,24 @@ def many_users() -> dict[str, float]:
 
 def solo_workers() -> dict[str, float]:
     return vars(solo())
+
+
+def secret_rate(retry_after: int | None) -> Callable[[], dict[str, float]]:
+    def measure() -> dict[str, float]:
+        found = secret(20, 40, 15, seconds=75, retry_after=retry_after, settling=30)
+        first, up, down = found.phases
+        return {
+            "used": min(phase.used for phase in found.phases),
+            "refused": max(phase.refused for phase in found.phases),
+            "up": up.found,
+            "down": down.found,
+            "first": first.found,
+            "early": first.refused_before,
+            "retries": found.retries,
+            "lost": found.lost,
+        }
+
+    return measure
 
 
 def take(pairs: int) -> list[dict[str, float]]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from limitkit.ports import HOST_PATTERN, LAST, PORTS_PATTERN
-from limitkit.scalar import duration_fault, factor_fault, key_fault, likeness_fault, port_fault, rate_fault
+from limitkit.scalar import duration_fault, key_fault, port_fault, rate_fault
 from limitkit.storeurl import BadUrlError, expand
 from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
@@ -20,7 +20,6 @@ Strategy = Literal["static", "token_bucket", "per_user"]
 Mode = Literal["enforce", "shadow", "off"]
 OnError = Literal["allow", "hold", "divide"]
 OnLimit = Literal["wait", "drop", "fail"]
-Action = Literal["slow", "pause"]
 
 KEY_PATTERN: Final = r"^[^.]+(\.[^.]+)*$"
 PREFIX_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,64}$"
@@ -29,7 +28,8 @@ DEFAULT_HOLD: Final = "2s"
 DEFAULT_HOST: Final = "127.0.0.1"
 
 
-def _refuse(code: str, fact: str, hint: str) -> NoReturn:
+def refuse(code: str, fact: str, hint: str) -> NoReturn:
+    """Have pydantic say what is wrong with a value's meaning."""
     raise PydanticCustomError("meaning", "{fact}; {hint}", {"code": code, "fact": fact, "hint": hint})
 
 
@@ -40,16 +40,17 @@ def whole(value: object) -> object:
     return value
 
 
-def _rate(text: str) -> str:
+def rate_meaning(text: str) -> str:
+    """Refuse what is not a rate."""
     if fault := rate_fault(text):
-        _refuse("LK012", *fault)
+        refuse("LK012", *fault)
     return text
 
 
 def _duration(key: str) -> Callable[[str], str]:
     def judge(text: str) -> str:
         if fault := duration_fault(key, text):
-            _refuse("LK016", *fault)
+            refuse("LK016", *fault)
         return text
 
     return judge
@@ -57,34 +58,14 @@ def _duration(key: str) -> Callable[[str], str]:
 
 def _key(text: str) -> str:
     if fault := key_fault(text):
-        _refuse("LK025", *fault)
+        refuse("LK025", *fault)
     return text
 
 
 def _port(said: int | str) -> int | str:
     if fault := port_fault(said):
-        _refuse("LK038", *fault)
+        refuse("LK038", *fault)
     return said
-
-
-def _likeness(text: str) -> str:
-    if fault := likeness_fault(text):
-        _refuse("LK031", *fault)
-    return text
-
-
-def some_likeness(items: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a list that nothing is like."""
-    if not items:
-        fact = "nothing is named here, so nothing would ever follow"
-        _refuse("LK031", fact, 'write e.g. on = ["requests.HTTPError:429"]')
-    return items
-
-
-def _factor(number: float) -> float:
-    if fault := factor_fault(number):
-        _refuse("LK033", *fault)
-    return number
 
 
 def url_meaning(text: str) -> str:
@@ -92,7 +73,7 @@ def url_meaning(text: str) -> str:
     try:
         expand(text, os.environ)
     except BadUrlError as error:
-        _refuse(error.code, error.fact, error.hint)
+        refuse(error.code, error.fact, error.hint)
     return text
 
 
@@ -120,7 +101,7 @@ RateField = Annotated[
         'From "1/366d" to "100000/s".',
         pattern=RATE_PATTERN,
     ),
-    AfterValidator(_rate),
+    AfterValidator(rate_meaning),
 ]
 BurstField = Annotated[
     int,
@@ -219,59 +200,4 @@ PortField = Annotated[
             "pattern": PORTS_PATTERN,
         }
     ),
-]
-LikenessField = Annotated[
-    str,
-    Field(
-        title="What an exception looks like",
-        description="Its class as one would write it in except, with the status of its response if need be, or a "
-        'pattern on its text: "stripe.error.RateLimitError", "requests.HTTPError:429", "re:THROTTLED".',
-    ),
-    AfterValidator(_likeness),
-]
-ActionField = Annotated[
-    Action,
-    Field(
-        title="What follows",
-        description="slow: the rate is cut, and comes back by itself; before that nothing starts for as long as the "
-        "other side says. pause: nothing starts for as long as it says, else for a second, and twice as long each time "
-        "in a row.",
-    ),
-]
-FactorField = Annotated[
-    float,
-    Field(
-        title="What a cut leaves of the rate",
-        description="More than 0 and less than 1. A second cut in a row counts double, a third four times.",
-    ),
-    AfterValidator(_factor),
-]
-
-StepField = Annotated[
-    str,
-    Field(
-        title="How fast the rate comes back",
-        description='A rate that is gained in each second, e.g. "0.5/s", until the one that was refused is nearly '
-        "reached; beyond it grows faster and faster. Default: that takes 15 s, or 100 starts.",
-        pattern=RATE_PATTERN,
-    ),
-    AfterValidator(_rate),
-]
-FloorField = Annotated[
-    str,
-    Field(
-        title="How slow it may become",
-        description="A rate. Default: a hundredth of the limit's.",
-        pattern=RATE_PATTERN,
-    ),
-    AfterValidator(_rate),
-]
-CeilingField = Annotated[
-    str,
-    Field(
-        title="How far it comes back",
-        description="A rate, at most the limit's. Default: the limit's.",
-        pattern=RATE_PATTERN,
-    ),
-    AfterValidator(_rate),
 ]

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from limitkit.decision import Bucket, Decision, GiveBack
     from limitkit.live import Live
-    from limitkit.stores import Store
 
 logger = logging.getLogger("limitkit")
 
@@ -54,7 +53,7 @@ class Guard:
         self._outage = Outage()
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
-        self._heeding = Heeding(self._store, self._send_back)
+        self._heeding = Heeding(live, self._send_back)
 
     def wrap(self, task: Any) -> None:
         """Put the guard around a task's own code, outermost, once.
@@ -73,11 +72,7 @@ class Guard:
         @functools.wraps(run)
         def guarded(*args: Any, **kwargs: Any) -> Any:
             self.admit(task, args, kwargs)
-            try:
-                return run(*args, **kwargs)
-            except Exception as error:
-                self._heeding.met(task, error)
-                raise
+            return self._heeding.attend(task, run, args, kwargs)
 
         task.run = guarded
 
@@ -91,11 +86,7 @@ class Guard:
             if _GUARDED not in vars(task):
                 return call(task, *args, **kwargs)
             self.admit(task, args, kwargs)
-            try:
-                return call(task, *args, **kwargs)
-            except Exception as error:
-                self._heeding.met(task, error)
-                raise
+            return self._heeding.attend(task, call, (task, *args), kwargs)
 
         setattr(guarded, _GUARDED, True)
         cls.__call__ = guarded
@@ -113,8 +104,8 @@ class Guard:
         came_back(vars(context))  # where no pacer has seen to it
         shown = ticket.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
-            self._heeding.begin(context, shown, shown.buckets)
             tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+            self._heeding.begin(context, shown, shown.buckets)
             return
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
@@ -128,13 +119,8 @@ class Guard:
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
         asked = not buckets or self._take(task, context, shown, buckets, live)
-        if buckets:
-            self._heeding.begin(context, shown, buckets)
+        self._heeding.begin(context, shown, buckets)
         tell_start(task, failed_open=not asked)
-
-    def _store(self) -> Store | None:
-        live = self._live()
-        return live.store if live is not None else None
 
     def _take(
         self, task: Any, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...], live: Live

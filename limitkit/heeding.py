@@ -9,7 +9,6 @@ import functools
 import logging
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from celery.exceptions import Ignore, Reject, Retry
@@ -18,14 +17,15 @@ from limitkit import ticket
 from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Refusal
 from limitkit.errors import StoreError
+from limitkit.events import FeedbackHeard, TaskSentBack, emit
 from limitkit.retryafter import retry_after
 from limitkit.slowdown import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from limitkit.decision import Bucket, Feedback, Yielded
-    from limitkit.stores import Store
+    from limitkit.live import Live
 
 logger = logging.getLogger("limitkit")
 
@@ -34,23 +34,12 @@ _PAUSE: Final = 1.0
 """Seconds for which a task waits at least that the store could not be told of."""
 
 
-@dataclass(frozen=True, slots=True)
-class TookEffect:
-    """A limit, or one partition of it, was slowed down or paused on all workers."""
-
-    limit: str
-    action: str
-    """``slow`` or ``pause``."""
-    seconds: float
-    """Until a task can start again."""
-    rate: float
-    """Tokens a second from then on."""
-
-
-def took_effect(event: TookEffect) -> None:
-    """Say that feedback took effect: called in the process that met it, once for each change."""
-    so_long = f"no start for {event.seconds:.3g} s, then " if event.seconds else ""
-    logger.info("%s: the other side refused; %s%.3g/s.", event.limit, so_long, event.rate, extra={"action": "feedback"})
+def took_effect(feedback: Feedback, yielded: Yielded) -> None:
+    """Tell that a limit, or one partition of it, gives way on all workers: once for each change, by who met it."""
+    so_long = f"no start for {yielded.pause:.3g} s, then " if yielded.pause else ""
+    rate = MICROSECONDS / yielded.interval_us
+    logger.info("%s: the other side refused; %s%.3g/s.", feedback.limit, so_long, rate, extra={"action": "feedback"})
+    emit(FeedbackHeard(limit=feedback.limit, action=feedback.action))
 
 
 class Attempt(NamedTuple):
@@ -67,9 +56,9 @@ class Heeding:
     """Tells the store of refusals, and sends back the tasks that met them."""
 
     def __init__(
-        self, store: Callable[[], Store | None], send_back: Callable[[Any, Any, ticket.Ticket | None, float], bool]
+        self, live: Callable[[], Live | None], send_back: Callable[[Any, Any, ticket.Ticket | None, float], bool]
     ) -> None:
-        self._store = store
+        self._live = live
         self._send_back = send_back
         self._gone = False
 
@@ -103,13 +92,17 @@ class Heeding:
         if heeded:
             setattr(context, _ATTEMPT, Attempt(shown, heeded, time.monotonic()))
 
-    def met(self, task: Any, error: Exception) -> None:
-        """Look at what a task has raised. Raises Retry when its message was sent back."""
-        if isinstance(error, (Ignore, Reject)) and not isinstance(error, Retry):
-            return
-        # What carries a retry was sent already.
-        if self._heed(task, error, sends=not isinstance(error, Retry)):
-            raise Retry(ticket.REASON) from error
+    def attend(self, task: Any, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run a task's own code. Raises Retry when it has met a refusal and its message was sent back."""
+        try:
+            return code(*args, **kwargs)
+        except (Ignore, Reject):
+            raise
+        except Exception as error:
+            # What carries a retry was sent already.
+            if self._heed(task, error, sends=not isinstance(error, Retry)):
+                raise Retry(ticket.REASON) from error
+            raise
 
     def _heed(self, task: Any, error: BaseException, *, sends: bool) -> bool:
         """Tell the store if this is a refusal; says whether the message was sent back."""
@@ -117,31 +110,35 @@ class Heeding:
         attempt = vars(context).get(_ATTEMPT) if context is not None else None
         if not isinstance(attempt, Attempt):  # a message's headers become attributes, too
             return False
-        pairs = [(each, refusal(error, each.feedback.on)) for each in attempt.buckets if each.feedback]
-        met = [(bucket, found) for bucket, found in pairs if found is not None]
+        met = list(_met(error, attempt.buckets))
         if not met:
             return False
         setattr(context, _ATTEMPT, None)
-        said = [retry_after(found) for _, found in met]
+        age, said = time.monotonic() - attempt.started, [retry_after(found) for _, _, found in met]
         waits = [
-            self._tell(Refusal(bucket, time.monotonic() - attempt.started, each))
-            for (bucket, _), each in zip(met, said, strict=True)
+            self._tell(feedback, Refusal(bucket, age, each))
+            for (feedback, bucket, _), each in zip(met, said, strict=True)
         ]
-        if not sends or not all(bucket.feedback and bucket.feedback.resend for bucket, _ in met):
+        if not sends or not all(feedback.resend for feedback, _, _ in met):
             return False
-        told = [wait for wait in waits if wait is not None]
+        shown, told = attempt.shown, [wait for wait in waits if wait is not None]
         if len(told) == len(waits):
-            return self._send_back(task, context, attempt.shown, max(told))
-        # Nobody else knows of it, so the message itself has to wait.
-        return self._send_back(task, context, None, max(_PAUSE, *(each or 0.0 for each in said)))
+            wait = max(told)
+        else:  # nobody else knows of it, so the message itself has to wait
+            shown, wait = None, max(_PAUSE, *(each or 0.0 for each in said))
+        if not self._send_back(task, context, shown, wait):
+            return False
+        throttled = attempt.shown is not None and attempt.shown.throttled
+        limit = met[0][0].limit
+        emit(TaskSentBack(task=task.name, id=context.id, limit=limit, wait=wait, throttled=throttled))
+        return True
 
-    def _tell(self, met: Refusal) -> float | None:
+    def _tell(self, feedback: Feedback, met: Refusal) -> float | None:
         """Tell the store; returns the seconds until the bucket has a token, None when it could not be told."""
-        store, feedback = self._store(), met.bucket.feedback
-        assert feedback is not None  # noqa: S101 (no other bucket is told of)
-        assert store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
+        live = self._live()
+        assert live is not None and live.store is not None  # noqa: S101, PT018 (else it would not have been admitted)
         try:
-            yielded = store.yield_to(met)
+            yielded = live.store.yield_to(met)
         except StoreError as error:
             if not self._gone:
                 self._gone = True
@@ -154,9 +151,13 @@ class Heeding:
             return None
         self._gone = False
         if yielded.changed:
-            took_effect(_event(feedback, yielded))
+            took_effect(feedback, yielded)
         return max(yielded.pause, yielded.interval_us / MICROSECONDS)
 
 
-def _event(feedback: Feedback, yielded: Yielded) -> TookEffect:
-    return TookEffect(feedback.limit, feedback.action, yielded.pause, MICROSECONDS / yielded.interval_us)
+def _met(error: BaseException, buckets: tuple[Bucket, ...]) -> Iterator[tuple[Feedback, Bucket, BaseException]]:
+    """Find those of an attempt's buckets whose feedback this is, each with the exception that says so."""
+    for bucket in buckets:
+        found = refusal(error, bucket.feedback.on) if bucket.feedback is not None else None
+        if bucket.feedback is not None and found is not None:
+            yield bucket.feedback, bucket, found

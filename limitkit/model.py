@@ -21,19 +21,23 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from limitkit.crossing import Fault, crossed_limit, crossed_task
+from limitkit.feedbackfields import (
+    ActionField,
+    CeilingField,
+    FactorField,
+    FloorField,
+    LikenessField,
+    StepField,
+    some_likeness,
+)
 from limitkit.fields import (
     DEFAULT_HOLD,
     DEFAULT_HOST,
     DEFAULT_TIMEOUT,
-    ActionField,
     BurstField,
-    CeilingField,
-    FactorField,
-    FloorField,
     HoldField,
     HostField,
     KeyField,
-    LikenessField,
     MaxWaitField,
     ModeField,
     MostHeldField,
@@ -42,10 +46,8 @@ from limitkit.fields import (
     PortField,
     PrefixField,
     RateField,
-    StepField,
     StrategyField,
     TimeoutField,
-    some_likeness,
     url_meaning,
     whole,
 )

@@ -82,7 +82,7 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
 def _code(fault: ValidationError, name: str) -> str:
     if fault.validator == "enum" and name != "version":
         return "LK014"
-    if fault.validator == "type" and name not in {*_RATES, *_NUMBERS, "port"}:
+    if fault.validator == "type" and name not in {"port", *_RATES, *_NUMBERS}:
         return "LK013"
     return _CODES.get(name) or {"pattern": "LK025", "maxItems": "LK021"}.get(str(fault.validator), "LK013")
 

@@ -22,10 +22,12 @@ _PROBES: Final = 2
 """Tokens at the low rate before the rate grows again."""
 _PLATEAU: Final = 0.98
 """What the rate comes back to, as a part of the one that was refused: just below what the other side admits."""
-_TAIL: Final = 0.8
-"""In which time it then doubles, as a part of the time in which it came back."""
+_HOLD: Final = 0.4
+"""For how long it stays there, as a part of the time in which it came back ..."""
+_TAIL: Final = 0.4
+"""... and in which time it then doubles."""
 _CLIMB: Final = 15
-"""Seconds in which it comes back, if it is not told how fast to grow: so it doubles within 30 s of a cut ..."""
+"""Seconds in which it comes back, if it is not told how fast to grow: so it has doubled within 30 s of a cut ..."""
 _CLIMB_TOKENS: Final = 100
 """... but in no fewer tokens than these, so that few are refused, however slow it is."""
 _LONGEST_CLIMB: Final = 86_400 * _SECOND
@@ -72,7 +74,7 @@ def rate(learnt: Learnt, now: int) -> float:
         missing = 1 - part
         found = learnt.plateau - (learnt.plateau - learnt.low) * (missing * missing * missing)
     else:
-        beyond = (part - 1) / _TAIL
+        beyond = max(0.0, part - 1 - _HOLD) / _TAIL
         found = learnt.plateau * (1 + beyond * beyond * beyond)
     return min(found, learnt.ceiling)
 
@@ -88,7 +90,7 @@ def kept_us(learnt: Learnt, bucket: Bucket, now: int) -> int:
     """Return for how many microseconds this is to be remembered: until the rate is back, and some time more."""
     climb = 0.0
     if learnt.plateau:
-        climb = learnt.climb * (1 + _TAIL * max(0.0, learnt.ceiling / learnt.plateau - 1) ** (1 / 3))
+        climb = learnt.climb * (1 + _HOLD + _TAIL * max(0.0, learnt.ceiling / learnt.plateau - 1) ** (1 / 3))
     return learnt.since - now + bucket.burst * bucket.interval_us + int(climb) + _KEPT
 
 
@@ -114,12 +116,13 @@ def refused(before: Learnt | None, slot: int, now: int, refusal: Refusal) -> tup
     end = max(now + _ROUND, paused, slot)
     if feedback.action == "pause":
         return Learnt(paused, end, 0.0, 0.0, 1, 0.0, end, row, 0.0), True
-    after = _cut(before, refusal, row, now)
+    # It was the mean of the second before that was too much: while the rate grows fast, it is higher by now.
+    after = _cut(before, refusal, row, begun - _ROUND // 2)
     return after._replace(paused=paused, since=end + _PROBES * ceil(_SECOND / after.low), round=end), True
 
 
-def _cut(before: Learnt | None, refusal: Refusal, row: int, now: int) -> Learnt:
-    """Return what becomes of the rate by the ``row``-th cut in a row; the times are not set yet."""
+def _cut(before: Learnt | None, refusal: Refusal, row: int, when: int) -> Learnt:
+    """Return what becomes of the rate of that time by the ``row``-th cut in a row; the times are not set yet."""
     feedback = refusal.bucket.feedback
     assert feedback is not None  # noqa: S101 (as above)
     own = _SECOND / refusal.bucket.interval_us
@@ -127,7 +130,7 @@ def _cut(before: Learnt | None, refusal: Refusal, row: int, now: int) -> Learnt:
     floor = min(ceiling, own * _FLOOR if feedback.floor is None else feedback.floor)
     last, first, closed = own, own, False
     if before is not None and before.plateau:
-        last = min(own, rate(before, now))
+        last = min(own, rate(before, when))
         first = before.first if row > 1 else last
         closed = row > 1 and before.low <= floor
     left = feedback.factor

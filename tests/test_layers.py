@@ -9,8 +9,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "ports", "decision", "override", "slowdown"],
-    "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "model"],
+    "words and numbers": ["errors", "wording", "units", "ports", "decision", "slowdown", "override"],
+    "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "feedbackfields", "model"],
     "arithmetic": ["yielding", "bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config"],
     "rules and messages": ["partition", "appcheck"],
@@ -107,8 +107,8 @@ LAYERS = {
 """Lowest first. A module imports only what stands before it; for types alone, also what stands in its own layer."""
 
 DOORS = {
-    "pydantic": {"fields", "model"},
-    "pydantic_core": {"fields", "model"},
+    "pydantic": {"fields", "feedbackfields", "model"},
+    "pydantic_core": {"fields", "feedbackfields", "model"},
     "tomli": {"source", "places"},
     "tree_sitter": {"places"},
     "tree_sitter_toml": {"places"},

@@ -17,13 +17,14 @@ from limitkit.errors import ConfigError
 from limitkit.partition import Resolver, bucket_key
 from limitkit.units import duration_text
 from limitkit.waiting import kinds
-from limitkit.wording import dotted, quote, suggest
+from limitkit.wording import dotted, listed, quote, suggest
 
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable, Iterator
 
     from limitkit.config import Config
+    from limitkit.decision import Feedback
     from limitkit.declared import Limit, TaskRule
 
 _WINDOWS = {"in a second": 1, "in a minute": 60, "in an hour": 3600}
@@ -129,11 +130,22 @@ def _said(config: Config, rule: TaskRule) -> Iterator[str]:
         for limit in shared:
             name = "its own limit" if limit.own else limit.name
             yield f"While the store can't be asked, {name} {_WITHOUT_STORE[limit.on_error]}."
+    for limit in on:
+        if limit.feedback:
+            yield _heeds(limit, limit.feedback)
     waiting = config.rules.waiting
     if on and waiting != WaitingSettings():
         most = [(waiting.per_limit, "of one bucket"), (waiting.per_worker, "in all")]
         told = "".join(f", at most {number} {where}" for number, where in most if number)
         yield f"One worker holds what starts within {duration_text(waiting.hold)}{told}."
+
+
+def _heeds(limit: Limit, feedback: Feedback) -> str:
+    name = "its own limit" if limit.own else limit.name
+    what = "one partition of it" if limit.key else "it"
+    does = f"{what} is slowed down" if feedback.action == "slow" else f"{what} is paused"
+    then = "the task that met it waits again" if feedback.resend else "the exception goes on"
+    return f"{name} heeds {listed(feedback.on)}: {does} on all workers, and {then}."
 
 
 def _parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:

@@ -1,6 +1,6 @@
 -- Stands before the scripts that need to know how fast a bucket with feedback may be. The sums are those of limitkit/yielding.py.
 
-local TAIL = 0.8
+local HOLD, TAIL = 0.4, 0.4
 
 -- What refusals have taught about a bucket, under the names that Learnt has there; nil when there were none.
 local function learnt(key)
@@ -23,7 +23,7 @@ local function rate(known, now)
     local missing = 1 - part
     found = known.plateau - (known.plateau - known.low) * (missing * missing * missing)
   else
-    local beyond = (part - 1) / TAIL
+    local beyond = math.max(0, part - 1 - HOLD) / TAIL
     found = known.plateau * (1 + beyond * beyond * beyond)
   end
   return math.min(found, known.ceiling)

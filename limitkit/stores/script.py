@@ -10,7 +10,7 @@ from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Decision, Yielded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from limitkit.decision import Bucket, GiveBack, Refusal, Take
 
@@ -60,18 +60,21 @@ def question(
 
 
 def refill(client: Any, key: str, *, partitions: bool) -> int:
-    """Delete a bucket, or all whose keys begin with this one, and what they learnt; returns how many there were."""
+    """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were.
+
+    What refusals have taught about them goes, too.
+    """
+    names = (key, learnt_key(key))
     if not partitions:
-        client.delete(learnt_key(key))
-        return int(client.delete(key))
-    for each in _scan(client, f"{learnt_key(key)}:"):
-        client.delete(each)
-    return sum(int(client.delete(each)) for each in _scan(client, f"{key}:"))
+        found, _ = (int(client.delete(each)) for each in names)
+        return found
+    patterns = [re.sub(r"([\\*?\[\]^])", r"\\\1", each) + ":*" for each in names]
+    found, _ = (sum(int(client.delete(each)) for each in _scan(client, pattern)) for pattern in patterns)
+    return found
 
 
-def _scan(client: Any, start: str) -> Iterator[Any]:
-    pattern = re.sub(r"([\\*?\[\]^])", r"\\\1", start) + "*"
-    yield from client.scan_iter(match=pattern, count=_SCANNED)
+def _scan(client: Any, pattern: str) -> Any:
+    return client.scan_iter(match=pattern, count=_SCANNED)
 
 
 def answers(reply: Sequence[int], takes: Sequence[Take]) -> list[Decision]:

@@ -34,7 +34,7 @@ local function cut(row)
   local lowest = min(ceiling, least < 0 and own * FLOOR or least)
   local last, first, closed = own, own, false
   if before and before.plateau > 0 then
-    last = min(own, rate(before, now))
+    last = min(own, rate(before, begun - ROUND / 2)) -- it was the mean of the second before that was too much
     first = row > 1 and before.first or last
     closed = row > 1 and before.low <= lowest
   end
@@ -74,7 +74,7 @@ end
 
 local climb = 0
 if after.plateau > 0 then
-  climb = floor(after.climb * (1 + TAIL * max(0, after.ceiling / after.plateau - 1) ^ (1 / 3)))
+  climb = floor(after.climb * (1 + HOLD + TAIL * max(0, after.ceiling / after.plateau - 1) ^ (1 / 3)))
 end
 local kept = after.since - now + burst * every + climb + KEPT
 local text = format(

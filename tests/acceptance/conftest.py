@@ -43,12 +43,12 @@ def make_kept(redis, tmp_path_factory):
     """Make the app of ``support.kept_app``, with results; each call has a database of its own for messages."""
     made = []
 
-    def make(toml=KEPT, *, env=None, **conf):
+    def make(toml=KEPT, *, module="support.kept_app", env=None, **conf):
         number = 2 * len(made)
         broker, results = (redis.url[:-1] + str(number + each) for each in (0, 1))
         folder = tmp_path_factory.mktemp("kept")
         env = {"RESULT_URL": results, "C_FORCE_ROOT": "1", **(env or {})}
-        made.append(Shop(folder, broker, toml, module="support.kept_app", env=env, **conf))
+        made.append(Shop(folder, broker, toml, module=module, env=env, **conf))
         return made[-1]
 
     yield make

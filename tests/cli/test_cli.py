@@ -45,6 +45,7 @@ EXAMPLES = {
     "explain_unknown_task": ["explain", "emails.receipt", *APP.split()],
     "explain_drop": ["explain", "shop.send_push", "--config", "with_more_said.toml"],
     "explain_fail": ["explain", "shop.fetch_feed", "--config", "with_more_said.toml"],
+    "explain_feedback": ["explain", "shop.refund", "--config", "with_more_said.toml"],
     "explain_bad_config": ["explain", "a", "--config", "with_problems.toml"],
     "explain_bad_json": ["explain", "a", "--kwargs", "[]"],
 }

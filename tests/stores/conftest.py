@@ -15,7 +15,6 @@ from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 
-SECOND = 1_000_000
 STORES = ["memory", "redis", "sentinel", "cluster"]
 
 
@@ -96,4 +95,4 @@ def store(request, store_named):
 def now(admin):
     """The virtual clock's beginning: the real time, as marks are to have as many digits as in earnest."""
     seconds, microseconds = admin.time()
-    return seconds * SECOND + microseconds
+    return seconds * 1_000_000 + microseconds

@@ -19,15 +19,6 @@ STORES = ["memory", "redis", "sentinel", "cluster"]
 _numbers = itertools.count()
 
 
-@pytest.fixture(params=STORES)
-def store(request):
-    return store_of(request, request.param)
-
-
-def store_of(request, name):
-    return MemoryStore() if name == "memory" else request.getfixturevalue(f"{name}_store")
-
-
 def yielding(interval_us=100_000, burst=1, **feedback):
     """A bucket with feedback that nobody has asked for yet."""
     told = Feedback("api", ("a.B",), **feedback)
@@ -84,7 +75,7 @@ def worlds(draw):
 @settings(max_examples=100, deadline=None)
 @given(calls=worlds())
 def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, calls):
-    store, at = store_of(request, name), request.getfixturevalue("now")
+    store, at = request.getfixturevalue("store_named")(name), request.getfixturevalue("now")
     admin = request.getfixturevalue({"sentinel": "sentinel_admin", "cluster": "cluster_admin"}.get(name, "admin"))
     state, learnt = {}, {}
     for gap, call in calls:
@@ -99,9 +90,9 @@ def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, c
             assert [(seconds(*slots), seconds(*waits), marks, paces) for slots, waits, marks, paces in wanted] == [
                 (each.slots, each.waits, each.marks, each.intervals) for each in found
             ]
-        for key in [*state, *map(learnt_key, learnt)] if name != "memory" else ():
+        for key in [*state, *(learnt_key(key) for key in learnt)] if name != "memory" else ():
             admin.persist(key)  # keys fade in real time, which has nothing to do with the time of the decisions
-    for key in [*state, *map(learnt_key, learnt)] if name != "memory" else ():
+    for key in [*state, *(learnt_key(key) for key in learnt)] if name != "memory" else ():
         admin.delete(key)
 
 
@@ -189,6 +180,18 @@ def test_a_pause_alone_leaves_the_rate_as_it_is_and_doubles_while_it_is_in_vain(
     assert refuse(store, at + 10 * SECOND, api).pause == 1.0
 
 
+def test_who_resets_a_bucket_has_it_forget_what_it_was_taught(store, now):
+    api, other = yielding(100_000), yielding(100_000)
+    for each in (api, other):
+        refuse(store, now, each, 60.0)
+    store.refill(api.key, partitions=False)
+    assert one(store, now, (api,)).slots == (0.0,)
+    assert one(store, now, (api,), 0).intervals == (100_000,)
+    assert one(store, now, (other,)).slots == ()
+    store.refill(other.key.rpartition(":")[0], partitions=True)
+    assert one(store, now, (other,)).slots == (0.0,)
+
+
 # -- Redis itself -------------------------------------------------------------------------------------------------
 
 
@@ -202,8 +205,7 @@ def test_keys_fade_when_the_rate_is_back_and_an_hour_has_passed(redis_store, adm
 
 
 def test_a_key_is_in_its_buckets_slot_and_not_longer():
-    api = Bucket("p:{tenant}:g1:0123", 10, 1)
-    assert learnt_key(api.key) == "p:{tenant}:f1:0123"
+    assert learnt_key("p:{tenant}:g1:0123") == "p:{tenant}:f1:0123"
 
 
 def test_a_memory_store_forgets_too():

@@ -1,0 +1,127 @@
+"""A task that meets the other side's "slow down" goes back to wait, and its limit gives way on all workers."""
+
+import time
+
+import pytest
+from celery.exceptions import MaxRetriesExceededError
+from support.partner import Partner
+from support.scenarios.secret import secret
+from support.scene import Scene
+from support.workers import ALONE, wait_until
+
+LIMITS = """
+version = 1
+
+[tasks."call*"]
+strategy = "token_bucket"
+rate = "20/s"
+
+[tasks."call*".feedback]
+on = ["urllib.error.HTTPError:429"]
+
+[tasks."goes.on"]
+strategy = "token_bucket"
+rate = "20/s"
+
+[tasks."goes.on".feedback]
+on = ["re:Too Many"]
+resend = false
+
+[tasks."call.user"]
+strategy = "per_user"
+rate = "20/s"
+key = "user_id"
+
+[tasks."call.user".feedback]
+on = ["urllib.error.HTTPError:429"]
+action = "pause"
+"""
+WAITING = ("call", "call.autoretry", "call.retry", "call.caused", "call.class")
+CLOSED, OPEN = 0, 10**6
+
+
+@pytest.fixture(scope="module", params=["prefork", ALONE])
+def shop(make_kept, request, tmp_path_factory):
+    with Partner(OPEN, retry_after=1) as partner:
+        shop = make_kept(LIMITS, module="support.partner_app", env={"PARTNER_URL": partner.url})
+        shop.start_workers(2, "-P", request.param)
+        shop.partner = partner
+        yield shop
+        shop.terminate()
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_it_goes_back_to_wait_as_often_as_need_be_and_spends_no_retry(shop, name):
+    shop.partner.secret = CLOSED
+    sent = shop.send(name)
+    wait_until(lambda: shop.partner.refused[name] >= 3)
+    assert sent.state == "RETRY"
+    shop.partner.secret = OPEN
+    assert sent.get(timeout=20) == 200
+    attempts = shop.starts_of(sent)
+    assert len(attempts) >= 4
+    assert {start.retries for start in attempts} == {0}
+
+
+def test_where_it_is_not_sent_back_its_exception_goes_on(shop):
+    shop.partner.secret = CLOSED
+    sent = shop.send("goes.on")
+    with pytest.raises((OSError, MaxRetriesExceededError)):
+        sent.get(timeout=20)
+    assert [start.retries for start in shop.starts_of(sent)] == [0, 1]
+    shop.partner.secret = OPEN
+
+
+def test_nobody_starts_while_it_is_paused_but_other_partitions_do(shop):
+    shop.partner.retry_after, shop.partner.secret = 4, CLOSED
+    paused = [shop.send("call.user", "paused") for _ in range(4)]
+    wait_until(lambda: shop.partner.refused["call.user/paused"])
+    began = time.monotonic()
+    shop.partner.secret = OPEN
+    others = [shop.send("call.user", "other") for _ in range(4)]
+    assert [sent.get(timeout=20) for sent in others + paused] == [200] * 8
+    last = max(start.at for start in shop.starts("call.user") if start.label == "other")
+    attempts = sorted(start.at for start in shop.starts("call.user") if start.label == "paused")
+    # What was under way starts within a moment; all others after the pause, on both workers.
+    assert not [at for at in attempts if began + 1.0 < at < began + 3.5]
+    assert attempts[-1] >= began + 3.5
+    assert last < began + 3.5
+    shop.partner.retry_after = 1
+
+
+def test_each_change_is_said_once_by_whoever_met_it(shop):
+    said = "\n".join(worker.output() for worker in shop.workers)
+    assert "call: the other side refused; no start for 1 s, then 18/s." in said
+    assert "call.user: the other side refused; no start for 4 s, then 20/s." in said
+    assert "Traceback" not in said or "goes.on" in said
+
+
+def test_without_the_store_it_waits_for_itself():
+    with (
+        Partner(CLOSED, retry_after=1) as partner,
+        Scene(LIMITS, own_store=True, module="support.partner_app", env={"PARTNER_URL": partner.url}) as scene,
+    ):
+        scene.shop.start_workers(1)
+        scene.store.stop()
+        scene.send([("call", ())] * 2)
+        began = time.monotonic()
+        wait_until(lambda: partner.refused["call"] >= 6)
+        assert time.monotonic() - began >= 1.5, "each waits a second at least before it comes again"
+        partner.secret = OPEN
+        wait_until(lambda: sum(fine for _, fine in partner.answers) == 2)
+        assert scene.shop.workers[0].output().count("The store can't be told") <= 2, "once in each process"
+        scene.store.start()
+        assert scene.tally()["lost"] == 0
+
+
+def test_workers_find_a_rate_that_is_kept_secret():
+    """Settle and find: bench.
+
+    The bounds have room for a busy machine. Without feedback four of five requests are refused in the first phase.
+    """
+    found = secret(20, 30, 12, seconds=32)
+    assert (found.lost, found.retries) == (0, 0)
+    for phase in found.phases:
+        assert phase.found <= 28, phase  # bench: 30, for twice the rate
+        assert phase.used >= 0.7, phase  # bench: 0.9
+        assert phase.refused <= 0.05, phase  # bench: 0.02
