@@ -95,6 +95,10 @@ def reasons(row: Row, survey: Survey) -> Iterator[str]:
         yield f"{what}{which}{told}, until {until(over, survey.now)}"
     elif current.source == "stricter file":
         yield "another file is stricter"
+    if row.slowed:
+        yield f"{_per(row.slowed)} now, since the other side has refused"
+    if current.limit.mode == "shadow":
+        yield f"shadow: {row.shadowed} of {row.seen} would have waited"
     for seconds in sorted({*row.dialled.values()}):
         yield f"{_per(seconds)} dialled in {few(_with(row.dialled, seconds))}"
     for rate in sorted({*row.apart.values()}):

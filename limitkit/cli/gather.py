@@ -20,6 +20,7 @@ from limitkit.waiting.census import Census, broker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from limitkit.current import Current
     from limitkit.declared import Limit
     from limitkit.inforce import InForce
     from limitkit.manager import RateLimitManager
@@ -72,20 +73,27 @@ def _rows(manager: RateLimitManager, in_force: InForce, tasks: list[str]) -> Ite
 
 def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
     """Look how many tokens are in the buckets that all workers share; ``now`` is the store's time."""
-    shared = [
-        row for row in rows if row.current.limit.strategy == "token_bucket" and "*" not in row.current.target.name
-    ]
+    shared = [row for row in rows if _is_shared(row.current)]
     if manager.store is None or not shared:
         return
     now_us = round(now * MICROSECONDS)
     prefix = manager.config.rules.store.prefix
     intervals = [round(row.interval * MICROSECONDS) for row in shared]
-    keys = [bucket_key(prefix, row.current.limit, None) for row in shared]
-    looks = [
-        Take((Bucket(key, each, row.depth),), count=0) for key, each, row in zip(keys, intervals, shared, strict=True)
+    buckets = [
+        Bucket(bucket_key(prefix, row.current.limit, None), each, row.depth, feedback=row.current.limit.feedback)
+        for row, each in zip(shared, intervals, strict=True)
     ]
-    for row, interval, decision in zip(shared, intervals, manager.store.take(looks, now_us=now_us), strict=True):
+    decisions = manager.store.take([Take((bucket,), count=0) for bucket in buckets], now_us=now_us)
+    for row, declared, decision in zip(shared, intervals, decisions, strict=True):
+        interval = decision.intervals[0] if decision.intervals else declared
         row.tokens = max(0.0, row.depth - (decision.marks[0] - now_us) / interval)
+        row.slowed = interval / MICROSECONDS if interval != declared else None
+
+
+def _is_shared(current: Current) -> bool:
+    """Whether a limit has one bucket for all workers; one in shadow runs ahead of it."""
+    limit = current.limit
+    return limit.strategy == "token_bucket" and limit.mode != "shadow" and "*" not in current.target.name
 
 
 def _add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
@@ -98,6 +106,9 @@ def _add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any],
         row.oldest = max(row.oldest, limit["oldest"])
         for digest, held in limit["partitions"]:
             row.parts.setdefault(digest, Part()).held += held
+        if limit.get("shadow"):
+            row.shadowed += limit["shadow"]["delayed"]
+            row.seen += limit["shadow"]["came"]
         if limit["dialled"]:
             row.dialled[worker] = limit["dialled"]
         here = rated(row.current.rate, row.current.burst)

@@ -47,6 +47,5 @@ def _said(before: dict[str, Any], answer: dict[str, Any] | None) -> str:
     if answer is None:
         return f"did not answer within {_PATIENCE:g} s"
     if "error" in answer:
-        return "refused; the one before stays in force" if "path" in before else "none is in force"
-    changed = "as it was before" if answer["ok"] == before.get("digest") else "as it was changed"
-    return f"{before.get('path', '')} {answer['ok']}, {changed}"
+        return f"{before['path']} is refused, the one before stays in force" if "path" in before else "none is in force"
+    return f"{before.get('path', '')} ({answer['ok']}) is in force"

@@ -51,6 +51,12 @@ class Row:
     """By partition; of what workers hold, each names its busiest ones alone."""
     dialled: dict[str, float] = field(default_factory=dict)
     """By worker: seconds between two starts that ``app.control.rate_limit`` has set."""
+    slowed: float | None = None
+    """Seconds between two starts, where the other side's refusals have changed them; None where they have not."""
+    shadowed: int = 0
+    """Of a limit in shadow: starts that would have had to wait, since the workers that answered have started."""
+    seen: int = 0
+    """Of a limit in shadow: all starts since then."""
     apart: dict[str, str] = field(default_factory=dict)
     """By worker of the same file: what holds there, where it is not what holds here."""
 
@@ -63,9 +69,8 @@ class Row:
     def is_busy(self) -> bool:
         """Whether anything goes on, or is not as the file says."""
         taken = self.tokens is not None and self.tokens < self.depth
-        return bool(
-            self.waiting or self.started or taken or self.dialled or self.apart or self.current.source != "file"
-        )
+        otherwise = self.dialled or self.apart or self.slowed or self.current.source != "file"
+        return bool(self.waiting or self.started or taken or otherwise)
 
 
 @dataclass(slots=True)
@@ -106,7 +111,8 @@ class Survey:
             return None
         if part is not None:
             return part.waiting * row.interval
+        interval = row.slowed or row.interval
         if row.current.limit.strategy == "per_user":
-            return max((each.waiting for each in row.parts.values()), default=0) * row.interval
+            return max((each.waiting for each in row.parts.values()), default=0) * interval
         own = max(1, self.paced) if row.current.limit.strategy == "static" else 1
-        return row.waiting * row.interval / own
+        return row.waiting * interval / own
