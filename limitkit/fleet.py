@@ -44,11 +44,11 @@ def tell(app: Any, command: str, **words: Any) -> None:
 
 
 def ask(
-    app: Any, command: str, *, seconds: float = 1.0, to: Sequence[str] | None = None, **words: Any
+    app: Any, command: str, *, patience: float = 1.0, to: Sequence[str] | None = None, **words: Any
 ) -> Mapping[str, dict[str, Any]]:
     """Tell all workers of an app something, or those of these names; returns their answers by name.
 
-    Who does not answer within so many seconds is not among them. Raises UnreachableError.
+    Who does not answer within ``patience`` seconds is not among them. Raises UnreachableError.
     """
     with connection(app) as lent:
         replies = app.control.broadcast(
@@ -57,7 +57,7 @@ def ask(
             destination=list(to) if to else None,
             connection=lent,
             reply=True,
-            timeout=seconds,
+            timeout=patience,
             limit=len(to) if to else None,
         )
     return {name: answer for reply in replies or () for name, answer in reply.items()}

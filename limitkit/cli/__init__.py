@@ -15,6 +15,18 @@ COMMANDS = {
     "demo": "limitkit.cli.demo",
     "waiting": "limitkit.cli.waiting",
     "purge": "limitkit.cli.purge",
+    "status": "limitkit.cli.status",
+    "top": "limitkit.cli.top",
+    "set": "limitkit.cli.set",
+    "reduce": "limitkit.cli.reduce",
+    "restore": "limitkit.cli.restore",
+    "pause": "limitkit.cli.pause",
+    "resume": "limitkit.cli.resume",
+    "reset": "limitkit.cli.reset",
+    "reload": "limitkit.cli.reload",
+    "drift": "limitkit.cli.drift",
+    "promote": "limitkit.cli.promote",
+    "why": "limitkit.cli.why",
 }
 """Each command and its module, which holds it as ``command``; imported when the command is asked for."""
 
@@ -37,7 +49,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="limitkit")
 def limitkit() -> None:
-    """Judge ratelimits.toml, the declared rate limits of Celery tasks, see what it does to a task, and what waits."""
+    """Judge ratelimits.toml, the declared rate limits of Celery tasks, see what they do, and set others at run time."""
 
 
 def main() -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from limitkit.cli.inuse import config_in_use
 from limitkit.cli.options import Unusable, app_given, tasks_of
-from limitkit.cli.output import say, show_problems
-from limitkit.config import load, locate
-from limitkit.errors import ConfigError
+from limitkit.cli.output import say
 from limitkit.waiting import kinds
 from limitkit.waiting.owners import Owners
 from limitkit.wording import one_line
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     import click
 
-    from limitkit.config import Config
     from limitkit.waiting.census import Census, Pile
     from limitkit.waiting.owners import Owner
 
@@ -49,7 +47,7 @@ def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[L
     if found is None:
         name = ctx.info_name
         raise Unusable(f"whose tasks? name the app: limitkit {name} --app APP, or celery -A APP limitkit {name}")
-    rules = _config(ctx, found, config).rules
+    rules = config_in_use(ctx, found, config).rules
     owners = Owners(rules, tasks_of(found))
     try:
         kind = kinds.kind_of(found)
@@ -66,30 +64,3 @@ def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[L
             yield Lobby(kind, owners, Census(channel, rules.store.prefix))
     except UnreachableError as error:
         raise Unusable(one_line(str(error))) from None
-
-
-def span(seconds: float) -> str:
-    """Write a length of time for people, in two units: ``4m 10s``."""
-    if seconds < 1:
-        return f"{seconds:.1f}s"
-    left = round(seconds)
-    told: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        number, left = divmod(left, size)
-        if number or told:
-            told.append(f"{number}{unit}")
-    return " ".join(part for part in told[:2] if not part.startswith("0"))
-
-
-def _config(ctx: click.Context, app: Any, config: str | None) -> Config:
-    """Return the config that the app's workers use, unless another is named."""
-    from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
-
-    installation = installation_of(app)
-    try:
-        if config is not None or installation is None:
-            return load(config or locate())
-        return installation.usable()
-    except ConfigError as error:
-        show_problems(error.problems, err=True)
-        ctx.exit(2 if error.unreadable else 1)

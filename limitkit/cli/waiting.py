@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit.cli.options import common
-from limitkit.cli.output import count, say, table
-from limitkit.cli.parked import lobby, span
+from limitkit.cli.output import count, say, span, table
+from limitkit.cli.parked import lobby
 from limitkit.partition import MISSING, parts_of
 from limitkit.waiting import kinds
 

@@ -1,0 +1,28 @@
+"""The config that is in use: the one that the app's workers go by, unless another is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from limitkit.cli.output import show_problems
+from limitkit.config import load, locate
+from limitkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import click
+
+    from limitkit.config import Config
+
+
+def config_in_use(ctx: click.Context, app: Any, config: str | None) -> Config:
+    """Return the config, the one found from here when there is no app. Exits as ``validate`` when it is wrong."""
+    try:
+        if config is not None or app is None:
+            return load(config or locate())
+        from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
+
+        installation = installation_of(app)
+        return installation.usable() if installation is not None else load(locate())
+    except ConfigError as error:
+        show_problems(error.problems, err=True)
+        ctx.exit(2 if error.unreadable else 1)

@@ -1,0 +1,50 @@
+"""``limitkit status``: what is in force for each limit, and who waits for it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from limitkit.cli.managed import managed
+from limitkit.cli.options import common
+from limitkit.cli.output import say
+from limitkit.targets import find
+
+
+@click.command("status")
+@click.argument("limit", required=False)
+@click.option("--all", "every", is_flag=True, help="Show each limit, those where nothing goes on, too.")
+@click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@common
+@click.pass_context
+def command(
+    ctx: click.Context, limit: str | None, *, every: bool, form: str, app: str | None, config: str | None
+) -> None:
+    """Say what is in force for each limit and why, how many tokens it has, and who waits for it.
+
+    LIMIT is a limit's name, the name of a task that has one limit, or a pattern in the file: then with its busiest
+    partitions. Where nothing goes on, limits come last, and are only counted when there are many. Without an app, only
+    the store is asked.
+
+    Exit status: 0 fine, 1 the file has problems, 2 there is no such limit, or the store or the broker can't be asked.
+    """
+    with managed(ctx, app, config) as manager:
+        from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
+        from limitkit.cli.picture import as_values, head, limits, partitions  # noqa: PLC0415 (likewise)
+
+        target = None
+        if limit is not None:
+            tasks = manager.app.tasks if manager.app is not None else ()
+            target, _ = find(manager.config.rules, limit, tasks)
+        survey = gather(manager)
+        top = head(survey)
+        if target is not None:
+            survey = survey.only(target)
+        if form == "json":
+            say(json.dumps(as_values(survey), indent=2))
+            return
+        lines = [*top, "", *limits(survey, every=every or target is not None)]
+        for row in survey.rows if target is not None else ():
+            lines += partitions(row, survey)
+        say("\n".join(lines))

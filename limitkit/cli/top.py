@@ -1,0 +1,89 @@
+"""``limitkit top``: status, again and again."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import time
+import tty
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from limitkit.cli.managed import asking, managed
+from limitkit.cli.options import Unusable, common
+from limitkit.cli.output import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.manager import RateLimitManager
+
+_EVERY: Final = 1.0
+"""Seconds between two pictures."""
+_PATIENCE: Final = 0.5
+"""Seconds for workers to answer."""
+
+
+@click.command("top")
+@common
+@click.pass_context
+def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
+    """Show status live, anew each second, until q or Ctrl-C. Where there is no terminal, it is shown once.
+
+    Exit status: 0 fine, 1 the file has problems, 2 the store or the broker can't be asked at the start.
+    """
+    with managed(ctx, app, config) as manager:
+        lines = _look(manager)
+        if not (sys.stdout.isatty() and sys.stdin.isatty()):
+            say("\n".join(lines))
+            return
+        console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
+        with _keys(), Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+            while True:
+                at = time.monotonic()
+                live.update(_page(lines), refresh=True)
+                if _is_over(at + _EVERY):
+                    return
+                try:
+                    with asking():
+                        lines = _look(manager)
+                except Unusable as error:
+                    lines = [f"{error.format_message()} It is tried again each second.", *lines[1:]]
+
+
+def _look(manager: RateLimitManager) -> list[str]:
+    from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
+    from limitkit.cli.picture import head, limits  # noqa: PLC0415 (quick to start without)
+
+    survey = gather(manager, patience=_PATIENCE)
+    return [*head(survey), "", *limits(survey, every=False)]
+
+
+def _page(lines: list[str]) -> Text:
+    return Text.from_ansi("\n".join([f"{time.strftime('%H:%M:%S')}  q ends", *lines]), no_wrap=True, overflow="crop")
+
+
+@contextmanager
+def _keys() -> Iterator[None]:
+    """Have each key at once, without showing it."""
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _is_over(end: float) -> bool:
+    """Wait until then (of the monotonic clock); says whether q was pressed, or nobody is there any more."""
+    while (left := end - time.monotonic()) > 0:
+        if select.select([sys.stdin], [], [], left)[0] and os.read(sys.stdin.fileno(), 1) in (b"q", b"Q", b""):
+            return True
+    return False

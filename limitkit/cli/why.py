@@ -1,0 +1,138 @@
+"""``limitkit why``: what a task waits for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from limitkit.cli.managed import managed, rated, until
+from limitkit.cli.options import common, tasks_of
+from limitkit.cli.output import say, span
+from limitkit.current import current_of
+from limitkit.override import Target
+from limitkit.waiting import kinds
+from limitkit.waiting.owners import Owners
+from limitkit.wording import one_line, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from limitkit.manager import RateLimitManager
+    from limitkit.waiting.census import Found
+    from limitkit.waiting.queued import Queued
+
+_NOT_OURS = "it does not wait because of limitkit"
+
+
+@click.command("why")
+@click.argument("task_id")
+@common
+@click.pass_context
+def command(ctx: click.Context, task_id: str, *, app: str | None, config: str | None) -> None:
+    """Say for which limit the task with this id waits, at which place, and when it will start; or where it is else.
+
+    Workers are asked first, then the waiting room, the result backend, and the queues, where the broker is a Redis.
+
+    Exit status: 0 something is known of it, 1 nothing is, or the file has problems, 2 the store or the broker can't be
+    asked.
+    """
+    with managed(ctx, app, config, needs_app=True) as manager:
+        kind = kinds.kind_of(manager.app)
+        lines = _in_workers(manager, task_id) or _elsewhere(manager, kind, task_id)
+        for line in lines:
+            say(one_line(line))
+        if not lines:
+            fact = f"nothing is known of a task with the id {quote(task_id)}"
+            hint = "look at the id; or it is done, and its result is not kept"
+            if kind != kinds.REDIS:
+                hint += f"; or it is in its queue, or parked in {kind}, which can't be looked through"
+            say(f"limitkit: {fact}; {hint}", err=True)
+        ctx.exit(0 if lines else 1)
+
+
+def _in_workers(manager: RateLimitManager, task_id: str) -> list[str]:
+    from limitkit.fleet import ask  # noqa: PLC0415 (imports kombu)
+
+    answers = ask(manager.app, "limitkit_why", task_id=task_id)
+    for worker, answer in answers.items():
+        if "bucket" in answer:
+            return _held(manager, worker, answer)
+    if not answers:
+        return []
+    for worker, answer in ask(manager.app, "query_task", to=sorted(answers), ids=[task_id]).items():
+        state, info = answer.get(task_id, (None, {}))
+        if state == "active":
+            return [f"{info['name']} runs in {worker}: {_NOT_OURS}."]
+        if state is not None:
+            return [f"{info['name']} is in {worker}, and starts when a process of its pool is free: {_NOT_OURS}."]
+    return []
+
+
+def _elsewhere(manager: RateLimitManager, kind: str, task_id: str) -> list[str]:
+    if kind != kinds.REDIS:
+        return _result(manager.app, task_id)
+    from limitkit.waiting import queued  # noqa: PLC0415 (imports redis)
+    from limitkit.waiting.census import Census, broker  # noqa: PLC0415 (likewise)
+
+    app = manager.app
+    with broker(app) as channel:
+        found = Census(channel, manager.config.rules.store.prefix).find(task_id)
+        if found is not None:
+            return _parked(manager, found)
+        names = [name for name, queue in app.amqp.queues.items() if getattr(queue.exchange, "type", "") != "fanout"]
+        return _result(app, task_id) or _queued(queued.find(channel, names, task_id))
+
+
+def _held(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
+    what, paused = _limit(manager, answer["bucket"])
+    lines = [f"{answer['task']} waits for {what}, held in {worker} for {span(answer['held'])}."]
+    place = f"It is number {answer['place']} of those that {worker} holds for it"
+    return [*lines, f"{place}, and {paused or 'starts in ' + span(max(0.0, answer['starts_in']))}."]
+
+
+def _parked(manager: RateLimitManager, found: Found) -> list[str]:
+    what, paused = _limit(manager, found.pile.bucket)
+    task = found.message["headers"].get("task") or "The task"
+    lines = [f"{task} waits for {what}, parked in {kinds.REDIS} for {span(found.age)}."]
+    place = f"It is number {found.place} of {found.pile.count} that are parked for it in {found.pile.queue}"
+    return [*lines, f"{place}, and {paused or 'starts in about ' + span(found.due)}."]
+
+
+def _limit(manager: RateLimitManager, bucket: str) -> tuple[str, str]:
+    """Name the limit of a bucket with what is in force for it; and say when it starts if it is paused."""
+    rules = manager.config.rules
+    owner = Owners(rules, tasks_of(manager.app)).of(bucket)
+    target = Target("tasks" if owner.own else "limits", owner.name)
+    if owner.limit is None:
+        return str(target), ""
+    rule = rules.for_task(owner.name) if owner.own else None
+    in_force = manager.in_force()
+    current = current_of(in_force, target, owner.limit, rule.pattern if rule is not None else "")
+    if current.override is None or current.override.kind != "pause":
+        return f"{target} ({rated(current.rate, current.burst)})", ""
+    told = current.override.told()
+    paused = f"{target} (paused{' ' + told if told else ''})"
+    return paused, f"does not start before the pause ends: {until(current.override, in_force.now)}"
+
+
+def _result(app: Any, task_id: str) -> list[str]:
+    """Ask the result backend, if there is one."""
+    if not app.conf.result_backend:
+        return []
+    result = app.AsyncResult(task_id)
+    try:
+        state = str(result.state)
+    except Exception as error:  # noqa: BLE001 - each backend has its own, and it is only one source of several
+        say(f"limitkit: the result backend can't be asked: {one_line(str(error))}", err=True)
+        return []
+    return [] if state == "PENDING" else [f"The result backend says {state}: {_NOT_OURS}."]
+
+
+def _queued(found: Queued | None) -> list[str]:
+    if found is None:
+        return []
+    if not found.queue:
+        eta = f" until its ETA, {found.eta}" if found.eta else ""
+        return [f"A worker has fetched {found.task}, and keeps it{eta}, or is gone: {_NOT_OURS}."]
+    return [f"{found.task} is in its queue, {found.queue}, number {found.place}: no worker has fetched it yet."]
