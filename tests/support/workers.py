@@ -67,7 +67,7 @@ class Shop:
     """The test app with its config, its workers and the log of its starts."""
 
     warm = False
-    """Whether workers are copies of a process that has imported Celery. Tests set it; what measures more closely does not."""
+    """Whether workers are copies of a process that has imported Celery; what measures more closely has others."""
 
     def __init__(self, folder, broker_url, toml="version = 1\n", *, module="support.shop", env=None, **conf):
         self.folder = Path(folder)
