@@ -170,6 +170,12 @@ class Shop:
                 raise AssertionError(f"not started in {timeout} s: {missing}\n{self.tails()}")
             time.sleep(0.02)
 
+    def wait_for_each_once(self, results):
+        """Wait until each of these messages has started, and see that none did twice; returns their starts."""
+        starts = self.wait_for_each(results)
+        assert all(len(self.starts_of(result)) == 1 for result in results)
+        return starts
+
     def inspect(self, what, worker="w1@test"):
         """Ask a worker about itself, as ``celery inspect`` does."""
         asking = self.app.control.inspect([worker], timeout=PATIENCE, limit=1)
