@@ -178,8 +178,8 @@ class Shop:
 
     def inspect(self, what, worker="w1@test"):
         """Ask a worker about itself, as ``celery inspect`` does."""
-        asking = self.app.control.inspect([worker], timeout=PATIENCE, limit=1)
-        return getattr(asking, what)()[worker]
+        asking = self.app.control.inspect([worker], timeout=5, limit=1)
+        return wait_until(getattr(asking, what))[worker]
 
     def starts_of(self, result):
         """All starts of one message: several when it was retried."""
