@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test together alone lint bench schema clean
+.PHONY: demo test together alone faults lint bench schema clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -20,6 +20,9 @@ together:  ## tests that only wait for conditions, four at a time
 
 alone:  ## tests that measure rates or times, with nothing beside them
 	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
+
+faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes a quarter of an hour
+	LIMITKIT_FULL_SIZE=1 $(BIN)/python -m pytest --durations=0 --durations-min=1 $(ARGS) tests/faults
 
 lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 	$(BIN)/ruff check

@@ -13,6 +13,7 @@ from pathlib import Path
 from celery import signals
 from kombu.asynchronous import hub
 
+from support.sizes import sized
 from support.warm import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,7 +21,7 @@ ALONE = "threads" if hasattr(hub, "_Waker") else "solo"
 """A pool without a pacer. Older kombu lets what a pool's thread reports wait for its event loop, up to ten seconds."""
 
 
-PATIENCE = 60.0
+PATIENCE = sized(60.0, 300.0)
 """Seconds that a test waits for what has to come: no machine is so slow, and what is wrong is told soon enough."""
 _sent = {}
 """When each message was first sent from this process, by its id."""
