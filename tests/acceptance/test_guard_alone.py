@@ -5,6 +5,7 @@ from celery import chain, chord
 from celery.exceptions import TaskRevokedError
 from support.measure import excess, promised, waited
 from support.messages import RICH, seen
+from support.results import returned
 
 GUARDED = """
 version = 1
@@ -32,10 +33,10 @@ def unpaced(request, make_kept):
 
 
 def test_guard_alone_keeps_the_limit_and_loses_nothing(unpaced):
-    limited = [unpaced.send("kept.result", number) for number in range(30)]
+    limited = [unpaced.send("kept.result", number) for number in range(15)]
     free = [unpaced.send("plain.add", number) for number in range(30)]
-    assert [result.get(timeout=40) for result in limited] == list(range(30))
-    assert [result.get(timeout=20) for result in free] == list(range(30))
+    assert returned(limited) == list(range(15))
+    assert returned(free) == list(range(30))
     starts = unpaced.wait_for_each_once(limited)
     assert excess([start.at for start in starts], 10) <= promised(10, 2)
     assert {start.retries for start in starts} == {0}
@@ -97,7 +98,7 @@ def test_guard_alone_keeps_retries_headers_and_expiry(unpaced):
 
 def test_guard_alone_keeps_what_json_can_not_carry(unpaced):
     sent = [unpaced.send("kept.serialized", {1, 2}, serializer="pickle") for _ in range(5)]
-    assert [result.get(timeout=20) for result in sent] == [3] * 5
+    assert returned(sent) == [3] * 5
     assert waited(unpaced.wait_for_each_once(sent), 0.25)
 
 
@@ -105,5 +106,5 @@ def test_guard_alone_limits_every_kind_of_task(unpaced):
     names = ("kept.own_call", "kept.own_call_only", "kept.class_based", "kept.shared", "kept.late")
     sent = {name: [unpaced.send(name, "you") for _ in range(4)] for name in names}
     for results in sent.values():
-        assert all("you" in str(result.get(timeout=30)) for result in results)
+        assert all("you" in str(each) for each in returned(results))
         assert waited(unpaced.wait_for_each_once(results), 0.25)

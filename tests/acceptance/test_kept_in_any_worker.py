@@ -3,6 +3,7 @@
 from celery import chord
 from support.measure import waited
 from support.messages import RICH, seen
+from support.results import returned
 
 INTERVAL = 1 / 3
 """Seconds between two starts of a ``kept.…`` task."""
@@ -14,12 +15,12 @@ def test_autoscale(make_kept):
     busy = [shop.send("slow", 2.0) for _ in range(5)]
     limited = [shop.send("kept.result", number) for number in range(4)]
     worker.wait_for_output("Scaling up")
-    assert [result.get(timeout=20) for result in limited] == [0, 1, 2, 3]
+    assert returned(limited) == [0, 1, 2, 3]
     assert waited(shop.wait_for_each_once(limited), INTERVAL)
-    assert [result.get(timeout=20) for result in busy] == [2.0] * 5
+    assert returned(busy) == [2.0] * 5
     worker.wait_for_output("Scaling down")
     more = [shop.send("kept.result", number) for number in range(3)]
-    assert [result.get(timeout=20) for result in more] == [0, 1, 2]
+    assert returned(more) == [0, 1, 2]
     assert waited(shop.wait_for_each_once(more), INTERVAL)
 
 
@@ -28,8 +29,8 @@ def test_disabled_prefetch(make_kept):
     shop.start_workers(2)
     limited = [shop.send("kept.result", number) for number in range(15)]
     free = [shop.send("plain.add", number) for number in range(20)]
-    assert [result.get(timeout=20) for result in free] == list(range(20))
-    assert [result.get(timeout=20) for result in limited] == list(range(15))
+    assert returned(free) == list(range(20))
+    assert returned(limited) == list(range(15))
     starts = shop.wait_for_each_once(limited)
     assert waited(starts, INTERVAL)
     assert max(start.at for start in shop.wait_for_each_once(free)) < starts[-1].at  # 4.7 s after the first
@@ -40,7 +41,7 @@ def test_recycled_processes(make_kept):
     shop.start_worker("--max-tasks-per-child=1")
     limited = [shop.send("kept.recycled") for _ in range(5)]
     free = [shop.send("plain.add", number) for number in range(5)]
-    assert [result.get(timeout=20) for result in free] == list(range(5))
+    assert returned(free) == list(range(5))
     starts = shop.wait_for_each_once(limited)
     assert waited(starts, INTERVAL)
     assert len({start.label for start in starts}) == 5  # each in a process of its own
@@ -51,7 +52,7 @@ def test_installed_after_the_tasks_were_registered(make_kept):
     shop.start_worker()
     sent = {name: [shop.send(name, 1) for _ in range(3)] for name in ("kept.result", "kept.shared", "kept.late")}
     for results in sent.values():
-        assert [result.get(timeout=20) for result in results] == [1, 1, 1]
+        assert returned(results) == [1, 1, 1]
         assert waited(shop.wait_for_each_once(results), INTERVAL)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from support.measure import waited
+from support.results import returned
 
 PER_USER = """
 version = 1
@@ -77,7 +78,7 @@ def test_each_odd_key_has_a_bucket_of_its_own(users):
     assert max(start.at for start in first) - min(start.at for start in first) < 8
     for number in range(len(ODD_KEYS)):
         assert waited([first[number], second[number]], INTERVAL)
-    assert {result.get(timeout=20) for results in sent for result in results} == {None}
+    assert {each for results in sent for each in returned(results)} == {None}
 
 
 @pytest.mark.parametrize(

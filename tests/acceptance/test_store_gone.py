@@ -7,6 +7,7 @@ import time
 
 import pytest
 from support.measure import excess, promised, waited
+from support.results import returned
 from support.servers import RedisServer
 from support.workers import ALONE, wait_until
 
@@ -43,8 +44,8 @@ def drain(make_kept, store, on_error, *, timeout="10s", pool="prefork", workers=
 
 
 def all_done(shop, limited, users):
-    assert [result.get(timeout=40) for result in limited] == list(range(len(limited)))
-    assert len([result.get(timeout=40) for result in users]) == len(users)
+    assert returned(limited) == list(range(len(limited)))
+    assert len(returned(users)) == len(users)
     assert all(len(shop.starts_of(result)) == 1 for result in (*limited, *users))
     assert {start.retries for start in shop.starts()} == {0}
 
@@ -53,7 +54,7 @@ def free_tasks_run(shop):
     """Tasks without a limit run at once, whatever became of the store."""
     free = [shop.send("plain.add", number) for number in range(40)]
     shop.wait_for_each(free, timeout=15)
-    assert [result.get(timeout=20) for result in free] == list(range(40))
+    assert returned(free) == list(range(40))
 
 
 def said(workers, text):
