@@ -6,14 +6,23 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: demo test lint bench schema metrics-docs clean
+.PHONY: demo test together alone faults lint bench schema metrics-docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
 	@$(BIN)/limitkit demo
 
-test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.test together alone  ## all tests; ARGS="-k pacer" for some
+
+# Exit status 5: ARGS names none of this kind.
+together:  ## tests that only wait for conditions, four at a time
+	$(BIN)/python -m pytest -m "not alone" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
+
+alone:  ## tests that measure rates or times, with nothing beside them
+	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
+
+faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes a quarter of an hour
+	LIMITKIT_FULL_SIZE=1 $(BIN)/python -m pytest --durations=0 --durations-min=1 $(ARGS) tests/faults
 
 lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 	$(BIN)/ruff check

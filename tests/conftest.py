@@ -2,10 +2,13 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.rabbit import RabbitServer, need_rabbitmq
 from support.workers import Shop
 
 Shop.warm = True
+settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -56,6 +56,7 @@ def shop(make_kept, request):
 
 def outcomes(results):
     """Wait for all; tell who succeeded, and the reasons of the others."""
+    wait_until(lambda: all(result.ready() for result in results))
     done = {"SUCCESS": 0}
     for result in results:
         outcome = result.get(timeout=20, propagate=False)

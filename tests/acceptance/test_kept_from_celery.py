@@ -8,6 +8,7 @@ from celery import chain, chord, group
 from celery.exceptions import TaskRevokedError
 from support.measure import JITTER, waited
 from support.messages import RICH, seen
+from support.results import returned
 
 INTERVAL, SLOW = 1 / 3, 3.0
 """Seconds between two starts of a ``kept.…`` task, and of a ``slow.…`` task."""
@@ -25,7 +26,7 @@ def take_the_token(kept, name, *args, **options):
 
 def test_results(kept):
     sent = [kept.send("kept.result", number) for number in range(3)]
-    assert [result.get(timeout=20) for result in sent] == [0, 1, 2]
+    assert returned(sent) == [0, 1, 2]
     assert all(result.state == "SUCCESS" for result in sent)
     assert waited(kept.wait_for_each(sent), INTERVAL)
 
@@ -62,7 +63,7 @@ def test_link(kept, signature):
     links = [[signature("kept.linked", (number,)).set(task_id=f"link-{number}")] for number in (100, 200, 300)]
     sent = [kept.send("kept.link", number, link=link) for number, link in enumerate(links)]
     linked = [kept.app.AsyncResult(f"link-{number}") for number in (100, 200, 300)]
-    assert [result.get(timeout=20) for result in linked] == [100, 201, 302]
+    assert returned(linked) == [100, 201, 302]
     starts = kept.wait_for_each(sent)
     assert waited(starts, INTERVAL)
     assert waited(kept.wait_for_each(linked), INTERVAL, since=min(start.at for start in starts))

@@ -4,6 +4,7 @@ import pytest
 import redis as redis_client
 from celery import Celery
 from support.measure import waited
+from support.results import returned
 from support.workers import wait_until
 
 import limitkit
@@ -23,7 +24,7 @@ def test_a_message_that_waits_is_unacknowledged_and_acks_late_keeps_it_so(kept, 
     kept.wait_for_each(early[:1])
     assert broker.hlen("unacked") > 0
     late = [kept.send("kept.acks_late", number) for number in range(3)]
-    assert [result.get(timeout=20) for result in late] == [0, 1, 2]
+    assert returned(late) == [0, 1, 2]
     assert waited(kept.wait_for_each(early), INTERVAL)
     assert waited(kept.wait_for_each(late), INTERVAL)
     wait_until(lambda: broker.hlen("unacked") == 0)
@@ -32,7 +33,7 @@ def test_a_message_that_waits_is_unacknowledged_and_acks_late_keeps_it_so(kept, 
 def test_acks_late_with_reject_on_worker_lost(kept, broker):
     """The one process of this worker dies of it, and its successor starts the message again, at the next slot."""
     sent = [kept.send("kept.killed", queue="single") for _ in range(2)]
-    assert [result.get(timeout=30) for result in sent] == ["survived"] * 2
+    assert returned(sent) == ["survived"] * 2
     starts = kept.starts("kept.killed")
     assert len(starts) == 4
     assert {start.retries for start in starts} == {0}
@@ -46,7 +47,7 @@ def test_autoretry_spends_its_retries_on_failures_alone(kept):
     sent = kept.send("kept.autoretry", 2)
     assert sent.get(timeout=20) == 2
     assert [start.retries for start in kept.starts_of(sent)] == [0, 1, 2]
-    assert [result.get(timeout=20) for result in waiting] == [0] * 4
+    assert returned(waiting) == [0] * 4
     assert len(kept.starts("kept.autoretry")) == 7
     assert waited(kept.starts("kept.autoretry"), INTERVAL)
 
@@ -91,8 +92,8 @@ def test_bound_task_is_limited_by_the_user_that_it_names(kept):
     ann = [kept.app.send_task("kept.bound", **each) for each in given]
     bob = [kept.send("kept.bound", "bob") for _ in range(3)]
     others = [kept.send("hourly.user", name) for name in ("ann", "bob", "eve")]
-    assert [result.get(timeout=20) for result in ann] == ["hello ann", "hello ann", "hi ann"]
-    assert [result.get(timeout=20) for result in bob] == ["hello bob"] * 3
+    assert returned(ann) == ["hello ann", "hello ann", "hi ann"]
+    assert returned(bob) == ["hello bob"] * 3
     assert waited(kept.wait_for_each(ann), INTERVAL)
     assert waited(kept.wait_for_each(bob), INTERVAL)
     kept.wait_for_each(others)  # none stands behind another, or would for an hour
@@ -117,7 +118,7 @@ def kinds(kept):
 
 @pytest.mark.parametrize("name", KINDS)
 def test_every_way_to_make_a_task(kept, kinds, name):
-    assert [result.get(timeout=20) for result in kinds[name]] == [KINDS[name]] * 3
+    assert returned(kinds[name]) == [KINDS[name]] * 3
     assert waited(kept.wait_for_each(kinds[name]), INTERVAL)
     assert "_limitkit_guarded" in kept.send("plain.attributes", name).get(timeout=20)
 
@@ -127,7 +128,7 @@ def test_a_task_without_limits_is_not_touched(kept):
     assert [name for name in attributes if name == "run" or "limitkit" in name] == []
     # Shares its class's __call__ with a limited task, and is not held up by it.
     sent = [kept.send("plain.own_call", number) for number in range(60)]
-    assert [result.get(timeout=20) for result in sent] == [["not up", number] for number in range(60)]
+    assert returned(sent) == [["not up", number] for number in range(60)]
     times = [start.at for start in kept.wait_for_each(sent)]
     assert max(times) - min(times) < 40 * INTERVAL  # sixty tokens would take 59
 
@@ -173,7 +174,7 @@ def test_installing_twice_changes_nothing_and_another_config_is_refused(tmp_path
 
 def test_static_limit(kept):
     sent = [kept.send("static.add", number, queue="single") for number in range(3)]
-    assert [result.get(timeout=20) for result in sent] == [0, 1, 2]
+    assert returned(sent) == [0, 1, 2]
     assert waited(kept.wait_for_each(sent), INTERVAL)
 
 
@@ -187,13 +188,13 @@ def test_ignored_results(kept):
 @pytest.mark.parametrize("serializer", ["json", "pickle"])
 def test_serializers(kept, serializer):
     sent = [kept.send("kept.serialized", (1, [2, 3]), serializer=serializer) for _ in range(3)]
-    assert [result.get(timeout=20) for result in sent] == [6] * 3
+    assert returned(sent) == [6] * 3
     assert waited(kept.wait_for_each(sent), INTERVAL)
 
 
 def test_compressed_messages(kept):
     sent = [kept.send("kept.compressed", "x" * 10_000, compression="gzip") for _ in range(3)]
-    seen = [result.get(timeout=20) for result in sent]
+    seen = returned(sent)
     assert [context["args"] for context in seen] == [["x" * 10_000]] * 3
     assert waited(kept.wait_for_each(sent), INTERVAL)
 
@@ -202,7 +203,7 @@ def test_messages_of_protocol_1(kept):
     with Celery("old", broker=kept.broker_url, backend=kept.env["RESULT_URL"], set_as_current=False) as old:
         old.conf.task_protocol = 1
         sent = [old.send_task("kept.old_protocol", (number,)) for number in range(3)]
-        seen = [result.get(timeout=20) for result in sent]
+        seen = returned(sent)
     assert [context["args"] for context in seen] == [[0], [1], [2]]
     assert [context["id"] for context in seen] == [result.id for result in sent]
     assert waited(kept.wait_for_each(sent), INTERVAL)

@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 import redis
 from support.measure import excess, promised
+from support.results import returned
 from support.servers import RedisServer
 from support.workers import ALONE, wait_until
 
@@ -68,7 +69,7 @@ def test_each_limit_does_what_it_says(make_kept, tmp_path):
         wait_until(lambda: all(LOST in worker.output() for worker in workers))
         store.start()
         for results in (divided, held, allowed):
-            assert [result.get(timeout=20) for result in results] == list(range(len(results)))
+            assert returned(results) == list(range(len(results)))
         # Beside what any limit may, of each worker a slot that was reserved, and its share; a new store is full, too,
         # but it is not asked alone until both know that it is back.
         assert excess(shop.times("kept.result"), RATE) <= promised(RATE) + 2 * len(workers)
@@ -90,7 +91,7 @@ def test_without_a_pacer_each_process_keeps_to_its_part(make_kept, tmp_path, poo
         gone = len(shop.starts())
         shop.wait_for(gone + 20, "kept.result")
         store.start()
-        assert [result.get(timeout=30) for result in sent] == list(range(40))
+        assert returned(sent) == list(range(40))
         parts = 2 if pool == "prefork" else 1
         assert excess(shop.times("kept.result"), RATE) <= promised(RATE) + parts + 1  # and a new store is full
         assert LOST in worker.output()

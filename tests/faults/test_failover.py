@@ -6,7 +6,7 @@ import pytest
 from support.failover import of_cluster, of_sentinels
 from support.measure import excess, promised
 from support.servers import RedisServer
-from support.topologies import Sentinels
+from support.topologies import DOWN_AFTER, Sentinels
 from support.workers import Shop
 
 TOML = """
@@ -35,7 +35,7 @@ def test_a_failover_leaks_only_what_the_replica_had_not_seen(kill, tmp_path):
 def test_a_worker_goes_on_after_a_failover(tmp_path):
     with (
         RedisServer(tmp_path) as broker,
-        Sentinels(tmp_path) as store,
+        Sentinels(tmp_path, down_after=DOWN_AFTER) as store,
         Shop(tmp_path, broker.url, TOML.format(url=store.url)) as shop,
     ):
         worker = shop.start_worker()

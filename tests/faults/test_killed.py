@@ -12,10 +12,11 @@ import pytest
 import redis
 from support.measure import excess, promised
 from support.servers import RedisServer
+from support.sizes import sized
 from support.wire import Wire
 from support.workers import Shop, wait_until
 
-RATE, EACH, CONCURRENCY, PREFETCH = 100, 300, 2, 8
+RATE, EACH, CONCURRENCY, PREFETCH = 100, sized(300, 1000), 2, 8
 TOML = f"""version = 1
 
 [tasks.late]
@@ -83,7 +84,7 @@ def test_every_message_starts_when_one_worker_of_two_dies(broker, client, tmp_pa
             return {id_ for id_ in lacking if any(places) or not wire.queued_last(id_)}
 
         # Nobody waits for more than that: all of the others start before the timeout could have passed.
-        wait_until(lambda: not missing(late, "late") and len(missing(early, "early")) <= running, 40)
+        wait_until(lambda: not missing(late, "late") and len(missing(early, "early")) <= running, sized(40, 60))
         wait_until(lambda: restore(shop) or not missing(late, "late.ended"))
         assert len(late.difference(ids(shop, "late.ended"))) <= (how != signal.SIGTERM)
         assert len(ids(shop, "late")) <= EACH + CONCURRENCY

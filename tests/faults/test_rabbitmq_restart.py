@@ -6,9 +6,10 @@ from collections import Counter
 import pytest
 from support.measure import excess, promised
 from support.servers import RedisServer
+from support.sizes import sized
 from support.workers import Shop
 
-RATE, TOTAL, CONCURRENCY = 60, 300, 2
+RATE, TOTAL, CONCURRENCY = 60, sized(300, 5000), 2
 PARKED_AT_ONCE = 100
 TOML = """version = 1
 
@@ -55,7 +56,7 @@ def test_every_message_starts_and_limits_hold(rabbit, shops):
         shop.wait_for(TOTAL // 4)
     rabbit.restart()
     for kind, shop in shops.items():
-        starts = shop.wait_for_each(sent[kind], timeout=60)
+        starts = shop.wait_for_each(sent[kind])
         assert excess([start.at for start in shop.starts()], RATE) <= promised(RATE)
         # What ran as the worker was killed, or as the broker stopped before it knew, is delivered again; so is what was
         # being parked then, which is in two places. each a single time.

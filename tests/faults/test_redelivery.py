@@ -2,9 +2,10 @@
 
 from support.measure import efficiency, excess, promised
 from support.servers import RedisServer
+from support.sizes import sized
 from support.workers import Shop
 
-RATE, SECONDS, VISIBILITY_TIMEOUT = 20, 12, 6
+RATE, SECONDS, VISIBILITY_TIMEOUT = 20, sized(12, 120), sized(6, 10)
 TOML = f"""version = 1
 
 [tasks.paid]

@@ -8,10 +8,11 @@ from itertools import pairwise
 import pytest
 from support.measure import excess, promised
 from support.servers import RedisServer
+from support.sizes import sized
 from support.stalls import Stalls
 from support.workers import Shop
 
-RATE, BACKLOG, AWAY, TIMEOUT = 25, 40, 4.0, 0.6
+RATE, BACKLOG, AWAY, TIMEOUT = 25, 40, sized(4.0, 20.0), 0.6
 TOML = """version = 1
 
 [store]

@@ -11,7 +11,7 @@ from limitkit.declared import StoreSettings
 from limitkit.errors import StoreError
 from limitkit.storechoice import open_store
 from support.scenarios.lanes import SlowLink
-from support.topologies import SLOTS, Cluster, Sentinels, ask
+from support.topologies import DOWN_AFTER, SLOTS, Cluster, Sentinels, ask
 
 KEY = "limitkit:{failover}:g1"
 _NEVER = 366 * 86_400 * 1_000_000
@@ -73,13 +73,13 @@ def drain(url, kill, *, depth=6000, after=2000, takers=4, timeout=120.0):
 
 def of_sentinels(folder):
     """Kill the master that sentinels watch in a drain."""
-    with Sentinels(folder) as servers:
+    with Sentinels(folder, down_after=DOWN_AFTER) as servers:
         return drain(servers.url, servers.master.process.kill)
 
 
 def of_sentinels_behind(folder, seconds=0.05):
     """Do the same with a replica that hears of each change so much later, as if it were far away."""
-    with Sentinels(folder, behind=lambda port: SlowLink(port, seconds)) as servers:
+    with Sentinels(folder, down_after=DOWN_AFTER, behind=lambda port: SlowLink(port, seconds)) as servers:
 
         def kill():
             servers.link.kill()  # else it would still deliver what the master has sent
@@ -90,7 +90,7 @@ def of_sentinels_behind(folder, seconds=0.05):
 
 def of_cluster(folder):
     """Kill the master of the drained bucket in a cluster of three, where each has a replica."""
-    with Cluster(folder, replicas=3) as servers:
+    with Cluster(folder, replicas=3, node_timeout=2 * DOWN_AFTER) as servers:
         owner = servers.masters[ask(servers.masters[0], "CLUSTER", "KEYSLOT", KEY) * 3 // SLOTS]
         # The store knows the others only from the one that dies.
         return drain(f"redis+cluster://127.0.0.1:{owner.port}", owner.process.kill)

@@ -48,7 +48,11 @@ class TlsLink:
         except OSError:  # it does not trust the certificate
             plain.close()
             return
-        far = socket.create_connection(("127.0.0.1", self._target))
+        try:
+            far = socket.create_connection(("127.0.0.1", self._target))
+        except OSError:
+            near.close()
+            return
         back = threading.Thread(target=_pump, args=(far, near), daemon=True)
         back.start()
         _pump(near, far)

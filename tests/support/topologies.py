@@ -58,10 +58,14 @@ class Servers:
         self._running.close()
 
 
+DOWN_AFTER = 500
+"""Milliseconds after which a silent server passes for down, where that is tried. Elsewhere it may stand still."""
+
+
 class Cluster(Servers):
     """A Redis Cluster: masters with equal shares of the slots, and as many replicas as is said, of the first ones."""
 
-    def __init__(self, folder, *, masters=3, replicas=0, node_timeout=1000, options=()):
+    def __init__(self, folder, *, masters=3, replicas=0, node_timeout=15_000, options=()):
         super().__init__(folder)
         self._counts = masters, replicas
         self._options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout), *options]
@@ -109,7 +113,7 @@ class Cluster(Servers):
 class Sentinels(Servers):
     """A master, its replica, and three sentinels that make the replica master when the master is away."""
 
-    def __init__(self, folder, *, down_after=500, behind=None):
+    def __init__(self, folder, *, down_after=30_000, behind=None):
         super().__init__(folder)
         self._down_after = down_after
         self._behind = behind

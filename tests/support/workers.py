@@ -13,6 +13,7 @@ from pathlib import Path
 from celery import signals
 from kombu.asynchronous import hub
 
+from support.sizes import sized
 from support.warm import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
@@ -20,7 +21,7 @@ ALONE = "threads" if hasattr(hub, "_Waker") else "solo"
 """A pool without a pacer. Older kombu lets what a pool's thread reports wait for its event loop, up to ten seconds."""
 
 
-PATIENCE = 60.0
+PATIENCE = sized(60.0, 300.0)
 """Seconds that a test waits for what has to come: no machine is so slow, and what is wrong is told soon enough."""
 _sent = {}
 """When each message was first sent from this process, by its id."""
@@ -67,7 +68,7 @@ class Shop:
     """The test app with its config, its workers and the log of its starts."""
 
     warm = False
-    """Whether workers are copies of a process that has imported Celery: tests set it, what measures closely doesn't."""
+    """Whether workers are copies of a process that has imported Celery; what measures more closely has others."""
 
     def __init__(self, folder, broker_url, toml="version = 1\n", *, module="support.shop", env=None, **conf):
         self.folder = Path(folder)
@@ -170,10 +171,16 @@ class Shop:
                 raise AssertionError(f"not started in {timeout} s: {missing}\n{self.tails()}")
             time.sleep(0.02)
 
+    def wait_for_each_once(self, results):
+        """Wait until each of these messages has started, and see that none did twice; returns their starts."""
+        starts = self.wait_for_each(results)
+        assert all(len(self.starts_of(result)) == 1 for result in results)
+        return starts
+
     def inspect(self, what, worker="w1@test"):
         """Ask a worker about itself, as ``celery inspect`` does."""
-        asking = self.app.control.inspect([worker], timeout=PATIENCE, limit=1)
-        return getattr(asking, what)()[worker]
+        asking = self.app.control.inspect([worker], timeout=5, limit=1)
+        return wait_until(getattr(asking, what))[worker]
 
     def starts_of(self, result):
         """All starts of one message: several when it was retried."""

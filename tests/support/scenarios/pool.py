@@ -66,7 +66,7 @@ def static(count=400, rate=20, others=200, changed=80):
         last = scene.send([("paid", ())] * count + [("free", ())] * others)[-1]
         scene.wait_for({"paid": count, "free": others}, 30 + 2 * count / rate)
         paid, free = scene.shop.starts("paid"), scene.shop.times("free")
-        answers = scene.shop.app.control.rate_limit("paid", f"{rate / 2:g}/s", reply=True, timeout=5)
+        answers = scene.shop.app.control.rate_limit("paid", f"{rate / 2:g}/s", reply=True, timeout=30, limit=2)
         assert len(answers) == 2, answers
         scene.send([("paid", ())] * changed)
         scene.wait_for({"paid": count + changed}, 30 + 4 * changed / rate)

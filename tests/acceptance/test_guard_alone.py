@@ -1,0 +1,110 @@
+"""In a pool without a pacer the guard alone keeps the limits, and all that Celery promises."""
+
+import pytest
+from celery import chain, chord
+from celery.exceptions import TaskRevokedError
+from support.measure import excess, promised, waited
+from support.messages import RICH, seen
+from support.results import returned
+
+GUARDED = """
+version = 1
+
+[tasks."kept.*"]
+strategy = "token_bucket"
+rate = "4/s"
+
+[tasks."kept.result"]
+strategy = "token_bucket"
+rate = "10/s"
+burst = 2
+"""
+
+RESENT = ("eta", "ignore_result")
+"""What Celery gives another value when it sends a message again: None and False are one to it."""
+
+
+@pytest.fixture(scope="module", params=["threads", "solo"])
+def unpaced(request, make_kept):
+    """Two workers of a pool whose processes can't be waited for."""
+    shop = make_kept(GUARDED, accept_content=["json", "pickle"])
+    shop.start_workers(2, "-P", request.param)
+    return shop
+
+
+def test_guard_alone_keeps_the_limit_and_loses_nothing(unpaced):
+    limited = [unpaced.send("kept.result", number) for number in range(15)]
+    free = [unpaced.send("plain.add", number) for number in range(30)]
+    assert returned(limited) == list(range(15))
+    assert returned(free) == list(range(30))
+    starts = unpaced.wait_for_each_once(limited)
+    assert excess([start.at for start in starts], 10) <= promised(10, 2)
+    assert {start.retries for start in starts} == {0}
+    unpaced.wait_for_each_once(free)
+
+
+def test_guard_alone_keeps_chains_chords_links_and_errbacks(unpaced):
+    signature = unpaced.app.signature
+    header = [signature("kept.header", (number,)) for number in range(5)]
+    collected = chord(header, app=unpaced.app)(signature("plain.collect"))
+    total = chord([signature("plain.add", (number,)) for number in range(3)], app=unpaced.app)(signature("kept.body"))
+    chained = chain(*[signature("kept.chain", (number,)) for number in (1, 10, 100)], app=unpaced.app).apply_async()
+    linked = f"linked-{total.id}"
+    links = [signature("kept.linked", (10,)).set(task_id=linked)]
+    link = [unpaced.send("kept.link", 1, link=links if number == 3 else []) for number in range(4)]
+    failing = [unpaced.send("kept.failing", link_error=signature("plain.errback")) for _ in range(4)]
+    assert collected.get(timeout=30) == [0, 1, 2, 3, 4]
+    assert total.get(timeout=30) == 3
+    assert chained.get(timeout=30) == 111
+    assert unpaced.app.AsyncResult(linked).get(timeout=30) == 11
+    for result in failing:
+        with pytest.raises(LookupError, match="nothing here"):
+            result.get(timeout=30)
+    called = unpaced.wait_for(4, "plain.errback")
+    assert {start.label.split(" ")[0] for start in called} == {result.id for result in failing}
+    for sent in (collected.parent.results, link, failing):
+        assert waited(unpaced.wait_for_each_once(sent), 0.25)
+
+
+def test_guard_alone_keeps_retries_headers_and_expiry(unpaced):
+    retried = [unpaced.send("kept.retry", headers={"tenant": "acme"}) for _ in range(2)]
+    autoretried = [unpaced.send("kept.autoretry", 2) for _ in range(2)]
+    expiring = [unpaced.send("kept.chain", number, expires=0.4) for number in range(6)]
+    staying = unpaced.send("kept.chain", 6, expires=60)
+    told = [unpaced.send("kept.tell", 7, **RICH) for _ in range(3)]
+    plain = unpaced.send("plain.tell", 7, **RICH)
+    for result in retried:
+        assert result.get(timeout=30)["headers"] == {"tenant": "acme"}
+        assert [start.retries for start in unpaced.starts_of(result)] == [0, 1, 2]
+    for result in autoretried:
+        assert result.get(timeout=30) == 2
+        assert [start.retries for start in unpaced.starts_of(result)] == [0, 1, 2]
+    for name in ("kept.retry", "kept.autoretry"):
+        assert waited(unpaced.starts(name), 0.25)
+    assert waited(unpaced.wait_for_each_once(told), 0.25)
+    for result in told:
+        # It was sent back with a countdown, as Celery's own retry sends it.
+        assert seen(result.get(timeout=20), *RESENT) == seen(plain.get(timeout=20), *RESENT)
+    assert staying.get(timeout=30) == 6
+    left = [result for result in expiring if unpaced.starts_of(result)]
+    assert len(left) <= 3
+    for result in expiring:
+        if result in left:
+            result.get(timeout=20)
+        else:
+            with pytest.raises(TaskRevokedError):
+                result.get(timeout=20)
+
+
+def test_guard_alone_keeps_what_json_can_not_carry(unpaced):
+    sent = [unpaced.send("kept.serialized", {1, 2}, serializer="pickle") for _ in range(5)]
+    assert returned(sent) == [3] * 5
+    assert waited(unpaced.wait_for_each_once(sent), 0.25)
+
+
+def test_guard_alone_limits_every_kind_of_task(unpaced):
+    names = ("kept.own_call", "kept.own_call_only", "kept.class_based", "kept.shared", "kept.late")
+    sent = {name: [unpaced.send(name, "you") for _ in range(4)] for name in names}
+    for results in sent.values():
+        assert all("you" in str(each) for each in returned(results))
+        assert waited(unpaced.wait_for_each_once(results), 0.25)
