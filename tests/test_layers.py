@@ -86,6 +86,7 @@ LAYERS = {
         "metrics.counting",
         "metrics.reading",
         "metrics.serving",
+        "metrics.cluster",
         "metrics.page",
         "watching",
     ],
@@ -102,6 +103,7 @@ LAYERS = {
         "cli.demo",
         "cli.waiting",
         "cli.purge",
+        "cli.exporter",
     ],
 }
 """Lowest first. A module imports only what stands before it; for types alone, also what stands in its own layer."""
@@ -138,7 +140,7 @@ DOORS = {
         "demo.app",
         "cli.options",  # finds the app that --app names
     },
-    "prometheus_client": {"metrics.numbers", "metrics.serving", "watching"},
+    "prometheus_client": {"metrics.numbers", "metrics.serving", "watching", "cli.exporter"},
     "click": set(LAYERS["command line"]),
     "rich": {"cli.output", "cli.demo"},
 }

@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "limitkit.cli.demo",
     "waiting": "limitkit.cli.waiting",
     "purge": "limitkit.cli.purge",
+    "exporter": "limitkit.cli.exporter",
 }
 """Each command and its module, which holds it as ``command``; imported when the command is asked for."""
 

@@ -49,7 +49,7 @@ def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[L
     if found is None:
         name = ctx.info_name
         raise Unusable(f"whose tasks? name the app: limitkit {name} --app APP, or celery -A APP limitkit {name}")
-    rules = _config(ctx, found, config).rules
+    rules = config_of(ctx, found, config).rules
     owners = Owners(rules, tasks_of(found))
     try:
         kind = kinds.kind_of(found)
@@ -81,7 +81,7 @@ def span(seconds: float) -> str:
     return " ".join(part for part in told[:2] if not part.startswith("0"))
 
 
-def _config(ctx: click.Context, app: Any, config: str | None) -> Config:
+def config_of(ctx: click.Context, app: Any, config: str | None) -> Config:
     """Return the config that the app's workers use, unless another is named."""
     from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
 
