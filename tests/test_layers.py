@@ -91,7 +91,7 @@ LAYERS = {
         "watching",
     ],
     "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
-    "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run"],
+    "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run", "demo.picture", "demo.serve"],
     "command line": [
         "cli",
         "cli.output",
