@@ -18,6 +18,7 @@ from limitkit import ticket
 from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Refusal
 from limitkit.errors import StoreError
+from limitkit.events import FeedbackHeard, TaskSentBack, emit
 from limitkit.retryafter import retry_after
 from limitkit.slowdown import refusal
 
@@ -51,6 +52,7 @@ def took_effect(event: TookEffect) -> None:
     """Say that feedback took effect: called in the process that met it, once for each change."""
     so_long = f"no start for {event.seconds:.3g} s, then " if event.seconds else ""
     logger.info("%s: the other side refused; %s%.3g/s.", event.limit, so_long, event.rate, extra={"action": "feedback"})
+    emit(FeedbackHeard(limit=event.limit, action=event.action))
 
 
 class Attempt(NamedTuple):
@@ -129,11 +131,15 @@ class Heeding:
         ]
         if not sends or not all(bucket.feedback and bucket.feedback.resend for bucket, _ in met):
             return False
-        told = [wait for wait in waits if wait is not None]
-        if len(told) == len(waits):
-            return self._send_back(task, context, attempt.shown, max(told))
-        # Nobody else knows of it, so the message itself has to wait.
-        return self._send_back(task, context, None, max(_PAUSE, *(each or 0.0 for each in said)))
+        shown, wait = attempt.shown, max((wait for wait in waits if wait is not None), default=0.0)
+        if any(each is None for each in waits):
+            # Nobody else knows of it, so the message itself has to wait.
+            shown, wait = None, max(_PAUSE, *(each or 0.0 for each in said))
+        if not self._send_back(task, context, shown, wait):
+            return False
+        limit = next(bucket.feedback.limit for bucket, _ in met if bucket.feedback)
+        emit(TaskSentBack(task=task.name, id=context.id, limit=limit, wait=wait, throttled=True))
+        return True
 
     def _tell(self, met: Refusal) -> float | None:
         """Tell the store; returns the seconds until the bucket has a token, None when it could not be told."""
