@@ -318,6 +318,25 @@ ROWS = (
         pairs=works.unlimited,
     ),
     Row(
+        "metrics",
+        "4,000 tasks under a limit too high to hold any up, and 4,000 without; with metrics and without, alternating",
+        (
+            Target("ratio", "throughput of the limited ones with metrics, over without", least=0.97),
+            Target("unlimited", "throughput of the others with metrics, over without", least=0.97),
+            Target("per_second", "throughput of the limited ones with metrics", unit="/s"),
+        ),
+        pairs=works.counted,
+    ),
+    Row(
+        "scrape",
+        "a scrape of a worker with 500 limits, each of which has counted",
+        (
+            Target("millis", "median of 20 scrapes", most=50, unit=" ms"),
+            Target("samples", "samples of limitkit in it"),
+        ),
+        works.scrapes,
+    ),
+    Row(
         "import",
         "`import limitkit` over `import celery`, alternating",
         (Target("more", "time beyond `import celery`", most=150, unit=" ms"),),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 logger = logging.getLogger("limitkit")
 
@@ -70,7 +70,7 @@ class TaskSentBack:
     wait: float
     """Seconds until its limits may admit it."""
     throttled: bool = False
-    """Whether this delivery was throttled before, and is counted already."""
+    """Whether this delivery was throttled before, and is counted already, or has started and met a "slow down"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,8 @@ class FeedbackHeard:
     """The other side has said "slow down", as a limit's ``feedback`` describes it."""
 
     limit: str
-    action: Literal["pause", "slow"]
+    action: str
+    """``pause`` or ``slow``."""
 
 
 Event = (

@@ -58,7 +58,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         dials.take_over(self.pacer)
 
     def start(self, consumer: Any) -> None:
-        """Give the broker what the last connection has left, learn what it can do, and count the workers if need be."""
+        """Give the broker what the last connection has left, learn what it can do, and count the workers."""
         if consumer.connection.transport.driver_type == "redis":
             from limitkit.reconnect import Unacked  # noqa: PLC0415 (of use with this broker alone)
 
@@ -66,7 +66,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self.unacked.connected()
         if self.pacer is not None:
             self.pacer.connected()
-        if self._live is not None and self._live.store is not None and "divide" in self._live.on_errors:
+        if self._live is not None and self._live.store is not None:
             self._live.headcount.start(self._live.store, consumer.controller, consumer.timer)
         if self._upkeep is not None:
             self._upkeep.start(consumer, self.pacer)

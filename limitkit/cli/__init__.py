@@ -27,6 +27,7 @@ COMMANDS = {
     "drift": "limitkit.cli.drift",
     "promote": "limitkit.cli.promote",
     "why": "limitkit.cli.why",
+    "exporter": "limitkit.cli.exporter",
 }
 """Each command and its module, which holds it as ``command``; imported when the command is asked for."""
 

@@ -22,20 +22,26 @@ if TYPE_CHECKING:
     from limitkit.demo.run import Run
 
 _HEADINGS = ("limit", "declared", "achieved", "worst window", "lost")
+_PORT = 8085
+_METRICS = "9545-9554"
+"""Ports from which the demo's workers take one each for their metrics."""
 _BAR = 10
 _PICTURES = 8
 """Pictures a second."""
 
 
 @click.command("demo")
+@click.option("--serve", is_flag=True, help="Go on until Ctrl-C, with live curves on a page and the workers' metrics.")
+@click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="Of the page.")
 @common
 @click.pass_context
-def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
+def command(ctx: click.Context, *, serve: bool, port: int, app: str | None, config: str | None) -> None:
     """Show what limits do: two real workers on a Redis of their own, declared against achieved.
 
     It takes half a minute, needs no server and no config, and leaves nothing behind.
 
-    Exit status: 0 each limit was kept and nothing was lost, 1 otherwise, 2 there is no redis-server.
+    Exit status: 0 each limit was kept and nothing was lost, 1 otherwise, 2 there is no redis-server, or the page's port
+    is taken.
     """
     if app or config:
         say("limitkit: the demo has an app and a config of its own; yours are left alone", err=True)
@@ -44,9 +50,13 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     try:
         with started() as run:
             say(f"Starting Redis and {WORKERS} Celery workers of {PROCESSES} processes each ...", err=True)
+            run.metrics_ports = _METRICS if serve else ""
             run.start_workers()
             say(f"Ready. Sending {run.tasks:,} tasks, mixed in one queue.", err=True)
-            _follow(run)
+            if serve:
+                _serve(run, port)
+            else:
+                _follow(run)
             run.stop()
     except NoServerError as error:
         raise Unusable(str(error)) from None
@@ -72,6 +82,25 @@ def _follow(run: Run) -> None:
         for number, _ in enumerate(run.watch()):
             if number % (10 // _PICTURES + 1) == 0:
                 live.update(_picture(tallies), refresh=True)
+
+
+def _serve(run: Run, port: int) -> None:
+    """Show the page until Ctrl-C."""
+    from limitkit.demo.picture import Picture  # noqa: PLC0415
+    from limitkit.demo.serve import HOST, served  # noqa: PLC0415
+
+    picture = Picture(run)
+    run.on_start = picture.add
+    try:
+        with served(port, picture.data) as found:
+            say(f"Look at http://{HOST}:{found}/ and, for Prometheus, at the ports {_METRICS} of {HOST}.", err=True)
+            say("Ctrl-C ends it.", err=True)
+            for _ in run.keep_on():
+                pass
+    except KeyboardInterrupt:
+        say("", err=True)
+    except OSError as error:
+        raise Unusable(f"the port {port} of {HOST} can't be had ({error.strerror}); name another: --port") from None
 
 
 def _picture(tallies: Iterable[Tally]) -> Table:

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config import load
+from limitkit.config import PORT_VARIABLE, load
 from limitkit.demo import app as demo
 from limitkit.demo.figures import Start, Tally
 from limitkit.embedded import EmbeddedRedis, end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 WORKERS: Final = 2
@@ -35,6 +35,8 @@ MESSAGES: Final = {
 """For each task: how many messages, its argument, and how many different arguments there are."""
 LONGEST: Final = 26.0
 """Seconds from the workers' being ready until whatever has not started counts as lost."""
+WAVE: Final = 24.0
+"""Seconds from one sending of all messages to the next, where they are sent again and again."""
 _READY_WITHIN: Final = 60.0
 _STOP_WITHIN: Final = 3.0
 _LOOK_EVERY: Final = 0.1
@@ -52,6 +54,10 @@ class Run:
         self.url = url
         self.tallies: dict[str, Tally] = {}
         self._of_task: dict[str, Tally] = {}
+        self.on_start: Callable[[Tally, Start], None] = lambda *_: None
+        """Is told of each start, with the tally that it counts for."""
+        self.metrics_ports = ""
+        """On which ports the workers show their metrics; a range, or nothing."""
         self._folder = folder
         self._starts = folder / "starts"
         self._starts.touch()
@@ -71,9 +77,16 @@ class Run:
         """How many tasks it sends in all."""
         return sum(count for count, *_ in MESSAGES.values())
 
+    def buckets(self, tally: Tally) -> int:
+        """Return how many buckets a limit has here, each of which allows its rate."""
+        users = MESSAGES["shop.user_api_request"][2]
+        return {"static": WORKERS, "per_user": users}.get(tally.limit.strategy, 1) if tally.limit else 0
+
     def start_workers(self) -> None:
         """Start the workers; returns when all are ready. Raises WorkersFailedError."""
         variables = {demo.REDIS_VARIABLE: self.url, demo.STARTS_VARIABLE: str(self._starts)}
+        if self.metrics_ports:
+            variables[PORT_VARIABLE] = self.metrics_ports
         for number in range(1, WORKERS + 1):
             command = [sys.executable, "-m", "celery", "-A", "limitkit.demo.app", "worker"]
             command += ["-n", f"worker{number}@demo", "-c", str(PROCESSES), "-l", "WARNING"]
@@ -102,6 +115,27 @@ class Run:
         Raises WorkersFailedError when a worker ends meanwhile.
         """
         deadline = time.monotonic() + LONGEST
+        yield from self._send()
+        while any(tally.waiting for tally in self.tallies.values()) and time.monotonic() < deadline:
+            time.sleep(_LOOK_EVERY)
+            self._look()
+            yield
+
+    def keep_on(self) -> Iterator[None]:
+        """Send the same tasks again and again, and follow their starts, a tenth of a second at a time, for ever.
+
+        Raises WorkersFailedError when a worker ends meanwhile.
+        """
+        while True:
+            again = time.monotonic() + WAVE
+            yield from self._send()
+            while time.monotonic() < again:
+                time.sleep(_LOOK_EVERY)
+                self._look()
+                yield
+            self._unsent = _interleaved()
+
+    def _send(self) -> Iterator[None]:
         with demo.sender(self.url) as sender, sender.producer_pool.acquire(block=True) as producer:
             while self._unsent:
                 for task, argument in self._unsent[-_SEND_AT_ONCE:]:
@@ -110,10 +144,6 @@ class Run:
                 del self._unsent[-_SEND_AT_ONCE:]
                 self._look()
                 yield
-        while any(tally.waiting for tally in self.tallies.values()) and time.monotonic() < deadline:
-            time.sleep(_LOOK_EVERY)
-            self._look()
-            yield
 
     def stop(self) -> None:
         """Stop the workers, and read the last of their starts."""
@@ -133,7 +163,9 @@ class Run:
             if name == demo.READY:
                 self._ready += 1
             else:
-                self._of_task[name].add(Start(float(at), name, number, worker, partition))
+                start = Start(float(at), name, number, worker, partition)
+                self._of_task[name].add(start)
+                self.on_start(self._of_task[name], start)
         if any(worker.poll() is not None for worker in self._workers):
             raise WorkersFailedError(f"a worker ended before its time\n{self._last_words()}")
 

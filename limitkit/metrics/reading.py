@@ -55,8 +55,10 @@ class Reading:
             yield numbers.metric(family, tasks)
         yield numbers.metric(f.OUTCOMES, [(name, word) for name, rule in rules for word in _outcomes(rule)])
         yield numbers.metric(f.STARTS, limits)
-        for family in (f.WAITS, f.SHADOW_WAITS, f.FEEDBACK):
+        for family in (f.WAITS, f.SHADOW_WAITS):
             yield numbers.metric(family)
+        heeding = [(name, each.limit.feedback.action) for name, each in standing.items() if each.limit.feedback]
+        yield numbers.metric(f.FEEDBACK, heeding)
         for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
             yield numbers.metric(family, [()])
         yield from self._limits(standing)

@@ -34,6 +34,8 @@ class Store(Protocol):
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have noted themselves under a key lately, with this one.
 
+        With an empty name nobody is noted.
+
         Raises StoreError when the store can't be asked.
         """
 

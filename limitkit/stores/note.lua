@@ -2,7 +2,7 @@
 --
 -- KEYS   a sorted set: name -> when it was last there, in microseconds
 -- ARGV   1  now in microseconds, or '' for the server's clock
---        2  the name
+--        2  the name; empty to count only
 -- Returns how many there are.
 
 local LATELY = 15000000
@@ -11,7 +11,9 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
-redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[2])
+if ARGV[2] ~= '' then
+  redis.call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[2])
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now - LATELY))
 redis.call('PEXPIRE', KEYS[1], LATELY / 1000)
 return redis.call('ZCARD', KEYS[1])

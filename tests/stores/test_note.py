@@ -51,10 +51,12 @@ def test_who_has_not_been_there_for_a_quarter_of_a_minute_does_not_count(server,
         for at, name in [(0, "a"), (0.1, "a"), (5, "b"), (15.1, "b"), (15.2, "b"), (15.3, "a")]
     ]
     assert counts == [1, 1, 2, 2, 1, 2]
+    assert store.note("x:workers", "", now_us=now + round(15.4 * SECOND)) == 2, "who only counts is not counted"
+    assert store.note("x:workers", "", now_us=now + round(30.25 * SECOND)) == 1
     assert store.note("y:workers", "a", now_us=now) == 1
     with closing(redis.Redis.from_url(server.url)) as admin:
         assert 0 < admin.pttl("x:workers") <= 15_000
-        assert admin.zscore("x:workers", "b") == now + 15.2 * SECOND
+        assert admin.zrange("x:workers", 0, -1, withscores=True) == [(b"a", now + 15.3 * SECOND)]
         store.note("x:workers", "c")
         seconds, _ = admin.time()
         assert abs(admin.zscore("x:workers", "c") / SECOND - seconds) < 5

@@ -15,7 +15,8 @@ from celery import signals as celerys
 from limitkit import metrics, signals
 from support.shop import app, simple
 
-for name in ("late.one", "dropped", "failed"):
+many = [f"many.{number}" for number in range(int(os.environ.get("MANY_TASKS", "0")))]
+for name in ("late.one", "dropped", "failed", *many):
     simple(name)
 
 told = os.open(os.environ["SIGNAL_LOG"], os.O_APPEND | os.O_CREAT | os.O_WRONLY) if "SIGNAL_LOG" in os.environ else None

@@ -1,0 +1,62 @@
+"""``limitkit exporter``: how limits stand in all workers together, for Prometheus."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from limitkit.cli.inuse import config_in_use
+from limitkit.cli.options import Unusable, app_given, common
+from limitkit.cli.output import say
+
+_PORT = 9544
+_EVERY = 15.0
+
+
+@click.command("exporter")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 is everywhere.")
+@click.option("--port", type=click.IntRange(1, 65535), default=_PORT, show_default=True, help="Where to listen.")
+@click.option(
+    "--interval",
+    type=click.FloatRange(1.0, 3600.0),
+    default=_EVERY,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often to ask the store and the broker, however often it is scraped.",
+)
+@click.option("--once", is_flag=True, help="Ask once, and print the metrics.")
+@common
+@click.pass_context
+def command(
+    ctx: click.Context, *, host: str, port: int, interval: float, once: bool, app: str | None, config: str | None
+) -> None:
+    """Show to Prometheus how the limits stand: what is parked, tokens, rates in force, live workers.
+
+    One process is enough for all workers of an app. What each worker does, it shows by itself: see [metrics].
+
+    Exit status: 0 fine, 1 with --once something can't be asked, 2 there is no app, or the port is taken.
+    """
+    found = app_given(ctx, app)
+    if found is None:
+        raise Unusable("whose limits? name the app: limitkit exporter --app APP, or celery -A APP limitkit exporter")
+    rules = config_in_use(ctx, found, config).rules
+    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
+
+    from limitkit.metrics.cluster import Cluster  # noqa: PLC0415
+    from limitkit.metrics.serving import serve  # noqa: PLC0415
+    from limitkit.storechoice import open_store  # noqa: PLC0415
+
+    cluster = Cluster(found, rules, open_store(found, rules.store))
+    registry = CollectorRegistry()
+    registry.register(cluster)
+    fine = cluster.look()
+    if once:
+        say(generate_latest(registry).decode().rstrip("\n"))
+        ctx.exit(0 if fine else 1)
+    if serve(host, [port], registry) is None:
+        raise Unusable(f"the port {port} of {host} is taken; name another: --port")
+    say(f"The metrics of all workers are shown on http://{host}:{port}/metrics.", err=True)
+    while True:
+        time.sleep(interval)
+        cluster.look()

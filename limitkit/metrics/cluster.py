@@ -1,0 +1,159 @@
+"""How limits stand in all workers together: what the store and the waiting room of a Redis broker say."""
+
+from __future__ import annotations
+
+import logging
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.bucket import MICROSECONDS
+from limitkit.decision import Bucket, Take
+from limitkit.errors import StoreError
+from limitkit.fleet import UnreachableError
+from limitkit.inforce import InForce
+from limitkit.metrics import families as f
+from limitkit.metrics.numbers import made
+from limitkit.partition import bucket_key
+from limitkit.stores.board import Board
+from limitkit.waiting import kinds
+from limitkit.waiting.owners import Owners
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from prometheus_client import Metric
+
+    from limitkit.declared import Limit
+    from limitkit.rules import Rules
+    from limitkit.stores import Store
+    from limitkit.waiting.census import Pile
+
+logger = logging.getLogger("limitkit")
+
+_AT_ONCE: Final = 100
+"""Buckets that are looked at in one call, which bounds the time that Redis needs for it."""
+_MOST_PILES: Final = 20_000
+"""Buckets with parked tasks that are counted: more would keep the broker busy for over a second, all in all."""
+_OTHERS: Final = "(not in the file)"
+"""What stands for limits that the file does not declare, e.g. of another app on the same broker."""
+Numbers = dict[tuple[str, ...], float]
+
+
+class Cluster:
+    """Asks the store and the broker of an app, and keeps what they said until it asks again."""
+
+    def __init__(self, app: Any, rules: Rules, store: Store | None) -> None:
+        self._app = app
+        self._rules = rules
+        self._store = store
+        self._in_force = InForce()
+        self._limits = _limits(rules, app.tasks)
+        self._known: list[Metric] = []
+        self._complained = ""
+
+    def collect(self) -> Iterable[Metric]:
+        """Tell what was heard last."""
+        return self._known
+
+    def describe(self) -> Iterable[Metric]:
+        """Name nothing in advance."""
+        return ()
+
+    def look(self) -> bool:
+        """Ask once; says whether all could be asked. Never raises for what can't be reached."""
+        up: Numbers = {}
+        known: list[Metric] = []
+        for source, ask, wanted in (
+            ("store", self._ask_store, self._store is not None),
+            ("broker", self._ask_broker, kinds.kind_of(self._app) == kinds.REDIS),
+        ):
+            if wanted:
+                up[source,] = float(self._asked(source, ask, known))
+        declared: Numbers = {(name,): float(limit.rate.per_second) for name, (limit, _) in self._limits.items()}
+        known += [made(f.CLUSTER_DECLARED, declared), made(f.CLUSTER_UP, up), made(f.CLUSTER_TIME, {(): time.time()})]
+        self._known = known
+        return all(up.values())
+
+    def _asked(self, source: str, ask: Callable[[], Iterator[Metric]], known: list[Metric]) -> bool:
+        try:
+            known += list(ask())
+        except (StoreError, UnreachableError) as error:
+            if self._complained != str(error):
+                self._complained = str(error)
+                logger.warning("The %s can't be asked (%s); its metrics are left out until it answers.", source, error)
+            return False
+        return True
+
+    # -- the store ------------------------------------------------------------------------------------------------
+
+    def _ask_store(self) -> Iterator[Metric]:
+        assert self._store is not None  # noqa: S101 (it is asked only if there is one)
+        prefix = self._rules.store.prefix
+        look = Board(self._store, prefix).look()
+        self._in_force.use(look.overrides or (), look.now)
+        terms = {name: self._in_force.terms(limit, pattern) for name, (limit, pattern) in self._limits.items()}
+        yield made(
+            f.CLUSTER_RATE, {(name,): MICROSECONDS / of.interval_us if of.burst else 0.0 for name, of in terms.items()}
+        )
+        yield made(f.CLUSTER_BURST, {(name,): float(of.burst) for name, of in terms.items()})
+        yield made(f.CLUSTER_OVERRIDE_ENDS, self._ends())
+        yield made(f.CLUSTER_WORKERS, {(): float(self._store.note(f"{prefix}:workers", ""))})
+        yield made(f.CLUSTER_TOKENS, dict(self._tokens(self._store, prefix)))
+
+    def _ends(self) -> Numbers:
+        ends: Numbers = {}
+        for name, (limit, pattern) in self._limits.items():
+            found = [self._in_force.override(kind, limit, pattern) for kind in ("rate", "pause")]
+            until = [each.until for each in found if each is not None and each.until is not None]
+            if until:
+                ends[name,] = min(until)
+        return ends
+
+    def _tokens(self, store: Store, prefix: str) -> Iterator[tuple[tuple[str, ...], float]]:
+        """Peek: as a bucket of 1, each says in how many seconds it is full, however deep it is."""
+        shared = [pair for pair in self._limits.values() if pair[0].strategy == "token_bucket"]
+        for first in range(0, len(shared), _AT_ONCE):
+            takes, depths = [], []
+            for limit, pattern in shared[first : first + _AT_ONCE]:
+                of = self._in_force.terms(limit, pattern)
+                interval_us, burst = (of.interval_us, of.burst) if of.burst else (limit.rate.interval_us, limit.burst)
+                interval = interval_us / MICROSECONDS
+                takes.append(
+                    Take((Bucket(bucket_key(prefix, limit, None), interval_us, 1),), 0, horizon=burst * interval)
+                )
+                depths.append((limit.name, burst, interval))
+            for (name, burst, interval), decision in zip(depths, store.take(takes), strict=True):
+                yield (name,), burst - decision.waits[0] / interval
+
+    # -- the broker -----------------------------------------------------------------------------------------------
+
+    def _ask_broker(self) -> Iterator[Metric]:
+        from limitkit.waiting.census import Census, broker  # noqa: PLC0415 (imports redis)
+
+        owners = Owners(self._rules, list(self._app.tasks))
+        with broker(self._app) as channel:
+            piles: list[Pile] = list(islice(Census(channel, self._rules.store.prefix).piles(), _MOST_PILES))
+        now = time.time()
+        parked: Numbers = {(name,): 0.0 for name in self._limits}
+        drained = dict(parked)
+        oldest: Numbers = {}
+        for each in owners.sums(piles):
+            name = (each.owner.name if each.owner.limit is not None else _OTHERS,)
+            parked[name] = parked.get(name, 0.0) + each.parked
+            drained[name] = max(drained.get(name, 0.0), each.seconds)
+            oldest[name] = min(oldest.get(name, now), now - each.age)
+        yield made(f.CLUSTER_PARKED, parked)
+        yield made(f.CLUSTER_DRAIN, drained)
+        yield made(f.CLUSTER_OLDEST, oldest)
+
+
+def _limits(rules: Rules, tasks: Iterable[str]) -> dict[str, tuple[Limit, str]]:
+    """Return the limits that tasks have, by name, each with the pattern of an entry by which one has it."""
+    found: dict[str, tuple[Limit, str]] = {}
+    for task in tasks:
+        rule = rules.for_task(task)
+        for limit in rule.limits if rule is not None else ():
+            if limit.mode != "off":
+                found.setdefault(limit.name, (limit, rule.pattern if rule is not None else ""))
+    return found

@@ -1,0 +1,113 @@
+"""``limitkit demo --serve``: the page as a browser shows it, and metrics of the demo's workers."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+from support.scrape import scrape_until
+from support.workers import wait_until
+from test_demo import COMMAND
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@pytest.fixture(scope="module")
+def demo():
+    process = subprocess.Popen([*COMMAND, "--serve", "--port", "0"], stderr=subprocess.PIPE, text=True)
+    lines = []
+    try:
+        for line in process.stderr:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        process.url = re.search(r"http://\S+/", "".join(lines))[0]
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        process.stderr.close()
+        assert process.wait(30) == 0, "Ctrl-C is how it ends"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        assert not os.environ.get("CI"), "chromium is missing"
+        pytest.skip("chromium is missing")
+    profile = tmp_path_factory.mktemp("profile")
+
+    def look(url, *options):
+        command = [found, *OPTIONS, f"--user-data-dir={profile}", "--virtual-time-budget=6000", *options, url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return look
+
+
+def data(demo):
+    with urllib.request.urlopen(f"{demo.url}data.json", timeout=10) as answer:
+        return json.load(answer)
+
+
+def test_the_page_draws_each_limit(demo, browser):
+    drawn = wait_until(lambda: (seen := data(demo))["running"] > 6 and seen, 40)
+    page = browser(demo.url, "--dump-dom")
+    names = re.findall(r'data-limit="(\w+)"', page)
+    assert names == [limit["name"] for limit in drawn["limits"]]
+    assert len(names) == 6
+    curves = re.findall(r'class="curve" d="M([^"]+)"', page)
+    assert len(curves) == 6
+    for curve in curves:
+        heights = {point.split(",")[1] for point in curve.split("L")}
+        assert len(curve.split("L")) == drawn["seconds"]
+        assert len(heights) > 1, "nothing started"
+        assert "NaN" not in curve
+    assert page.count("/s allowed") == 5
+    assert "25/s, burst 20 in all workers together" in page
+    assert "no limit: flows past the others" in page
+    assert re.search(r'id="error"></span>', page), "a script failed"
+    assert "tasks started, none twice" in page
+
+
+def test_what_it_draws_is_what_happens(demo):
+    limits = {limit["name"]: limit for limit in data(demo)["limits"]}
+    assert limits["stripe_api"]["allowed"] == 25
+    assert limits["call_external_api"]["allowed"] == 12
+    assert limits["user_api_request"]["allowed"] == 40
+    assert limits["update_search_index"]["allowed"] is None
+    for limit in limits.values():
+        assert sum(limit["starts"]) <= limit["sent"] - limit["waiting"]
+        assert limit["kept"] is not False
+    assert sum(limits["stripe_api"]["starts"]) > 25
+
+
+def test_its_workers_show_metrics(demo):
+    for port in (9545, 9546):
+        scrape_until(port, lambda seen: seen["starts_total", "stripe_api"] > 0)
+
+
+def test_a_port_that_is_taken(demo):
+    port = demo.url.rstrip("/").rpartition(":")[2]
+    second = subprocess.run(
+        [*COMMAND, "--serve", "--port", port], capture_output=True, text=True, check=False, timeout=90
+    )
+    assert second.returncode == 2
+    assert f"the port {port} of 127.0.0.1 can't be had" in second.stderr

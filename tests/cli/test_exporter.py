@@ -1,0 +1,128 @@
+"""What the exporter says of all workers together, from a real Redis that is store and broker."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing, suppress
+
+import pytest
+import redis
+from support.parked import PREFIX, age, filling
+from support.scrape import Scrape, scrape, scrape_until
+from support.servers import RedisServer, free_port
+from test_waiting import APP, HERE, PUSH, STRIPE, USER, here  # noqa: F401 (a fixture)
+
+from limitkit.decision import Bucket, Take
+from limitkit.metrics import families
+from limitkit.override import Override, Target
+from limitkit.partition import bucket_key
+from limitkit.stores.board import Board
+from limitkit.stores.redis import RedisStore
+from limitkit.units import parse_rate
+
+STRIPE_BUCKET = Bucket(bucket_key(PREFIX, STRIPE, None), STRIPE.rate.interval_us, STRIPE.burst)
+
+
+@pytest.fixture
+def server(tmp_path):
+    with RedisServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def store(server):
+    with closing(RedisStore(server.url, 5.0)) as store:
+        yield store
+
+
+def once(here, url):  # noqa: F811
+    done = here(["exporter", "--once", *APP], url)
+    return Scrape(done.stdout.decode()), done
+
+
+def test_nothing_waits_and_all_is_full(server, here):  # noqa: F811
+    seen, done = once(here, server.url)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert seen["cluster_tokens", "stripe_api"] == seen["cluster_burst", "stripe_api"] == 100
+    assert seen["cluster_rate", "stripe_api"] == seen["cluster_declared_rate", "stripe_api"] == 25
+    for limit in ("stripe_api", "shop.user_api_request", "push.send"):
+        assert seen["cluster_parked", limit] == seen["cluster_drain_seconds", limit] == 0
+    assert seen["cluster_workers",] == 0
+    assert seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 1
+    assert time.time() - 60 < seen["cluster_asked_timestamp_seconds",] <= time.time()
+    assert not [each.shown for each in families.EXPORTER if f"# TYPE {each.shown} {each.kind}\n" not in seen.text]
+
+
+def test_what_is_parked_taken_and_set(server, store, here):  # noqa: F811
+    with filling(server.url, ("celery", "mail")) as filler:
+        filler.park(STRIPE, "shop.charge_customer", ["ann"], count=50)
+        filler.park(USER, "shop.user_api_request", [1], value=1, count=2)
+        filler.park(USER, "shop.user_api_request", [2], value=2, count=5)
+        filler.park(PUSH, "push.send", [1], queue="mail", count=4)
+    age(server.url, 600)
+    store.take([Take((STRIPE_BUCKET,), 90, 90)])
+    for name in ("a", "b"):
+        store.note(f"{PREFIX}:workers", name)
+    board = Board(store, PREFIX)
+    slower = Override(target=Target("limits", "stripe_api"), kind="rate", rate=parse_rate("1/s"), burst=200, by="eve")
+    board.post([(slower, 3600.0), (Override(target=Target("tasks", "push.*"), kind="pause"), None)])
+    seen, _ = once(here, server.url)
+    assert seen["cluster_parked", "stripe_api"] == 50
+    assert seen["cluster_parked", "shop.user_api_request"] == 7
+    assert seen["cluster_parked", "push.send"] == 4
+    assert seen["cluster_drain_seconds", "stripe_api"] == pytest.approx(2)
+    assert seen["cluster_drain_seconds", "shop.user_api_request"] == pytest.approx(60)
+    assert seen["cluster_oldest_parked_timestamp_seconds", "stripe_api"] == pytest.approx(time.time() - 600, abs=30)
+    assert seen["cluster_workers",] == 2
+    assert seen["cluster_rate", "stripe_api"] == 1
+    assert seen["cluster_burst", "stripe_api"] == 200
+    assert seen["cluster_rate", "push.send"] == 0
+    # 90 tokens of 40 ms each take 3.6 s to come back, which is 3.6 tokens of a second.
+    assert 196 < seen["cluster_tokens", "stripe_api"] <= 200
+    ends = seen["cluster_override_end_timestamp_seconds", "stripe_api"]
+    assert ends == pytest.approx(time.time() + 3600, abs=30)
+    with redis.Redis(port=server.port) as client:
+        assert client.zcard(f"{PREFIX}:workers") == 2, "the exporter is no worker"
+
+
+def test_a_bucket_that_is_nearly_empty(server, store, here):  # noqa: F811
+    store.take([Take((STRIPE_BUCKET,), 100, 100)])
+    assert 0 <= once(here, server.url)[0]["cluster_tokens", "stripe_api"] < 100
+
+
+def test_a_server_that_is_gone(here):  # noqa: F811
+    seen, done = once(here, f"redis://:s3cret@127.0.0.1:{free_port()}/0")
+    assert done.returncode == 1
+    assert seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 0
+    assert ("cluster_parked", "stripe_api") not in seen
+    assert seen["cluster_declared_rate", "stripe_api"] == 25
+    assert b"s3cret" not in done.stdout + done.stderr
+
+
+def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
+    port = free_port()
+    env = {**os.environ, "BROKER_URL": server.url, "PYTHONPATH": str(HERE)}
+    command = [sys.executable, "-m", "celery", *APP, "limitkit", "exporter", "--port", str(port), "--interval", "1"]
+    exporter = subprocess.Popen(command, cwd=HERE, env=env, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "are shown on" in exporter.stderr.readline()
+        assert scrape(port)["cluster_parked", "push.send"] == 0
+        with filling(server.url) as filler:
+            filler.park(PUSH, "push.send", [1], count=4)
+        seen = scrape_until(port, lambda seen: seen["cluster_parked", "push.send"] == 4)
+        checked = subprocess.run([need_promtool, "check", "metrics"], input=seen.text, text=True, check=False)
+        assert checked.returncode == 0
+        taken = subprocess.run([*command], cwd=HERE, env=env, capture_output=True, text=True, check=False, timeout=30)
+        assert taken.returncode == 2
+        assert f"the port {port} of 127.0.0.1 is taken; name another: --port" in taken.stderr
+        server.stop()
+        scrape_until(port, lambda seen: seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 0)
+        server.start()
+        scrape_until(port, lambda seen: seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 1)
+    finally:
+        exporter.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            exporter.wait(10)
+        exporter.stderr.close()
