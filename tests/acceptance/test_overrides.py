@@ -10,6 +10,8 @@ from support.scene import Scene, config, limit
 
 from limitkit import RateLimitManager
 
+pytestmark = pytest.mark.alone
+
 FOLLOWS = 4.0
 """Seconds in which workers follow, at most (bench: 1.5): they look once a second, and a busy machine may stall."""
 
