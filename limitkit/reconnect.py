@@ -117,6 +117,8 @@ class Unacked:
         qos = self._qos
         if qos is None or qos.lost:
             return
+        if not self._pool_queues:  # or Celery, as it stops the pool, takes what just began for what can start anew
+            _hear_who_accepted(self._consumer.pool)
         self._hear_of_ends()
         given = {request.message.delivery_tag for request in state.requests.values() if request._apply_result}  # noqa: SLF001
         qos._flush()  # noqa: SLF001
