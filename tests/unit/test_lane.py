@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate, cycle
 from types import SimpleNamespace
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from limitkit import bucket as sums
 from limitkit.asking import give_back
-from limitkit.decision import Bucket, Take
-from limitkit.lane import Held, Lane
+from limitkit.decision import Bucket, Feedback, Take
+from limitkit.lane import Held, Lane, follow
 from limitkit.stores.memory import MemoryStore
 
 SECOND = 1_000_000
@@ -66,6 +67,21 @@ def test_how_late_a_start_may_be(interval_us, burst, tolerance, slack):
     assert made.slack == pytest.approx(slack)
     made.use(Bucket("a", 10_000, 1))
     assert (made.tolerance, made.slack, made.rate) == pytest.approx((0.015, 0.015, 100.0))
+
+
+def test_a_lane_goes_by_the_rate_that_is_in_force():
+    api = Bucket("a", 100_000, 5, feedback=Feedback("api", ("a.B",)))
+    made = Lane(api, local=False)
+    assert (made.horizon, made.lead) < (lane().horizon, lane().lead)
+    follow((made,), (200_000,))
+    assert made.rate == pytest.approx(5.0)
+    assert made.paced == replace(api, interval_us=200_000)
+    assert (made.tolerance, made.slack) == pytest.approx((0.03, 0.33)), "it holds half as many tokens"
+    assert give_back(made).bucket.interval_us == 200_000
+    follow((made,), ())
+    assert made.rate == pytest.approx(5.0), "an answer without intervals says nothing of it"
+    made.use(api)
+    assert made.rate == pytest.approx(10.0)
 
 
 def test_only_slots_ahead_have_the_slack():

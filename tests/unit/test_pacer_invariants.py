@@ -11,6 +11,7 @@ import heapq
 import itertools
 import random
 import sys
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import ClassVar
@@ -21,7 +22,7 @@ from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
 from limitkit import handover, outage, pacer, processes, revoked, telling, ticket
-from limitkit.decision import Bucket, Take
+from limitkit.decision import Bucket, Feedback, Refusal, Take
 from limitkit.dials import Dials
 from limitkit.errors import StoreError
 from limitkit.headcount import Headcount
@@ -357,9 +358,20 @@ def some_requests(worker, limits, rnd):
     return [Request(f"r{n}", rnd.choice(tasks), rnd.choice(priorities)) for n in range(rnd.randint(5, 70))]
 
 
-def life(worker, rnd):
+def refuse(limits, other):
+    """Have some buckets give way; returns what the other side says to them, as calls of the store."""
+    told = Feedback("played", ("a.B",), other.choice(["slow", "pause"]), other.choice([0.9, 0.5]))
+    chosen = [limit for limit in limits if not limit.local and other.random() < 0.7]
+    for limit in chosen:
+        limit.bucket = replace(limit.bucket, feedback=told)
+    each = [Refusal(limit.bucket, other.uniform(0, 0.5), other.choice([None, 0.5, 3.0])) for limit in chosen * 4]
+    return [partial(MemoryStore.yield_to, refusal=refusal) for refusal in each]
+
+
+def life(worker, rnd, other=None):
     """Play a random life; returns its requests, the limits that must have been kept, and whether the store was gone."""
     limits = some_limits(rnd)
+    refusals = refuse(limits, other) if other is not None else []
     requests = some_requests(worker, limits, rnd)
     began, span, kept = worker.clock.now, rnd.choice([0.0, 0.1, 2.0, 10.0]), limits
     calls, gone = [], None
@@ -382,7 +394,9 @@ def life(worker, rnd):
         calls, kept = [*calls, worker.lose_connection], []
     for call in calls:
         worker.at(began + rnd.uniform(0, span + 3), call)
-    worker.run(began + span + 400)
+    for call in refusals:
+        worker.at(began + other.uniform(0, span + 3), partial(call, worker.store))
+    worker.run(began + span + (400 if other is None else 3000))  # what gave way comes back slowly
     return requests, kept, gone is not None
 
 
@@ -396,12 +410,13 @@ def excess(times, limit):
     return worst
 
 
+@pytest.mark.parametrize("refusing", [False, True])
 @pytest.mark.parametrize("seed", [*range(SEEDS), 224, 1554, 2312, 2555])
-def test_each_starts_once_and_nothing_is_left(make_worker, seed):
-    rnd = random.Random(seed)
+def test_each_starts_once_and_nothing_is_left(make_worker, seed, refusing):
+    rnd, other = random.Random(seed), random.Random(seed + 1) if refusing else None
     for _ in range(PER_SEED):
         worker = make_worker(size=rnd.choice([1, 1, 2, 4]), prefetch=rnd.choice([4, 16]))
-        requests, limits, gone = life(worker, rnd)
+        requests, limits, gone = life(worker, rnd, other)
         assert not worker.errors
         assert not worker.room.parked
         assert [request.handed_over for request in requests] == [0 if request.gone else 1 for request in requests]
@@ -411,6 +426,23 @@ def test_each_starts_once_and_nothing_is_left(make_worker, seed):
             times = [each.at for each in requests if each.handed_over and limit in worker.limits[each.task.name]]
             # This worker's half of a bucket is one more while the store is gone, and the store's fills up meanwhile.
             assert excess(sorted(times), limit) <= (gone and max(1, limit.bucket.burst // 2))
+
+
+@pytest.mark.parametrize(
+    "others", [[], [50_000], [200_000]], ids=["alone", "behind a faster one", "before a slower one"]
+)
+def test_a_lane_goes_by_the_rate_that_a_refusal_has_left(make_worker, others):
+    worker = make_worker()
+    limits = [bound("yielding", 100_000), *[bound("other", interval) for interval in others]]
+    api = limits[0].bucket = replace(limits[0].bucket, feedback=Feedback("played", ("a.B",), factor=0.5))
+    worker.limits["t"] = tuple(limits)
+    for n in range(40):
+        worker.send(Request(f"r{n}", SimpleNamespace(name="t", rate_limit=None)))
+    worker.run(worker.clock.now + 0.5)
+    MemoryStore.yield_to(worker.store, Refusal(api, 0.0))
+    worker.run(worker.clock.now + 0.9)
+    lane = worker.pacer._lanes.by_key[api.key]
+    assert (lane.interval_us, lane.bucket) == (200_000, api)
 
 
 def test_requests_that_have_each_others_token_in_view_go_on(make_worker):

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limitkit.config import judge
+from limitkit.decision import Feedback
 from limitkit.declared import Patience, WaitingSettings
 from limitkit.rules import _CACHED, _matches
 from limitkit.source import parse
@@ -61,6 +62,14 @@ def test_each_task_of_a_pattern_has_a_limit_of_its_own_name():
     found = rules(own("emails.*"))
     assert [found.for_task(name).limits[0].name for name in ("emails.a", "emails.b")] == ["emails.a", "emails.b"]
     assert found.for_task("emails.a").limits[0].own
+
+
+def test_feedback_is_named_after_the_task_and_its_rates_are_tokens_a_second():
+    more = 'feedback = { on = ["a.B:429"], recover = { step = "6/m", ceiling = "5/s" }, resend = false }\n'
+    (limit,) = rules(own("emails.*", more=more)).for_task("emails.receipt").limits
+    assert limit.feedback == Feedback(
+        "emails.receipt", ("a.B:429",), "slow", factor=0.9, step=0.1, floor=None, ceiling=5.0, resend=False
+    )
 
 
 def test_a_limit_says_all_that_the_file_does():

@@ -1,0 +1,234 @@
+"""Who meets a refusal tells the store and goes back to wait, or goes on as if nothing had been said."""
+
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery
+from celery.app.task import Context
+from celery.exceptions import Ignore, Reject, Retry
+
+from limitkit import events
+from limitkit.decision import Bucket, Feedback, Take
+from limitkit.errors import StoreError
+from limitkit.heeding import Heeding
+from limitkit.stores.memory import MemoryStore
+from limitkit.ticket import NONCE, Ticket
+
+
+class SlowDownError(Exception):
+    retry_after = 30
+
+
+class Counting(MemoryStore):
+    """A store that counts what it is told."""
+
+    told = 0
+
+    def yield_to(self, *args, **options):
+        self.told += 1
+        return super().yield_to(*args, **options)
+
+
+class Gone:
+    """A store that can't be asked."""
+
+    def yield_to(self, *_, **__):
+        raise StoreError("gone")
+
+
+def yielding(limit="api", key="a", **feedback):
+    return Bucket(key, 100_000, 1, feedback=Feedback(limit, (f"{__name__}.SlowDownError",), **feedback))
+
+
+class Stage:
+    """A task under limits with feedback, and what became of its message."""
+
+    def __init__(self, *buckets, store=None, sends=True):
+        self.store, self.sent, self.retried, self.told = store or MemoryStore(), [], [], []
+        self.heeding = Heeding(lambda: SimpleNamespace(store=self.store), self.send_back)
+        self.sends = sends
+        self.context = Context({"id": "1"})
+        self.task = SimpleNamespace(
+            name="paid",
+            request_stack=SimpleNamespace(top=self.context),
+            retry=lambda *args, **_: self.retried.append(args),
+        )
+        self.heeding.watch_retry(self.task)
+        self.ticket = Ticket(NONCE, "1", 0.0, 0.0, buckets, (), "celery") if buckets else None
+        self.heeding.begin(self.context, self.ticket, buckets)
+
+    def send_back(self, _task, _context, shown, retry_after):
+        self.sent.append((shown, retry_after))
+        return self.sends
+
+    def run(self, code):
+        return self.heeding.attend(self.task, code, (), {})
+
+    def fail(self, error):
+        def code():
+            raise error
+
+        return self.run(code)
+
+    def wait(self, bucket):
+        return self.store.take([Take((bucket,), 0)])[0].retry_after
+
+
+@pytest.fixture
+def heard():
+    """What is told of feedback and of what is sent back."""
+    found = []
+
+    class Listener:
+        def wants(self, _kind):
+            return True
+
+        def __call__(self, event):
+            found.append(event)
+
+    listener = Listener()
+    events.listen(listener)
+    yield found
+    events.unlisten(listener)
+
+
+def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_again(heard, caplog):
+    stage = Stage(yielding())
+    caplog.set_level("INFO", "limitkit")
+    with pytest.raises(Retry, match="rate limit"):
+        stage.fail(SlowDownError())
+    assert 29 < stage.wait(yielding()) <= 30
+    ((shown, wait),) = stage.sent
+    assert shown is stage.ticket
+    assert 29 < wait <= 30
+    assert [type(event).__name__ for event in heard] == ["FeedbackHeard", "TaskSentBack"]
+    (record,) = caplog.records
+    assert record.getMessage() == "api: the other side refused; no start for 30 s, then 9/s."
+    assert record.action == "feedback"
+
+
+def test_another_error_goes_on():
+    stage = Stage(yielding())
+    for error in (ValueError("x"), Ignore(), Reject("x"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            stage.fail(error)
+    assert stage.run(lambda: 7) == 7
+    assert not stage.sent
+    assert not stage.wait(yielding())
+
+
+def test_where_it_is_not_to_be_sent_or_cannot_be_its_error_goes_on():
+    for stage in (Stage(yielding(resend=False)), Stage(yielding(), sends=False)):
+        with pytest.raises(SlowDownError):
+            stage.fail(SlowDownError())
+        assert stage.wait(yielding()) > 29
+
+
+def test_of_several_limits_all_that_mean_it_give_way():
+    first, other = yielding(), yielding("other", "b")
+    plain = Bucket("c", 100_000, 1)
+    stage = Stage(first, plain, other)
+    with pytest.raises(Retry):
+        stage.fail(SlowDownError())
+    assert [stage.wait(each) > 29 for each in (first, plain, other)] == [True, False, True]
+    stage = Stage(first, yielding("other", "b", resend=False))
+    with pytest.raises(SlowDownError):
+        stage.fail(SlowDownError())
+
+
+def test_without_the_store_the_message_waits_by_itself(caplog):
+    stage = Stage(yielding(), store=Gone())
+    with pytest.raises(Retry):
+        stage.fail(SlowDownError())
+    assert stage.sent == [(None, 30.0)]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    again = Stage(yielding(), store=Gone())
+    error = SlowDownError()
+    error.retry_after = None
+    with pytest.raises(Retry):
+        again.fail(error)
+    assert again.sent == [(None, 1.0)], "or it would meet it again and again"
+
+
+def test_a_retry_that_is_about_to_be_spent_is_not(heard):
+    stage = Stage(yielding())
+    with pytest.raises(Retry, match="rate limit"):
+        stage.task.retry(exc=SlowDownError(), countdown=5)
+    assert len(stage.sent) == 1
+    assert not stage.retried
+
+
+def test_what_is_being_handled_counts_where_retry_is_given_nothing():
+    stage = Stage(yielding())
+
+    def failing():
+        yield from ()
+        raise SlowDownError
+
+    def code():
+        try:
+            next(failing())
+        except SlowDownError:
+            return stage.task.retry(throw=False)
+
+    assert isinstance(stage.run(code), Retry)
+    assert not stage.retried
+
+
+def test_a_retry_for_another_reason_or_with_other_arguments_is_celerys():
+    stage = Stage(yielding())
+    stage.task.retry(exc=ValueError())
+    stage.task.retry((1,), {}, exc=SlowDownError())
+    assert [given[:2] for given in stage.retried] == [(None, None), ((1,), {})]
+    assert stage.wait(yielding()) > 29, "the limit gives way all the same"
+    assert not stage.sent
+
+
+def test_one_that_carries_a_retry_was_sent_already():
+    stage = Stage(yielding())
+    with pytest.raises(Retry) as caught:
+        stage.fail(Retry(exc=SlowDownError()))
+    assert isinstance(caught.value.exc, SlowDownError)
+    assert not stage.sent
+    assert stage.wait(yielding()) > 29
+
+
+def test_a_start_is_heard_of_once():
+    stage = Stage(yielding(resend=False), store=Counting())
+    for _ in range(2):
+        with pytest.raises(SlowDownError):
+            stage.fail(SlowDownError())
+    assert stage.store.told == 1
+
+
+def test_a_task_without_feedback_is_left_alone():
+    stage = Stage()
+    with pytest.raises(SlowDownError):
+        stage.fail(SlowDownError())
+    stage.task.retry(exc=SlowDownError())
+    assert len(stage.retried) == 1
+    stage.context._limitkit_attempt = {"forged": "by a message's headers"}
+    with pytest.raises(SlowDownError):
+        stage.fail(SlowDownError())
+
+
+def test_a_ticket_carries_all_that_a_pool_process_needs():
+    shown = Stage(yielding(factor=0.5)).ticket
+    assert pickle.loads(pickle.dumps(shown)) == shown
+
+
+def test_a_task_keeps_its_retry_in_other_ways():
+    app = Celery("x", broker="memory://", set_as_current=False)
+
+    @app.task(name="paid")
+    def paid():
+        """Do nothing."""
+
+    task = app.tasks["paid"]
+    Heeding(lambda: None, lambda *_: True).watch_retry(task)
+    assert task.retry.__doc__ == type(task).retry.__doc__
+    with pytest.raises(ValueError, match="called directly"):
+        task.retry(exc=ValueError("called directly"))
