@@ -118,4 +118,4 @@ class Watching:
         if not metrics.registered():
             registry.register(metrics.COLLECTOR)
         if self._settings.ports:
-            self._server = serve(self._settings.host, self._settings.ports, registry)
+            self._server = serve(self._settings.host, self._settings.ports, registry, metrics.COLLECTOR)

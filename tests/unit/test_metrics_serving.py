@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from limitkit.metrics import Collector, families
+from limitkit.metrics.numbers import made
 from limitkit.metrics.serving import serve
 
 
@@ -20,10 +22,12 @@ def registry():
 
 @pytest.fixture
 def show(registry):
-    servers = []
+    servers, own = [], Collector()
+    own.source = lambda: [made(families.DEGRADED, {(): 1.0})]
+    registry.register(own)
 
     def show(host, ports):
-        server = serve(host, ports, registry)
+        server = serve(host, ports, registry, own)
         if server is not None:
             servers.append(server)
         return server
@@ -45,7 +49,9 @@ def test_the_first_that_is_free(show):
         server = show("127.0.0.1", range(port, min(port + 20, 65536)))
         assert server.server_port > port
         with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as answer:
-            assert b"seen_total 1.0" in answer.read()
+            text = answer.read().decode()
+        assert "seen_total 1.0" in text
+        assert text.count("celery_rate_limit_degraded 1.0") == 1
         with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics?name[]=other") as answer:
             assert answer.read() == b""
 
