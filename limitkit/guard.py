@@ -104,8 +104,9 @@ class Guard:
         came_back(vars(context))  # where no pacer has seen to it
         shown = ticket.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
-            tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             self._heeding.begin(context, shown, shown.buckets)
+            if shown.at is not None:
+                tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)

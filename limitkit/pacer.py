@@ -125,15 +125,23 @@ class Pacer:
         self._through(request)
 
     def _hold(
-        self, request: Any, limits: tuple[BoundLimit, ...], order: tuple[int, int], since: float, *, new: bool = True
+        self,
+        request: Any,
+        limits: tuple[BoundLimit, ...],
+        order: tuple[int, int],
+        since: float,
+        *,
+        before: Held | None = None,
     ) -> Held:
+        """Hold a request; ``before`` is what it was held as before its limits changed."""
         buckets = self._dials.buckets(request.task, limits, request.args, request.kwargs)
         held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
+        held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()
         if self._impatience.watch(held, self._parking.ahead(held, now), now):
             return held
-        if new:
+        if before is None:
             elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
             if elsewhere is not None:
                 self._telling.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
@@ -320,7 +328,7 @@ class Pacer:
         for held in changed:
             limits = self._live.limits(held.request.task)
             if limits:
-                self._hold(held.request, limits, held.order, held.since, new=False)
+                self._hold(held.request, limits, held.order, held.since, before=held)
             else:
                 state.task_reserved(held.request)
                 self._pass(held.request)

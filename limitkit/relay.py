@@ -74,6 +74,12 @@ class Relay:
             self._timer.cancel()
             self._timer = None
 
+    def close(self) -> None:
+        """Let go of the pipe."""
+        self.stop()
+        os.close(self._out)
+        os.close(self._in)
+
     def deliver(self) -> None:
         """Tell the listeners here what has come."""
         with contextlib.suppress(OSError):  # there is no more

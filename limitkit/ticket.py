@@ -34,8 +34,8 @@ class Ticket:
     """The queue that the message came from."""
     refused: float | None = None
     """The request is to fail, since its limits would admit it only in so many seconds."""
-    at: float = 0.0
-    """The moment for which its tokens were taken."""
+    at: float | None = None
+    """The moment for which its tokens were taken; None when it needs none."""
     failed_open: bool = False
     """Whether a shared limit was not asked, since the store can't be."""
     throttled: bool = False

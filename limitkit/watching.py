@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from celery.worker import state
 
@@ -16,7 +16,7 @@ from limitkit.signals import Signals
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
-    from limitkit.events import Event
+    from limitkit.events import Event, Listener
     from limitkit.live import Live
     from limitkit.metrics.reading import Reading
     from limitkit.pacer import Pacer
@@ -46,19 +46,25 @@ class WorkerEvents:
 
 
 class Watching:
-    """All listeners of one worker."""
+    """All listeners of one worker. A process has one: another takes its place."""
+
+    _last: ClassVar[Watching | None] = None
 
     def __init__(self, app: Any, live: Live, upkeep: Upkeep) -> None:
+        if Watching._last is not None:
+            Watching._last.close()
+        Watching._last = self
         self._relay = Relay()
         self._events = WorkerEvents()
         self._settings = live.rules.metrics
         self._reading: Reading | None = None
         self._server: WSGIServer | None = None
         self._served = False
-        events.carry_by(self._relay)
-        events.listen(Signals())
-        events.listen(self._events)
+        self._listeners: list[Listener] = [Signals(), self._events]
         self._count(app, live, upkeep)
+        events.carry_by(self._relay)
+        for listener in self._listeners:
+            events.listen(listener)
 
     def _count(self, app: Any, live: Live, upkeep: Upkeep) -> None:
         from limitkit import metrics  # noqa: PLC0415 (of use where metrics are wanted alone)
@@ -72,7 +78,7 @@ class Watching:
         numbers = Numbers()
         counting = Counting(numbers, live, app.tasks)
         reading = self._reading = Reading(live, app.tasks, upkeep, counting)
-        events.listen(counting)
+        self._listeners.append(counting)
         metrics.COLLECTOR.source = lambda: reading.metrics(numbers)
 
     def start(self, consumer: Any, pacer: Pacer | None) -> None:
@@ -86,6 +92,16 @@ class Watching:
     def stop(self) -> None:
         """Let go of the connection's timer."""
         self._relay.stop()
+
+    def close(self) -> None:
+        """Hear and show nothing more."""
+        self.stop()
+        for listener in self._listeners:
+            events.unlisten(listener)
+        self._relay.close()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
 
     def _show(self) -> None:
         if self._served or not self._settings.wanted:
@@ -102,4 +118,4 @@ class Watching:
         if not metrics.registered():
             registry.register(metrics.COLLECTOR)
         if self._settings.ports:
-            self._server = serve(self._settings.host, self._settings.ports, registry)
+            self._server = serve(self._settings.host, self._settings.ports, registry, metrics.COLLECTOR)

@@ -41,20 +41,21 @@ def command(
     if found is None:
         raise Unusable("whose limits? name the app: limitkit exporter --app APP, or celery -A APP limitkit exporter")
     rules = config_in_use(ctx, found, config).rules
-    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415
 
+    from limitkit.metrics import Collector  # noqa: PLC0415
     from limitkit.metrics.cluster import Cluster  # noqa: PLC0415
     from limitkit.metrics.serving import serve  # noqa: PLC0415
     from limitkit.storechoice import open_store  # noqa: PLC0415
 
     cluster = Cluster(found, rules, open_store(found, rules.store))
-    registry = CollectorRegistry()
-    registry.register(cluster)
+    collector = Collector()
+    collector.source = lambda: cluster.known
     fine = cluster.look()
     if once:
-        say(generate_latest(registry).decode().rstrip("\n"))
+        say(collector.text().rstrip("\n"))
         ctx.exit(0 if fine else 1)
-    if serve(host, [port], registry) is None:
+    if serve(host, [port], CollectorRegistry(), collector) is None:
         raise Unusable(f"the port {port} of {host} is taken; name another: --port")
     say(f"The metrics of all workers are shown on http://{host}:{port}/metrics.", err=True)
     while True:

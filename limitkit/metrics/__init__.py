@@ -5,19 +5,24 @@ All of it is in the worker's main process, what happens in pool processes too, s
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client import CollectorRegistry, Metric
+
+    from limitkit.metrics.numbers import Shown
 
 
 class Collector:
     """What a registry of prometheus-client asks; it has nothing to tell where no worker has started."""
 
     def __init__(self) -> None:
-        self.source: Callable[[], Iterable[Metric]] | None = None
+        self.source: Callable[[], Iterable[Shown]] | None = None
+        self._thread = threading.local()
 
     def describe(self) -> Iterable[Metric]:
         """Name nothing in advance: a registry may be asked to register it before a worker has started."""
@@ -25,7 +30,22 @@ class Collector:
 
     def collect(self) -> Iterable[Metric]:
         """Tell all metrics as they are now."""
-        return self.source() if self.source is not None else ()
+        if self.source is None or getattr(self._thread, "left_out", False):
+            return ()
+        return [each.metric() for each in self.source()]
+
+    def text(self) -> str:
+        """Write all metrics as they are now."""
+        return "".join(each.text() for each in self.source()) if self.source is not None else ""
+
+    @contextmanager
+    def left_out(self) -> Iterator[None]:
+        """Tell a registry nothing, in this thread and for this long: it is told in another way."""
+        self._thread.left_out = True
+        try:
+            yield
+        finally:
+            self._thread.left_out = False
 
 
 COLLECTOR = Collector()

@@ -22,9 +22,8 @@ from limitkit.waiting.owners import Owners
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from prometheus_client import Metric
-
     from limitkit.declared import Limit
+    from limitkit.metrics.numbers import Shown
     from limitkit.rules import Rules
     from limitkit.stores import Store
     from limitkit.waiting.census import Pile
@@ -49,21 +48,14 @@ class Cluster:
         self._store = store
         self._in_force = InForce()
         self._limits = _limits(rules, app.tasks)
-        self._known: list[Metric] = []
+        self.known: list[Shown] = []
+        """What was heard last."""
         self._complained = ""
-
-    def collect(self) -> Iterable[Metric]:
-        """Tell what was heard last."""
-        return self._known
-
-    def describe(self) -> Iterable[Metric]:
-        """Name nothing in advance."""
-        return ()
 
     def look(self) -> bool:
         """Ask once; says whether all could be asked. Never raises for what can't be reached."""
         up: Numbers = {}
-        known: list[Metric] = []
+        known: list[Shown] = []
         for source, ask, wanted in (
             ("store", self._ask_store, self._store is not None),
             ("broker", self._ask_broker, kinds.kind_of(self._app) == kinds.REDIS),
@@ -72,10 +64,10 @@ class Cluster:
                 up[source,] = float(self._asked(source, ask, known))
         declared: Numbers = {(name,): float(limit.rate.per_second) for name, (limit, _) in self._limits.items()}
         known += [made(f.CLUSTER_DECLARED, declared), made(f.CLUSTER_UP, up), made(f.CLUSTER_TIME, {(): time.time()})]
-        self._known = known
+        self.known = known
         return all(up.values())
 
-    def _asked(self, source: str, ask: Callable[[], Iterator[Metric]], known: list[Metric]) -> bool:
+    def _asked(self, source: str, ask: Callable[[], Iterator[Shown]], known: list[Shown]) -> bool:
         try:
             known += list(ask())
         except (StoreError, UnreachableError) as error:
@@ -87,7 +79,7 @@ class Cluster:
 
     # -- the store ------------------------------------------------------------------------------------------------
 
-    def _ask_store(self) -> Iterator[Metric]:
+    def _ask_store(self) -> Iterator[Shown]:
         assert self._store is not None  # noqa: S101 (it is asked only if there is one)
         prefix = self._rules.store.prefix
         look = Board(self._store, prefix).look()
@@ -128,7 +120,7 @@ class Cluster:
 
     # -- the broker -----------------------------------------------------------------------------------------------
 
-    def _ask_broker(self) -> Iterator[Metric]:
+    def _ask_broker(self) -> Iterator[Shown]:
         from limitkit.waiting.census import Census, broker  # noqa: PLC0415 (imports redis)
 
         owners = Owners(self._rules, list(self._app.tasks))

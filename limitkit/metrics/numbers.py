@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import defaultdict
+from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Metric
 from prometheus_client.samples import Sample
@@ -17,11 +18,56 @@ if TYPE_CHECKING:
 
     from limitkit.metrics.families import Family
 
+_REMEMBERED: Final = 65_536
+"""Label values, as they are written."""
 Labels = tuple[str, ...]
 
 
+class Shown:
+    """A metric as it is now: for a registry of prometheus-client, or as text.
+
+    Such a registry writes ten thousand samples in a tenth of a second, which a worker's event loop would feel; the text
+    is written in a fifth of that.
+    """
+
+    __slots__ = ("family", "samples")
+
+    def __init__(self, family: Family, samples: list[tuple[str, Labels, float]]) -> None:
+        self.family = family
+        self.samples = samples
+        """Each with what stands behind the name, and its labels' values: of a bucket the last is its bound."""
+
+    def metric(self) -> Metric:
+        """Make of it what a registry collects."""
+        family = self.family
+        metric = Metric(family.name, family.help, family.kind)
+        names = (*family.labels, "le")
+        metric.samples = [
+            Sample(family.shown + suffix, dict(zip(names, labels, strict=False)), value)
+            for suffix, labels, value in self.samples
+        ]
+        return metric
+
+    def text(self) -> str:
+        """Write it in Prometheus' text format, version 0.0.4."""
+        name, names = self.family.shown, (*self.family.labels, "le")
+        lines = [f"# HELP {name} {self.family.help}\n# TYPE {name} {self.family.kind}\n"]
+        lines += [f"{name}{suffix}{_labelled(names, labels)} {value!r}\n" for suffix, labels, value in self.samples]
+        return "".join(lines)
+
+
+@lru_cache(_REMEMBERED)
+def _labelled(names: Labels, values: Labels) -> str:
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in zip(names, values, strict=False))
+    return f"{{{pairs}}}" if pairs else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
 class Numbers:
-    """Counters and histograms. Plainer than prometheus-client's own, so that a scrape of thousands is quick.
+    """Counters and histograms.
 
     They are counted from the event loop, or from a pool's threads, and read by the thread that a scrape comes in.
     """
@@ -53,35 +99,27 @@ class Numbers:
         with self._lock:
             return dict(self._counts[family])
 
-    def metric(self, family: Family, zeros: Iterable[Labels] = ()) -> Metric:
+    def shown(self, family: Family, zeros: Iterable[Labels] = ()) -> Shown:
         """Return a family with all that was counted, and zeros for labels that are known in advance."""
-        if family.kind == "histogram":
-            with self._lock:
-                observed = {labels: list(numbers) for labels, numbers in self._observed[family].items()}
-            for labels in zeros:
-                observed.setdefault(labels, [0.0] * (len(family.bounds) + 2))
-            metric = Metric(family.name, family.help, family.kind)
-            metric.samples = list(_buckets(family, observed))
-            return metric
-        return made(family, {**dict.fromkeys(zeros, 0.0), **self.count(family)})
+        if family.kind != "histogram":
+            return made(family, {**dict.fromkeys(zeros, 0.0), **self.count(family)})
+        with self._lock:
+            observed = {labels: list(numbers) for labels, numbers in self._observed[family].items()}
+        for labels in zeros:
+            observed.setdefault(labels, [0.0] * (len(family.bounds) + 2))
+        return Shown(family, list(_buckets(family, observed)))
 
 
-def made(family: Family, values: Mapping[Labels, float]) -> Metric:
+def made(family: Family, values: Mapping[Labels, float]) -> Shown:
     """Make a counter or a gauge of these values, by their labels."""
-    metric = Metric(family.name, family.help, family.kind)
-    names = family.labels
-    metric.samples = [
-        Sample(family.shown, dict(zip(names, labels, strict=True)), value) for labels, value in values.items()
-    ]
-    return metric
+    return Shown(family, [("", labels, value) for labels, value in values.items()])
 
 
-def _buckets(family: Family, observed: Mapping[Labels, list[float]]) -> Iterator[Sample]:
+def _buckets(family: Family, observed: Mapping[Labels, list[float]]) -> Iterator[tuple[str, Labels, float]]:
     bounds = [*map(floatToGoString, family.bounds), "+Inf"]
-    for values, numbers in observed.items():
-        labels = dict(zip(family.labels, values, strict=True))
+    for labels, numbers in observed.items():
         *counts, total = numbers
         for bound, count in zip(bounds, accumulate(counts), strict=True):
-            yield Sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
-        yield Sample(f"{family.name}_count", labels, sum(counts))
-        yield Sample(f"{family.name}_sum", labels, total)
+            yield "_bucket", (*labels, bound), count
+        yield "_count", labels, sum(counts)
+        yield "_sum", labels, total

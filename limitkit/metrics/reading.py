@@ -12,12 +12,10 @@ from limitkit.metrics.numbers import made
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from prometheus_client import Metric
-
     from limitkit.declared import Limit, TaskRule
     from limitkit.live import Live
     from limitkit.metrics.counting import Counting
-    from limitkit.metrics.numbers import Labels, Numbers
+    from limitkit.metrics.numbers import Labels, Numbers, Shown
     from limitkit.pacer import Pacer
     from limitkit.upkeep import Upkeep
 
@@ -45,22 +43,22 @@ class Reading:
         self._counting = counting
         self.pacer: Callable[[], Pacer | None] = lambda: None
 
-    def metrics(self, numbers: Numbers) -> Iterator[Metric]:
+    def metrics(self, numbers: Numbers) -> Iterator[Shown]:
         """Tell all metrics."""
         rules = [(name, rule) for name in list(self._tasks) if (rule := self._rule(name)) is not None]
         standing = self._standing(rules)
         tasks: list[Labels] = [(name,) for name, _ in rules]
         limits: list[Labels] = [(name,) for name in standing]
         for family in (f.HITS, f.RETRIES):
-            yield numbers.metric(family, tasks)
-        yield numbers.metric(f.OUTCOMES, [(name, word) for name, rule in rules for word in _outcomes(rule)])
-        yield numbers.metric(f.STARTS, limits)
+            yield numbers.shown(family, tasks)
+        yield numbers.shown(f.OUTCOMES, [(name, word) for name, rule in rules for word in _outcomes(rule)])
+        yield numbers.shown(f.STARTS, limits)
         for family in (f.WAITS, f.SHADOW_WAITS):
-            yield numbers.metric(family)
+            yield numbers.shown(family)
         heeding = [(name, each.limit.feedback.action) for name, each in standing.items() if each.limit.feedback]
-        yield numbers.metric(f.FEEDBACK, heeding)
+        yield numbers.shown(f.FEEDBACK, heeding)
         for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
-            yield numbers.metric(family, [()])
+            yield numbers.shown(family, [()])
         yield from self._limits(standing)
         yield from self._overrides(rules)
         yield made(f.DEGRADED, {(): float(self._counting.degraded)})
@@ -90,7 +88,7 @@ class Reading:
                 found[limit.name] = _Standing(limit, rate, source)
         return found
 
-    def _limits(self, standing: dict[str, _Standing]) -> Iterator[Metric]:
+    def _limits(self, standing: dict[str, _Standing]) -> Iterator[Shown]:
         pacer, now = self.pacer(), time.monotonic()
         held, parked = pacer.by_limit() if pacer is not None else ({}, {})
         used: dict[str, float] = {}
@@ -107,7 +105,7 @@ class Reading:
         yield made(f.UTILIZATION, {(name,): value for name, value in used.items()})
         yield made(f.NEAR, {(name,): value for name, value in near.items()})
 
-    def _overrides(self, rules: list[tuple[str, TaskRule]]) -> Iterator[Metric]:
+    def _overrides(self, rules: list[tuple[str, TaskRule]]) -> Iterator[Shown]:
         rates: dict[Labels, float] = {}
         ends: dict[Labels, float] = {}
         in_force = self._live.in_force

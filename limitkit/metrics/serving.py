@@ -1,4 +1,4 @@
-"""Shows a registry on a port, by prometheus-client's own server, in a thread of its own."""
+"""Shows metrics on a port, by prometheus-client's own server, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -7,54 +7,63 @@ import logging
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import generate_latest, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any
     from wsgiref.simple_server import WSGIServer
 
-    from prometheus_client import CollectorRegistry, Metric
+    from prometheus_client import CollectorRegistry
+
+    from limitkit.metrics import Collector
 
 logger = logging.getLogger("limitkit")
 
+_PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-class Whole:
-    """A registry whose metrics are all collected before the first is written, with no fork in the middle of it.
+
+class Scrapes:
+    """Answers scrapes, each of which is collected as a whole, with no fork in the middle of it.
 
     A process that is forked while a metric is being read would have that metric's lock, and nobody to release it.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, own: Collector) -> None:
         self._registry = registry
+        self._own = own
+        self._usual: Any = make_wsgi_app(registry)
         self._lock = threading.Lock()
         os.register_at_fork(
             before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._lock.release
         )
 
-    def collect(self) -> Iterable[Metric]:
-        """Collect all."""
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        """Answer: in the plain format, which is quick to write, unless more is asked for than all."""
         with self._lock:
-            return list(self._registry.collect())
+            if environ.get("QUERY_STRING") or environ["REQUEST_METHOD"] != "GET":
+                return self._usual(environ, start_response)
+            own = self._own.text().encode()
+            with self._own.left_out():
+                rest = generate_latest(self._registry)
+        start_response("200 OK", [("Content-Type", _PLAIN)])
+        return [own, rest]
 
-    def restricted_registry(self, names: Iterable[str]) -> Any:
-        """Choose some metrics, as a query with ``name[]`` asks for."""
-        return self._registry.restricted_registry(names)
 
+def serve(host: str, ports: Iterable[int], registry: CollectorRegistry, own: Collector) -> WSGIServer | None:
+    """Show limitkit's own metrics, and what else a registry has, on the first of these ports that is free.
 
-def serve(host: str, ports: Iterable[int], registry: CollectorRegistry) -> WSGIServer | None:
-    """Show a registry on the first of these ports that is free. None, with a warning, when none is.
+    None, with a warning, when none is.
 
     Pool processes that are forked later don't keep the port.
     """
     why: OSError | None = None
     for port in ports:
         try:
-            server = _server(host, port, registry)
+            server = _server(host, port, Scrapes(registry, own))
         except OSError as error:  # noqa: PERF203 (there are as many as a host has workers)
             why = error
         else:
@@ -71,10 +80,9 @@ def serve(host: str, ports: Iterable[int], registry: CollectorRegistry) -> WSGIS
     return None
 
 
-def _server(host: str, port: int, registry: CollectorRegistry) -> WSGIServer:
+def _server(host: str, port: int, app: Scrapes) -> WSGIServer:
     family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     kind = type("Server", (ThreadingWSGIServer,), {"address_family": family, "allow_reuse_address": True})
-    app = make_wsgi_app(Whole(registry), disable_compression=True)
     server: WSGIServer = make_server(str(address[0]), port, app, kind, handler_class=_Handler)
 
     def close() -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from limitkit import metrics
 from limitkit.events import TaskStarted
@@ -17,6 +18,13 @@ SEEN = Family("seen", "counter", "Things seen.", ("limit",))
 TOOK = Family("took_seconds", "histogram", "Time that things took.", ("limit",), (0.1, 1.0))
 
 
+def read(text):
+    return [
+        (family.name, family.documentation, family.type, family.samples)
+        for family in text_string_to_metric_families(text)
+    ]
+
+
 @pytest.fixture
 def shown(monkeypatch):
     """Show some metrics as Prometheus reads them."""
@@ -26,7 +34,11 @@ def shown(monkeypatch):
         registry.register(collector)
         assert generate_latest(registry) == b""
         collector.source = lambda: made_of
-        return [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("# HELP")]
+        text = generate_latest(registry).decode()
+        assert read(text) == read(collector.text()), "both ways tell the same"
+        with collector.left_out():
+            assert generate_latest(registry) == b""
+        return [line for line in text.splitlines() if not line.startswith("# HELP")]
 
     return show
 
@@ -35,7 +47,7 @@ def test_a_counter_and_its_zeros(shown):
     numbers = Numbers()
     for _ in range(3):
         numbers.add(SEEN, "a")
-    assert shown(numbers.metric(SEEN, [("a",), ("b",)])) == [
+    assert shown(numbers.shown(SEEN, [("a",), ("b",)])) == [
         "# TYPE celery_rate_limit_seen_total counter",
         'celery_rate_limit_seen_total{limit="a"} 3.0',
         'celery_rate_limit_seen_total{limit="b"} 0.0',
@@ -46,7 +58,7 @@ def test_a_histogram_counts_what_is_at_a_bound_in_it(shown):
     numbers = Numbers()
     for value in (0.05, 0.1, 0.5, 2.0):
         numbers.observe(TOOK, value, "a")
-    lines = shown(numbers.metric(TOOK))
+    lines = shown(numbers.shown(TOOK))
     assert lines[1:-1] == [
         'celery_rate_limit_took_seconds_bucket{le="0.1",limit="a"} 2.0',
         'celery_rate_limit_took_seconds_bucket{le="1.0",limit="a"} 3.0',
@@ -58,6 +70,13 @@ def test_a_histogram_counts_what_is_at_a_bound_in_it(shown):
 
 def test_a_gauge_that_nobody_has_a_value_for_shows_none(shown):
     assert shown(made(families.OVERRIDE, {})) == ["# TYPE celery_rate_limit_override_rate gauge"]
+
+
+def test_names_that_need_care(shown):
+    names = ('a "quoted" one', "a\\b", "two\nlines", "ünï", "{}")
+    lines = shown(made(SEEN, {(name,): 1.5e15 for name in names}))
+    assert lines[1] == r'celery_rate_limit_seen_total{limit="a \"quoted\" one"} 1.5e+15'
+    assert len(lines) == 6
 
 
 def test_names_are_what_prometheus_expects():
