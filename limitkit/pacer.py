@@ -17,8 +17,6 @@ from celery.worker import state
 
 from limitkit import asking, ticket
 from limitkit.agenda import Agenda
-from limitkit.alone import Alone
-from limitkit.errors import StoreError
 from limitkit.guard import is_guarded
 from limitkit.handover import HandOver
 from limitkit.impatience import Impatience
@@ -28,16 +26,16 @@ from limitkit.processes import Processes
 from limitkit.recent import Recent
 from limitkit.revoked import is_revoked, may_be_revoked
 from limitkit.routes import priority_of
-from limitkit.scaling import scale
 from limitkit.shadow import Shadow
 from limitkit.telling import Telling
 from limitkit.tokens import Tokens
+from limitkit.turns import Turns
 from limitkit.view import waiting
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from limitkit.dials import Dials
     from limitkit.inforce import Terms
@@ -52,8 +50,6 @@ logger = logging.getLogger("limitkit")
 
 _PAUSE: Final = 1.0
 """Seconds until what is held is looked at again, when something has failed."""
-_MOST_PLANS: Final = 32
-"""Lanes that ask the store in one call, which bounds the time that Redis needs for it."""
 _SWEEP_EVERY: Final = 1.0
 _MOST_SWEPT: Final = 100
 """Revoked requests that one sweep lets go of: for each, the result backend is written to."""
@@ -83,7 +79,8 @@ class Pacer:
         self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
         self._lanes.on_leave = self._impatience.forget
         self._parking.on_parked = self._telling.parked
-        self._alone = Alone(self._tokens, self._lanes, self._start)
+        self._turns = Turns(consumer.controller, self._agenda, self._processes, self._tokens, self._lanes)
+        self._turns.on_start, self._turns.on_refused = self._start, self._telling.throttled
         self._shadow = Shadow(live, self._tokens.own)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
@@ -231,76 +228,7 @@ class Pacer:
         self._parking.work(self._lanes.by_key, len(self._lanes.held), now)
         self._impatience.look(now)
         self._shadow.work(now)
-        plans = self._plans(now)
-        if plans:
-            self._carry_out(plans)
-        else:
-            self._tokens.flush()
-
-    def _plans(self, now: float) -> list[asking.Plan]:
-        """Give the processes at hand to the first lanes in the line, and stand in line for more."""
-        line, processes = self._agenda.line, self._processes
-        plans: list[asking.Plan] = []
-        allotted = ahead = 0
-        self._lanes.unkeep_ready()
-        while line and len(plans) < _MOST_PLANS:
-            lane = line[0]
-            if not self._lanes.settle(lane, now):
-                line.popleft().ready = False
-                continue
-            wanted = asking.wanted(lane, now)
-            got = min(wanted, processes.seize(allotted + wanted) - allotted)
-            if wanted and not got:
-                # The pool is busy. What starts within a moment may have its token now, so that one call serves many.
-                ahead += 1
-                if not plans or ahead > asking.soon(lane, processes.wait):
-                    break
-            allotted += got
-            plans.append(asking.Plan(lane, got, ahead=bool(wanted) and not got))
-            line.popleft().ready = False
-        if line:
-            processes.claim(len(line), behind=int(line[0].early))
-            lanes = [lane for lane in line if lane.waiting]
-            heads = [held.request for lane in lanes for held in lane.waiting[: asking.wanted(lane, now)]]
-            self._agenda.pressing |= scale(self._consumer.controller, heads)
-        return plans
-
-    def _carry_out(self, plans: list[asking.Plan]) -> None:
-        takes = [take for plan in plans for take in plan.takes(self._now, self._tokens.own, self._processes)]
-        try:
-            decisions = iter(self._tokens.take(takes) if takes else ())
-        except StoreError:
-            self._without_store([plan for plan in plans if not plan.lane.local])
-            plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
-        now = time.monotonic()
-        for plan in plans:
-            plan.settle(decisions, now, self._tokens.own)
-            self._tokens.give_back_later(plan.returns)
-            for lane, due in plan.frees:
-                self._lanes.let_come(lane, due)
-            self._start_and_move(plan)
-            if plan.lane.waiting and plan.lane.next_token(now) > 0.0:
-                plan.lane.dry_at = now
-            self._lanes.rest(plan.lane, plan.due)
-            plan.lane.early = plan.early
-        for plan in plans:  # only now is it known which processes nobody used
-            if plan.keeps:
-                self._lanes.keep_process(plan.lane, plan.keeps)
-
-    def _start_and_move(self, plan: asking.Plan) -> None:
-        for admitted in plan.starts:
-            self._start(admitted)
-        for held, lane, due in plan.moves:
-            self._telling.throttled(held, lane, max(0.0, due - time.monotonic()))
-            self._lanes.move(held, lane, due)
-
-    def _without_store(self, plans: Iterable[asking.Plan]) -> None:
-        """Let requests start without their shared limits, on this worker's share, or not at all, as they say."""
-        now = time.monotonic()
-        for plan in plans:
-            self._start_and_move(plan)
-            due = self._alone.start(plan.lane, plan.processes - len(plan.starts), now)
-            self._lanes.rest(plan.lane, due)
+        self._turns.take(now)
 
     def _sweep(self, now: float) -> None:
         """Let go of what was revoked, has expired, or was held as long as it may be."""

@@ -73,6 +73,7 @@ LAYERS = {
         "heeding",
         "guard",
         "dials",
+        "turns",
         "pacer",
         "refusal",
         "reconnect",

@@ -74,7 +74,8 @@ class RabbitServer:
 
     def _run(self):
         with (Path(self.env["HOME"]) / "out").open("ab") as out:
-            self.process = subprocess.Popen([rabbitmq_script()], env=self.env, stdout=out, stderr=out)
+            command, home = [rabbitmq_script()], self.env["HOME"]  # where it leaves a dump if it is killed
+            self.process = subprocess.Popen(command, env=self.env, stdout=out, stderr=out, cwd=home)
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 0.2) as sock:

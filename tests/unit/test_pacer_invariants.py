@@ -21,7 +21,7 @@ from celery.worker import state
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
-from limitkit import handover, outage, pacer, processes, revoked, telling, ticket
+from limitkit import handover, outage, pacer, processes, revoked, telling, ticket, turns
 from limitkit.decision import Bucket, Feedback, Refusal, Take
 from limitkit.dials import Dials
 from limitkit.errors import StoreError
@@ -179,7 +179,7 @@ class Worker:
         self.seconds = self.latency = lambda _: 0.001
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.store = Store(self.clock)
-        for module in (pacer, processes, memory, outage, telling):
+        for module in (pacer, processes, memory, outage, telling, turns):
             patch.setattr(module, "time", self.clock)
         for module in (pacer, handover, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
