@@ -36,7 +36,9 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         if made is None or made.rate is None:
             rule = used.rules.for_task(target.name) if target.section == "tasks" else None
             pattern = Target("tasks", rule.pattern if rule is not None else "")
-            hint = f"promote {pattern.name}" if pattern in posted else "set one first; a pause can't be written"
+            hint = (
+                f"limitkit promote {pattern.name}" if pattern in posted else "set one first; a pause can't be written"
+            )
             raise Unusable(f"no rate is set for {target}, so there is nothing to write; {hint}")
         if target not in dict(all_of(used.rules)):
             fact = f"{target} has its limit by a pattern, so the file has no place for a rate of its own"

@@ -33,5 +33,6 @@ def command(ctx: click.Context, limit: str | None, *, app: str | None, config: s
             say(how_soon(manager) if manager.board is not None else "These workers go by the file now.")
         else:
             say(f"{limit or 'Each limit'} goes by the file already.")
-        if manager.app is None and any(each.strategy == "static" for _, each in all_of(manager.config.rules)):
+        concerned = [each for target, each in all_of(manager.config.rules) if limit in (None, target.name)]
+        if manager.app is None and any(each.strategy == "static" for each in concerned):
             say("What single workers were told of static limits stays: to reach them, name the app.", err=True)

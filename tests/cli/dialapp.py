@@ -3,13 +3,15 @@
 import os
 import time
 from functools import partial
+from pathlib import Path
 
 from celery import Celery
 
 import limitkit
 
 url = os.environ.get("BROKER_URL", "memory://")
-app = Celery("dialapp", broker=url, backend=url if url.startswith("redis") else None, set_as_current=False)
+backend = url if url.startswith("redis") else None
+app = Celery("dialapp", broker=url, backend=backend, set_as_current=False)
 app.conf.update(worker_prefetch_multiplier=4, broker_connection_retry_on_startup=True, worker_hijack_root_logger=False)
 limitkit.install(app, os.environ.get("DIALS", "dials.toml"))
 task = partial(app.task, shared=False)  # for this app alone, or a second import would meet the first one's tasks
@@ -27,15 +29,12 @@ def user_api_request(user_id): ...
 def send_push(device): ...
 
 
-@task(name="push.banner")
-def banner(): ...
-
-
 @task(name="reports.build")
-def build_report(seconds=0.0):
-    time.sleep(seconds)
+def build_report(): ...
 
 
 @task(name="free")
-def free(seconds=0.0):
-    time.sleep(seconds)
+def free():
+    """Run until the test opens the gate."""
+    while not Path(os.environ["GATE"]).exists():
+        time.sleep(0.05)

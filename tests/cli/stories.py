@@ -1,0 +1,60 @@
+"""Commands that are run one after the other in this process, and what they say with times made alike."""
+
+import io
+import os
+import re
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from test_cli import told
+
+from limitkit.cli import limitkit
+
+HERE = Path(__file__).parent
+_SPAN = r"\b\d+(?:\.\d)?[dhms](?: \d+[hms])?\b"
+
+
+class Teller:
+    """Runs commands, each with the environment that is wanted, in a folder."""
+
+    def __init__(self, folder, **environ):
+        self.folder, self.environ = folder, environ
+
+    def run(self, *arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            patch.syspath_prepend(HERE)
+            patch.delitem(sys.modules, "dialapp", raising=False)
+            for name in [name for name in os.environ if name.startswith("LIMITKIT_") and "SNAPSHOT" not in name]:
+                patch.delenv(name)
+            for name, value in self.environ.items():
+                patch.setenv(name, value)
+            stdout, stderr = io.StringIO(), io.StringIO()
+            with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as stopped:
+                limitkit.main(args=list(arguments), prog_name="limitkit")
+        said = {"stdout": stdout.getvalue().encode(), "stderr": stderr.getvalue().encode()}
+        return SimpleNamespace(**said, returncode=stopped.value.code or 0)
+
+    def tell(self, *arguments):
+        """Run a command, and return all that it says."""
+        return told(arguments, self.run(*arguments)).replace(f"{self.folder}/", "")
+
+
+def alike(said):
+    """Make two tellings of one example the same: times, and what follows from them."""
+    said = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d", "12:00:00", said)
+    said = re.sub(rf"{_SPAN}( *)", lambda match: f"{'…':<{len(match[0])}}", said)
+    said = re.sub(r'("(?:at|until|since|oldest_seconds|tokens)": )\d[\d.]*', r"\1...", said)
+    return re.sub(r" +$", "", said, flags=re.MULTILINE)
+
+
+def compare(folder, name, said):
+    """Compare what was said with the snapshot, which keeps it as it was once."""
+    file = HERE / "snapshots" / folder / f"{name}.txt"
+    if "LIMITKIT_WRITE_SNAPSHOTS" in os.environ:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(said, encoding="utf-8")
+    assert alike(said) == alike(file.read_text(encoding="utf-8"))

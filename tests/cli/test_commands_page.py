@@ -1,0 +1,39 @@
+"""The page of the commands names each of them, and its examples are what the snapshots say."""
+
+import re
+from pathlib import Path
+
+import pytest
+from stories import HERE, alike
+
+from limitkit.cli import COMMANDS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+ELSEWHERE = {"validate", "explain", "schema", "demo", "waiting", "purge"}
+"""Commands that other pages are about."""
+EXAMPLES = [
+    example
+    for block in re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for example in re.split(r"\n(?=\$ )", block)
+]
+
+
+def test_each_command_has_a_section_and_an_example():
+    wanted = [*COMMANDS.keys() - ELSEWHERE]
+    assert sorted(re.findall(r"^## (.*)$", PAGE, re.MULTILINE)) == sorted(wanted)
+    for name in wanted:
+        section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
+        assert f"$ limitkit {name}" in section, name
+        assert "Exit status: " in section, name
+        assert f"(#{name})" in PAGE
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example.splitlines()[0] for example in EXAMPLES])
+def test_an_example_is_what_a_snapshot_says(example):
+    assert alike(example).strip() in {_shown(file) for file in (HERE / "snapshots").glob("[rs]*/*.txt")}
+
+
+def _shown(file):
+    text = file.read_text(encoding="utf-8").replace("-A dialapp", "-A shop")
+    lines = [line.removeprefix("stderr: ") for line in text.splitlines() if not line.startswith("exit status ")]
+    return alike("\n".join(lines)).strip()

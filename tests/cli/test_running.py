@@ -1,0 +1,178 @@
+"""What the commands say of two real workers that run meanwhile, on a real Redis; all of it is told in one go."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+from stories import HERE, Teller, compare
+from support.servers import RedisServer
+from support.workers import ROOT, Shop, wait_until
+
+APP = ("-A", "dialapp")
+DIALS = (HERE / "dials.toml").read_text()
+OTHER = DIALS.replace("1/h", "2/h").replace("burst = 100", "burst = 80")
+REFUSED = DIALS.replace("1/h", "1/hour")
+EXAMPLES = (
+    "drift_none",
+    "drift",
+    "drift_json",
+    "status",
+    "status_limit",
+    "status_json",
+    "top",
+    "reload",
+    "reload_refused",
+    "set_worker",
+    "set_worker_unknown",
+    "set_worker_shared",
+    "why_held",
+    "why_paused",
+    "why_parked",
+    "why_runs",
+    "why_reserved",
+    "why_queued",
+    "why_done",
+    "why_unknown",
+)
+
+
+class Scene:
+    """A shop with two workers, of which the second has a file and a queue of its own."""
+
+    def __init__(self, shop, teller):
+        self.shop, self.teller, self.said = shop, teller, {}
+        self.other = shop.folder / "other.toml"
+
+    def tell(self, name, *words):
+        self.said[name] = self.teller.tell(*words, *APP)
+
+    def tell_all(self):
+        self.tell("drift_none", "drift")
+        done, *reports = [self.shop.send("reports.build").id for _ in range(5)]
+        users = [self.shop.send("shop.user_api_request", user).id for user in (1, 1, 1, 2)]
+        self.wait_for({"limits.reports": 4, "tasks.shop.user_api_request": 2})
+        self.tell_where(done, reports)
+        self.turn_dials()
+        self.tell("status", "status")
+        self.tell("top", "top")
+        self.tell("status_limit", "status", "shop.user_api_request")
+        self.tell("status_json", "status", "stripe_api", "--output-format", "json")
+        self.tell("drift", "drift")
+        self.tell("drift_json", "drift", "--output-format", "json")
+        self.tell("why_paused", "why", users[1])
+
+    def tell_where(self, done, reports):
+        free = [self.shop.send("free").id for _ in range(12)]
+        runs, *reserved = wait_until(self.fetched)
+        self.tell("why_held", "why", reports[0])
+        self.tell("why_parked", "why", reports[-1])
+        self.tell("why_runs", "why", runs)
+        self.tell("why_reserved", "why", reserved[0])
+        self.tell("why_queued", "why", free[-1])
+        self.tell("why_done", "why", done)
+        self.tell("why_unknown", "why", "no-such-id")
+
+    def turn_dials(self):
+        self.other.write_text(OTHER)
+        self.tell("reload", "reload")
+        self.other.write_text(REFUSED)
+        self.tell("reload_refused", "reload")
+        self.tell("set_worker", "set", "push.*", "1/s", "--worker", "w1@test")
+        self.tell("set_worker_unknown", "set", "push.*", "1/s", "--worker", "w9@test")
+        self.tell("set_worker_shared", "set", "stripe_api", "1/s", "--worker", "w1@test")
+        self.shop.app.control.rate_limit("shop.charge_customer", "3/m", destination=["w1@test"])
+        self.teller.run("set", "stripe_api", "10/s", "--reason", "429s", "--by", "eve", "--for", "2h", *APP)
+        self.teller.run("pause", "shop.user_api_request", "--by", "ann", *APP)
+        wait_until(lambda: self.limits()["limits.reports"]["in_force"]["source"] == "file" and not self.behind())
+
+    def limits(self):
+        done = self.teller.run("status", "--output-format", "json", *APP)
+        return {each["limit"]: each for each in json.loads(done.stdout)["limits"]}
+
+    def behind(self):
+        """Tell whether the first worker has not taken up yet what was set for all."""
+        return any(each["apart"] for name, each in self.limits().items() if not name.startswith("tasks.push"))
+
+    def wait_for(self, counts):
+        """Wait until so many wait for each of these limits."""
+        wait_until(lambda: all(self.waits(name) == count for name, count in counts.items()))
+
+    def waits(self, name):
+        found = self.limits()[name]
+        return found["held"] + found["parked"]
+
+    def fetched(self):
+        """Return the ids of what runs in the first worker, and what comes next; nothing until it does."""
+        inspect = self.shop.app.control.inspect(["w1@test"], timeout=1.0)
+        active, reserved = ((getattr(inspect, name)() or {}).get("w1@test", ()) for name in ("active", "reserved"))
+        runs = [each["id"] for each in active if each["name"] == "free"]
+        return runs and runs + [each["id"] for each in reserved if each["name"] == "free" and each["id"] not in runs]
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("running")
+    for name in ("dials.toml", "other.toml"):
+        (folder / name).write_text(DIALS)
+    gate = folder / "gate"
+    environ = {"GATE": str(gate), "DIALS": "dials.toml", "PYTHONPATH": f"{ROOT}:{HERE}"}
+    with RedisServer(folder) as server, Shop(folder, server.url, module="dialapp", env=environ) as shop:
+        del shop.env["LIMITKIT_CONFIG"]
+        shop.start_worker(concurrency=1, name="w1", wait=False)
+        shop.start_worker("-Q", "other", concurrency=1, name="w2", env={"DIALS": "other.toml"}).wait_ready()
+        shop.workers[0].wait_ready()
+        scene = Scene(shop, Teller(folder, BROKER_URL=server.url, DIALS="dials.toml", GATE=str(gate)))
+        try:
+            scene.tell_all()
+            yield scene
+        finally:
+            gate.touch()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(name, scene):
+    compare("running", name, scene.said[name])
+
+
+def test_each_snapshot_has_its_example():
+    assert {file.stem for file in (HERE / "snapshots" / "running").glob("*.txt")} == {*EXAMPLES}
+
+
+def test_top_goes_on_until_q(scene):
+    leader, follower = pty.openpty()
+    environ = {**os.environ, **scene.teller.environ, "PYTHONPATH": f"{ROOT}:{HERE}", "TERM": "xterm", "COLUMNS": "200"}
+    command = [sys.executable, "-c", "from limitkit.cli import main; main()", "top", *APP]
+    process = subprocess.Popen(
+        command, stdin=follower, stdout=follower, stderr=follower, cwd=scene.shop.folder, env=environ
+    )
+    os.close(follower)
+    said = b""
+    while said.count(b"limits.stripe_api") < 2:  # it was drawn anew
+        said += os.read(leader, 100_000)
+    os.write(leader, b"q")
+    while _more(leader):
+        pass
+    os.close(leader)
+    assert process.wait(20) == 0
+    assert b"q ends" in said
+
+
+def _more(leader):
+    try:
+        return os.read(leader, 100_000)
+    except OSError:  # nobody is at the other end any more
+        return b""
+
+
+def test_no_worker_answers(scene, tmp_path):
+    (tmp_path / "dials.toml").write_text(DIALS)
+    with RedisServer(tmp_path) as server:
+        alone = Teller(tmp_path, BROKER_URL=server.url, DIALS="dials.toml", GATE="")
+        assert b"; no worker answered." in alone.run("status", *APP).stdout
+        for name, what in (("drift", "it is not known what runs"), ("reload", "nobody takes up the file")):
+            done = alone.run(name, *APP)
+            assert (done.returncode, done.stdout) == (2, b"")
+            assert done.stderr.decode() == f"limitkit: no worker answered, so {what}; start one\n"

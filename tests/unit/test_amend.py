@@ -1,0 +1,92 @@
+"""Changing values in a file: only those change, and nothing that could not be used is written."""
+
+import pytest
+
+from limitkit.amend import AmendError, amended, write
+from limitkit.config import judge
+from limitkit.errors import ConfigError
+from limitkit.source import parse
+
+HEAD = "# ours\nversion = 1\n\n"
+USED = '\n[tasks."shop.charge"]\nlimits = ["stripe_api"]\n'
+NAMED = ("limits", "stripe_api")
+OWN = ("tasks", "shop.charge")
+
+FORMS = {
+    "a table": (
+        NAMED,
+        HEAD + '[limits.stripe_api]  # shared\nrate   = "25/s"   # a quota\nstrategy = "token_bucket"\n' + USED,
+        HEAD
+        + '[limits.stripe_api]  # shared\nrate   = "10/s"   # a quota\nburst = 5\nstrategy = "token_bucket"\n'
+        + USED,
+    ),
+    "with a burst": (
+        NAMED,
+        HEAD + '[limits.stripe_api]\nburst = 100 # many\nstrategy = "token_bucket"\nrate = "25/s"\n' + USED,
+        HEAD + '[limits.stripe_api]\nburst = 5 # many\nstrategy = "token_bucket"\nrate = "10/s"\n' + USED,
+    ),
+    "indented, in single quotes, with a comment after it": (
+        NAMED,
+        HEAD + "  [limits.stripe_api]\n  strategy = 'token_bucket'\n  rate = '25/s'\n  # of tasks\n" + USED,
+        HEAD
+        + "  [limits.stripe_api]\n  strategy = 'token_bucket'\n  rate = \"10/s\"\n  burst = 5\n  # of tasks\n"
+        + USED,
+    ),
+    "inline": (
+        OWN,
+        HEAD
+        + '[tasks]\n"shop.charge" = { strategy = "static", rate = "25/s" }  # each worker\nother = { limits = [] }\n',
+        HEAD
+        + '[tasks]\n"shop.charge" = { strategy = "static", rate = "10/s", burst = 5 }  # each worker\n'
+        + "other = { limits = [] }\n",
+    ),
+    "dotted": (
+        NAMED,
+        HEAD + 'limits.stripe_api.strategy = "token_bucket"\nlimits.stripe_api.rate = "25/s"  # a quota\n' + USED,
+        HEAD
+        + 'limits.stripe_api.strategy = "token_bucket"\nlimits.stripe_api.burst = 5\n'
+        + 'limits.stripe_api.rate = "10/s"  # a quota\n'
+        + USED,
+    ),
+    "a pattern at the end, with no newline": (
+        ("tasks", "emails.*"),
+        HEAD + '[tasks."emails.*"]\nstrategy = "static"\nrate = "25/s"',
+        HEAD + '[tasks."emails.*"]\nstrategy = "static"\nrate = "10/s"\nburst = 5\n',
+    ),
+}
+
+
+def config(text):
+    return judge(parse(text, "ratelimits.toml"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_only_the_values_change(form, newline):
+    table, before, after = (each if isinstance(each, tuple) else each.replace("\n", newline) for each in FORMS[form])
+    assert amended(config(before), table, {"rate": "10/s", "burst": 5}) == after
+
+
+def test_what_could_not_be_used_is_not_written():
+    with pytest.raises(ConfigError, match=r"ratelimits\.toml:5:9: LK015 "):
+        amended(config(FORMS["with a burst"][1]), NAMED, {"burst": 0})
+
+
+def test_a_file_that_can_t_be_edited_so_is_left_alone(monkeypatch):
+    monkeypatch.setattr("limitkit.amend._put", lambda table, _: table.update({"rate": "11/s"}))
+    with pytest.raises(AmendError, match=r'without harm; write rate = "10/s" there by hand$'):
+        amended(config(FORMS["a table"][1]), NAMED, {"rate": "10/s"})
+
+
+def test_a_folder_that_may_not_be_written_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    file = tmp_path / "ratelimits.toml"
+    file.write_text(HEAD)
+    monkeypatch.setattr("os.fsync", _full)
+    with pytest.raises(OSError, match="full"):
+        write(str(file), "version = 1\n")
+    assert file.read_text() == HEAD
+    assert [*tmp_path.iterdir()] == [file]
+
+
+def _full(_handle):
+    raise OSError("the disk is full")
