@@ -5,6 +5,9 @@ from support.measure import efficiency, excess, promised
 from support.servers import RedisServer
 from support.workers import Shop
 
+from limitkit import RateLimitManager
+from limitkit.override import OverrideError
+
 TOML = """version = 1
 
 [store]
@@ -61,3 +64,21 @@ def test_the_higher_priority_goes_first(rabbit, store, tmp_path):
         (tmp_path / "go").touch()
         shop.wait_for(5)
         assert [start.id for start in shop.starts("slow")] == [*high, *low]
+
+
+def test_without_a_store_the_workers_that_run_are_told(rabbit, tmp_path):
+    """Static limits need no store, and where there is none their rates are set by remote control."""
+    toml = 'version = 1\n\n[tasks.other]\nstrategy = "static"\nrate = "1/m"\n'
+    with Shop(tmp_path, rabbit.url, toml, task_default_queue="storeless") as shop:
+        shop.start_worker()
+        shop.send_many([("other", ())] * 21)
+        shop.wait_for(1)
+        manager = RateLimitManager(shop.app, tmp_path / "ratelimits.toml")
+        assert manager.store is None
+        manager.pause("other")
+        manager.adjust_rate("other", "20/s")
+        with pytest.raises(OverrideError, match="w9@test"):
+            manager.adjust_rate("other", "20/s", workers=["w9@test"])
+        manager.resume("other")
+        times = [start.at for start in shop.wait_for(21)]
+        assert excess(times, 20) <= promised(20)
