@@ -61,7 +61,7 @@ def test_it_goes_back_to_wait_as_often_as_need_be_and_spends_no_retry(shop, name
     assert len(attempts) >= 4
     assert {start.retries for start in attempts} == {0}
     said = "\n".join(worker.output() for worker in shop.workers)
-    assert said.count(f": {name}: the other side refused; no start for 1 s, then 18/s.") == 1
+    assert said.count(f"] {name}: the other side refused; no start for 1 s, then 18/s.") == 1
 
 
 def test_where_it_is_not_sent_back_its_exception_goes_on(shop):
@@ -90,7 +90,7 @@ def test_nobody_starts_while_it_is_paused_but_other_partitions_do(shop):
     assert last < began + 3.5
     shop.partner.retry_after = 1
     said = "\n".join(worker.output() for worker in shop.workers)
-    assert said.count(": call.user: the other side refused; no start for 4 s, then 20/s.") == 1
+    assert said.count("] call.user: the other side refused; no start for 4 s, then 20/s.") == 1
 
 
 def test_without_the_store_it_waits_for_itself():
