@@ -54,7 +54,6 @@ class Scene:
         done, *reports = [self.shop.send("reports.build").id for _ in range(5)]
         users = [self.shop.send("shop.user_api_request", user).id for user in (1, 1, 1, 2)]
         self.wait_for({"limits.reports": 4, "tasks.shop.user_api_request": 2})
-        self.tell_where(done, reports)
         self.turn_dials()
         self.tell("status", "status")
         self.tell("top", "top")
@@ -63,6 +62,7 @@ class Scene:
         self.tell("drift", "drift")
         self.tell("drift_json", "drift", "--output-format", "json")
         self.tell("why_paused", "why", users[1])
+        self.tell_where(done, reports)
 
     def tell_where(self, done, reports):
         free = [self.shop.send("free").id for _ in range(12)]
@@ -109,7 +109,8 @@ class Scene:
         inspect = self.shop.app.control.inspect(["w1@test"], timeout=1.0)
         active, reserved = ((getattr(inspect, name)() or {}).get("w1@test", ()) for name in ("active", "reserved"))
         runs = [each["id"] for each in active if each["name"] == "free"]
-        return runs and runs + [each["id"] for each in reserved if each["name"] == "free" and each["id"] not in runs]
+        waits = [each["id"] for each in reserved if each["name"] == "free" and each["id"] not in runs]
+        return runs and waits and runs + waits
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,14 @@ def test_each_snapshot_has_its_example():
 
 def test_top_goes_on_until_q(scene):
     leader, follower = pty.openpty()
-    environ = {**os.environ, **scene.teller.environ, "PYTHONPATH": f"{ROOT}:{HERE}", "TERM": "xterm", "COLUMNS": "200"}
+    environ = {
+        **os.environ,
+        **scene.teller.environ,
+        "PYTHONPATH": f"{ROOT}:{HERE}",
+        "TERM": "xterm",
+        "COLUMNS": "200",
+        "LINES": "50",
+    }
     command = [sys.executable, "-c", "from limitkit.cli import main; main()", "top", *APP]
     process = subprocess.Popen(
         command, stdin=follower, stdout=follower, stderr=follower, cwd=scene.shop.folder, env=environ

@@ -1,5 +1,6 @@
 """What the commands say that set rates at run time, on a real Redis, without an app or a worker."""
 
+import json
 import shutil
 import stat
 from pathlib import Path
@@ -112,6 +113,33 @@ def test_a_store_that_is_away(words, teller):
     assert done.stderr.startswith(b"limitkit: the store can't be asked: ConnectionError: ")
     assert done.stderr.endswith(b"; start it, or mend its address: [store] url\n")
     assert b"s3cret" not in done.stderr
+
+
+def test_the_tokens_are_those_of_now_at_the_rate_in_force(server, teller):
+    assert teller.run("set", "reports", "1/h", "--burst", "10").returncode == 0
+    store = RedisStore(server.url, 5.0)
+    bucket = Bucket("limitkit:{reports}:g1", 3_600_000_000, 10)
+    store.take([Take((bucket,), count=4, ready=4)])
+    assert 6.0 <= _limit(teller, "limits.reports")["tokens"] < 6.2
+    assert teller.run("pause", "reports").returncode == 0
+    assert 6.0 <= _limit(teller, "limits.reports")["tokens"] < 6.2
+    assert teller.run("reset", "reports").returncode == 0
+    assert _limit(teller, "limits.reports")["tokens"] == 10.0
+    assert teller.run("restore").returncode == 0
+    store.close()
+
+
+def _limit(teller, name):
+    done = teller.run("status", "--output-format", "json")
+    return next(each for each in json.loads(done.stdout)["limits"] if each["limit"] == name)
+
+
+def test_what_was_promoted_is_still_to_be_restored(teller):
+    for words in (["set", "reports", "7/h"], ["promote", "reports"]):
+        assert teller.run(*words).returncode == 0
+    assert _limit(teller, "limits.reports")["in_force"]["source"] == "override"
+    assert b"limits.reports  7/h, burst 1  7/h, burst 1\n" in teller.run("restore", "reports").stdout
+    assert teller.run("restore", "reports").stdout == b"reports goes by the file already.\n"
 
 
 def test_promote_writes_where_a_link_leads_and_keeps_the_mode(teller, folder):
