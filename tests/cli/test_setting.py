@@ -179,6 +179,24 @@ def test_two_hundred_limits_can_be_read(teller, folder):
     assert teller.run("restore").returncode == 0
 
 
+def test_a_broker_whose_waiting_room_can_t_be_listed(teller):
+    teller.environ |= {"BROKER_URL": "memory://", "DIALS": "ratelimits.toml"}
+    said = teller.tell("status", "reports", "-A", "dialapp")
+    compare("setting", "status_other_broker", said)
+    nobody = teller.run("why", "some-id", "-A", "dialapp")
+    assert (nobody.returncode, nobody.stdout) == (1, b"")
+    assert nobody.stderr.endswith(b"parked in their own queue, with an ETA, which can't be looked through\n")
+
+
+def test_a_broker_that_is_away(teller):
+    port = free_port()
+    teller.environ |= {"BROKER_URL": f"redis://:s3cret@127.0.0.1:{port}/0", "DIALS": "ratelimits.toml"}
+    for words in (["status"], ["reload"]):
+        done = teller.run(*words, "-A", "dialapp")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.startswith(f"limitkit: the broker redis://:**@127.0.0.1:{port}/0 can't be asked: ".encode())
+
+
 def test_nothing_is_left_in_the_store(server, teller):
     assert teller.run("restore").returncode == 0
     with redis.Redis.from_url(server.url) as client:
@@ -186,4 +204,8 @@ def test_nothing_is_left_in_the_store(server, teller):
 
 
 def test_each_snapshot_has_its_example():
-    assert {file.stem for file in (HERE / "snapshots" / "setting").glob("*.txt")} == {*STORY, *WRONG}
+    assert {file.stem for file in (HERE / "snapshots" / "setting").glob("*.txt")} == {
+        *STORY,
+        *WRONG,
+        "status_other_broker",
+    }
