@@ -56,12 +56,13 @@ def look(manager: RateLimitManager, workers: Sequence[str] = ()) -> Seen:
 
 
 def show(before: Seen, now: Seen, *targets: Target) -> bool:
-    """Show these limits, and all others that have changed; says whether there were any."""
+    """Show these limits, or all that have changed if none is named; says whether there were any."""
     names = {str(target) for target in targets}
     rows = []
     for label in {**before.limits, **now.limits}:
         was, held = _of(before, label, now), _of(now, label, before)
-        if names & {label, held.entry} or (was.what, was.override) != (held.what, held.override):
+        changed = (was.what, was.override) != (held.what, held.override)
+        if names & {label, held.entry} if names else changed:
             rows.append((label, was.what, held.what, until(held.override, now.now) if held.override else ""))
     if rows:
         columns = 4 if any(row[3] for row in rows) else 3

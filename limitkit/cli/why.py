@@ -113,7 +113,7 @@ def _limit(manager: RateLimitManager, bucket: str) -> tuple[str, str]:
         return f"{target} ({rated(current.rate, current.burst)})", ""
     told = current.override.told()
     paused = f"{target} (paused{' ' + told if told else ''})"
-    return paused, f"does not start before the pause ends: {until(current.override, in_force.now)}"
+    return paused, f"does not start while that is paused, until {until(current.override, in_force.now)}"
 
 
 def _result(app: Any, task_id: str) -> list[str]:

@@ -46,6 +46,7 @@ class Teller:
 def alike(said):
     """Make two tellings of one example the same: times, and what follows from them."""
     said = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d", "12:00:00", said)
+    said = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", said)
     said = re.sub(rf"{_SPAN}( *)", lambda match: f"{'…':<{len(match[0])}}", said)
     said = re.sub(r'("(?:at|until|since|oldest_seconds|tokens)": )\d[\d.]*', r"\1...", said)
     return re.sub(r" +$", "", said, flags=re.MULTILINE)
@@ -54,7 +55,9 @@ def alike(said):
 def compare(folder, name, said):
     """Compare what was said with the snapshot, which keeps it as it was once."""
     file = HERE / "snapshots" / folder / f"{name}.txt"
-    if "LIMITKIT_WRITE_SNAPSHOTS" in os.environ:
+    kept = file.read_text(encoding="utf-8") if file.exists() else ""
+    if "LIMITKIT_WRITE_SNAPSHOTS" in os.environ and alike(said) != alike(kept):
         file.parent.mkdir(exist_ok=True)
         file.write_text(said, encoding="utf-8")
-    assert alike(said) == alike(file.read_text(encoding="utf-8"))
+        kept = said
+    assert alike(said) == alike(kept)

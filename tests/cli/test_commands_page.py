@@ -9,7 +9,7 @@ from stories import HERE, alike
 from limitkit.cli import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-ELSEWHERE = {"validate", "explain", "schema", "demo", "waiting", "purge"}
+ELSEWHERE = {"validate", "explain", "schema", "demo", "waiting", "purge", "exporter"}
 """Commands that other pages are about."""
 EXAMPLES = [
     example

@@ -1,5 +1,6 @@
 """What the commands say that set rates at run time, on a real Redis, without an app or a worker."""
 
+import json
 import shutil
 import stat
 from pathlib import Path
@@ -114,6 +115,33 @@ def test_a_store_that_is_away(words, teller):
     assert b"s3cret" not in done.stderr
 
 
+def test_the_tokens_are_those_of_now_at_the_rate_in_force(server, teller):
+    assert teller.run("set", "reports", "1/h", "--burst", "10").returncode == 0
+    store = RedisStore(server.url, 5.0)
+    bucket = Bucket("limitkit:{reports}:g1", 3_600_000_000, 10)
+    store.take([Take((bucket,), count=4, ready=4)])
+    assert 6.0 <= _limit(teller, "limits.reports")["tokens"] < 6.2
+    assert teller.run("pause", "reports").returncode == 0
+    assert 6.0 <= _limit(teller, "limits.reports")["tokens"] < 6.2
+    assert teller.run("reset", "reports").returncode == 0
+    assert _limit(teller, "limits.reports")["tokens"] == 10.0
+    assert teller.run("restore").returncode == 0
+    store.close()
+
+
+def _limit(teller, name):
+    done = teller.run("status", "--output-format", "json")
+    return next(each for each in json.loads(done.stdout)["limits"] if each["limit"] == name)
+
+
+def test_what_was_promoted_is_still_to_be_restored(teller):
+    for words in (["set", "reports", "7/h"], ["promote", "reports"]):
+        assert teller.run(*words).returncode == 0
+    assert _limit(teller, "limits.reports")["in_force"]["source"] == "override"
+    assert b"limits.reports  7/h, burst 1  7/h, burst 1\n" in teller.run("restore", "reports").stdout
+    assert teller.run("restore", "reports").stdout == b"reports goes by the file already.\n"
+
+
 def test_promote_writes_where_a_link_leads_and_keeps_the_mode(teller, folder):
     (folder / "deep").mkdir()
     real = folder / "deep" / "real.toml"
@@ -151,6 +179,23 @@ def test_two_hundred_limits_can_be_read(teller, folder):
     assert teller.run("restore").returncode == 0
 
 
+def test_a_broker_whose_waiting_room_can_t_be_listed(teller):
+    teller.environ |= {"BROKER_URL": "memory://", "DIALS": "ratelimits.toml"}
+    said = teller.tell("status", "reports", "-A", "dialapp")
+    compare("setting", "status_other_broker", said)
+    nobody = teller.run("why", "some-id", "-A", "dialapp")
+    assert (nobody.returncode, nobody.stdout) == (1, b"")
+    assert nobody.stderr.endswith(b"parked in their own queue, with an ETA, which can't be looked through\n")
+
+
+def test_a_broker_that_is_away(teller):
+    port = free_port()
+    teller.environ |= {"BROKER_URL": f"redis://:s3cret@127.0.0.1:{port}/0", "DIALS": "ratelimits.toml"}
+    done = teller.run("status", "-A", "dialapp")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(f"limitkit: the broker redis://:**@127.0.0.1:{port}/0 can't be asked: ".encode())
+
+
 def test_nothing_is_left_in_the_store(server, teller):
     assert teller.run("restore").returncode == 0
     with redis.Redis.from_url(server.url) as client:
@@ -158,4 +203,8 @@ def test_nothing_is_left_in_the_store(server, teller):
 
 
 def test_each_snapshot_has_its_example():
-    assert {file.stem for file in (HERE / "snapshots" / "setting").glob("*.txt")} == {*STORY, *WRONG}
+    assert {file.stem for file in (HERE / "snapshots" / "setting").glob("*.txt")} == {
+        *STORY,
+        *WRONG,
+        "status_other_broker",
+    }
