@@ -1,4 +1,4 @@
-"""Draws docs/dashboard.png: ``python -m benchmarks.pictures``.
+"""Draws docs/dashboard.png and docs/demo.png: ``python -m benchmarks.pictures``.
 
 A real Prometheus scrapes the workers of ``limitkit demo --serve`` and the exporter for some minutes. Then queries of
 the dashboard in examples/monitoring are asked of it, and drawn as Grafana would draw them.
@@ -36,6 +36,7 @@ PANELS = (
 )
 DASHBOARD = ROOT / "examples" / "monitoring" / "grafana" / "dashboards" / "limitkit.json"
 PICTURE = ROOT / "docs" / "dashboard.png"
+PAGE = ROOT / "docs" / "demo.png"
 CONFIG = """
 global: {{ scrape_interval: 2s }}
 scrape_configs:
@@ -52,7 +53,7 @@ def running(*command, **options):
     try:
         yield process
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
@@ -92,6 +93,15 @@ def draw(port, start, end):
     figure.savefig(PICTURE, dpi=80)
 
 
+def photograph(url):
+    """Have a browser draw the demo's page."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+        options += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+        options += [f"--user-data-dir={profile}", "--window-size=1440,700", "--virtual-time-budget=3000"]
+        subprocess.run(["chromium", *options, f"--screenshot={PAGE}", url], check=True, stderr=subprocess.DEVNULL)
+
+
 def main():
     ports = {"exporter": free_port(), "prometheus": free_port()}
     command = [sys.executable, "-c", "from limitkit.cli import main; main()"]
@@ -101,8 +111,11 @@ def main():
         demo = stack.enter_context(
             running(*command, "demo", "--serve", "--port", "0", stderr=subprocess.PIPE, text=True)
         )
-        while "Ctrl-C" not in demo.stderr.readline():
+        said = ""
+        while "Ctrl-C" not in said:
+            said += demo.stderr.readline()
             assert demo.poll() is None
+        page = re.search(r"http://\S+/", said)[0]
         url = address_of_redis(demo)
         with redis.Redis.from_url(url) as client:
             client.ping()
@@ -130,6 +143,7 @@ def main():
         )
         start = time.time() + 10
         time.sleep(SECONDS + 10)
+        photograph(page)
         draw(ports["prometheus"], start, time.time())
 
 

@@ -6,6 +6,8 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.demo.run import WAVE
+
 if TYPE_CHECKING:
     from limitkit.demo.figures import Start, Tally
     from limitkit.demo.run import Run
@@ -45,6 +47,8 @@ class Picture:
         return {
             "seconds": SECONDS,
             "running": round(now - self._began, 1),
+            "tasks": self._run.tasks,
+            "every": WAVE,
             "limits": [self._limit(tally, last) for tally in tallies],
         }
 

@@ -35,7 +35,7 @@ MESSAGES: Final = {
 """For each task: how many messages, its argument, and how many different arguments there are."""
 LONGEST: Final = 26.0
 """Seconds from the workers' being ready until whatever has not started counts as lost."""
-WAVE: Final = 24.0
+WAVE: Final = 16.0
 """Seconds from one sending of all messages to the next, where they are sent again and again."""
 _READY_WITHIN: Final = 60.0
 _STOP_WITHIN: Final = 3.0

@@ -83,7 +83,7 @@ RATE: Final = Family(
     "rate",
     "gauge",
     "Starts a second as they are in force, and why: file, override, pause, stricter_file (that of other workers), or "
-    "control (app.control.rate_limit in this worker).",
+    "control (app.control.rate_limit in this worker). What feedback has slowed down is not in it.",
     (*_LIMIT, "source"),
 )
 HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worker.", _LIMIT)

@@ -1,5 +1,6 @@
 """Metrics of real workers: each is moved by what it is about, and by nothing else."""
 
+import contextlib
 import json
 import subprocess
 import time
@@ -12,6 +13,10 @@ from support.servers import free_port
 from support.workers import wait_until
 
 from limitkit.metrics import families
+from limitkit.override import Override, Target
+from limitkit.stores.board import Board
+from limitkit.stores.redis import RedisStore
+from limitkit.units import parse_rate
 
 LIMITS = config(
     limit("paid", "20/s", burst=5),
@@ -20,6 +25,19 @@ LIMITS = config(
     limit('"late.*"', "1/s"),
     limit("dropped", "1/h") + 'on_limit = "drop"\n',
     limit("failed", "1/h") + 'on_limit = "fail"\n',
+    limit("ghost", "1/h") + 'mode = "shadow"\n',
+    """
+[limits.partner]
+strategy = "token_bucket"
+rate = "50/s"
+
+[limits.partner.feedback]
+on = ["re:slow down"]
+resend = false
+
+[tasks.refused]
+limits = ["partner"]
+""",
 )
 
 
@@ -124,6 +142,50 @@ def test_what_a_pool_process_sends_back_is_counted_once(scene):
     assert seen["starts_total", "late.one"] == 4
 
 
+def test_what_would_have_waited_in_shadow_mode(scene):
+    scene.send([("ghost", ())] * 3)
+    scene.wait_for({"ghost": 3})
+    seen = scrape_until(scene.port, lambda seen: seen.outcome("ghost", "shadowed") == 2)
+    assert seen["shadow_wait_seconds_count", "ghost"] == 2
+    assert seen["shadow_wait_seconds_sum", "ghost"] > 3600
+    assert seen["hits_total", "ghost"] == 0
+
+
+def test_the_other_side_says_slow_down(scene):
+    assert scrape(scene.port)["feedback_total", "slow", "partner"] == 0
+    scene.send([("refused", ())])
+    scrape_until(scene.port, lambda seen: seen["feedback_total", "slow", "partner"] == 1)
+
+
+def test_rates_that_are_set_at_run_time(scene):
+    before = scrape(scene.port)
+    assert not [key for key in before if key[0].startswith("override")]
+    with contextlib.closing(RedisStore(scene.store.url, 5.0)) as store:
+        board = Board(store, "limitkit")
+        slower = Override(target=Target("tasks", "paid"), kind="rate", rate=parse_rate("5/s"), by="eve")
+        pause = Override(target=Target("limits", "partner"), kind="pause")
+        board.post([(slower, 600.0), (pause, None)])
+        scene.shop.app.control.rate_limit("slow", "4/s")
+        seen = scrape_until(
+            scene.port, lambda seen: ("rate", "paid", "override") in seen and ("rate", "slow", "control") in seen
+        )
+        assert seen["rate", "paid", "override"] == seen["override_rate", "paid"] == 5
+        assert seen["override_end_timestamp_seconds", "paid"] == pytest.approx(time.time() + 600, abs=60)
+        assert seen["rate", "partner", "pause"] == seen["override_rate", "partner"] == 0
+        assert ("override_end_timestamp_seconds", "partner") not in seen
+        assert seen["rate", "slow", "control"] == 4
+        assert seen["declared_rate", "paid"] == 20
+        changed = wait_until(lambda: len(told(scene, "limit_changed")) >= 2 and told(scene, "limit_changed"))
+        assert {sender: (said["rate"], said["source"]) for sender, said in changed} == {
+            "paid": (5.0, "override"),
+            "partner": (0.0, "pause"),
+        }
+        board.post([], [slower.name, pause.name])
+        scene.shop.app.control.rate_limit("slow", "0")
+        back = [("rate", name, "file") for name in ("paid", "slow", "partner")]
+        scrape_until(scene.port, lambda seen: all(key in seen for key in back))
+
+
 def test_a_store_that_is_gone_and_comes_back(scene):
     scene.store.stop()
     scene.send([("paid", ())] * 20)
@@ -155,9 +217,8 @@ def test_a_file_that_changes_and_one_that_is_wrong(scene):
     assert seen["rate", "paid", "file"] == seen["declared_rate", "paid"] == 40
     assert seen["config_hash",] != before["config_hash",]
     assert before["config_timestamp_seconds",] < seen["config_timestamp_seconds",] <= time.time()
-    assert wait_until(lambda: told(scene, "limit_changed")) == [
-        ("paid", {"rate": 40.0, "burst": 5, "source": "file", "ends": None})
-    ]
+    faster = ("paid", {"rate": 40.0, "burst": 5, "source": "file", "ends": None})
+    wait_until(lambda: told(scene, "limit_changed")[-1] == faster)
     assert told(scene, "config_reloaded") == [(str(file), {})]
     file.write_text(good + "nonsense")
     seen = scrape_until(scene.port, lambda seen: seen["config_refused",] == 1)

@@ -14,7 +14,7 @@ LIMITS = config(
     limit("other", "100/s", strategy="static"),
     limit("slow", "5/h", burst=5),  # nearly all of these still wait at the end
     limit("dropped", "40/s", burst=10) + 'on_limit = "drop"\n',
-    limit("failed", "40/s", burst=10) + 'on_limit = "fail"\nmax_wait = "1s"\n',
+    limit("failed", "10/s", burst=5) + 'on_limit = "fail"\nmax_wait = "200ms"\n',
 )
 SENT = {"paid": 1500, "user": 1000, "other": 700, "slow": 300, "dropped": 500, "failed": 500, "free": 500}
 LIMITED = [task for task in SENT if task != "free"]

@@ -16,8 +16,14 @@ from limitkit import metrics, signals
 from support.shop import app, simple
 
 many = [f"many.{number}" for number in range(int(os.environ.get("MANY_TASKS", "0")))]
-for name in ("late.one", "dropped", "failed", *many):
+for name in ("late.one", "dropped", "failed", "ghost", *many):
     simple(name)
+
+
+@app.task(name="refused")
+def refused():
+    raise ConnectionError("please slow down")
+
 
 told = os.open(os.environ["SIGNAL_LOG"], os.O_APPEND | os.O_CREAT | os.O_WRONLY) if "SIGNAL_LOG" in os.environ else None
 
