@@ -47,7 +47,10 @@ def alike(said):
     """Make two tellings of one example the same: times, and what follows from them."""
     said = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d", "12:00:00", said)
     said = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", said)
-    said = re.sub(rf"{_SPAN}( *)", lambda match: f"{'…':<{len(match[0])}}", said)
+    # In a column, what stands behind it stays where it is.
+    said = re.sub(
+        rf"{_SPAN}( *)", lambda match: f"{'…':<{len(match[0])}}" if len(match[1]) > 1 else f"…{match[1]}", said
+    )
     said = re.sub(r'("(?:at|until|since|oldest_seconds|tokens)": )\d[\d.]*', r"\1...", said)
     return re.sub(r" +$", "", said, flags=re.MULTILINE)
 
