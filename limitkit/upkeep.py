@@ -107,7 +107,7 @@ class Upkeep:
         self._follow()
 
     def forget_here(self, names: Sequence[str]) -> None:
-        """Go no more by what this worker alone was told, nor by what was dialled there."""
+        """Go no more by what this worker alone was told."""
         if self._live.in_force.forget(names):
             self._live.changed()
             self._follow()
