@@ -14,7 +14,7 @@ from support.scenarios.secret import secret
 from support.scenarios.solo import solo
 from support.scenarios.users import greedy, per_user, stream
 
-from benchmarks import micro, scraped
+from benchmarks import counted, micro, scraped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,15 +166,8 @@ def unlimited(pairs: int) -> list[dict[str, float]]:
     return samples
 
 
-def counted(pairs: int) -> list[dict[str, float]]:
-    """Limited tasks, and others, with metrics and without: the limit is so high that it never holds one up."""
-    high = {"task": "paid", "paid": ("50000/s", 5000), "count": 4000}
-    samples = []
-    for _ in range(pairs):
-        without, counting = (capacity(**high, metrics=each) for each in (False, True))
-        free, beside = (capacity(4000, metrics=each) for each in (False, True))
-        samples.append({"ratio": counting / without, "unlimited": beside / free, "per_second": counting})
-    return samples
+def counting(pairs: int) -> list[dict[str, float]]:
+    return [counted.pair() for _ in range(pairs)]
 
 
 def scrapes() -> dict[str, float]:

@@ -101,7 +101,7 @@ def test_a_full_pipe_blocks_nobody_and_loses_nothing(listen):
             while select.select([], [relay._in], [], 0)[1]:
                 emit(TaskStarted(task=f"t{number}"))
                 number += 1
-            for _ in range(50):  # it is full
+            for _ in range(300):  # a page was free at most, and now it is full
                 emit(TaskStarted(task=f"t{number}"))
                 number += 1
             os.write(ready_in, b"%d" % number)

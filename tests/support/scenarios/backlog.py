@@ -6,7 +6,6 @@ from itertools import pairwise
 
 from support.measure import efficiency, excess
 from support.scene import Scene, config, limit
-from support.servers import free_port
 
 
 @dataclass(frozen=True)
@@ -45,23 +44,17 @@ def backlog(count=500, rate=50, burst=10, others=1000, *, workers_first=False, o
         )
 
 
-def capacity(count=6000, *, limitkit=True, workers_first=False, task="free", paid=("50/s", 1), metrics=False):
-    """Return how many tasks two workers start in a second, once both have begun.
-
-    They have no limit, unless ``task`` names one that has: ``paid`` is its rate and its burst.
-    """
+def capacity(count=6000, *, limitkit=True, workers_first=False):
+    """Return how many tasks without a limit two workers start in a second, once both have begun."""
     env = {"WITH_LIMITKIT": str(int(limitkit))}
-    if metrics:
-        first = free_port()
-        env["LIMITKIT_METRICS_PORT"] = f"{first}-{min(first + 9, 65535)}"
-    with Scene(config(limit("paid", paid[0], burst=paid[1])), env=env) as scene:
+    with Scene(config(limit("paid", "50/s")), env=env) as scene:
         if workers_first:
             scene.shop.start_workers(2)
-        scene.send([(task, ())] * count)
+        scene.send([("free", ())] * count)
         if not workers_first:
             scene.shop.start_workers(2)
-        scene.wait_for({task: count}, 60 + count / 100)
-        times = scene.shop.times(task)[count // 3 :]
+        scene.wait_for({"free": count}, 60 + count / 100)
+        times = scene.shop.times("free")[count // 3 :]
         return (len(times) - 1) / (times[-1] - times[0])
 
 
