@@ -64,3 +64,7 @@ class RateLimitExceeded(LimitkitError):  # noqa: N818 (the name that users know)
 
 class StoreError(LimitkitError):
     """The store could not be asked; nothing is known of its buckets until it answers again."""
+
+
+class StoreRefusedError(StoreError):
+    """The store is there, and has refused what it was asked, such as for a right that is missing."""

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from limitkit.errors import StoreError
+from limitkit.errors import StoreError, StoreRefusedError
 from limitkit.inforce import declarations, heard, told
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Lookout:
         self._others: dict[str, dict[Target, Declared]] = {}
         self._at = float("-inf")
         self._pid = os.getpid()
+        self._refused = False
         self._digest = digest
         self._left = ""
         self._told = False
@@ -51,7 +52,14 @@ class Lookout:
         try:
             changed = self._take_in(self._ask())
         except StoreError as error:
-            logger.debug("The overrides can't be looked at: %s", error)
+            if isinstance(error, StoreRefusedError) and not self._refused:
+                self._refused = True
+                logger.warning(
+                    "What is set at run time can't be seen (%s), so limits hold as they are declared; give the store's "
+                    "user the rights that docs/store.md lists.",
+                    error,
+                    extra={"action": "overrides_refused"},
+                )
             changed = in_force.end()
         if changed:
             _say(before, in_force.overrides)
@@ -60,6 +68,7 @@ class Lookout:
 
     def say(self) -> None:
         """Log all overrides in force: a worker that starts has looked before it had a log."""
+        self._refused = False
         _say((), self._live.in_force.overrides)
 
     def freshen(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from limitkit.errors import StoreError
+from limitkit.errors import StoreError, StoreRefusedError
 from limitkit.events import StoreAsked, emit, wanted
 
 if TYPE_CHECKING:
@@ -38,16 +38,16 @@ class Breaker:
         return self._ask(lambda: self.store.yield_to(refusal, now_us=now_us))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
-        """Ask the store, if it has not failed less than a second ago."""
-        return self._ask(lambda: self.store.note(key, name, now_us=now_us))
+        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        return self._ask(lambda: self.store.note(key, name, now_us=now_us), may_refuse=True)
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Ask the store, if it has not failed less than a second ago."""
-        return self._ask(lambda: self.store.run(script, keys, args))
+        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        return self._ask(lambda: self.store.run(script, keys, args), may_refuse=True)
 
     def refill(self, key: str, *, partitions: bool) -> int:
-        """Ask the store, if it has not failed less than a second ago."""
-        return self._ask(lambda: self.store.refill(key, partitions=partitions))
+        """Ask the store, if it has not failed less than a second ago; that it refuses is no failure, likewise."""
+        return self._ask(lambda: self.store.refill(key, partitions=partitions), may_refuse=True)
 
     def evicts(self) -> str:
         """Ask the store, if it has not failed less than a second ago; that it won't tell is no failure."""
@@ -58,13 +58,14 @@ class Breaker:
         """Close the store."""
         self.store.close()
 
-    def _ask(self, ask: Callable[[], T]) -> T:
+    def _ask(self, ask: Callable[[], T], *, may_refuse: bool = False) -> T:
         self._check()
         began = time.monotonic()
         try:
             answer = ask()
-        except StoreError:
-            self._closed_until = time.monotonic() + _PAUSE
+        except StoreError as error:
+            if not (may_refuse and isinstance(error, StoreRefusedError)):
+                self._closed_until = time.monotonic() + _PAUSE
             _tell(began, failed=True)
             raise
         _tell(began, failed=False)

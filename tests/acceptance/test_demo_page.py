@@ -45,7 +45,8 @@ def demo():
         process.send_signal(signal.SIGTERM if deaf else signal.SIGINT)
         process.stderr.read()
         process.stderr.close()
-        assert process.wait(30) == (128 + signal.SIGTERM if deaf else 0)
+        # Whether starts were late on a busy machine is for the demo to say: 1 where they were.
+        assert process.wait(30) in ({128 + signal.SIGTERM} if deaf else {0, 1})
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ LIMITS = config(
     limit("user", "10/s", strategy="per_user", burst=3, key="user_id"),
     limit("other", "100/s", strategy="static"),
     limit("slow", "5/h", burst=5),  # nearly all of these still wait at the end
-    limit("dropped", "40/s", burst=10) + 'on_limit = "drop"\n',
-    limit("failed", "10/s", burst=5) + 'on_limit = "fail"\nmax_wait = "200ms"\n',
+    limit("dropped", "2/s", burst=10) + 'on_limit = "drop"\n',
+    limit("failed", "1/s", burst=5) + 'on_limit = "fail"\nmax_wait = "200ms"\n',
 )
 SENT = {"paid": 1500, "user": 1000, "other": 700, "slow": 300, "dropped": 500, "failed": 500, "free": 500}
 LIMITED = [task for task in SENT if task != "free"]

@@ -13,6 +13,7 @@ from support.stalls import Stalls
 from support.tls import TlsLink
 from support.workers import Shop, wait_until
 
+from limitkit import RateLimitManager
 from limitkit.decision import Bucket, Take
 from limitkit.errors import StoreError
 from limitkit.stores.breaker import Breaker
@@ -37,6 +38,7 @@ burst = 5
 KEY = "limitkit:{task=paid}:g1"
 LOST, BACK = "The store can't be asked", "The store answers again"
 RIGHTS = ["+evalsha", "+script|load", "+get", "+set", "+del", "+time", "+info"]
+LOOKS = ["+hget", "+hset", "+hdel", "+hgetall", "+hexists", "+zadd", "+zrem", "+zrange", "+zrangebyscore", "+pexpire"]
 """What the store's user must be allowed; docs/store.md says so."""
 
 
@@ -210,13 +212,14 @@ def guarded(tmp_path_factory):
     folder = tmp_path_factory.mktemp("guarded")
     with RedisServer(folder) as server, TlsLink(server.port, folder) as link:
         with redis.Redis(port=server.port) as admin:
-            admin.execute_command("ACL", "SETUSER", "limitkit", "on", ">s3cret", "~limitkit:*", *RIGHTS)
+            admin.execute_command("ACL", "SETUSER", "limitkit", "on", ">s3cret", "~limitkit:*", *RIGHTS, *LOOKS)
+            admin.execute_command("ACL", "SETUSER", "blind", "on", ">s3cret", "~limitkit:*", *RIGHTS)
             admin.execute_command("ACL", "SETUSER", "default", "off")
         yield link
 
 
-def address(link, password="s3cret"):
-    return f"rediss://limitkit:{password}@127.0.0.1:{link.port}/0?ssl_ca_certs={link.cert}"
+def address(link, password="s3cret", user="limitkit"):
+    return f"rediss://{user}:{password}@127.0.0.1:{link.port}/0?ssl_ca_certs={link.cert}"
 
 
 def test_tls_and_a_user_with_only_the_rights_it_needs(broker, guarded, tmp_path):
@@ -227,6 +230,18 @@ def test_tls_and_a_user_with_only_the_rights_it_needs(broker, guarded, tmp_path)
         assert excess(shop.times("paid"), RATE) <= promised(RATE, BURST)
         assert LOST not in worker.output()
         assert "s3cret" not in worker.output()
+        RateLimitManager(shop.app, tmp_path / "ratelimits.toml").adjust_rate("paid", "7/s")
+        worker.wait_for_output("tasks.paid has the rate 7/s now")
+
+
+def test_a_user_that_may_not_see_what_is_set_keeps_the_limits_as_declared(broker, guarded, tmp_path):
+    with Shop(tmp_path, f"{broker.url[:-1]}2", TOML.format(url=address(guarded, user="blind"))) as shop:
+        worker = shop.start_worker()
+        shop.send_many([("paid", ())] * 60)
+        shop.wait_for(60, "paid")
+        worker.wait_for_output("What is set at run time can't be seen (")
+        assert excess(shop.times("paid"), RATE) <= promised(RATE, BURST)
+        assert LOST not in worker.output()
 
 
 @pytest.mark.parametrize(
