@@ -5,20 +5,22 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import marshal
 import os
-import pickle
 import select
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
-from limitkit.events import emit
+from limitkit.events import Event, emit
 
 if TYPE_CHECKING:
-    from limitkit.events import Event
+    from collections.abc import Mapping
 
 logger = logging.getLogger("limitkit")
 
+_KINDS: Final[tuple[Any, ...]] = get_args(Event)
+_NUMBERS: Final[Mapping[type, int]] = {kind: number for number, kind in enumerate(_KINDS)}
 _LENGTH: Final = struct.Struct("H")
 _EVERY: Final = 0.2
 """Seconds between two looks at the pipe."""
@@ -53,11 +55,12 @@ class Relay:
 
     def carry(self, event: Event) -> None:
         """Write an event into the pipe; what it can't take now is written before the next."""
-        pickled = pickle.dumps(event)
-        if len(pickled) + _LENGTH.size > select.PIPE_BUF:
-            logger.debug("%s is too long to be carried.", type(event).__name__)
+        kind = type(event)
+        told = marshal.dumps((_NUMBERS[kind], *[getattr(event, name) for name in kind.__slots__]))
+        if len(told) + _LENGTH.size > select.PIPE_BUF:
+            logger.debug("%s is too long to be carried.", kind.__name__)
             return
-        self._pending.append(_LENGTH.pack(len(pickled)) + pickled)
+        self._pending.append(_LENGTH.pack(len(told)) + told)
         with contextlib.suppress(OSError):
             while self._pending:
                 os.write(self._in, self._pending[0])
@@ -93,6 +96,8 @@ class Relay:
             end = at + _LENGTH.size + _LENGTH.unpack_from(whole, at)[0]
             if end > len(whole):
                 break
-            emit(pickle.loads(whole[at + _LENGTH.size : end]))  # noqa: S301 (our own processes wrote it)
+            number, *values = marshal.loads(whole[at + _LENGTH.size : end])  # noqa: S302 (our own processes wrote it)
+            kind = _KINDS[number]
+            emit(kind(**dict(zip(kind.__slots__, values, strict=True))))
             at = end
         self._rest = whole[at:]
