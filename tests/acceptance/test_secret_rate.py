@@ -1,4 +1,4 @@
-"""Workers settle at a rate that a partner keeps secret, and find a lower one; to find a higher one is for ``make bench``."""
+"""Workers settle at a rate that a partner keeps secret, and find a lower one; a higher one is for ``make bench``."""
 
 import pytest
 from support.scenarios.secret import secret
