@@ -40,7 +40,9 @@ class Reload:
         self._path = os.path.abspath(config.path)  # noqa: PTH100 (symlinks are followed anew each time)
         self._judge = judge
         self._use = use
-        self._seen = self._taken = self._stamp()
+        # The file may have changed since it was read: the first look that is settled reads it again.
+        self._seen: Stamp = ()
+        self._taken: Stamp = ()
 
     def look(self) -> bool:
         """Take up the file if it has changed, and has been left alone since the last look; says whether it was.
