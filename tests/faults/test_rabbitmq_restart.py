@@ -44,6 +44,7 @@ def shops(rabbit, tmp_path):
         yield made
 
 
+@pytest.mark.alone
 def test_every_message_starts_and_limits_hold(rabbit, shops):
     sent = {kind: shop.send_many([("paid", ())] * TOTAL) for kind, shop in shops.items()}
     for kind, shop in shops.items():
@@ -56,7 +57,6 @@ def test_every_message_starts_and_limits_hold(rabbit, shops):
         shop.wait_for(TOTAL // 4)
     rabbit.restart()
     for kind, shop in shops.items():
-        # A quorum queue asks again after three minutes for a dead letter whose confirmation went with the broker.
         starts = shop.wait_for_each(sent[kind], timeout=300)
         assert excess([start.at for start in shop.starts()], RATE) <= promised(RATE)
         # What ran as the worker was killed, or as the broker stopped before it knew, is delivered again; so is what was

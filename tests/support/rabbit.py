@@ -67,6 +67,8 @@ class RabbitServer:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbit"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
+            # When a quorum queue asks again for a dead letter whose confirmation was lost; by default after 3 minutes.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit dead_letter_worker_publisher_confirm_timeout 5000",
         }
         # Erlang's name server: one that the node starts by itself would stay behind as a daemon.
         self.names = subprocess.Popen(["epmd", "-port", names_port, "-address", "127.0.0.1"])
