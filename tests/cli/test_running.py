@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -111,6 +112,16 @@ class Scene:
 
 def _waits(limits, names):
     return {name: limits[name]["held"] + limits[name]["parked"] for name in names}
+
+
+def test_status_counts_all_who_wait_wherever_they_do(scene):
+    """What snapshots can't say, since it depends on the machine's pace who is held and who was parked."""
+    rows = [
+        re.split("  +", line) for line in scene.said["status"].splitlines() if line.startswith(("limits.", "tasks."))
+    ]
+    waits = {name: int(held) + int(parked) for name, _, _, _, held, parked, *_ in rows}
+    assert (waits["limits.reports"], waits["tasks.shop.user_api_request"]) == (4, 1)
+    assert waits["limits.stripe_api"] == 0
 
 
 @pytest.fixture(scope="module")
