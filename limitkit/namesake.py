@@ -1,0 +1,36 @@
+"""Another package named ``limitkit``: this one's distribution is ``celery-limitkit``, and both have the same folder."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+_OTHER: Final = "limitkit"
+_AGAIN: Final = "pip install --force-reinstall --no-deps celery-limitkit"
+
+
+def clash() -> str | None:
+    """Return what is wrong where another distribution has this one's folder; None where there is no other.
+
+    Whichever was installed last has its ``__init__.py`` there, and to uninstall either removes it.
+    """
+    try:
+        found = version(_OTHER)
+    except PackageNotFoundError:
+        return None
+    return (
+        f"The package {_OTHER} {found} is installed beside celery-limitkit, and both have the "
+        f"folder {_OTHER}; the one that is installed or upgraded last breaks the other, and with it what limits "
+        f"tasks. Keep celery-limitkit alone: pip uninstall {_OTHER}, and then {_AGAIN}"
+    )
+
+
+def damage() -> str | None:
+    """Return what is wrong where the folder's ``__init__.py`` is another package's, or is gone with it; else None."""
+    if "install" in getattr(sys.modules[_OTHER], "__all__", ()):
+        return None
+    return clash() or (
+        "The file limitkit/__init__.py is gone, as when another package named limitkit was uninstalled; no app can "
+        f"install limitkit. Get it back: {_AGAIN}"
+    )
