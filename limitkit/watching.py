@@ -6,10 +6,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from celery.worker import state
-
 from limitkit import events
-from limitkit.events import TaskSentBack, TaskThrottled
+from limitkit.events import TaskDropped, TaskSentBack, TaskThrottled
 from limitkit.relay import Relay
 from limitkit.signals import Signals
 
@@ -23,26 +21,61 @@ if TYPE_CHECKING:
     from limitkit.upkeep import Upkeep
 
 _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+_TASKS: Final = "task"
+_GROUP: Final = "limitkit"
+"""What the types of limitkit's own events begin with."""
+THROTTLED: Final = f"{_GROUP}-task-throttled"
 
 
 class WorkerEvents:
-    """Sends ``task-throttled`` events where a worker sends events (``-E``), with the limit and the expected start."""
+    """Tells where a worker sends events (``-E``) who is throttled, by which limit, and until when.
 
-    def __init__(self) -> None:
+    Those events are of a group of their own. Whoever follows tasks by their events (``celery.events.state``, and so
+    Flower) takes each ``task-`` event for a state, and one that Celery does not know ranks above those that it does:
+    a task would stay in it while it runs, and when it is revoked.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
         self.consumer: Any = None
+        self.paced = False
+        """Whether there is a pacer, which has Celery tell of what it drops."""
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether events are sent; processes that were forked before can't know, and send seldom."""
         if kind is TaskThrottled:
-            return bool(getattr(getattr(self.consumer, "event_dispatcher", None), "enabled", False))
-        return kind is TaskSentBack
+            return self._dispatcher is not None
+        return kind in (TaskSentBack, TaskDropped)
 
     def __call__(self, event: Event) -> None:
         """Send one, unless the task's own ``send_events`` says no."""
-        assert isinstance(event, TaskThrottled | TaskSentBack)  # noqa: S101 (it wants no others)
-        request = state.requests.get(event.id)
-        if request is not None and not (isinstance(event, TaskSentBack) and event.throttled):
-            request.send_event("task-throttled", limit=event.limit, expected_start=time.time() + event.wait)
+        assert isinstance(event, TaskThrottled | TaskSentBack | TaskDropped)  # noqa: S101 (it wants no others)
+        dispatcher = self._dispatcher
+        # The request is not asked: what a pool process tells comes when that may be over.
+        if dispatcher is None or not getattr(self._app.tasks.get(event.task), "send_events", True):
+            return
+        if isinstance(event, TaskDropped):
+            if not self.paced:  # Celery tells of nothing that its pool ignores, and the task would seem to run for good
+                dispatcher.send("task-revoked", uuid=event.id, terminated=False, signum=None, expired=False)
+        elif not (isinstance(event, TaskSentBack) and event.throttled):
+            _treat_as_tasks(dispatcher)
+            expected = time.time() + event.wait
+            dispatcher.send(THROTTLED, uuid=event.id, name=event.task, limit=event.limit, expected_start=expected)
+
+    @property
+    def _dispatcher(self) -> Any:
+        """What sends a worker's events, a new one for each connection; None while none are wanted of its tasks."""
+        found = getattr(self.consumer, "event_dispatcher", None)
+        sends = found is not None and found.enabled and (not found.groups or _TASKS in found.groups)
+        return found if sends else None
+
+
+def _treat_as_tasks(dispatcher: Any) -> None:
+    """Have our events sent as those of tasks are: many in one message, and where remote control has asked for them."""
+    if dispatcher.groups:
+        dispatcher.groups.add(_GROUP)
+    if dispatcher.buffer_group and _GROUP not in dispatcher.buffer_group:
+        dispatcher.buffer_group = (*dispatcher.buffer_group, _GROUP)
 
 
 class Watching:
@@ -55,7 +88,7 @@ class Watching:
             Watching._last.close()
         Watching._last = self
         self._relay = Relay()
-        self._events = WorkerEvents()
+        self._events = WorkerEvents(app)
         self._settings = live.rules.metrics
         self._reading: Reading | None = None
         self._server: WSGIServer | None = None
@@ -84,7 +117,7 @@ class Watching:
     def start(self, consumer: Any, pacer: Pacer | None) -> None:
         """Hear what comes from pool processes, on the consumer's loop; show metrics from the first time on."""
         self._relay.start(consumer.timer)
-        self._events.consumer = consumer
+        self._events.consumer, self._events.paced = consumer, pacer is not None
         if self._reading is not None:
             self._reading.pacer = lambda: pacer
             self._show()

@@ -155,7 +155,6 @@ DOORS = {
             "reconnect",
         ),  # the worker's modules
         "signals",
-        "watching",
         "step",
         "remote",
         "wiring",

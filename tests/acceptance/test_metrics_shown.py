@@ -4,6 +4,7 @@ import contextlib
 import socket
 import threading
 import time
+from collections import Counter
 
 import pytest
 from support.scene import Scene, config, limit
@@ -89,11 +90,21 @@ def test_a_pool_of_threads_counts_the_same(scene):
     scene.stop_workers()
 
 
-def test_a_worker_that_sends_events_tells_who_is_throttled_and_until_when(scene):
+def test_a_worker_that_sends_events_tells_who_is_throttled_and_leaves_the_states_of_tasks_alone(scene):
     app = scene.shop.app
-    heard = []
+    heard, state = [], app.events.State()
+
+    def hear(event):
+        state.event(event)  # what Flower does with each event
+        if event["type"] == "limitkit-task-throttled" and event["limit"] == "paid":
+            heard.append(event)
+
+    def state_of(id_):
+        task = state.tasks.get(id_)
+        return task and task.state
+
     with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"task-throttled": heard.append})
+        receiver = app.events.Receiver(connection, handlers={"*": hear})
 
         def listen():
             with contextlib.suppress(OSError):
@@ -104,14 +115,14 @@ def test_a_worker_that_sends_events_tells_who_is_throttled_and_until_when(scene)
         scene.shop.start_worker("-E")
         began = time.time()
         ids = scene.send([("paid", ())] * 25)
+        late = scene.send([("slow", ())] * 15)[-1]
+        app.control.revoke(late)
         wait_until(lambda: len(heard) >= 18)
-        assert {event["limit"] for event in heard} == {"paid"}
         assert {event["uuid"] for event in heard} <= set(ids)
         assert began < min(event["expected_start"] for event in heard)
         assert max(event["expected_start"] for event in heard) < began + 4
-        state = app.events.State()
-        for event in heard:
-            state.event(event)  # what Flower does with each event
+        wait_until(lambda: Counter(map(state_of, ids)) == {"SUCCESS": 25})
+        wait_until(lambda: state_of(late) == "REVOKED")
         receiver.should_stop = True
         thread.join()
     scene.stop_workers()
