@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Final
 
 SECONDS: Final = 60
@@ -9,24 +10,27 @@ SECONDS: Final = 60
 
 
 class Recent:
-    """Counts by the second; what is older than the window is forgotten."""
+    """Counts by the second; what is older than the window is forgotten. It may be used in any thread."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._counts: dict[str, list[int]] = {}
         self._at = 0
 
     def count(self, name: str, now: float) -> None:
         """Count one; ``now`` is in seconds."""
-        self._turn(int(now))
-        counts = self._counts.get(name)
-        if counts is None:
-            counts = self._counts[name] = [0] * SECONDS
-        counts[self._at % SECONDS] += 1
+        with self._lock:
+            self._turn(int(now))
+            counts = self._counts.get(name)
+            if counts is None:
+                counts = self._counts[name] = [0] * SECONDS
+            counts[self._at % SECONDS] += 1
 
     def total(self, name: str, now: float) -> int:
         """Return how many there were in the window."""
-        self._turn(int(now))
-        return sum(self._counts.get(name, ()))
+        with self._lock:
+            self._turn(int(now))
+            return sum(self._counts.get(name, ()))
 
     def _turn(self, second: int) -> None:
         """Go on to this second: those between it and the last one had nothing."""

@@ -30,9 +30,9 @@ def _installed(state: Any) -> Installation | None:
 def limitkit_status(state: Any, **_: Any) -> dict[str, Any]:
     """Say which limits are in force, and who is held for them."""
     here = _installed(state)
-    if here is None or here.upkeep is None or here.live is None:
+    if here is None or here.upkeep is None or here.live is None or here.watching is None:
         return _NOT_HERE
-    return report(here.upkeep, here.live, here.pacer, dict(state.app.tasks))
+    return report(here.upkeep, here.live, here.pacer, here.watching.recent, dict(state.app.tasks))
 
 
 @inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise

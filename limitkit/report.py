@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
     from limitkit.live import BoundLimit, Live
     from limitkit.pacer import Pacer
+    from limitkit.recent import Recent
     from limitkit.upkeep import Upkeep
 
 _BUSIEST: Final = 5
 """Partitions of one limit that are named."""
 
 
-def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> dict[str, Any]:
+def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]) -> dict[str, Any]:
     """Say it all, as plain values that any serializer takes; times are seconds."""
     file = upkeep.reload
     return {
@@ -36,11 +37,13 @@ def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, tasks: dict[str, Any
         "pid": os.getpid(),
         "unguarded": upkeep.unguarded(),
         "caps": pacer.caps() if pacer is not None else {},
-        "limits": dict(_limits(live, pacer, tasks)),
+        "limits": dict(_limits(live, pacer, recent, tasks)),
     }
 
 
-def _limits(live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _limits(
+    live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each limit that the worker's tasks have, by its tag in the buckets' keys."""
     bound: dict[str, tuple[BoundLimit, str]] = {}
     for name, task in tasks.items():
@@ -73,7 +76,8 @@ def _limits(live: Live, pacer: Pacer | None, tasks: dict[str, Any]) -> Iterator[
                 "dialled": pacer.dialled(each) if pacer is not None else None,
                 "held": len(waits),
                 "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
-                "started": pacer.recent.total(tag, now) if pacer is not None else None,
+                # What has limits in shadow alone starts without a word to anybody.
+                "started": recent.total(tag, now) if each.limit.mode == "enforce" else None,
                 "shadow": asdict(shade) if shade is not None else None,
                 "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
             },

@@ -11,6 +11,7 @@ from limitkit.installation import INSTALLED
 
 if TYPE_CHECKING:
     from limitkit.live import Live
+    from limitkit.pacer import Pacer
     from limitkit.reconnect import Unacked
     from limitkit.upkeep import Upkeep
     from limitkit.watching import Watching
@@ -25,7 +26,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
-        self.pacer = None
+        self.pacer: Pacer | None = None
         self._live: Live | None = None
         self._upkeep: Upkeep | None = None
         self._watching: Watching | None = None
@@ -34,14 +35,19 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         if installation is None or installation.config is None or installation.live is None:
             return
         from limitkit.refusal import warn  # noqa: PLC0415 (of use to workers alone)
-        from limitkit.waiting.kinds import kind_of, parked_where  # noqa: PLC0415
+        from limitkit.startline import start_line  # noqa: PLC0415 (likewise)
 
         self._live, self._upkeep, self._watching = installation.live, installation.upkeep, installation.watching
         paced = paces(consumer.controller)
+        logger.info("%s", start_line(installation.config, consumer.app, paced=paced), extra={"action": "started"})
         warn(installation.config, consumer.controller, installation.live.store, paced=paced)
-        if not paced:
-            return
-        logger.info("%s", parked_where(kind_of(consumer.app), installation.live.rules.waiting))
+        if paced:
+            self.pacer = installation.pacer = self._pace(consumer, installation.live)
+        if self._watching is not None:
+            self._watching.count_starts(self.pacer)
+
+    def _pace(self, consumer: Any, live: Live) -> Pacer:
+        """Put a pacer where the consumer hands requests over."""
         from limitkit.dials import Dials  # noqa: PLC0415
         from limitkit.pacer import Pacer  # noqa: PLC0415
         from limitkit.waiting.bounds import Bounds  # noqa: PLC0415
@@ -49,13 +55,13 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         from limitkit.waiting.rooms import open_room  # noqa: PLC0415
         from limitkit.window import Window  # noqa: PLC0415
 
-        live = installation.live
         dials, window = Dials(consumer, live), Window(consumer)
         bounds = Bounds(lambda: live.rules.waiting, lambda: consumer.initial_prefetch_count)
         parking = Parking(consumer, lambda: open_room(consumer, live.rules.store.prefix), bounds, window)
-        self.pacer = installation.pacer = Pacer(consumer, live, parking, window, dials)
-        consumer.on_task_request = self.pacer
-        dials.take_over(self.pacer)
+        pacer = Pacer(consumer, live, parking, window, dials)
+        consumer.on_task_request = pacer
+        dials.take_over(pacer)
+        return pacer
 
     def start(self, consumer: Any) -> None:
         """Give the broker what the last connection has left, learn what it can do, and count the workers."""

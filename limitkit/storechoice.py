@@ -31,6 +31,18 @@ def store_url(app: Any, settings: StoreSettings) -> str | None:
     return _store(app, settings)[0]
 
 
+def store_shown(app: Any, settings: StoreSettings) -> str | None:
+    """Name a config's store for people, without user, password and options; None when it has none."""
+    url = store_url(app, settings)
+    if url is None or url.startswith("memory://"):
+        return url and "this worker's memory"
+    scheme, _, rest = url.partition("://")
+    # What stands before an @ is secret, wherever that is: a password may hold any character.
+    secret, at, address = rest.rpartition("@")
+    plain = "…" if at and re.search("[?#]", secret) else re.split("[?#]", address)[0]
+    return f"{scheme}://{plain}{'' if settings.url else ' (the app has it)'}"
+
+
 def open_store(app: Any, settings: StoreSettings) -> Store | None:
     """Open the store of a config; None when it has none."""
     url, options = _store(app, settings)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from limitkit import events
 from limitkit.events import TaskDropped, TaskSentBack, TaskThrottled
+from limitkit.recent import Recent
 from limitkit.relay import Relay
 from limitkit.signals import Signals
+from limitkit.starts import Starts
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
@@ -87,6 +89,9 @@ class Watching:
         if Watching._last is not None:
             Watching._last.close()
         Watching._last = self
+        self.recent = Recent()
+        """Starts of the last minute, by the limits' tags in the buckets' keys."""
+        self._starts = Starts(self.recent, live, app.tasks)
         self._relay = Relay()
         self._events = WorkerEvents(app)
         self._settings = live.rules.metrics
@@ -113,6 +118,17 @@ class Watching:
         reading = self._reading = Reading(live, app.tasks, upkeep, counting)
         self._listeners.append(counting)
         metrics.COLLECTOR.source = lambda: reading.metrics(numbers)
+
+    def count_starts(self, pacer: Pacer | None) -> None:
+        """Count the starts of the last minute: what the pacer lets through, or what the guard does where there is none.
+
+        Call it before the pool's processes are there.
+        """
+        if pacer is not None:
+            pacer.recent = self.recent
+        elif self._starts not in self._listeners:
+            self._listeners.append(self._starts)
+            events.listen(self._starts)
 
     def start(self, consumer: Any, pacer: Pacer | None) -> None:
         """Hear what comes from pool processes, on the consumer's loop; show metrics from the first time on."""

@@ -6,6 +6,7 @@ from celery.exceptions import TaskRevokedError
 from support.measure import excess, promised, waited
 from support.messages import RICH, seen
 from support.results import returned
+from support.workers import wait_until
 
 GUARDED = """
 version = 1
@@ -108,3 +109,13 @@ def test_guard_alone_limits_every_kind_of_task(unpaced):
     for results in sent.values():
         assert all("you" in str(each) for each in returned(results))
         assert waited(unpaced.wait_for_each_once(results), 0.25)
+
+
+def test_status_counts_the_starts_where_the_guard_is_alone(unpaced):
+    unpaced.wait_for_each_once([unpaced.send("kept.result", number) for number in range(3)])
+
+    def started():
+        replies = unpaced.app.control.broadcast("limitkit_status", reply=True, timeout=2, limit=2)
+        return sum(said["limits"]["task=kept.result"]["started"] for reply in replies for said in reply.values())
+
+    wait_until(lambda: started() >= 3)

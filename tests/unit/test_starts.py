@@ -1,0 +1,52 @@
+"""Starts are counted where no pacer sees them: by the guard, in each thread, and in pool processes."""
+
+import threading
+from types import SimpleNamespace
+
+import pytest
+from unit.test_events import in_child, listen  # noqa: F401 (a fixture)
+
+from limitkit import events
+from limitkit.events import TaskStarted, emit
+from limitkit.recent import Recent
+from limitkit.relay import Relay
+from limitkit.starts import Starts
+
+TASK = SimpleNamespace(name="paid")
+BOUND = SimpleNamespace(limit=SimpleNamespace(name="paid", own=False))
+
+
+@pytest.fixture
+def recent(listen):  # noqa: F811
+    """What is counted of a task that has one limit, which is called as it is."""
+    recent = Recent()
+    live = SimpleNamespace(limits=lambda task: (BOUND,) if task is TASK else ())
+    listen(Starts(recent, live, {"paid": TASK}))
+    return recent
+
+
+def total(recent):
+    return recent.total("paid", recent._at)
+
+
+def test_starts_of_all_threads_are_counted(recent):
+    def start_some():
+        for _ in range(500):
+            emit(TaskStarted(task="paid"))
+
+    threads = [threading.Thread(target=start_some) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    emit(TaskStarted(task="gone meanwhile"))
+    assert total(recent) == 4000
+
+
+def test_starts_in_pool_processes_are_counted_where_they_are_asked_for(recent):
+    relay = Relay()
+    events.carry_by(relay)
+    in_child(lambda: emit(TaskStarted(task="paid")))
+    assert total(recent) == 0
+    relay.deliver()
+    assert total(recent) == 1
