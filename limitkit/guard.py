@@ -23,6 +23,7 @@ from limitkit.recovery import take_both
 from limitkit.stores.memory import MemoryStore
 from limitkit.telling import tell_dropped, tell_failed, tell_sent_back, tell_start
 from limitkit.waiting.copies import came_back
+from limitkit.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,7 +222,8 @@ def is_guarded(task: Any) -> bool:
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
     tell_failed(task, context.id)
-    return RateLimitExceeded(f"the limits of {task.name} admit this start in {retry_after:.3g} s", retry_after)
+    fact = f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s"
+    return RateLimitExceeded(fact, retry_after)
 
 
 def _ask(buckets: tuple[Bucket, ...]) -> Take:

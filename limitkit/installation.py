@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.errors import ConfigError
 from limitkit.guard import Guard
 from limitkit.live import Live
+from limitkit.plainlog import escape_records, told
 
 if TYPE_CHECKING:
     from limitkit.config import Config
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from limitkit.watching import Watching
 
 logger = logging.getLogger("limitkit")
+escape_records()  # what is logged before a process has limits says nothing that comes from outside
 
 _COMMANDS: Final = ("celery", "limitkit")
 INSTALLED: Final[weakref.WeakKeyDictionary[Any, Installation]] = weakref.WeakKeyDictionary()
@@ -118,12 +120,12 @@ class Installation:
 
         self.app.finalize()
         if self.error is not None:
-            _refuse(str(self.error))
+            _refuse(told(self.error))
         assert self.config is not None and self.live is not None  # noqa: S101, PT018 (finalize sets one or the other)
         self.sweep()
         problems = refusals(self.config, worker)
         if problems:
-            _refuse("\n".join(map(str, problems)))
+            _refuse(told(ConfigError(problems)))
         self.live.store = open_store(self.app, self.config.rules.store)
         self.upkeep = Upkeep(
             self.config, self.live, self.app.tasks.values, lambda config: refusals(config, worker), self._go_by

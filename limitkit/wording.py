@@ -20,7 +20,10 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def one_line(text: str) -> str:
-    """Write what could break a line, or be read as a terminal's command, as TOML escapes."""
+    """Write what could break a line, or be read as a terminal's command, as TOML escapes.
+
+    Text from outside (names, reasons, what a worker or a store answers) is shown or logged through this alone.
+    """
     if text.isprintable():
         return text
     return "".join(_escaped(char) if unicodedata.category(char) in _INVISIBLE else char for char in text)
@@ -28,6 +31,8 @@ def one_line(text: str) -> str:
 
 def _escaped(char: str) -> str:
     number = f"{ord(char):04X}"
+    if unicodedata.category(char) == "Cs":  # TOML has none: a file name's byte that is not UTF-8, as Python writes it
+        return f"\\u{number.lower()}"
     return _ESCAPES.get(char) or (f"\\u{number}" if len(number) == 4 else f"\\U{number:0>8}")  # noqa: PLR2004
 
 

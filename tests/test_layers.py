@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "units", "ports", "decision", "slowdown", "override"],
+    "words and numbers": ["errors", "wording", "plainlog", "units", "ports", "decision", "slowdown", "override"],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "feedbackfields", "model"],
     "arithmetic": ["yielding", "bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config", "amend"],
@@ -88,6 +88,7 @@ LAYERS = {
         "metrics.numbers",
         "metrics.counting",
         "metrics.reading",
+        "metrics.listening",
         "metrics.serving",
         "metrics.cluster",
         "metrics.page",
@@ -97,7 +98,6 @@ LAYERS = {
     "wiring": ["namesake", "installation", "step", "remote", "wiring", "asked", "manager", "limitkit"],
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run", "demo.picture", "demo.serve"],
     "command line": [
-        "cli",
         "cli.output",
         "cli.options",
         "cli.inuse",
@@ -127,6 +127,8 @@ LAYERS = {
         "cli.promote",
         "cli.why",
         "cli.exporter",
+        "cli",
+        "__main__",
     ],
 }
 """Lowest first. A module imports only what stands before it; for types alone, also what stands in its own layer."""

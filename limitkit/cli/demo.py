@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from limitkit.cli.options import Unusable, common
-from limitkit.cli.output import say, table
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Unusable, say, table
 from limitkit.embedded import NoServerError
 
 if TYPE_CHECKING:
@@ -30,7 +30,14 @@ _PICTURES = 8
 """Pictures a second."""
 
 
-@click.command("demo")
+@click.command(
+    "demo",
+    short_help="Show limits at work, on a Redis of their own.",
+    epilog=examples(
+        "limitkit demo",
+        "limitkit demo --serve --port 8085",
+    ),
+)
 @click.option("--serve", is_flag=True, help="Go on until Ctrl-C, with live curves on a page and the workers' metrics.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="Of the page.")
 @common

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
 from limitkit.cli.managed import managed
-from limitkit.cli.options import Unusable, common
-from limitkit.cli.output import count, say
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Unusable, count, say, say_json
 
 
-@click.command("drift")
+@click.command(
+    "drift",
+    short_help="Show where what runs is not what the file says.",
+    epilog=examples(
+        "limitkit drift -A shop",
+        "limitkit drift --output-format json -A shop",
+    ),
+)
 @click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 @common
 @click.pass_context
@@ -34,7 +40,7 @@ def command(ctx: click.Context, *, form: str, app: str | None, config: str | Non
         if form == "json":
             drift = [asdict(each) for each in found]
             head = {"version": 1, "path": survey.path, "digest": survey.digest, "workers": sorted(survey.workers)}
-            say(json.dumps({**head, "drift": drift}, indent=2))
+            say_json({**head, "drift": drift})
         elif found:
             for each in found:
                 say(f"{each.subject}: {each.fact}; {each.hint}")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit.appcheck import task_signature
-from limitkit.cli.options import Unusable, app_given, common, tasks_of
-from limitkit.cli.output import say, show_problems, table
+from limitkit.cli.options import app_given, common, examples, tasks_of
+from limitkit.cli.output import Unusable, say, show_problems, table
 from limitkit.config import load, locate
 from limitkit.declared import WaitingSettings
 from limitkit.errors import ConfigError
@@ -53,7 +53,16 @@ def _json(wanted: type, name: str) -> Callable[[click.Context, click.Parameter, 
     return read
 
 
-@click.command("explain")
+@click.command(
+    "explain",
+    short_help="Show which limits hold for a task, and what they allow.",
+    epilog=examples(
+        "limitkit explain shop.charge_customer",
+        "limitkit explain shop.charge_customer -A shop --kwargs '{\"tenant_id\": 42}'",
+        "limitkit explain stripe_api",
+        "limitkit explain 'emails.*' -A shop",
+    ),
+)
 @click.argument("task")
 @click.option(
     "--args", "arguments", callback=_json(list, "array"), metavar="JSON", help="Positional arguments: an array."
@@ -88,7 +97,7 @@ def command(
     if rule is None or not rule.limits:
         say(_unlimited(rules, task, rule))
         return
-    say(_head(rules, task, rule))
+    say(*_head(rules, task, rule))
     say(table(_HEADINGS, [_row(limit) for limit in rule.limits], numbers=_NUMBERS))
     lines = [*_said(rules, rule), *_parked(found, rules, rule)]
     for line in ["", *lines] if lines else []:
@@ -105,7 +114,7 @@ def _unlimited(config: Config, task: str, rule: TaskRule | None) -> str:
     return f"{task} is not limited: its entry names no limit ({place})."
 
 
-def _head(config: Config, task: str, rule: TaskRule) -> str:
+def _head(config: Config, task: str, rule: TaskRule) -> list[str]:
     lines = [f"{task}: {dotted(('tasks', rule.pattern))}, {config.path}:{rule.line}"]
     pair = config.rules.ambiguous(task)
     if pair:
@@ -115,7 +124,7 @@ def _head(config: Config, task: str, rule: TaskRule) -> str:
     elif any(limit.mode == "shadow" for limit in rule.limits):
         names = [_name(limit) for limit in rule.limits if limit.mode == "shadow"]
         lines.append(f"In shadow, where starts are counted and nothing waits: {', '.join(names)}.")
-    return "\n".join([*lines, ""])
+    return [*lines, ""]
 
 
 def _said(config: Config, rule: TaskRule) -> Iterator[str]:

@@ -7,14 +7,23 @@ import time
 import click
 
 from limitkit.cli.inuse import config_in_use
-from limitkit.cli.options import Unusable, app_given, common
-from limitkit.cli.output import say
+from limitkit.cli.options import app_given, common, examples
+from limitkit.cli.output import Drawn, Unusable, say
+from limitkit.wording import one_line
 
 _PORT = 9544
 _EVERY = 15.0
 
 
-@click.command("exporter")
+@click.command(
+    "exporter",
+    short_help="Show all workers' limits to Prometheus.",
+    epilog=examples(
+        "limitkit exporter -A shop",
+        "limitkit exporter -A shop --host 0.0.0.0 --port 9544",
+        "limitkit exporter -A shop --once",
+    ),
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; 0.0.0.0 is everywhere.")
 @click.option("--port", type=click.IntRange(1, 65535), default=_PORT, show_default=True, help="Where to listen.")
 @click.option(
@@ -45,19 +54,31 @@ def command(
 
     from limitkit.metrics import Collector  # noqa: PLC0415
     from limitkit.metrics.cluster import Cluster  # noqa: PLC0415
-    from limitkit.metrics.serving import serve  # noqa: PLC0415
+    from limitkit.metrics.listening import fault, url  # noqa: PLC0415
+    from limitkit.metrics.serving import listen  # noqa: PLC0415
     from limitkit.storechoice import open_store  # noqa: PLC0415
 
     cluster = Cluster(found, rules, open_store(found, rules.store))
     collector = Collector()
     collector.source = lambda: cluster.known
-    fine = cluster.look()
     if once:
-        say(collector.text().rstrip("\n"))
+        fine = cluster.look()
+        say(*map(_escaped, collector.text().rstrip("\n").split("\n")))
         ctx.exit(0 if fine else 1)
-    if serve(host, [port], CollectorRegistry(), collector) is None:
-        raise Unusable(f"the port {port} of {host} is taken; name another: --port")
-    say(f"The metrics of all workers are shown on http://{host}:{port}/metrics.", err=True)
+    host = host.strip("[]")  # an IPv6 address, as URLs have it
+    try:
+        listen(host, port, CollectorRegistry(), collector)
+    except (OSError, UnicodeError) as error:
+        why = fault(error, host, port)
+        raise Unusable(f"{why.fact}; {why.hint}: --{why.of}") from None
+    cluster.look()
+    say(f"The metrics of all workers are shown on {url(host, port, '/metrics')}.", err=True)
     while True:
         time.sleep(interval)
         cluster.look()
+
+
+def _escaped(line: str) -> Drawn:
+    """Escape a line, so that Prometheus, which knows few escapes, still reads it."""
+    shown = (char if char.isprintable() else one_line(char).replace("\\", "\\\\") for char in line)
+    return Drawn("".join(shown))

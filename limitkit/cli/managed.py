@@ -10,8 +10,8 @@ import click
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.cli.inuse import config_in_use
-from limitkit.cli.options import Unusable, app_given
-from limitkit.cli.output import span
+from limitkit.cli.options import app_given
+from limitkit.cli.output import Unusable, span
 from limitkit.errors import StoreError
 from limitkit.override import OverrideError
 from limitkit.units import interval_text

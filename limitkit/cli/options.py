@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from limitkit.cli.output import Unusable
 from limitkit.wording import one_line, quote
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ def common(function: Function) -> Function:
     app = click.option("-A", "--app", metavar="APP", help="The Celery app, as celery -A takes it.")
     config = click.option("--config", metavar="FILE", help="The file, in place of the one found from here.")
     return app(config(function))
+
+
+def examples(*lines: str, first: str = "Examples:") -> str:
+    """Write the end of a command's help: lines that can be copied as they are."""
+    return "\n".join(["\b", first, *(f"  {line}" for line in lines)])
 
 
 def app_given(ctx: click.Context, app: str | None) -> Any:
@@ -44,16 +50,6 @@ def app_given(ctx: click.Context, app: str | None) -> Any:
 def tasks_of(app: Any) -> Mapping[str, Any]:
     """Return the app's registered tasks by name."""
     return dict(app.tasks)
-
-
-class Unusable(click.ClickException):
-    """Something outside of the config can't be used: exit status 2, one line on standard error."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Say it on standard error."""
-        click.echo(f"limitkit: {self.format_message()}", err=True, file=file)
 
 
 def _find(app: str) -> Any:

@@ -1,41 +1,125 @@
-"""How commands write: data on standard output, one problem a line, tables as wide as they need to be."""
+"""How commands write: data on standard output, one problem a line, tables as wide as they need to be.
+
+What is written comes in part from outside: names in the file, reasons, what workers and stores answer. ``say`` escapes
+whatever could break a line or be read as a terminal's command, unless it was drawn here, of parts that were escaped.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
+import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from limitkit.errors import Problem
 
 _WIDEST = 10_000  # rich would fold at the terminal's width, or at 80 in a pipe
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Write a line; what the stream's encoding can't say is escaped."""
+class Drawn(str):
+    """Text that is written as it is, colors and line ends too: its parts were escaped when it was made."""
+
+    __slots__ = ()
+
+    def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: FBT001, FBT002 (as str has it)
+        """Return the lines, which are as fit to be written."""
+        return [Drawn(line) for line in super().splitlines(keepends)]
+
+
+class Unusable(click.ClickException):
+    """Something outside of the config can't be used: exit status 2, one line on standard error."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:  # noqa: ARG002 (click passes it)
+        """Say it on standard error."""
+        say(f"limitkit: {self.format_message()}", err=True)
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Write lines; what the stream's encoding can't say is escaped, too.
+
+    Raises Unusable when standard output can't be written. That its reader has gone away is no error: he has what he
+    wanted, and the exit status is still to be told.
+    """
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = "\n".join(line if isinstance(line, Drawn) else one_line(line) for line in lines)
     text = text.encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    if stream is None:  # it was closed: >&-
+        unwritable(OSError(errno.EBADF, os.strerror(errno.EBADF)), err=err)
+    try:
+        click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    except OSError as error:
+        unwritable(error, err=err)
+
+
+def unwritable(error: OSError, *, err: bool = False) -> None:
+    """Write no more to a stream that can't be written. Raises Unusable when it is standard output, and not read up."""
+    stream = sys.stderr if err else sys.stdout
+    if stream is not None:  # what is left in it would be tried again at the end, and be a traceback
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    if not err and error.errno != errno.EPIPE:
+        raise Unusable(f"standard output can't be written ({error.strerror or error}); send it where it can")
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """See to it that what click says by itself is written as all else is: help, and what is wrong with a call."""
+    try:
+        yield
+    except click.UsageError as error:
+        said = error.format_message()
+        if said.isprintable() or isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            raise
+        raise click.UsageError(one_line(said), error.ctx) from None
+    except OSError as error:
+        if not _is_stuck(sys.stdout):
+            raise
+        unwritable(error)
+        raise click.exceptions.Exit(0) from None
+
+
+def _is_stuck(stream: Any) -> bool:
+    """Whether what was written is still there, and can't go anywhere."""
+    try:
+        stream.flush()
+    except OSError:
+        return True
+    return False
+
+
+def say_json(value: Any) -> None:
+    """Write a value as JSON, for programs."""
+    say(Drawn(json.dumps(value, indent=2)))
 
 
 def show_problems(problems: Iterable[Problem], *, err: bool = False) -> None:
     """Write problems, each on a line of its own."""
     for problem in problems:
-        place = click.style(f"{problem.path}:{problem.line}:{problem.column}:", bold=True)
-        code = click.style(problem.code, fg="red" if problem.severity == "error" else "yellow")
-        say(f"{place} {code} {problem.message}", err=err)
+        place = styled(f"{problem.path}:{problem.line}:{problem.column}:", bold=True)
+        code = styled(problem.code, fg="red" if problem.severity == "error" else "yellow")
+        say(Drawn(f"{place} {code} {one_line(problem.message)}"), err=err)
+
+
+def styled(text: str, **how: Any) -> Drawn:
+    """Give a text colors and the like, as ``click.style`` does."""
+    return Drawn(click.style(one_line(text), **how))
 
 
 def count(number: int, thing: str) -> str:
@@ -56,15 +140,19 @@ def span(seconds: float) -> str:
     return " ".join(part for part in told[:2] if not part.startswith("0"))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> str:
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> Drawn:
     """Align rows under their headings; the columns in ``numbers`` to the right."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
         grid.add_column(heading, no_wrap=True, justify="right" if heading in numbers else "left")
     for row in rows:
-        grid.add_row(*(escape(one_line(cell)) for cell in row))
-    colored = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        grid.add_row(*(Text(one_line(cell)) for cell in row))  # rich would read a plain string's [red] and :bomb:
+    colored = _is_terminal() and not os.environ.get("NO_COLOR")
     page = io.StringIO()
     console = Console(file=page, width=_WIDEST, force_terminal=colored, no_color=not colored, highlight=False)
     console.print(grid)
-    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+    return Drawn("\n".join(line.rstrip() for line in page.getvalue().split("\n")).rstrip("\n"))
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()

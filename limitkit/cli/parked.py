@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from limitkit.cli.inuse import config_in_use
-from limitkit.cli.options import Unusable, app_given, tasks_of
-from limitkit.cli.output import say
+from limitkit.cli.options import app_given, tasks_of
+from limitkit.cli.output import Unusable, say
 from limitkit.waiting import kinds
 from limitkit.waiting.owners import Owners
 from limitkit.wording import one_line

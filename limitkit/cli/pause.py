@@ -6,11 +6,17 @@ import click
 
 from limitkit.cli.changes import how_soon, look, show
 from limitkit.cli.managed import managed, signed
-from limitkit.cli.options import common
+from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 
 
-@click.command("pause")
+@click.command(
+    "pause",
+    short_help="Let no task start under a limit; they wait.",
+    epilog=examples(
+        "limitkit pause stripe_api --for 30m --reason 'maintenance' -A shop",
+    ),
+)
 @click.argument("limit")
 @signed
 @common

@@ -5,14 +5,20 @@ from __future__ import annotations
 import click
 
 from limitkit.cli.managed import managed, rated
-from limitkit.cli.options import Unusable, common
-from limitkit.cli.output import say, show_problems
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Unusable, say, show_problems
 from limitkit.errors import ConfigError
 from limitkit.override import Target
 from limitkit.targets import all_of, find
 
 
-@click.command("promote")
+@click.command(
+    "promote",
+    short_help="Write a rate that was set into the file.",
+    epilog=examples(
+        "limitkit promote stripe_api -A shop",
+    ),
+)
 @click.argument("limit")
 @common
 @click.pass_context

@@ -6,13 +6,21 @@ import sys
 
 import click
 
-from limitkit.cli.options import Unusable, common
-from limitkit.cli.output import count, say
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Unusable, count, say
 from limitkit.cli.parked import lobby
 from limitkit.waiting import kinds
+from limitkit.wording import one_line
 
 
-@click.command("purge")
+@click.command(
+    "purge",
+    short_help="Remove parked tasks for good; it asks first.",
+    epilog=examples(
+        "limitkit purge stripe_api -A shop",
+        "limitkit purge --yes -A shop",
+    ),
+)
 @click.argument("limit", required=False)
 @click.option("-y", "--yes", is_flag=True, help="Remove them without asking.")
 @common
@@ -43,7 +51,7 @@ def command(ctx: click.Context, limit: str | None, *, yes: bool, app: str | None
         if not yes:
             if not sys.stdin.isatty():
                 raise Unusable(f"{lost} would be lost, and there is no terminal to ask on; to remove them, say -y")
-            click.confirm(f"{lost} would be lost. Remove them?", abort=True, err=True)
+            click.confirm(one_line(f"{lost} would be lost. Remove them?"), abort=True, err=True)
         removed = sum(room.census.purge(piles))
         say(f"Removed {count(removed, 'task')}.")
         if removed < wanted:

@@ -6,11 +6,17 @@ import click
 
 from limitkit.cli.changes import how_soon, look, show
 from limitkit.cli.managed import managed, number, signed
-from limitkit.cli.options import common
+from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 
 
-@click.command("reduce")
+@click.command(
+    "reduce",
+    short_help="Set all limits to a part of their declared rates.",
+    epilog=examples(
+        "limitkit reduce 0.5 --for 1h -A shop",
+    ),
+)
 @click.argument("factor")
 @signed
 @common

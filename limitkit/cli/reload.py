@@ -7,14 +7,20 @@ from typing import Any
 import click
 
 from limitkit.cli.managed import asking, name_the_app
-from limitkit.cli.options import Unusable, app_given, common
-from limitkit.cli.output import say, table
+from limitkit.cli.options import app_given, common, examples
+from limitkit.cli.output import Unusable, say, table
 
 _PATIENCE = 10.0
 """Seconds for a worker that has just answered to take up its file."""
 
 
-@click.command("reload")
+@click.command(
+    "reload",
+    short_help="Have all workers read their file now.",
+    epilog=examples(
+        "limitkit reload -A shop",
+    ),
+)
 @common
 @click.pass_context
 def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
@@ -39,7 +45,7 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     say(table(("worker", "config"), rows))
     refused = {worker: answer["error"] for worker, answer in answers.items() if "error" in answer}
     for worker in sorted(refused):
-        say(f"\n{worker}:\n{refused[worker]}")
+        say("", f"{worker}:", *str(refused[worker]).split("\n"))
     ctx.exit(1 if refused or len(answers) < len(before) else 0)
 
 

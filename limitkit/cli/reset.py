@@ -5,13 +5,20 @@ from __future__ import annotations
 import click
 
 from limitkit.cli.managed import managed
-from limitkit.cli.options import common
+from limitkit.cli.options import common, examples
 from limitkit.cli.output import count, say
 from limitkit.targets import find
 from limitkit.wording import one_line
 
 
-@click.command("reset")
+@click.command(
+    "reset",
+    short_help="Make a bucket full again, so that a burst may start.",
+    epilog=examples(
+        "limitkit reset stripe_api -A shop",
+        "limitkit reset shop.user_api_request --partition 42 -A shop",
+    ),
+)
 @click.argument("limit")
 @click.option("--partition", metavar="P", help="Only the bucket of this value of the limit's key.")
 @common

@@ -6,12 +6,19 @@ import click
 
 from limitkit.cli.changes import how_soon, look, show
 from limitkit.cli.managed import managed
-from limitkit.cli.options import common
+from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 from limitkit.targets import all_of
 
 
-@click.command("restore")
+@click.command(
+    "restore",
+    short_help="Let limits go by the file again.",
+    epilog=examples(
+        "limitkit restore stripe_api -A shop",
+        "limitkit restore -A shop",
+    ),
+)
 @click.argument("limit", required=False)
 @common
 @click.pass_context

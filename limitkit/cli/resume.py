@@ -6,11 +6,17 @@ import click
 
 from limitkit.cli.changes import how_soon, look, show
 from limitkit.cli.managed import managed
-from limitkit.cli.options import common
+from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 
 
-@click.command("resume")
+@click.command(
+    "resume",
+    short_help="End a pause.",
+    epilog=examples(
+        "limitkit resume stripe_api -A shop",
+    ),
+)
 @click.argument("limit")
 @common
 @click.pass_context

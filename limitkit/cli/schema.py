@@ -7,11 +7,18 @@ from pathlib import Path
 import click
 
 from limitkit import schema
-from limitkit.cli.options import Unusable, common
-from limitkit.cli.output import say
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Drawn, Unusable, say
 
 
-@click.command("schema")
+@click.command(
+    "schema",
+    short_help="Print the JSON Schema of ratelimits.toml, for editors.",
+    epilog=examples(
+        "limitkit schema -o schemas/ratelimits.schema.json",
+        "limitkit schema --check schemas/ratelimits.schema.json",
+    ),
+)
 @click.option("-o", "output", metavar="FILE", help="Write the schema to FILE.")
 @click.option("--check", metavar="FILE", help="Say whether FILE is stale: exit status 1 when it is.")
 @common
@@ -28,7 +35,7 @@ def command(ctx: click.Context, output: str | None, check: str | None, app: str 
         if output is not None:
             Path(output).write_text(text, encoding="utf-8", newline="\n")
         else:
-            say(text.rstrip("\n"))
+            say(Drawn(text.rstrip("\n")))
     except OSError as error:
         raise Unusable(f"{check if check is not None else output}: {error.strerror or error}") from None
 

@@ -8,14 +8,22 @@ import click
 
 from limitkit.cli.changes import how_soon, look, show
 from limitkit.cli.managed import managed, number, signed
-from limitkit.cli.options import common
+from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@click.command("set")
+@click.command(
+    "set",
+    short_help="Set another rate for a limit, for a while or until restored.",
+    epilog=examples(
+        "limitkit set stripe_api 10/s --for 2h --reason 'they answer 429' -A shop",
+        "limitkit set stripe_api 10/s --burst 20 -A shop",
+        "limitkit set 'push.*' 1/s --worker w1@host -A shop",
+    ),
+)
 @click.argument("limit")
 @click.argument("rate")
 @click.option("--burst", metavar="N", help="The burst; without it, the declared one stays.")

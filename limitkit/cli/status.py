@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from limitkit.cli.managed import managed
-from limitkit.cli.options import common
-from limitkit.cli.output import say
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import say, say_json
 from limitkit.targets import find
 
 
-@click.command("status")
+@click.command(
+    "status",
+    short_help="Show what is in force for each limit, and who waits.",
+    epilog=examples(
+        "limitkit status -A shop",
+        "limitkit status stripe_api -A shop",
+        "limitkit status --all --output-format json -A shop",
+    ),
+)
 @click.argument("limit", required=False)
 @click.option("--all", "every", is_flag=True, help="Show each limit, those where nothing goes on, too.")
 @click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -42,9 +48,9 @@ def command(
         if target is not None:
             survey = survey.only(target)
         if form == "json":
-            say(json.dumps(as_values(survey), indent=2))
+            say_json(as_values(survey))
             return
         lines = [*top, "", *limits(survey, every=every or target is not None)]
         for row in survey.rows if target is not None else ():
             lines += partitions(row, survey)
-        say("\n".join(lines))
+        say(*lines)

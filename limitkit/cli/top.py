@@ -17,8 +17,9 @@ from rich.live import Live
 from rich.text import Text
 
 from limitkit.cli.managed import asking, managed
-from limitkit.cli.options import Unusable, common
-from limitkit.cli.output import say
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Drawn, Unusable, say
+from limitkit.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,13 @@ _PATIENCE: Final = 0.5
 """Seconds for workers to answer."""
 
 
-@click.command("top")
+@click.command(
+    "top",
+    short_help="Show status live, until q or Ctrl-C.",
+    epilog=examples(
+        "limitkit top -A shop",
+    ),
+)
 @common
 @click.pass_context
 def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
@@ -42,7 +49,7 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     with managed(ctx, app, config) as manager:
         lines = _look(manager)
         if not (sys.stdout.isatty() and sys.stdin.isatty()):
-            say("\n".join(lines))
+            say(*lines)
             return
         console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
         with _keys(), Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
@@ -67,7 +74,9 @@ def _look(manager: RateLimitManager) -> list[str]:
 
 
 def _page(lines: list[str]) -> Text:
-    return Text.from_ansi("\n".join([f"{time.strftime('%H:%M:%S')}  q ends", *lines]), no_wrap=True, overflow="crop")
+    head = f"{time.strftime('%H:%M:%S')}  q ends"
+    fit = (line if isinstance(line, Drawn) else one_line(line) for line in (head, *lines))
+    return Text.from_ansi("\n".join(fit), no_wrap=True, overflow="crop")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit import appcheck, source
-from limitkit.cli.options import app_given, common, tasks_of
+from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import count, say, show_problems, table
 from limitkit.config import Config, judge, load, locate
 from limitkit.errors import ConfigError
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from limitkit.units import Rate
 
 
-@click.command("validate")
+@click.command(
+    "validate",
+    short_help="Check config files; print all problems at once.",
+    epilog=examples(
+        "limitkit validate",
+        "limitkit validate -A shop --strict",
+        "limitkit validate staging.toml production.toml",
+        "git show HEAD:ratelimits.toml | limitkit validate -",
+    ),
+)
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--strict", is_flag=True, help="Make warnings count: exit status 1 for them, too.")
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Add up what static limits allow N workers.")

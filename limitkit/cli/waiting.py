@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from limitkit.cli.options import common
-from limitkit.cli.output import count, say, span, table
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import count, say, say_json, span, table
 from limitkit.cli.parked import lobby
 from limitkit.partition import MISSING, parts_of
 from limitkit.waiting import kinds
@@ -40,7 +39,15 @@ _CELERYS = frozenset(
 """Others of Celery's; what else there is, the sender set, and it may be secret."""
 
 
-@click.command("waiting")
+@click.command(
+    "waiting",
+    short_help="Show what is parked for each limit, and since when.",
+    epilog=examples(
+        "limitkit waiting -A shop",
+        "limitkit waiting stripe_api -A shop",
+        "limitkit waiting --show 7fa93e91-e52c-4253-a0cd-e1f70cecc5da -A shop",
+    ),
+)
 @click.argument("limit", required=False)
 @click.option("--show", metavar="ID", help="Show the parked message of the task with this id; never its body.")
 @click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
@@ -96,7 +103,7 @@ def _list_limits(room: Lobby, piles: list[Pile], form: str) -> None:
     if not sums:
         say(f"Nothing is parked in {room.kind}.")
         return
-    say(f"{count(sum(each.parked for each in sums), 'task')} parked in {room.kind}:\n")
+    say(f"{count(sum(each.parked for each in sums), 'task')} parked in {room.kind}:", "")
     rows = [(each.owner.label, *_figures(each), span(each.age), _drained(each.owner, each.seconds)) for each in sums]
     say(table(("limit", "parked", "partitions", "oldest", "drained in"), rows, numbers=("parked", "partitions")))
 
@@ -111,7 +118,7 @@ def _list_partitions(room: Lobby, owner: Owner, piles: list[Pile], form: str) ->
     if not owned:
         say(f"Nothing is parked for {owner.label} in {room.kind}.")
         return
-    say(f"{count(sum(pile.count for pile in owned), 'task')} parked for {owner.label} in {room.kind}:\n")
+    say(f"{count(sum(pile.count for pile in owned), 'task')} parked for {owner.label} in {room.kind}:", "")
     rows = []
     for pile in owned[:_SHOWN]:
         drained = _drained(owner, pile.count * owner.interval(pile))
@@ -146,7 +153,7 @@ def _show(room: Lobby, found: Found, form: str) -> None:
     ]
     if hidden:
         rows.append(("not shown", ", ".join(hidden)))
-    say(table(("", ""), rows).lstrip("\n"))
+    say(*table(("", ""), rows).splitlines()[1:])
 
 
 def _figures(each: Sum) -> tuple[str, str]:
@@ -188,4 +195,4 @@ def _draining(owner: Owner, seconds: float) -> dict[str, Any]:
 
 
 def _dump(room: Lobby, **what: Any) -> None:
-    say(json.dumps({"version": 1, "room": room.kind, **what}, indent=2))
+    say_json({"version": 1, "room": room.kind, **what})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit.cli.managed import managed, rated, until
-from limitkit.cli.options import common, tasks_of
+from limitkit.cli.options import common, examples, tasks_of
 from limitkit.cli.output import say, span
 from limitkit.current import current_of
 from limitkit.override import Target
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 _NOT_OURS = "it does not wait because of limitkit"
 
 
-@click.command("why")
+@click.command(
+    "why",
+    short_help="Show what a task waits for, and when it starts.",
+    epilog=examples(
+        "limitkit why 7fa93e91-e52c-4253-a0cd-e1f70cecc5da -A shop",
+    ),
+)
 @click.argument("task_id")
 @common
 @click.pass_context

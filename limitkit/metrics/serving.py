@@ -13,6 +13,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from prometheus_client import generate_latest, make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from limitkit.metrics.listening import fault, url
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.simple_server import WSGIServer
@@ -60,24 +62,32 @@ def serve(host: str, ports: Iterable[int], registry: CollectorRegistry, own: Col
 
     Pool processes that are forked later don't keep the port.
     """
-    why: OSError | None = None
+    why: OSError | UnicodeError = OSError("there is none")
     for port in ports:
         try:
-            server = _server(host, port, Scrapes(registry, own))
-        except OSError as error:  # noqa: PERF203 (there are as many as a host has workers)
+            server = listen(host, port, registry, own)
+        except (OSError, UnicodeError) as error:  # noqa: PERF203 (there are as many as a host has workers)
             why = error
         else:
-            logger.info("Metrics are shown on http://%s:%d/metrics.", host, server.server_port)
+            logger.info("Metrics are shown on %s.", url(host, server.server_port, "/metrics"))
             return server
+    remedy = 'Free the port, or write a range for several workers on a host, e.g. port = "9545-9554".'
+    if fault(why, host, 0).of == "host":
+        remedy = 'Write a name or an address of this machine, e.g. host = "127.0.0.1" or "0.0.0.0".'
     logger.warning(
-        "Metrics can't be shown on %s, port %s (%s); this worker goes on without. Free the port, or write a range for "
-        'several workers on a host, e.g. port = "9545-9554".',
+        "Metrics can't be shown on %s, port %s (%s); this worker goes on without. %s",
         host,
         "-".join(str(port) for port in sorted({min(ports), max(ports)})),
-        why.strerror if why is not None else "there is none",
+        getattr(why, "strerror", None) or why,
+        remedy,
         extra={"action": "metrics_not_shown"},
     )
     return None
+
+
+def listen(host: str, port: int, registry: CollectorRegistry, own: Collector) -> WSGIServer:
+    """Show them on this port. Raises OSError or UnicodeError, which ``listening.fault`` explains."""
+    return _server(host, port, Scrapes(registry, own))
 
 
 def _server(host: str, port: int, app: Scrapes) -> WSGIServer:

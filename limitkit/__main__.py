@@ -1,0 +1,5 @@
+"""``python -m limitkit``: the same as ``limitkit``."""
+
+from limitkit.cli import main
+
+main()
