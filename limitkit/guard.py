@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery.app.trace import task_has_custom
 from celery.exceptions import Ignore, Retry
-from kombu.entity import Exchange, Queue
 
-from limitkit import ticket
+from limitkit import delivery, ticket
 from limitkit.decision import Take
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.heeding import Heeding
 from limitkit.outage import Outage
 from limitkit.recovery import take_both
+from limitkit.sendback import SendBack
 from limitkit.stores.memory import MemoryStore
 from limitkit.telling import tell_dropped, tell_failed, tell_sent_back, tell_start
 from limitkit.waiting.copies import came_back
@@ -31,15 +31,16 @@ if TYPE_CHECKING:
     from celery.app.task import Task
 
     from limitkit.decision import Bucket, Decision, GiveBack
+    from limitkit.delivery import Delivery
     from limitkit.live import Live
 
 logger = logging.getLogger("limitkit")
 
 _PATIENCE: Final = 0.1
 """Seconds that a start waits in its pool process for a slot of its own; what is due later is sent back."""
+_PATIENCE_OF_PACED: Final = 0.5
+"""The same where a pacer gave it a token, for which it was late: so is the next one, where processes start slowly."""
 _PUBLISH_PAUSE: Final = 1.0
-_NOT_CELERYS: Final = ("argsrepr", "kwargsrepr", "compression")
-"""What Celery's own retry leaves out of the message: a sender may hide secrets with the first two."""
 _GUARDED: Final = "_limitkit_guarded"
 _SEEN: Final = object()
 """What marks a request; a message's headers become attributes of it too, but can't be this."""
@@ -49,11 +50,11 @@ class Guard:
     """Admits starts, or sends their messages back."""
 
     def __init__(self, app: Any, live: Callable[[], Live | None]) -> None:
-        self._app = app
         self._live = live
         self._outage = Outage()
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
+        self._send_back = SendBack(app)
         self._heeding = Heeding(live, self._send_back)
 
     def wrap(self, task: Any) -> None:
@@ -103,9 +104,9 @@ class Guard:
             return
         setattr(context, _GUARDED, _SEEN)
         came_back(vars(context))  # where no pacer has seen to it
-        shown = ticket.collect(context)
+        shown, came = ticket.collect(context), delivery.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
-            self._heeding.begin(context, shown, shown.buckets)
+            self._heeding.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
                 tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return
@@ -120,16 +121,25 @@ class Guard:
             live.freshen()
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
-        asked = not buckets or self._take(task, context, shown, buckets, live)
-        self._heeding.begin(context, shown, buckets)
+        asked = not buckets or self._take(task, context, shown, came, buckets, live=live)
+        self._heeding.begin(context, shown, came, buckets)
         tell_start(task, failed_open=not asked)
 
     def _take(
-        self, task: Any, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...], live: Live
+        self,
+        task: Any,
+        context: Any,
+        shown: ticket.Ticket | None,
+        came: Delivery | None,
+        buckets: tuple[Bucket, ...],
+        *,
+        live: Live,
     ) -> bool:
         """Take what a start needs; says whether each limit was asked that there is."""
-        ask = _ask(buckets)
+        patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
+        ask = _ask(buckets, patience)
         undo = shown.undo if shown is not None else ()
+        until = time.monotonic() + patience
         while True:
             worst, asked = 0, True
             try:
@@ -148,7 +158,11 @@ class Guard:
                     self._give_up(task, context, live, retry_after)
             if retry_after is None:
                 return asked
-            if self._send_back(task, context, shown, retry_after):
+            if shown is not None and time.monotonic() + retry_after <= until:
+                time.sleep(retry_after)
+                continue
+            # A pacer knows when to start it again.
+            if self._send_back(task, context.id, came, retry_after if shown is None else 0.0):
                 throttled = shown is not None and shown.throttled
                 tell_sent_back(task, context.id, live, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
@@ -189,31 +203,6 @@ class Guard:
             return _PUBLISH_PAUSE
         return _admitted(self._own.take([_ask(known)])[0])
 
-    def _send_back(self, task: Any, context: Any, shown: ticket.Ticket | None, retry_after: float) -> bool:
-        """Publish the message to its queue again; says whether that could be done."""
-        from limitkit.routes import parkable_queue  # noqa: PLC0415 (the worker's modules are of no use to a sender)
-
-        queue = shown.queue if shown is not None else parkable_queue(self._app, context.delivery_info or {})
-        if queue is None:
-            logger.warning("The queue of %s[%s] can't be told; it waits in its process.", task.name, context.id)
-            return False
-        options: dict[str, Any] = {name: context.get(name) for name in _NOT_CELERYS if context.get(name) is not None}
-        if shown is None:
-            options["countdown"] = retry_after
-        # Or the message would become its own parent.
-        context.called_directly = True
-        try:
-            signature = task.signature_from_request(context, **options)
-            # The queue itself, whatever exchange it is bound to. With no queue Celery takes the default one's name.
-            signature.options["queue"] = Queue(queue, Exchange(), no_declare=True)  # type: ignore[no-untyped-call]
-            signature.apply_async(add_to_parent=False)
-        except Exception as error:  # noqa: BLE001 (whatever a broker's client raises: the task must not fail for it)
-            logger.warning("Can't send %s[%s] back (%r); it waits in its process.", task.name, context.id, error)
-            return False
-        finally:
-            context.called_directly = False
-        return True
-
 
 def is_guarded(task: Any) -> bool:
     """Whether a task has a guard around its own code, or has had one before its limits were taken away."""
@@ -226,9 +215,9 @@ def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
     return RateLimitExceeded(fact, retry_after)
 
 
-def _ask(buckets: tuple[Bucket, ...]) -> Take:
+def _ask(buckets: tuple[Bucket, ...], patience: float = _PATIENCE) -> Take:
     """Ask for one start: of one bucket a slot that is nearly due can be reserved, several are taken from now."""
-    return Take(buckets, horizon=_PATIENCE if len(buckets) == 1 else 0.0)
+    return Take(buckets, horizon=patience if len(buckets) == 1 else 0.0)
 
 
 def _admitted(decision: Decision) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 
-from limitkit import ticket
+from limitkit import delivery, ticket
 from limitkit.lane import NEVER
 from limitkit.routes import parkable_queue
 
@@ -54,11 +54,11 @@ class HandOver:
             admitted.until if shared and alone is None else NEVER,
             shared,
             admitted.undo,
-            parkable_queue(self._app, request.delivery_info),
             at=admitted.at,
             failed_open=alone is not None and len(alone) < len(held.lanes),
             throttled=held.throttled,
         )
+        delivery.attach(request, parkable_queue(self._app, request.message))
         ticket.attach(request, shown)
         if own:
             self._watch(request, own, admitted.until)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from limitkit.decision import Bucket, Feedback, Yielded
+    from limitkit.delivery import Delivery
     from limitkit.live import Live
+    from limitkit.sendback import SendBack
 
 logger = logging.getLogger("limitkit")
 
@@ -46,6 +48,7 @@ class Attempt(NamedTuple):
     """A start of a task under limits with feedback."""
 
     shown: ticket.Ticket | None
+    came: Delivery | None
     buckets: tuple[Bucket, ...]
     """Those with feedback."""
     started: float
@@ -55,9 +58,7 @@ class Attempt(NamedTuple):
 class Heeding:
     """Tells the store of refusals, and sends back the tasks that met them."""
 
-    def __init__(
-        self, live: Callable[[], Live | None], send_back: Callable[[Any, Any, ticket.Ticket | None, float], bool]
-    ) -> None:
+    def __init__(self, live: Callable[[], Live | None], send_back: SendBack) -> None:
         self._live = live
         self._send_back = send_back
         self._gone = False
@@ -86,11 +87,13 @@ class Heeding:
 
         task.retry = watched
 
-    def begin(self, context: Any, shown: ticket.Ticket | None, buckets: tuple[Bucket, ...]) -> None:
+    def begin(
+        self, context: Any, shown: ticket.Ticket | None, came: Delivery | None, buckets: tuple[Bucket, ...]
+    ) -> None:
         """Note that a start may happen now that takes from these buckets."""
         heeded = tuple(bucket for bucket in buckets if bucket.feedback is not None)
         if heeded:
-            setattr(context, _ATTEMPT, Attempt(shown, heeded, time.monotonic()))
+            setattr(context, _ATTEMPT, Attempt(shown, came, heeded, time.monotonic()))
 
     def attend(self, task: Any, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Run a task's own code. Raises Retry when it has met a refusal and its message was sent back."""
@@ -121,12 +124,11 @@ class Heeding:
         ]
         if not sends or not all(feedback.resend for feedback, _, _ in met):
             return False
-        shown, told = attempt.shown, [wait for wait in waits if wait is not None]
-        if len(told) == len(waits):
-            wait = max(told)
-        else:  # nobody else knows of it, so the message itself has to wait
-            shown, wait = None, max(_PAUSE, *(each or 0.0 for each in said))
-        if not self._send_back(task, context, shown, wait):
+        told = [wait for wait in waits if wait is not None]
+        alone = len(told) < len(waits)  # nobody else knows of it, so the message itself has to wait
+        wait = max(_PAUSE, *(each or 0.0 for each in said)) if alone else max(told)
+        paced = attempt.shown is not None and not alone
+        if not self._send_back(task, context.id, attempt.came, 0.0 if paced else wait):
             return False
         throttled = attempt.shown is not None and attempt.shown.throttled
         limit = met[0][0].limit

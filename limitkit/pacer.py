@@ -17,6 +17,7 @@ from celery.worker import state
 
 from limitkit import asking, ticket
 from limitkit.agenda import Agenda
+from limitkit.delivery import attach
 from limitkit.guard import is_guarded
 from limitkit.handover import HandOver
 from limitkit.impatience import Impatience
@@ -25,7 +26,7 @@ from limitkit.lanes import Lanes
 from limitkit.processes import Processes
 from limitkit.recent import Recent
 from limitkit.revoked import is_revoked, may_be_revoked
-from limitkit.routes import priority_of
+from limitkit.routes import parkable_queue, priority_of
 from limitkit.shadow import Shadow
 from limitkit.telling import Telling
 from limitkit.tokens import Tokens
@@ -107,6 +108,7 @@ class Pacer:
         except Exception:
             logger.exception("%s can't be paced; the guard limits it in the pool.", request)
             state.task_reserved(request)
+            attach(request, parkable_queue(self._consumer.app, request.message))
             self._through(request)
             return
         self.pump()

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from celery.worker import state
 from kombu.transport.redis import QoS
 
+from limitkit.routes import QUEUE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,14 +37,36 @@ class LastingQoS(QoS):
 
     unacked: Unacked
     lost = False
+    _from: str | None = None
+    """The queue of the message that is being delivered."""
+
+    def comes(self, raw: Any, queue: str) -> None:
+        """Hear of a message that is about to be delivered from this queue, before it is noted.
+
+        An exchange puts one message with one tag into each queue that is bound there. Noted by that, only one of them
+        would be unacknowledged, and the first that is acknowledged, or parked, would take the others along.
+        """
+        self._from = queue
+        if raw["properties"]["delivery_info"].get("exchange"):
+            raw["properties"]["delivery_tag"] = self.channel._next_delivery_tag()  # noqa: SLF001
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note a message as delivered; one that was popped and can't be noted is kept."""
+        """Note a message as delivered; one that was popped and can't be noted is kept.
+
+        It is noted as one that came from its queue, without its exchange: whoever puts it back, be it kombu in another
+        worker, would put it into each queue that is bound there.
+        """
+        info = message.delivery_info
+        queue = info.get(QUEUE, self._from)
+        alone = {"exchange": "", "routing_key": queue} if queue and queue not in self.channel._fanout_queues else {}  # noqa: SLF001
+        message.delivery_info = {**info, **alone}
         try:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
         except Exception:
             self.unacked.popped[delivery_tag] = message
             raise
+        finally:
+            message.delivery_info = {**info, QUEUE: queue} if queue else info
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message; what can't be now is done over the next connection."""

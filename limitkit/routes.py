@@ -3,7 +3,46 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from kombu.transport import virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUEUE: Final = "limitkit_queue"
+"""Where a message's ``delivery_info`` names the queue that it came from."""
+
+
+def note_queues(channel: Any) -> None:
+    """Have each message that is consumed over a channel from now on say which queue it came from.
+
+    By its exchange and routing key that can't be told: several queues may be bound alike. A broker of AMQP names the
+    consumer alone, and kombu's own transports name nothing.
+    """
+    consume = channel.basic_consume
+
+    def basic_consume(queue: str, *args: Any, callback: Callable[[Any], Any], **kwargs: Any) -> Any:
+        tag = consume(queue, *args, callback=partial(_deliver, queue, callback), **kwargs)
+        if isinstance(channel, virtual.Channel):  # it notes what is unacknowledged before it delivers it
+            callbacks = channel.connection._callbacks  # noqa: SLF001 (kombu says it nowhere else)
+            callbacks[queue] = partial(_announce, channel, queue, callbacks[queue])
+        return tag
+
+    channel.basic_consume = basic_consume
+
+
+def _announce(channel: Any, queue: str, deliver: Callable[[Any], Any], raw: Any) -> Any:
+    qos = channel.qos
+    if hasattr(qos, "comes"):  # limitkit's own
+        qos.comes(raw, queue)
+    return deliver(raw)
+
+
+def _deliver(queue: str, callback: Callable[[Any], Any], message: Any) -> Any:
+    message.delivery_info = {**(message.delivery_info or {}), QUEUE: queue}
+    return callback(message)
 
 
 def queue_of(app: Any, delivery_info: dict[str, Any]) -> str | None:
@@ -11,6 +50,9 @@ def queue_of(app: Any, delivery_info: dict[str, Any]) -> str | None:
 
     None when it can't be told: a message that goes to a queue that nobody has is lost.
     """
+    noted = delivery_info.get(QUEUE)
+    if noted is not None:
+        return str(noted)
     exchange = delivery_info.get("exchange") or ""
     routing_key = delivery_info.get("routing_key") or ""
     queues = _queues(app)
@@ -27,17 +69,33 @@ def queue_of(app: Any, delivery_info: dict[str, Any]) -> str | None:
     return None
 
 
-def parkable_queue(app: Any, delivery_info: dict[str, Any]) -> str | None:
+def parkable_queue(app: Any, message: Any) -> str | None:
     """Return the queue that a message came from if it may leave the worker and come back there.
 
-    None for a broadcast, which is each worker's own copy, for a queue that is consumed without acknowledging, where
-    nothing but this worker has the message, and for one that can't be told.
+    None for what only this worker has: a broadcast, and what is consumed without acknowledging; and where the queue
+    can't be told.
     """
-    name = queue_of(app, delivery_info)
-    queue = _queues(app).get(name) if name else None
-    if queue is not None and (queue.no_ack or (queue.exchange is not None and queue.exchange.type == "fanout")):
-        return None
-    return name
+    name = queue_of(app, message.delivery_info or {})
+    queue = _by_name(app, name)
+    return None if queue is not None and (queue.no_ack or _is_own_copy(queue, message.channel)) else name
+
+
+def _by_name(app: Any, name: str | None) -> Any:
+    """Return the queue that is consumed under a name of the broker's, which may not be the app's name for it."""
+    queues = _queues(app)
+    found = queues.get(name or "")
+    return found if found is not None else next((each for each in queues.values() if each.name == name), None)
+
+
+def _is_own_copy(queue: Any, channel: Any) -> bool:
+    """Whether what comes from a queue is this worker's own copy of a message.
+
+    With AMQP a queue of a fanout exchange is like any other, unless it goes with its consumer; kombu's own transports
+    have no such queue at all, but channels to which a worker listens.
+    """
+    if queue.exchange is None or queue.exchange.type != "fanout":
+        return False
+    return bool(queue.auto_delete or queue.exclusive or isinstance(channel, virtual.Channel))
 
 
 def _queues(app: Any) -> dict[str, Any]:

@@ -43,6 +43,10 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         warn(installation.config, consumer.controller, installation.live.store, paced=paced)
         if paced:
             self.pacer = installation.pacer = self._pace(consumer, installation.live)
+        else:
+            from limitkit.unpaced import Unpaced  # noqa: PLC0415
+
+            consumer.on_task_request = Unpaced(consumer, installation.live)
         if self._watching is not None:
             self._watching.count_starts(self.pacer)
 
@@ -65,6 +69,10 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
     def start(self, consumer: Any) -> None:
         """Give the broker what the last connection has left, learn what it can do, and count the workers."""
+        if self._live is not None:
+            from limitkit.routes import note_queues  # noqa: PLC0415 (of use to workers alone)
+
+            note_queues(consumer.connection.default_channel)
         if consumer.connection.transport.driver_type == "redis":
             from limitkit.reconnect import Unacked  # noqa: PLC0415 (of use with this broker alone)
 

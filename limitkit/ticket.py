@@ -30,8 +30,6 @@ class Ticket:
     """The shared buckets to ask when it is stale."""
     undo: tuple[GiveBack, ...]
     """Gives the tokens back that were taken, where nobody has taken since."""
-    queue: str | None
-    """The queue that the message came from."""
     refused: float | None = None
     """The request is to fail, since its limits would admit it only in so many seconds."""
     at: float | None = None
@@ -44,12 +42,12 @@ class Ticket:
 
 def free(task_id: str) -> Ticket:
     """Return the ticket of a request that takes no tokens at all."""
-    return Ticket(NONCE, task_id, float("inf"), (), (), None)
+    return Ticket(NONCE, task_id, float("inf"), (), ())
 
 
 def refusal(task_id: str, retry_after: float) -> Ticket:
     """Return the ticket of a request that goes to the pool to fail there."""
-    return Ticket(NONCE, task_id, 0.0, (), (), None, retry_after)
+    return Ticket(NONCE, task_id, 0.0, (), (), retry_after)
 
 
 def attach(request: Any, ticket: Ticket) -> None:

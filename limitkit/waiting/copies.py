@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kombu.compression import compress
+from kombu.serialization import dumps, loads, registry
 
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
 
 if TYPE_CHECKING:
+    from limitkit.delivery import Delivery
     from limitkit.waiting.room import Leaver
 
 WAITS: Final = "limitkit.wait."
@@ -16,10 +22,8 @@ _NOTE: Final = "limitkit_wait"
 """The header of a message that waits; no task sees it."""
 _DEATHS: Final = ("x-death", "x-first-death-", "x-last-death-")
 """RabbitMQ's notes of earlier queues: with them it drops what comes to the same queue again."""
-_ROUTES: Final = frozenset(("CC", "BCC"))
-"""RabbitMQ would send a copy to each queue that these name, once more."""
-_NOT_KEPT: Final = frozenset(("application_headers", "content_type", "content_encoding", "priority", "expiration"))
-"""The broker would take a message with an expiration out early. It came in time; its ``expires`` header decides."""
+_BROKERS_OWN: Final = frozenset(("delivery_info", "delivery_tag", "body_encoding"))
+"""Properties that kombu gives a message of its own transports, anew each time."""
 _PATIENCE: Final = 0.5
 """Who comes back for a turn that is not there yet waits this part of what he has waited already.
 
@@ -34,23 +38,46 @@ _UNTOUCHED: Final = ""
 class Note(NamedTuple):
     """What a message says of its waiting, since no other worker can know."""
 
-    rest: float
+    rest: float = 0.0
     """Seconds from its coming back to its turn."""
-    waited: float
+    waited: float = 0.0
     """Seconds that it has waited so far."""
     eta: str | None = _UNTOUCHED
     """The ETA that its sender gave it, where it waits for another one."""
+    exchange: str = _UNTOUCHED
+    routing_key: str = _UNTOUCHED
+    """How its sender routed it, where it came back from its queue alone; no exchange where there was none."""
+    refusals: int = 0
+    """How often in a row the other side has refused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What is published for a message that goes back, to its queue or to where it waits."""
+
+    body: Any
+    content_type: str | None
+    content_encoding: str | None
+    headers: dict[str, Any]
+    properties: dict[str, Any]
 
 
 def note_of(message: Any) -> Note | None:
-    """Return what a message that was parked says of that; None for a new one."""
+    """Return what a message that was parked, or sent back, says of that; None for a new one."""
     return _note(message.headers.get(_NOTE))
 
 
 def _note(found: Any) -> Note | None:
     try:
-        return Note(float(found["rest"]), float(found["waited"]), found["eta"])
-    except (KeyError, TypeError, ValueError):
+        return Note(
+            float(found["rest"]),
+            float(found["waited"]),
+            found["eta"],
+            str(found.get("exchange", _UNTOUCHED)),
+            str(found.get("routing_key", _UNTOUCHED)),
+            int(found.get("refusals", 0)),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
 
 
@@ -85,18 +112,54 @@ def turn_of(leaver: Leaver, ahead: float) -> float:
     return note.rest if note.rest > leaver.turn else max(leaver.turn, min(note.waited * _PATIENCE, ahead))
 
 
-def copies_of(
-    message: Any, turn: float, wait: float, eta: str | None = _UNTOUCHED
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Copy the headers and properties that the sender of a message gave it; the broker's own notes are left out.
+def copy_of(delivery: Delivery, note: Note | None = None) -> Copy:
+    """Copy a message as it was delivered, but for what brokers have noted on it; with a note if it needs one."""
+    before = note_of(delivery)
+    kept = {name: value for name, value in delivery.headers.items() if not _is_note(name)}
+    note = note or (before._replace(rest=0.0) if before is not None else None)
+    headers = {**kept, _NOTE: note._asdict()} if note is not None else kept
+    properties = {name: value for name, value in delivery.properties.items() if name not in _BROKERS_OWN}
+    body, packed = delivery.body, headers.get("compression")
+    if packed:  # kombu has unpacked it
+        body = compress(body, packed)[0]  # type: ignore[no-untyped-call] # kombu has no types
+    return Copy(body, delivery.content_type, delivery.content_encoding, headers, properties)
 
-    The message goes to wait for so many seconds, of the ``turn`` seconds until its turn.
-    """
-    before = note_of(message) or Note(0.0, 0.0, eta)
-    note = Note(max(0.0, turn - wait), before.waited + wait, before.eta)
-    headers = {name: value for name, value in message.headers.items() if not _is_note(name) and name not in _ROUTES}
-    properties = {name: value for name, value in message.properties.items() if name not in _NOT_KEPT}
-    return {**headers, _NOTE: note._asdict()}, properties
+
+def routed(delivery: Delivery, note: Note | None) -> Note | None:
+    """Have a note say how a message was routed, where the broker won't tell any more: it comes from its queue alone."""
+    if not delivery.exchange or (note is not None and note.exchange):
+        return note
+    return (note or Note())._replace(exchange=delivery.exchange, routing_key=delivery.routing_key)
+
+
+def waits(delivery: Delivery, turn: float, wait: float) -> Note:
+    """Return the note of a message that goes to wait for so many seconds, of the ``turn`` seconds until its turn."""
+    before = note_of(delivery) or Note()
+    return before._replace(rest=max(0.0, turn - wait), waited=before.waited + wait)
+
+
+def copy_with_eta(delivery: Delivery, note: Note, wait: float) -> Copy:
+    """Copy a message that waits for an ETA in its queue. Its task will see the one that the sender gave it, or none."""
+    eta = (dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wait)).isoformat()
+    in_body = _first_protocol(delivery)
+    own = delivery.headers.get("eta") if in_body is None else in_body.get("eta")
+    if note.eta == _UNTOUCHED:
+        note = note._replace(eta=own)
+    if in_body is None:
+        copy = copy_of(delivery, note)
+        return replace(copy, headers={**copy.headers, "eta": eta})
+    content_type, content_encoding, body = dumps({**in_body, "eta": eta}, registry.type_to_name[delivery.content_type])  # type: ignore[no-untyped-call] # kombu has no types
+    return copy_of(replace(delivery, body=body, content_type=content_type, content_encoding=content_encoding), note)
+
+
+def _first_protocol(delivery: Delivery) -> dict[str, Any] | None:
+    """Return the body of a message of Celery's first protocol, which has all in it; None for one of the second."""
+    if "task" in delivery.headers:
+        return None
+    decoded = loads(  # type: ignore[no-untyped-call] # kombu has no types
+        delivery.body, delivery.content_type, delivery.content_encoding, accept={delivery.content_type}
+    )
+    return dict(decoded)
 
 
 def came_back(seen: dict[str, Any]) -> None:
@@ -109,6 +172,9 @@ def came_back(seen: dict[str, Any]) -> None:
     if note is not None:
         if note.eta != _UNTOUCHED:
             seen["eta"] = note.eta
+        if note.exchange:
+            routing = {"exchange": note.exchange, "routing_key": note.routing_key}
+            seen["delivery_info"] = {**(seen.get("delivery_info") or {}), **routing}
         _take_off(seen)
         if seen.get("headers"):
             seen["headers"] = dict(seen["headers"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
-from kombu.serialization import registry
-
+from limitkit.delivery import delivery_of
 from limitkit.waiting import kinds
 from limitkit.waiting.away import Away
-from limitkit.waiting.copies import copies_of, turn_of
+from limitkit.waiting.copies import Copy, copy_with_eta, routed, turn_of, waits
+from limitkit.waiting.publishing import keeps_routing, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +22,6 @@ _SHARE: Final = 4
 """A worker holds a message until its ETA: at most this part of the time after which it is delivered again."""
 _REDELIVERY: Final = ("visibility_timeout", "peek_lock_seconds", "ack_deadline_seconds")
 """What that time is called: by most of kombu's channels, by Azure's Service Bus and by Google's Pub/Sub."""
-_OF_THE_BROKER: Final = frozenset(("delivery_info", "delivery_tag", "body_encoding"))
-"""kombu gives a message new ones each time."""
 
 
 class EtaRoom:
@@ -61,30 +58,13 @@ class EtaRoom:
         """Let go of nothing: the connections are the app's."""
 
     def _publish(self, leaver: Leaver, turn: float, wait: float) -> None:
-        message = leaver.request.message
-        eta = (dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wait)).isoformat()
-        how: dict[str, Any]
-        if isinstance(message.payload, dict):  # Celery's first protocol has all in the body
-            own, body = message.payload.get("eta"), {**message.payload, "eta": eta}
-            how = {"serializer": registry.type_to_name[message.content_type]}
-        else:
-            own, body = message.headers.get("eta"), message.body
-            how = {"content_type": message.content_type, "content_encoding": message.content_encoding}
-        headers, properties = copies_of(message, turn, wait, own)
-        if body is message.body:
-            headers["eta"] = eta
-        with self._app.producer_pool.acquire(block=True) as producer:
-            producer.publish(
-                body,
-                exchange="",
-                routing_key=leaver.queue,
-                headers=headers,
-                compression=headers.pop("compression", None),
-                priority=message.properties.get("priority"),
-                retry=False,
-                **how,
-                **{name: value for name, value in properties.items() if name not in _OF_THE_BROKER},
-            )
+        delivery = delivery_of(leaver.request.message, leaver.queue)
+        note = waits(delivery, turn, wait)
+
+        def copy_for(channel: Any) -> Copy:
+            return copy_with_eta(delivery, note if keeps_routing(channel) else routed(delivery, note) or note, wait)
+
+        publish(self._app, delivery, copy_for)
 
 
 def longest(channel: Any) -> float:

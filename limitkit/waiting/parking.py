@@ -92,7 +92,7 @@ class Parking:
 
     def may_leave(self, held: Held) -> bool:
         """Whether a request can be parked; a broadcast, or one whose queue can't be told, is held."""
-        return parkable_queue(self._app, held.request.delivery_info) is not None
+        return parkable_queue(self._app, held.request.message) is not None
 
     def overdue(self, held: Held, now: float) -> bool:
         """Whether a request was held as long as the broker lets a worker hold it, or its narrow window."""
@@ -139,7 +139,7 @@ class Parking:
 
     def add(self, held: Held, lane: Lane, now: float) -> None:
         """Let a request leave, soon: it waits for that lane's bucket longest."""
-        queue = parkable_queue(self._app, held.request.delivery_info)
+        queue = parkable_queue(self._app, held.request.message)
         assert queue is not None  # noqa: S101 (may_leave said so)
         turn = self.turn(held, lane, now)
         self.backlog.parked(lane.paced, turn, now)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from kombu.compression import compress
+from limitkit.waiting.publishing import amqp_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from limitkit.waiting.copies import Copy
 
 _PATIENCE: Final = 1.0
 """Seconds that the worker waits for a batch to be confirmed; later confirmations count when they are heard."""
@@ -70,22 +73,11 @@ class Publisher:
         """What the broker answers when it does not do a thing, and the connection stays."""
         return tuple(self._client.channel_errors)
 
-    def publish(self, name: Any, message: Any, copies: tuple[dict[str, Any], dict[str, Any]], queue: str) -> None:
-        """Publish a message to a queue, with these headers and properties."""
-        headers, properties = copies
-        body, packed = message.body, headers.get("compression")
-        if packed:  # kombu has unpacked it
-            body = compress(body, packed)[0]  # type: ignore[no-untyped-call] # kombu has no types
-        if properties.get("user_id") != self._client.userid:  # the broker refuses any other
-            properties = {name: value for name, value in properties.items() if name != "user_id"}
-        again = self._channel.prepare_message(
-            body,
-            priority=message.properties.get("priority"),
-            content_type=message.content_type,
-            content_encoding=message.content_encoding,
-            headers=headers,
-            properties=properties,
-        )
+    def publish(self, name: Any, copy: Copy, queue: str) -> None:
+        """Publish a copy of a message to a queue where it waits."""
+        # The broker would take a message with an expiration out early. It came in time; its ``expires`` header decides.
+        lasting = {name: value for name, value in copy.properties.items() if name != "expiration"}
+        again = amqp_message(self._channel, replace(copy, properties=lasting), self._client.userid)
         self._channel.basic_publish(again, exchange="", routing_key=queue, mandatory=True)
         self._count += 1
         self._waiting[self._count] = name, queue, time.monotonic()

@@ -6,9 +6,10 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.delivery import delivery_of
 from limitkit.waiting import kinds
 from limitkit.waiting.away import Away
-from limitkit.waiting.copies import WAITS, copies_of, turn_of
+from limitkit.waiting.copies import WAITS, copy_of, routed, turn_of, waits
 from limitkit.waiting.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -87,11 +88,12 @@ class TtlRoom:
         for leaver in new:
             if publisher.blocked:
                 return
-            message, turn = leaver.request.message, turn_of(leaver, self._away.ahead(leaver.bucket))
+            delivery = delivery_of(leaver.request.message, leaver.queue)
+            turn = turn_of(leaver, self._away.ahead(leaver.bucket))
             step = max((step for step in STEPS if step <= turn), default=STEPS[0])
             queue = self._queue(leaver.queue, step)
-            copies = copies_of(message, turn, step)
-            publisher.publish(leaver.request, message, copies, queue)
+            copy = copy_of(delivery, routed(delivery, waits(delivery, turn, step)))
+            publisher.publish(leaver.request, copy, queue)
             if queue != leaver.queue:
                 self._away.went(leaver.bucket.key, step)
         if new:

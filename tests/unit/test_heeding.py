@@ -12,6 +12,7 @@ from celery.exceptions import Ignore, Reject, Retry
 
 from limitkit import events
 from limitkit.decision import Bucket, Feedback, Take
+from limitkit.delivery import Delivery
 from limitkit.errors import StoreError
 from limitkit.heeding import Heeding
 from limitkit.stores.memory import MemoryStore
@@ -57,11 +58,12 @@ class Stage:
             retry=lambda *args, **_: self.retried.append(args),
         )
         self.heeding.watch_retry(self.task)
-        self.ticket = Ticket(NONCE, "1", 0.0, 0.0, buckets, (), "celery") if buckets else None
-        self.heeding.begin(self.context, self.ticket, buckets)
+        self.ticket = Ticket(NONCE, "1", 0.0, 0.0, buckets, ()) if buckets else None
+        self.came = Delivery("celery", b"[]", "application/json", "utf-8", {}, {}, "", "celery")
+        self.heeding.begin(self.context, self.ticket, self.came, buckets)
 
-    def send_back(self, _task, _context, shown, retry_after):
-        self.sent.append((shown, retry_after))
+    def send_back(self, _task, _task_id, came, wait=0.0):
+        self.sent.append((came, wait))
         return self.sends
 
     def run(self, code):
@@ -101,9 +103,9 @@ def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_agai
     with pytest.raises(Retry, match="rate limit"):
         stage.fail(SlowDownError())
     assert 29 < stage.wait(yielding()) <= 30
-    ((shown, wait),) = stage.sent
-    assert shown is stage.ticket
-    assert 29 < wait <= 30
+    ((came, wait),) = stage.sent
+    assert came is stage.came
+    assert wait == 0.0, "a pacer knows of it, and holds it"
     assert [type(event).__name__ for event in heard] == ["FeedbackHeard", "TaskSentBack"]
     (record,) = caplog.records
     assert record.getMessage() == "api: the other side refused; no start for 30 s, then 9/s."
@@ -143,14 +145,14 @@ def test_without_the_store_the_message_waits_by_itself(caplog):
     stage = Stage(yielding(), store=Gone())
     with pytest.raises(Retry):
         stage.fail(SlowDownError())
-    assert stage.sent == [(None, 30.0)]
+    assert stage.sent == [(stage.came, 30.0)]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     again = Stage(yielding(), store=Gone())
     error = SlowDownError()
     error.retry_after = None
     with pytest.raises(Retry):
         again.fail(error)
-    assert again.sent == [(None, 1.0)], "or it would meet it again and again"
+    assert again.sent == [(again.came, 1.0)], "or it would meet it again and again"
 
 
 def test_a_retry_that_is_about_to_be_spent_is_not(heard):
@@ -223,7 +225,7 @@ def test_a_ticket_carries_all_that_a_pool_process_needs():
 def test_a_task_keeps_its_retry_in_other_ways():
     app = Celery("x", broker="memory://", set_as_current=False)
 
-    @app.task(name="paid")
+    @app.task(name="paid", shared=False)
     def paid():
         """Do nothing."""
 

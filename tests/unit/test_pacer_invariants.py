@@ -68,8 +68,15 @@ class Request:
     def __init__(self, id_, task, priority=0):
         self.id, self.task, self.args, self.kwargs, self.expires = id_, task, (), {}, None
         channel = SimpleNamespace(priority=int)
-        self.message = SimpleNamespace(headers={}, properties={"priority": priority}, channel=channel)
-        self.delivery_info = {"exchange": "", "routing_key": "celery"}
+        self.message = SimpleNamespace(
+            headers={},
+            properties={"priority": priority},
+            channel=channel,
+            body=b"[]",
+            content_type="application/json",
+            content_encoding="utf-8",
+            delivery_info={"exchange": "", "routing_key": "celery"},
+        )
         self.request_dict = {}
         self.gone = self.broken = self.away = False
         self.acknowledged = self.handed_over = self.parks = 0

@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 
 import pytest
+from kombu import Connection
 
 from limitkit.decision import Bucket
-from limitkit.waiting.copies import came_back, copies_of, note_of, turn_of
+from limitkit.delivery import delivery_of
+from limitkit.waiting.copies import came_back, copy_of, copy_with_eta, note_of, turn_of, waits
+from limitkit.waiting.publishing import amqp_message
 from limitkit.waiting.room import Leaver
 
 OURS = {"queue": "limitkit.wait.celery.5", "reason": "expired"}
@@ -13,7 +16,19 @@ THEIRS = {"queue": "failed", "reason": "rejected"}
 
 
 def message(headers, **properties):
-    return SimpleNamespace(headers=headers, properties=properties)
+    return SimpleNamespace(
+        headers={"task": "paid", **headers},
+        properties=properties,
+        body=b"[]",
+        content_type="application/json",
+        content_encoding="utf-8",
+        delivery_info={"exchange": "", "routing_key": "celery"},
+    )
+
+
+def parked(before, turn, wait):
+    delivery = delivery_of(before, "celery")
+    return copy_of(delivery, waits(delivery, turn, wait))
 
 
 def noted(*deaths):
@@ -21,7 +36,7 @@ def noted(*deaths):
 
 
 def waited(turn, wait, before=None):
-    return message(copies_of(before or message({}), turn, wait)[0])
+    return message(parked(before or message({}), turn, wait).headers)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +45,17 @@ def waited(turn, wait, before=None):
 def test_a_task_sees_the_notes_of_other_queues_alone(headers, kept):
     request = SimpleNamespace(message=waited(5, 5), request_dict={"id": "1", **waited(5, 5).headers, **headers})
     came_back(request.request_dict)
-    assert request.request_dict == {"id": "1", **kept}
+    assert request.request_dict == {"id": "1", "task": "paid", **kept}
 
 
 def test_no_note_of_any_queue_is_sent_along():
     """With one, RabbitMQ takes what comes to the same queue again for a message that runs in circles, and drops it."""
     sent = {"id": "1", "CC": ["others"], "BCC": ["others"], **noted(OURS, THEIRS)}
-    headers, properties = copies_of(message(sent, application_headers=sent, expiration="5", type="t"), 5, 5)
-    assert (sorted(headers), properties) == (["id", "limitkit_wait"], {"type": "t"})
+    copy = parked(message(sent, application_headers=sent, type="t"), 5, 5)
+    with Connection("memory://") as connection:  # what it says to a channel of AMQP
+        published = amqp_message(connection.default_channel, copy, "guest")
+    assert sorted(published["headers"]) == ["id", "limitkit_wait", "task"]
+    assert published["properties"].keys() & {"application_headers", "type"} == {"type"}
 
 
 def leaver(message, turn):
@@ -63,14 +81,20 @@ def test_who_was_parked_before_is_parked_for_the_rest_of_his_time_or_in_proporti
 
 def test_what_is_taken_off_a_request_is_still_known_of_its_message():
     """In Celery's first protocol, both have the same headers."""
-    parked = waited(13.0, 8)
-    request = SimpleNamespace(message=parked, request_dict={"id": "1", "headers": parked.headers})
+    waiting = waited(13.0, 8)
+    request = SimpleNamespace(message=waiting, request_dict={"id": "1", "headers": waiting.headers})
     came_back(request.request_dict)
-    assert request.request_dict == {"id": "1", "headers": {}}
-    assert note_of(parked) == (5.0, 8.0, "")
+    assert request.request_dict == {"id": "1", "headers": {"task": "paid"}}
+    assert note_of(waiting)[:3] == (5.0, 8.0, "")
 
 
 def test_an_eta_of_the_senders_own_comes_back():
-    first = message(copies_of(message({"eta": "2020"}), 9, 5, "2020")[0] | {"eta": "ours"})
-    second = message(copies_of(first, 4, 4, "ours")[0])
-    assert note_of(second) == (0.0, 9.0, "2020")
+    first = delivery_of(message({"eta": "2020"}), "celery")
+    ours = message(copy_with_eta(first, waits(first, 9, 5), 5).headers)
+    assert ours.headers["eta"] > "2026"
+    again = delivery_of(ours, "celery")
+    second = message(copy_with_eta(again, waits(again, 4, 4), 4).headers)
+    assert note_of(second)[:3] == (0.0, 9.0, "2020")
+    request = {"id": "1", **second.headers}
+    came_back(request)
+    assert request == {"id": "1", "task": "paid", "eta": "2020"}
