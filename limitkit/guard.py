@@ -6,11 +6,12 @@ It is right alone, too: in a pool or a worker that has no pacer, it takes from t
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from celery.app.trace import task_has_custom
+from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit import delivery, ticket
@@ -22,13 +23,12 @@ from limitkit.recovery import take_both
 from limitkit.sendback import SendBack
 from limitkit.stores.memory import MemoryStore
 from limitkit.telling import tell_dropped, tell_failed, tell_sent_back, tell_start
+from limitkit.tracing import begin_run, follow, is_traced, off_loop, starting
 from limitkit.waiting.copies import came_back
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from celery.app.task import Task
 
     from limitkit.decision import Bucket, Decision, GiveBack
     from limitkit.delivery import Delivery
@@ -46,6 +46,15 @@ _SEEN: Final = object()
 """What marks a request; a message's headers become attributes of it too, but can't be this."""
 
 
+class _Start(NamedTuple):
+    """A start that is to be admitted."""
+
+    context: Any
+    """Its request; one without an id has no message that could be sent back."""
+    shown: ticket.Ticket | None
+    came: Delivery | None
+
+
 class Guard:
     """Admits starts, or sends their messages back."""
 
@@ -56,42 +65,51 @@ class Guard:
         """This process's shares of buckets, while the store is gone."""
         self._send_back = SendBack(app)
         self._heeding = Heeding(live, self._send_back)
+        self.elsewhere = False
+        """Whether the pool is none of Celery's: it may run a task's code where its request can't be found."""
 
     def wrap(self, task: Any) -> None:
-        """Put the guard around a task's own code, outermost, once.
+        """Put the guard around a task's own code, outermost, once: also when that was replaced since.
 
         That is ``run``; for a task class with a ``__call__`` of its own it is that, since Celery calls it first.
         """
-        if _GUARDED in vars(task):
-            return
-        setattr(task, _GUARDED, True)
-        self._heeding.watch_retry(task)
-        if task_has_custom(task, "__call__"):
-            self._wrap_call(type(task))
-            return
-        run = task.run
+        if _GUARDED not in vars(task):
+            setattr(task, _GUARDED, True)
+            self._heeding.watch_retry(task)
+        cls = type(task)
+        if cls.__call__ is not Task.__call__:  # nor what a worker has put in place of that
+            if getattr(cls.__call__, _GUARDED, None) is None:
+                cls.__call__ = self._around(cls.__call__)
+        elif getattr(task.run, _GUARDED, None) is not task:
+            task.run = self._around(task.run, task)
 
-        @functools.wraps(run)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            self.admit(task, args, kwargs)
-            return self._heeding.attend(task, run, args, kwargs)
+    def _around(self, code: Callable[..., Any], task: Task | None = None) -> Callable[..., Any]:
+        """Guard a task's code; without a task it is the ``__call__`` of a class, which is given the task first."""
+        if inspect.iscoroutinefunction(code):
+            follow()
 
-        task.run = guarded
+            @functools.wraps(code)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                whose, given = (args[0], args[1:]) if task is None else (task, args)
+                if _GUARDED not in vars(whose):
+                    return await code(*args, **kwargs)
+                start = self._begin(whose)
+                if start is not None:
+                    await off_loop(self._admit, whose, start, given, kwargs)
+                return await self._heeding.attend(whose, code, args, kwargs)
 
-    def _wrap_call(self, cls: type[Task]) -> None:
-        call = cls.__call__
-        if getattr(call, _GUARDED, False):
-            return
+        else:
 
-        @functools.wraps(call)
-        def guarded(task: Task, *args: Any, **kwargs: Any) -> Any:
-            if _GUARDED not in vars(task):
-                return call(task, *args, **kwargs)
-            self.admit(task, args, kwargs)
-            return self._heeding.attend(task, call, (task, *args), kwargs)
+            @functools.wraps(code)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                whose, given = (args[0], args[1:]) if task is None else (task, args)
+                if _GUARDED not in vars(whose):
+                    return code(*args, **kwargs)
+                self.admit(whose, given, kwargs)
+                return self._heeding.attend(whose, code, args, kwargs)
 
-        setattr(guarded, _GUARDED, True)
-        cls.__call__ = guarded
+        setattr(guarded, _GUARDED, task or True)
+        return guarded
 
     def admit(self, task: Any, args: Any, kwargs: Any) -> None:
         """Return when the start may happen now.
@@ -99,19 +117,39 @@ class Guard:
         Raises Retry when its message was sent back instead, Ignore when it was dropped, and RateLimitExceeded when it
         fails.
         """
-        context = task.request_stack.top
-        if context is None or context.called_directly or _is_eager(context) or vars(context).get(_GUARDED) is _SEEN:
-            return
-        setattr(context, _GUARDED, _SEEN)
-        came_back(vars(context))  # where no pacer has seen to it
-        shown, came = ticket.collect(context), delivery.collect(context)
+        start = self._begin(task)
+        if start is not None:
+            self._admit(task, start, args, kwargs)
+
+    def _begin(self, task: Any) -> _Start | None:
+        """Return what is to be admitted; None when it may start already, since it has a fresh ticket or needs none.
+
+        Raises RateLimitExceeded when it is to fail.
+        """
+        run, context, came = begin_run(task), starting(task, _GUARDED), None
+        if run is not None:
+            context, shown = context or Context(), run.ticket
+        elif context is None:
+            if not self.elsewhere or is_traced():
+                return None
+            context, shown = Context(), None
+        elif context.called_directly or _is_eager(context) or vars(context).get(_GUARDED) is _SEEN:
+            return None
+        else:
+            setattr(context, _GUARDED, _SEEN)
+            came_back(vars(context))  # where no pacer has seen to it
+            shown, came = ticket.collect(context), delivery.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
             self._heeding.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
                 tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
-            return
+            return None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
+        return _Start(context, shown, came)
+
+    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> None:
+        context, shown, came = start
         live = self._live()
         if live is None:
             return
@@ -154,7 +192,7 @@ class Guard:
                 undo = ()
                 retry_after = _admitted(decision)
                 worst = decision.waits.index(max(decision.waits))
-                if shown is None and retry_after is not None:
+                if shown is None and retry_after is not None and context.id is not None:
                     self._give_up(task, context, live, retry_after)
             if retry_after is None:
                 return asked
@@ -162,7 +200,8 @@ class Guard:
                 time.sleep(retry_after)
                 continue
             # A pacer knows when to start it again.
-            if self._send_back(task, context.id, came, retry_after if shown is None else 0.0):
+            wait = retry_after if shown is None else 0.0
+            if context.id is not None and self._send_back(task, context.id, came, wait):
                 throttled = shown is not None and shown.throttled
                 tell_sent_back(task, context.id, live, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)

@@ -6,6 +6,7 @@ It works where the exception is seen first: around the task's own code, and in `
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import sys
 import time
@@ -20,9 +21,10 @@ from limitkit.errors import StoreError
 from limitkit.events import FeedbackHeard, TaskSentBack, emit
 from limitkit.retryafter import retry_after
 from limitkit.slowdown import refusal
+from limitkit.tracing import off_loop, request_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from limitkit.decision import Bucket, Feedback, Yielded
     from limitkit.delivery import Delivery
@@ -98,7 +100,7 @@ class Heeding:
     def attend(self, task: Any, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Run a task's own code. Raises Retry when it has met a refusal and its message was sent back."""
         try:
-            return code(*args, **kwargs)
+            result = code(*args, **kwargs)
         except (Ignore, Reject):
             raise
         except Exception as error:
@@ -106,10 +108,22 @@ class Heeding:
             if self._heed(task, error, sends=not isinstance(error, Retry)):
                 raise Retry(ticket.REASON) from error
             raise
+        return self._attend_awaited(task, result) if inspect.iscoroutine(result) else result
+
+    async def _attend_awaited(self, task: Any, code: Coroutine[Any, Any, Any]) -> Any:
+        """Do the same for a coroutine, whose event loop must not wait for a store or a broker."""
+        try:
+            return await code
+        except (Ignore, Reject):
+            raise
+        except Exception as error:
+            if await off_loop(self._heed, task, error, sends=not isinstance(error, Retry)):
+                raise Retry(ticket.REASON) from error
+            raise
 
     def _heed(self, task: Any, error: BaseException, *, sends: bool) -> bool:
         """Tell the store if this is a refusal; says whether the message was sent back."""
-        context = task.request_stack.top
+        context = request_of(task)
         attempt = vars(context).get(_ATTEMPT) if context is not None else None
         if not isinstance(attempt, Attempt):  # a message's headers become attributes, too
             return False
@@ -122,7 +136,7 @@ class Heeding:
             self._tell(feedback, Refusal(bucket, age, each))
             for (feedback, bucket, _), each in zip(met, said, strict=True)
         ]
-        if not sends or not all(feedback.resend for feedback, _, _ in met):
+        if not sends or context.id is None or not all(feedback.resend for feedback, _, _ in met):
             return False
         told = [wait for wait in waits if wait is not None]
         alone = len(told) < len(waits)  # nobody else knows of it, so the message itself has to wait

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from limitkit.live import Live
     from limitkit.pacer import Pacer
     from limitkit.reconnect import Unacked
+    from limitkit.runs import Runs
     from limitkit.upkeep import Upkeep
     from limitkit.watching import Watching
 
@@ -29,13 +30,16 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         self.pacer: Pacer | None = None
         self._live: Live | None = None
         self._upkeep: Upkeep | None = None
+        self._runs: Runs | None = None
         self._watching: Watching | None = None
         self.unacked: Unacked | None = None
         installation = INSTALLED.get(consumer.app)
         if installation is None or installation.config is None or installation.live is None:
             return
+        from limitkit.passing import strategy_of  # noqa: PLC0415 (likewise)
         from limitkit.refusal import warn  # noqa: PLC0415 (of use to workers alone)
-        from limitkit.startline import start_line  # noqa: PLC0415 (likewise)
+        from limitkit.runs import Runs  # noqa: PLC0415
+        from limitkit.startline import start_line  # noqa: PLC0415
 
         self._live, self._upkeep, self._watching = installation.live, installation.upkeep, installation.watching
         paced = paces(consumer.controller)
@@ -47,6 +51,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             from limitkit.unpaced import Unpaced  # noqa: PLC0415
 
             consumer.on_task_request = Unpaced(consumer, installation.live)
+        if any(strategy_of(task) for task in consumer.app.tasks.values()):
+            self._runs = Runs(consumer, installation.live, self.pacer)
         if self._watching is not None:
             self._watching.count_starts(self.pacer)
 
@@ -78,6 +84,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
             self.unacked = self.unacked or Unacked(consumer, pool_queues=not paces(consumer.controller))
             self.unacked.connected()
+        if self._runs is not None:
+            self._runs.connected()
         if self.pacer is not None:
             self.pacer.connected()
         if self._live is not None and self._live.store is not None:

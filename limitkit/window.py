@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from celery.utils.quorum_queues import detect_quorum_queues
 
-if TYPE_CHECKING:
-    from limitkit.lane import Held
+
+class Place(Protocol):
+    """Something that is held, and takes a place in the window."""
+
+    window: bool
+    squeezed: bool
 
 
 class Window:
@@ -31,7 +35,7 @@ class Window:
         """How many places of a window that can't grow may be taken by what is held."""
         return int(self._consumer.qos.value // 2)
 
-    def widen(self, held: Held) -> None:
+    def widen(self, held: Place) -> None:
         """Make place for one more, if that can be done: ``held`` says what became of it."""
         qos = self._consumer.qos
         if not qos.value:
@@ -43,7 +47,7 @@ class Window:
         held.window = qos.value != before
         held.squeezed = not held.window
 
-    def narrow(self, held: Held) -> None:
+    def narrow(self, held: Place) -> None:
         """Take back what was added for a request."""
         if held.window:
             held.window = False

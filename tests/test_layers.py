@@ -32,6 +32,7 @@ LAYERS = {
     "what is in force": ["targets", "inforce", "current", "headcount", "live", "lookout", "reload"],
     "in the worker": [
         "ticket",
+        "tracing",
         "lane",
         "processes",
         "agenda",
@@ -79,6 +80,8 @@ LAYERS = {
         "dials",
         "turns",
         "pacer",
+        "runs",
+        "passing",
         "refusal",
         "startline",
         "reconnect",
@@ -149,6 +152,9 @@ DOORS = {
     "redis": {"stores.sentinel", "stores.redis", "stores.cluster", "waiting.rediskeys"},
     "celery": {
         *(
+            "tracing",
+            "runs",
+            "passing",
             "window",
             "waiting.parking",
             "impatience",
