@@ -55,4 +55,5 @@ $(VENV)/.installed: pyproject.toml .ci/redis-server
 
 $(VENV)/.%: $(VENV)/.installed
 	@$(PIP) install --group $*
+	@[ $* != test ] || $(PIP) install --no-deps --group beside
 	@touch $@
