@@ -38,6 +38,8 @@ class Lookout:
         self._digest = digest
         self._left = ""
         self._told = False
+        self.gone = ""
+        """Why the store could not be asked when it was last looked at; empty if it could."""
 
     def go_by(self, digest: str) -> None:
         """Tell the others, with the next look, that this worker goes by another file now."""
@@ -51,7 +53,10 @@ class Lookout:
         before = in_force.overrides
         try:
             changed = self._take_in(self._ask())
+            self.gone = ""
         except StoreError as error:
+            # The first one says why; those behind it may only say that it is left alone for a moment.
+            self.gone = self.gone or ("" if isinstance(error, StoreRefusedError) else str(error))
             if isinstance(error, StoreRefusedError) and not self._refused:
                 self._refused = True
                 logger.warning(

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.partition import limit_tag, parts_of
+from limitkit.stores.memory import MemoryStore
 from limitkit.targets import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from limitkit.live import BoundLimit, Live
     from limitkit.pacer import Pacer
@@ -37,8 +38,16 @@ def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, task
         "pid": os.getpid(),
         "unguarded": upkeep.unguarded(),
         "caps": pacer.caps() if pacer is not None else {},
+        "store": upkeep.store_gone,
+        "overrides": [[each.name, each.text(), each.until] for each in live.in_force.overrides],
+        "learnt": _learnt(live),
         "limits": dict(_limits(live, pacer, recent, tasks)),
     }
+
+
+def _learnt(live: Live) -> dict[str, Sequence[float]]:
+    """Tell what refusals have taught, where nobody but this worker can be asked; times are microseconds from now."""
+    return {key: [*each] for key, each in live.store.taught().items()} if isinstance(live.store, MemoryStore) else {}
 
 
 def _limits(
@@ -68,6 +77,7 @@ def _limits(
                 "pattern": pattern,
                 "strategy": each.limit.strategy,
                 "mode": each.limit.mode,
+                "on_error": each.limit.on_error if each.limit.strategy != "static" else None,
                 "declared": each.limit.rate.text,
                 "declared_burst": each.limit.burst,
                 "interval": terms.interval_us / MICROSECONDS,

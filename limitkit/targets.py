@@ -44,12 +44,15 @@ def target_of(limit: Limit, entry: str) -> Target:
     return Target("tasks", entry) if limit.own else Target("limits", limit.name)
 
 
-def all_of(rules: Rules) -> Iterator[tuple[Target, Limit]]:
-    """Go through all limits that are in force: the named ones, then those of tasks and patterns."""
+def all_of(rules: Rules, *, off: bool = False) -> Iterator[tuple[Target, Limit]]:
+    """Go through all limits that are in force: the named ones, then those of tasks and patterns.
+
+    With ``off`` also through those that are not.
+    """
     for name, limit in rules.named.items():
-        if limit.mode != "off":
+        if off or limit.mode != "off":
             yield Target("limits", name), limit
     for entry in (*rules.exact.values(), *rules.patterns):
         for limit in entry.limits:
-            if limit.own and limit.mode != "off":
+            if limit.own and (off or limit.mode != "off"):
                 yield Target("tasks", entry.pattern), limit

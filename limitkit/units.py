@@ -14,6 +14,8 @@ FASTEST: Final = Fraction(100_000)
 RATE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?/([0-9]+)?[smhd]$"
 DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 
+_LEAST: Final = 0.1
+"""A rate of less is written in a longer unit."""
 _NEARLY: Final = 0.0001
 """Intervals are rounded up to whole microseconds."""
 
@@ -94,6 +96,15 @@ def interval_text(interval_us: int) -> str:
             return f"{round(number)}/{unit}"
     seconds = interval_us / 1_000_000
     return f"{1 / seconds:.4g}/s" if seconds <= 1 else f"1/{seconds:.4g}s"
+
+
+def about(interval_us: int) -> str:
+    """Write microseconds between two tokens as a rate of three digits: ``"0.909/s"``."""
+    for unit, size in SECONDS.items():
+        number = 1_000_000 * size / interval_us
+        if number >= _LEAST or unit == "d":
+            return f"{number:.3g}/{unit}" if number < 1000 else f"{number:.0f}/{unit}"  # noqa: PLR2004 (three digits)
+    raise AssertionError
 
 
 def duration_text(seconds: float) -> str:

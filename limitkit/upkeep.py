@@ -112,6 +112,11 @@ class Upkeep:
             self._live.changed()
             self._follow()
 
+    @property
+    def store_gone(self) -> str:
+        """Why the store can't be asked, as of the last look; empty while it can, and where there is none."""
+        return self.lookout.gone if self.lookout is not None else ""
+
     def unguarded(self) -> list[str]:
         """Name the tasks whose limits came with a changed file while pool processes from before are still there.
 

@@ -26,6 +26,8 @@ class Waiting(NamedTuple):
     """Since it came to this worker."""
     starts_in: float
     """As far as this worker can tell; others may start theirs before."""
+    interval: float
+    """Between two starts, as this worker knows it."""
 
 
 def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:
@@ -34,9 +36,10 @@ def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:
     for held in lanes.held:
         by_lane.setdefault(held.slowest(now), []).append(held)
     for lane, those in by_lane.items():
-        interval = lane.bucket.interval_us / MICROSECONDS
+        interval = lane.interval_us / MICROSECONDS  # as the other side's refusals have left it
         first = max(lane.next_token(now), interval if not lane.bucket.burst else 0.0)
         for index, held in enumerate(sorted(those)):
             request = held.request
             starts = round(first + index * interval, 3)
-            yield Waiting(request.id, request.name, lane.bucket.key, index + 1, round(now - held.since, 3), starts)
+            key, held_for = lane.bucket.key, round(now - held.since, 3)
+            yield Waiting(request.id, request.name, key, index + 1, held_for, starts, interval)

@@ -9,7 +9,7 @@ do the same sums inside Redis.
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ _FLOOR: Final = 0.01
 """The floor is this part of the bucket's rate, if it is not told."""
 _LONGEST_UNTOLD: Final = 60 * _SECOND
 """A pause whose end the other side does not say is a second, or twice the one before in a row, up to this."""
+_STEPS: Final = 100
+"""Parts of the time in which a rate comes back that are added up."""
 _KEPT: Final = 3600 * _SECOND
 """For how long it is remembered that the rate is back."""
 
@@ -67,6 +69,11 @@ class Learnt(NamedTuple):
     """The rate that was refused in the first of them."""
 
 
+def shifted(learnt: Learnt, by: int) -> Learnt:
+    """Write its times for a clock that is so many microseconds ahead."""
+    return learnt._replace(paused=learnt.paused + by, since=learnt.since + by, round=learnt.round + by)
+
+
 def rate(learnt: Learnt, now: int) -> float:
     """Return the rate that a cut has left, at this time."""
     part = max(0, now - learnt.since) / learnt.climb
@@ -84,6 +91,27 @@ def interval_us(bucket: Bucket, learnt: Learnt | None, now: int) -> int:
     if learnt is None or not learnt.plateau:
         return bucket.interval_us
     return max(bucket.interval_us, ceil(_SECOND / rate(learnt, now)))
+
+
+def seconds_for(count: float, bucket: Bucket, learnt: Learnt | None, when: int) -> float:
+    """Return the seconds in which a bucket has so many tokens from a time on at which it has none, and is not paused.
+
+    Nobody knows whether the other side refuses again meanwhile.
+    """
+    own = _SECOND / bucket.interval_us
+    if learnt is None or not learnt.plateau:
+        return count / own
+    most, step = min(own, learnt.ceiling), max(_SECOND // _STEPS, learnt.climb // _STEPS)
+    at, left = when, count
+    while left > 0:
+        now = min(own, rate(learnt, at))
+        # It does not change before it grows, nor once it is back: then one step is enough.
+        seconds = inf if now >= most else (learnt.since - at if at < learnt.since else step) / _SECOND
+        if left <= now * seconds:
+            return (at - when) / _SECOND + left / now
+        left -= now * seconds
+        at += round(seconds * _SECOND)
+    return (at - when) / _SECOND
 
 
 def kept_us(learnt: Learnt, bucket: Bucket, now: int) -> int:

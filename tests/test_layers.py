@@ -29,7 +29,7 @@ LAYERS = {
         "stores.cluster",
         "storechoice",
     ],
-    "what is in force": ["targets", "inforce", "current", "headcount", "live", "lookout", "reload"],
+    "what is in force": ["targets", "inforce", "current", "standing", "headcount", "live", "lookout", "reload"],
     "in the worker": [
         "ticket",
         "tracing",
@@ -65,6 +65,7 @@ LAYERS = {
         "waiting.census",
         "waiting.queued",
         "waiting.owners",
+        "waiting.draining",
         "waiting.parking",
         "telling",
         "handover",
@@ -106,6 +107,7 @@ LAYERS = {
     "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run", "demo.picture", "demo.serve"],
     "command line": [
         "cli.output",
+        "cli.fitting",
         "cli.options",
         "cli.inuse",
         "cli.parked",
@@ -114,6 +116,7 @@ LAYERS = {
         "cli.survey",
         "cli.gather",
         "cli.deviations",
+        "cli.pace",
         "cli.picture",
         "cli.validate",
         "cli.explain",
@@ -177,7 +180,7 @@ DOORS = {
     },
     "prometheus_client": {"metrics.numbers", "metrics.serving", "watching", "cli.exporter"},
     "click": set(LAYERS["command line"]),
-    "rich": {"cli.output", "cli.demo", "cli.top"},
+    "rich": {"cli.output", "cli.fitting", "cli.demo", "cli.top"},
 }
 """Who may import a package from outside."""
 

@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from limitkit.bucket import MICROSECONDS
-from limitkit.cli.managed import rated, until
+from limitkit.cli.managed import moment, rated, until
+from limitkit.cli.output import span
 from limitkit.units import interval_text
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from limitkit.cli.survey import Row, Survey
+    from limitkit.current import Current
     from limitkit.declared import Limit
     from limitkit.override import Override
+    from limitkit.standing import Standing
 
+_WITHOUT_STORE = {"allow": "limit nothing", "hold": "let nobody start", "divide": "are divided by the workers"}
 _NAMED = 3
 """Names that are written out where there may be many."""
 
@@ -26,8 +30,8 @@ class Deviation:
     """One thing that is not as the file says."""
 
     kind: str
-    """One of ``override``, ``pause``, ``stricter file``, ``other rate``, ``dialled``, ``cap``, ``other file``,
-    ``refused file``, ``unguarded``, ``not installed``."""
+    """One of ``override``, ``pause``, ``feedback``, ``stricter file``, ``other rate``, ``dialled``, ``cap``, ``mode``,
+    ``other file``, ``refused file``, ``unguarded``, ``unpaced``, ``store``, ``not installed``."""
     limit: str
     """Empty when it is about a worker as a whole."""
     worker: str
@@ -69,12 +73,14 @@ def of_workers(survey: Survey) -> Iterator[Deviation]:
             yield Deviation("not installed", "", worker, one_line(fact), "call limitkit.install(app) in its app")
             continue
         if report["digest"] != survey.digest:
-            fact = f"goes by another file, {report['path']} ({report['digest']}): {_differing(survey, report)}"
+            path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
+            fact = f"goes by another file, {path}: {_differing(survey, report)}"
             hint = "bring both to one state; of a shared limit the stricter rate holds meanwhile"
             yield Deviation("other file", "", worker, fact, hint)
         if report["refused"]:
             fact = f"has refused its changed file, and goes on with the one before: {one_line(report['refused'])}"
             yield Deviation("refused file", "", worker, fact, "mend the file")
+        yield from _kept_otherwise(survey, worker, report)
         if report["unguarded"]:
             names = few(report["unguarded"])
             fact = f"has pool processes from before {names} had limits; these starts are paced, but not guarded"
@@ -84,25 +90,81 @@ def of_workers(survey: Survey) -> Iterator[Deviation]:
             yield Deviation("cap", "", worker, fact, f"celery control rate_limit {task} 0")
 
 
+def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
+    """Find why a worker keeps its limits in another way than its file says, or not at all."""
+    limits = [limit for limit in report["limits"].values() if limit["mode"] == "enforce"]
+    if report["mode"] != survey.mode and report["digest"] == survey.digest:
+        does = {"off": "keeps no limit", "shadow": "counts for its limits, and delays nothing"}
+        fact = f'{does.get(report["mode"], "keeps its limits")}, since LIMITKIT_MODE is "{report["mode"]}" there'
+        yield Deviation("mode", "", worker, fact, "take that out, and restart it")
+    if report.get("store"):
+        meanwhile = {_WITHOUT_STORE[limit["on_error"]] for limit in limits if limit.get("on_error")}
+        then = f"; until it answers, shared limits {' or '.join(sorted(meanwhile))}" if meanwhile else ""
+        fact = f"can't ask the store ({one_line(report['store'])}){then}"
+        yield Deviation("store", "", worker, fact, "start the store, or mend its address: [store] url")
+    static = sorted(limit["limit"] for limit in limits if limit["strategy"] == "static")
+    if static and not report["paced"]:
+        fact = f"has no pacer, so {few(static)} {'is' if len(static) == 1 else 'are'} not kept there"
+        yield Deviation("unpaced", "", worker, fact, "use the prefork pool, and Redis or RabbitMQ")
+
+
+def the_store(survey: Survey) -> Iterator[Deviation]:
+    """Say that the store can't be asked from here."""
+    if survey.gone:
+        fact = f"can't be asked from here ({survey.gone}); what is set at run time is what workers know of it"
+        yield Deviation("store", "the store", "", fact, "start it, or mend its address: [store] url")
+
+
 def reasons(row: Row, survey: Survey) -> Iterator[str]:
     """Say in a few words why a limit does not go by the file."""
     current = row.current
+    yield from why(current, survey.now)
+    yield from refusals(row.standing, [part.standing for part in row.parts.values()])
+    if current.limit.mode == "shadow":
+        yield f"shadow: {row.shadowed} of {row.seen} would have waited"
+    elif current.limit.mode == "off":
+        yield 'mode = "off"'
+    for seconds in sorted({*row.dialled.values()}):
+        yield f"{_per(seconds)} dialled in {few(_with(row.dialled, seconds))}"
+    for rate in sorted({*row.apart.values()}):
+        yield f"{rate} in {few(_with(row.apart, rate))}"
+
+
+def why(current: Current, now: float) -> Iterator[str]:
+    """Say who has set what is in force for a limit, and until when."""
     if current.override is not None:
         over = current.override
         told = f" {one_line(over.told())}" if over.told() else ""
         what = "paused" if over.kind == "pause" else "set"
         which = f" for {over.target.name}" if over.target != current.target else ""
-        yield f"{what}{which}{told}, until {until(over, survey.now)}"
+        yield f"{what}{which}{told}, until {until(over, now)}"
     elif current.source == "stricter file":
         yield "another file is stricter"
-    if row.slowed:
-        yield f"{_per(row.slowed)} now, since the other side has refused"
-    if current.limit.mode == "shadow":
-        yield f"shadow: {row.shadowed} of {row.seen} would have waited"
-    for seconds in sorted({*row.dialled.values()}):
-        yield f"{_per(seconds)} dialled in {few(_with(row.dialled, seconds))}"
-    for rate in sorted({*row.apart.values()}):
-        yield f"{rate} in {few(_with(row.apart, rate))}"
+
+
+def refusals(standing: Standing, parts: Collection[Standing] = ()) -> Iterator[str]:
+    """Say what the other side's refusals have done to a limit, or to how many of its partitions."""
+    if standing.slowed or standing.refused_for:
+        yield refusal(standing)
+        return
+    paused = sum(bool(each.refused_for) for each in parts)
+    slowed = sum(each.slowed and not each.refused_for for each in parts)
+    for number, what in ((paused, "paused"), (slowed, "slowed down")):
+        if number:
+            yield f"{number} of its partitions {'is' if number == 1 else 'are'} {what}: the other side has refused"
+
+
+def refusal(standing: Standing) -> str:
+    """Say what the other side's refusals have done to a bucket, and for how long."""
+    now = standing.now
+    if standing.refused_for:
+        end = f"until {moment(now + standing.refused_for)}, in {span(standing.refused_for)}"
+        then = f", then {standing.rate}" if standing.slowed else ""
+        return f"paused{then}: the other side has refused, {end}"
+    if standing.ceiling_until is not None:
+        end = f"until {moment(standing.ceiling_until)}, in {span(standing.ceiling_until - now)}"
+        return f"{standing.rate} is the most that the other side is asked for after a refusal, {end}"
+    return f"slowed down to {standing.rate}: the other side has refused"
 
 
 def few(names: list[str]) -> str:
@@ -125,6 +187,9 @@ def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
 def _of_row(row: Row) -> Iterator[Deviation]:
     current = row.current
     name, declared = str(current.target), rated(current.limit.rate.text, current.limit.burst)
+    for fact in refusals(row.standing, [part.standing for part in row.parts.values()]):
+        hint = f"this ends by itself, or with limitkit reset {current.target.name}"
+        yield Deviation("feedback", name, "", f"{fact}, over {declared}", hint)
     if current.source == "stricter file":
         fact = f"{rated(current.rate, current.burst)} holds, which another worker's file says, over {declared}"
         yield Deviation("stricter file", name, "", fact, "bring the files to one state")

@@ -29,13 +29,13 @@ def command(ctx: click.Context, *, form: str, app: str | None, config: str | Non
     store or the broker can't be asked.
     """
     with managed(ctx, app, config, needs_app=True) as manager:
-        from limitkit.cli.deviations import lost, of_limits, of_workers  # noqa: PLC0415 (quick to start without)
+        from limitkit.cli.deviations import lost, of_limits, of_workers, the_store  # noqa: PLC0415 (quick to start without)
         from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
 
         survey = gather(manager)
         if not survey.workers:
             raise Unusable("no worker answered, so it is not known what runs; start one")
-        found = [*of_workers(survey), *of_limits(survey), *lost(survey)]
+        found = [*the_store(survey), *of_workers(survey), *of_limits(survey), *lost(survey)]
         workers = count(len(survey.workers), "worker")
         if form == "json":
             drift = [asdict(each) for each in found]
@@ -47,4 +47,4 @@ def command(ctx: click.Context, *, form: str, app: str | None, config: str | Non
             say(f"{survey.path} ({survey.digest}), {workers}: {count(len(found), 'deviation')}", err=True)
         else:
             say(f"{survey.path} ({survey.digest}), {workers}: all is as the file says.")
-        ctx.exit(1 if found else 0)
+        ctx.exit(2 if survey.gone else 1 if found else 0)

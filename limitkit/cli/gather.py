@@ -2,52 +2,100 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.cli.managed import rated, reported
 from limitkit.cli.survey import Part, Row, Survey
 from limitkit.current import current_of
-from limitkit.decision import Bucket, Take
+from limitkit.decision import Take
+from limitkit.errors import StoreError
 from limitkit.fleet import ask
-from limitkit.override import Target
+from limitkit.inforce import InForce
+from limitkit.override import Target, read
 from limitkit.partition import bucket_key, limit_tag, parts_of
+from limitkit.standing import learnt, standing
 from limitkit.targets import all_of
+from limitkit.units import interval_text
 from limitkit.waiting import kinds
 from limitkit.waiting.census import Census, broker
+from limitkit.waiting.draining import pace_of
+from limitkit.wording import one_line
+from limitkit.yielding import Learnt, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.current import Current
     from limitkit.declared import Limit
-    from limitkit.inforce import InForce
     from limitkit.manager import RateLimitManager
+
+_MOST_PARTS: Final = 100
+"""Partitions of one limit that the store is asked about."""
 
 
 def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
     """Ask the store, the workers, and the waiting room; workers have ``patience`` seconds to answer.
 
-    Raises StoreError, UnreachableError, or UnusableBrokerError, when one of them can't be asked.
+    Where the store can't be asked, what workers know of it has to do. Raises StoreError when they can't be asked
+    either, and UnreachableError or UnusableBrokerError when the broker can't.
     """
     app, config = manager.app, manager.config
     workers = ask(app, "limitkit_status", patience=patience) if app is not None else None
-    in_force = manager.in_force()
+    gone = ""
+    try:
+        in_force = manager.in_force()
+    except StoreError as error:
+        if not workers:
+            raise
+        gone, in_force = one_line(str(error)), _as_workers_know(workers.values())
     overridden = {each.target.name for each in in_force.overrides if "*" not in each.target.name}
     tasks = {*(app.tasks if app is not None else ()), *overridden}
-    rows = {row.tag: row for row in _rows(manager, in_force, sorted(tasks))}
-    _peek(manager, rows.values(), in_force.now)
+    found = list(_limits(manager, sorted(tasks)))
+    prefix = config.rules.store.prefix
+    heard = _heard(workers or {}, in_force.now)
+    own = [_key(prefix, each) for each in found if _heeds(each[1]) and each[1].key is None]
+    taught = heard if heard or gone else learnt(manager.store, own)
+    rows = {row.tag: row for row in (_row(in_force, each, taught.get(_key(prefix, each))) for each in found)}
+    if not gone:
+        _peek(manager, rows.values(), in_force.now)
     for worker, report in (workers or {}).items():
         _add_worker(rows, worker, report, same_file=report.get("digest") == config.digest)
-    room = _add_parked(app, config.rules.store.prefix, rows) if app is not None else None
-    return Survey(config.path, config.digest, in_force.now, list(rows.values()), in_force.overrides, workers, room)
+    room = _add_parked(app, prefix, rows) if app is not None else None
+    _add_feedback(manager, rows.values(), heard, asks=not gone)
+    mode = config.file_mode
+    every = list(rows.values())
+    return Survey(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
+
+
+def _as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
+    """Return what is set at run time, as the worker says that knows most of it."""
+    told = max((report.get("overrides", ()) for report in reports), key=len)
+    in_force = InForce()
+    in_force.use(filter(None, (read(name, text, until) for name, text, until in told)), time.time())
+    return in_force
+
+
+def _heard(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Learnt]:
+    """Return what workers have learnt that keep it to themselves, by bucket, for the clock here."""
+    now_us = round(now * MICROSECONDS)
+    told = [each for report in workers.values() for each in report.get("learnt", {}).items()]
+    return {key: shifted(Learnt(*numbers), now_us) for key, numbers in told}
+
+
+def _heeds(limit: Limit) -> bool:
+    return limit.feedback is not None and limit.mode == "enforce"
 
 
 def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Target, Limit, Target]]:
-    """Go through the limits of the file; those of a pattern once for each of its tasks, if any is known."""
+    """Go through the limits of the file; those of a pattern once for each of its tasks, if any is known.
+
+    Those that are off are among them.
+    """
     rules = manager.config.rules
-    for target, limit in all_of(rules):
+    for target, limit in all_of(rules, off=True):
         matched = []
         if target.section == "tasks" and "*" in target.name:
             rule_of = ((name, rules.for_task(name)) for name in tasks)
@@ -56,19 +104,14 @@ def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Targe
             yield Target(target.section, name), replace(limit, name=name) if limit.own else limit, target
 
 
-def _row(in_force: InForce, target: Target, limit: Limit, entry: Target) -> Row:
-    pattern = entry.name
-    terms, rate = in_force.terms(limit, pattern), in_force.override("rate", limit, pattern)
-    interval, depth = terms.interval_us, terms.burst
-    if terms.source == "pause":
-        interval = rate.rate.interval_us if rate is not None and rate.rate is not None else limit.rate.interval_us
-        depth = rate.burst or limit.burst if rate is not None else limit.burst
-    current = current_of(in_force, target, limit, pattern)
-    return Row(current, entry, interval / MICROSECONDS, depth, limit_tag(limit.name, own=limit.own))
+def _row(in_force: InForce, found: tuple[Target, Limit, Target], taught: Learnt | None) -> Row:
+    target, limit, entry = found
+    now = standing(in_force, limit, entry.name, taught)
+    return Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
 
 
-def _rows(manager: RateLimitManager, in_force: InForce, tasks: list[str]) -> Iterator[Row]:
-    return (_row(in_force, *each) for each in _limits(manager, tasks))
+def _key(prefix: str, found: tuple[Target, Limit, Target]) -> str:
+    return bucket_key(prefix, found[1], None)
 
 
 def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
@@ -78,22 +121,33 @@ def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
         return
     now_us = round(now * MICROSECONDS)
     prefix = manager.config.rules.store.prefix
-    intervals = [round(row.interval * MICROSECONDS) for row in shared]
-    buckets = [
-        Bucket(bucket_key(prefix, row.current.limit, None), each, row.depth, feedback=row.current.limit.feedback)
-        for row, each in zip(shared, intervals, strict=True)
-    ]
+    buckets = [replace(row.standing.bucket, key=bucket_key(prefix, row.current.limit, None)) for row in shared]
     decisions = manager.store.take([Take((bucket,), count=0) for bucket in buckets], now_us=now_us)
-    for row, declared, decision in zip(shared, intervals, decisions, strict=True):
-        interval = decision.intervals[0] if decision.intervals else declared
-        row.tokens = max(0.0, row.depth - (decision.marks[0] - now_us) / interval)
-        row.slowed = interval / MICROSECONDS if interval != declared else None
+    for row, bucket, decision in zip(shared, buckets, decisions, strict=True):
+        interval = decision.intervals[0] if decision.intervals else bucket.interval_us
+        # It is full after the same time at any rate, so one that was slowed down holds less.
+        whole = max(bucket.burst * bucket.interval_us, interval)
+        row.tokens = max(0.0, (whole - (decision.marks[0] - now_us)) / interval)
+
+
+def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping[str, Learnt], *, asks: bool) -> None:
+    """Ask what the other side has refused to the partitions for which most is waiting."""
+    prefix = manager.config.rules.store.prefix
+    wanted: dict[str, Part] = {}
+    for row in rows:
+        if _heeds(row.current.limit):
+            parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
+            key = bucket_key(prefix, row.current.limit, None)
+            wanted |= {f"{key}:{digest}": part for digest, part in parts}
+    found = heard or (learnt(manager.store, wanted) if asks else {})
+    for key in wanted.keys() & found.keys():
+        wanted[key].standing = replace(wanted[key].standing, learnt=found[key])
 
 
 def _is_shared(current: Current) -> bool:
     """Whether a limit has one bucket for all workers; one in shadow runs ahead of it."""
     limit = current.limit
-    return limit.strategy == "token_bucket" and limit.mode != "shadow" and "*" not in current.target.name
+    return limit.strategy == "token_bucket" and limit.mode == "enforce" and "*" not in current.target.name
 
 
 def _add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
@@ -102,18 +156,34 @@ def _add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any],
         if row is None:
             continue
         row.held += limit["held"]
-        row.started += limit["started"] or 0
+        if limit["started"] is not None:
+            row.started = (row.started or 0) + limit["started"]
         row.oldest = max(row.oldest, limit["oldest"])
         for digest, held in limit["partitions"]:
-            row.parts.setdefault(digest, Part()).held += held
+            row.parts.setdefault(digest, Part(row.standing)).held += held
         if limit.get("shadow"):
             row.shadowed += limit["shadow"]["delayed"]
             row.seen += limit["shadow"]["came"]
         if limit["dialled"]:
             row.dialled[worker] = limit["dialled"]
+        if report.get("paced") and limit["strategy"] == "static":
+            _add_kept(row, worker, limit)
         here = rated(row.current.rate, row.current.burst)
-        if same_file and (limit["interval"], limit["burst"]) != (row.interval, row.depth) and reported(limit) != here:
+        there = limit["interval"], limit["burst"]
+        bucket = row.standing.bucket
+        same = there == (bucket.interval_us / MICROSECONDS, 0 if row.current.source == "pause" else bucket.burst)
+        if same_file and limit["mode"] == "enforce" and not same and reported(limit) != here:
             row.apart[worker] = reported(limit)
+
+
+def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
+    """Note how a worker keeps a limit of its own."""
+    row.paces[worker] = pace_of(limit)
+    rate = limit["declared"] if limit["source"] == "file" else interval_text(round(limit["interval"] * MICROSECONDS))
+    row.kept[worker] = (rate if limit["burst"] else "paused", limit["burst"], limit["source"])
+    if limit["dialled"] and limit["burst"]:
+        rate = interval_text(round(limit["dialled"] * MICROSECONDS))
+        row.kept[worker] = (rate, limit["burst"], "control")
 
 
 def _add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
@@ -129,7 +199,7 @@ def _add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
                 row.parked += pile.count
                 row.oldest = max(row.oldest, pile.age)
                 if digest is not None:
-                    part = row.parts.setdefault(digest, Part())
+                    part = row.parts.setdefault(digest, Part(row.standing))
                     part.parked += pile.count
                     part.oldest = max(part.oldest, pile.age)
     return kind

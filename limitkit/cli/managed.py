@@ -77,9 +77,14 @@ def until(override: Override, now: float) -> str:
     """Say until when an override holds, by the clock here: ``13:40:05, in 1h 59m``."""
     if override.until is None:
         return "it is resumed" if override.kind == "pause" else "it is restored"
-    end = dt.datetime.fromtimestamp(override.until).astimezone()
-    day = "" if end.date() == dt.datetime.now().astimezone().date() else f"{end:%Y-%m-%d} "
-    return f"{day}{end:%H:%M:%S}, in {span(max(0.0, override.until - now))}"
+    return f"{moment(override.until)}, in {span(max(0.0, override.until - now))}"
+
+
+def moment(at: float) -> str:
+    """Write a time (seconds since 1970) by the clock here, with the day unless it is today."""
+    then = dt.datetime.fromtimestamp(at).astimezone()
+    day = "" if then.date() == dt.datetime.now().astimezone().date() else f"{then:%Y-%m-%d} "
+    return f"{day}{then:%H:%M:%S}"
 
 
 def rated(rate: str, burst: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from limitkit.cli.inuse import config_in_use
 from limitkit.cli.options import app_given, tasks_of
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import click
 
+    from limitkit.config import Config
     from limitkit.waiting.census import Census, Pile
     from limitkit.waiting.owners import Owner
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 class Lobby:
     """An app's waiting room, as a command finds it."""
 
+    app: Any
+    config: Config
     kind: str
     owners: Owners
     census: Census | None
@@ -47,20 +50,20 @@ def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[L
     if found is None:
         name = ctx.info_name
         raise Unusable(f"whose tasks? name the app: limitkit {name} --app APP, or celery -A APP limitkit {name}")
-    rules = config_in_use(ctx, found, config).rules
-    owners = Owners(rules, tasks_of(found))
+    used = config_in_use(ctx, found, config)
+    owners = Owners(used.rules, tasks_of(found))
     try:
         kind = kinds.kind_of(found)
     except kinds.UnusableBrokerError as error:
         raise Unusable(str(error)) from None
     if kind != kinds.REDIS:
-        yield Lobby(kind, owners, None)
+        yield Lobby(found, used, kind, owners, None)
         return
     from limitkit.fleet import UnreachableError  # noqa: PLC0415 (imports kombu)
     from limitkit.waiting.census import Census, broker  # noqa: PLC0415 (imports redis)
 
     try:
         with broker(found) as channel:
-            yield Lobby(kind, owners, Census(channel, rules.store.prefix))
+            yield Lobby(found, used, kind, owners, Census(channel, used.rules.store.prefix))
     except UnreachableError as error:
         raise Unusable(one_line(str(error))) from None

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from math import floor
+from math import floor, inf
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
-from limitkit.cli.deviations import few, lost, of_workers, reasons
+from limitkit.cli.deviations import few, lost, of_workers, reasons, the_store
+from limitkit.cli.fitting import fitted, wrapped
 from limitkit.cli.managed import rated
-from limitkit.cli.output import count, span, table
+from limitkit.cli.output import count, span
 from limitkit.partition import MISSING
 from limitkit.units import interval_text
 from limitkit.waiting import kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from limitkit.cli.survey import Part, Row, Survey
     from limitkit.override import Override
 
 _HEADINGS: Final = ("limit", "declared", "in force", "tokens", "held", "parked", "last minute", "oldest", "drained in")
+_WHY: Final = "why"
+_FIRST: Final = (
+    "limit",
+    "in force",
+    "drained in",
+    "held",
+    "parked",
+    _WHY,
+    "last minute",
+    "declared",
+    "tokens",
+    "oldest",
+)
+"""The same by what they say; where a terminal is narrow, the last ones go first."""
 _NUMBERS: Final = ("tokens", "held", "parked", "last minute")
 _MANY: Final = 20
 """Up to so many limits, those with nothing going on are shown, too; and so many partitions."""
@@ -34,70 +47,82 @@ def head(survey: Survey) -> list[str]:
         names = sorted(survey.workers)
         who = f"{count(len(names), 'worker')} answered: {few(names)}" if names else "no worker answered"
     lines = [f"{survey.path} ({survey.digest}); {who}."]
-    lines += [f"{each.subject}: {each.fact}; {each.hint}." for each in (*of_workers(survey), *lost(survey))]
+    lines += [
+        f"{each.subject}: {each.fact}; {each.hint}."
+        for each in (*the_store(survey), *of_workers(survey), *lost(survey))
+    ]
     if survey.room is not None and survey.room != kinds.REDIS:
         lines.append(f"Tasks that can't start soon are parked in {survey.room}. {kinds.to_look(survey.room)}")
     return lines
 
 
-def limits(survey: Survey, *, every: bool) -> list[str]:
-    """Show the limits, the busy ones first; where nothing goes on they are only counted, if there are many."""
+def limits(survey: Survey, *, every: bool, width: int | None = None) -> list[str]:
+    """Show the limits, the busy ones first; where nothing goes on they are only counted, if there are many.
+
+    ``width`` is that of the terminal, if there is one.
+    """
     busy = sorted((row for row in survey.rows if row.is_busy), key=lambda row: -row.waiting)
     idle = [row for row in survey.rows if not row.is_busy]
     folded = not every and len(survey.rows) > _MANY
-    lines = _compact((*_HEADINGS, "why"), [_cells(row, survey) for row in (busy if folded else busy + idle)])
+    cells = [_cells(row, survey) for row in (busy if folded else busy + idle)]
+    lines = fitted((*_HEADINGS, _WHY), cells, width=width, first=_FIRST, numbers=_NUMBERS, below=_WHY)
     if folded:
         left = f"{count(len(idle), 'limit')} with nothing going on, as declared; --all shows them."
-        lines.append(f"And {left}" if busy else left)
-    return lines or ["The file has no limit in force."]
+        lines += wrapped(f"And {left}" if busy else left, width)
+    return lines or ["The file has no limit."]
 
 
-def partitions(row: Row, survey: Survey) -> list[str]:
+def partitions(row: Row, survey: Survey, width: int | None = None) -> list[str]:
     """Show the partitions of a limit for which most is waiting."""
     parts = _busiest(row)
     if not parts:
         return []
-    cells = [(_partition(digest), *_counted(part, survey, row)) for digest, part in parts]
-    lines = ["", f"Busiest partitions of {row.current.target}:", "", *_compact(("partition", *_PART), cells)]
+    otherwise = any(_stands_apart(part) for _, part in parts)
+    cells = [(_partition(digest), *_counted(part, survey, otherwise=otherwise)) for digest, part in parts]
+    drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
+    lines = ["", f"Busiest partitions of {row.current.target}:", "", *drawn]
     rest = len(row.parts) - len(parts)
     return [*lines, f"And {rest} more."] if rest else lines
 
 
-_PART: Final = ("held", "parked", "oldest", "drained in")
-
-
-def _compact(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Draw a table without the columns of which nothing is known."""
-    rows = list(rows)
-    kept = [at for at in range(len(headings)) if any(row[at] not in ("", "-") for row in rows)]
-    wanted = [headings[at] for at in kept]
-    return table(wanted, [[row[at] for at in kept] for row in rows], numbers=_NUMBERS).splitlines() if rows else []
+_PART: Final = ("held", "parked", "oldest", "in force", "drained in")
 
 
 def _cells(row: Row, survey: Survey) -> tuple[str, ...]:
     current, asked, counted = row.current, survey.workers is not None, survey.room == kinds.REDIS
-    drained = survey.drained_in(row)
+    rate, burst, _ = row.in_force
     return (
         str(current.target),
         rated(current.limit.rate.text, current.limit.burst),
-        rated(current.rate, current.burst),
+        rated(rate, burst),
         str(floor(row.tokens)) if row.tokens is not None else "-",
         str(row.held) if asked else "-",
         str(row.parked) if counted else "-",
-        str(row.started) if asked else "-",
+        str(row.started or 0) if asked and row.standing.keeps else "-",
         span(row.oldest) if row.waiting else "-",
-        "-" if not row.waiting else span(drained) if drained is not None else "not while paused",
+        drained(row.drained_in) if row.waiting else "-",
         "; ".join(reasons(row, survey)),
     )
 
 
-def _counted(part: Part, survey: Survey, row: Row) -> tuple[str, ...]:
-    drained = survey.drained_in(row, part)
+def drained(seconds: float) -> str:
+    """Write in which time what waits has started."""
+    return span(seconds) if seconds < inf else "not while paused"
+
+
+def _stands_apart(part: Part) -> bool:
+    return part.standing.slowed or bool(part.standing.refused_for)
+
+
+def _counted(part: Part, survey: Survey, *, otherwise: bool) -> tuple[str, ...]:
+    standing = part.standing
+    rate = "paused" if standing.paused_for else rated(standing.rate, standing.burst)
     return (
         str(part.held),
         str(part.parked) if survey.room == kinds.REDIS else "-",
         span(part.oldest) if part.parked else "-",
-        span(drained) if drained is not None else "-",
+        rate if otherwise else "-",
+        drained(part.drained_in) if part.drained_in < inf else "-",
     )
 
 
@@ -117,6 +142,7 @@ def as_values(survey: Survey) -> dict[str, Any]:
         "path": survey.path,
         "digest": survey.digest,
         "room": survey.room,
+        "store_error": survey.gone or None,
         "workers": None if workers is None else [_worker(name, workers[name]) for name in sorted(workers)],
         "limits": [_limit(row, survey) for row in survey.rows],
         "undeclared": [override(each) for each in survey.overrides if survey.row_of(each) is None],
@@ -124,37 +150,45 @@ def as_values(survey: Survey) -> dict[str, Any]:
 
 
 def _worker(name: str, report: Any) -> dict[str, Any]:
-    keys = ("path", "digest", "since", "refused", "mode", "paced", "unguarded", "caps", "error")
+    keys = ("path", "digest", "since", "refused", "mode", "paced", "unguarded", "caps", "store", "error")
     return {"name": name, **{key: report.get(key) for key in keys}}
 
 
 def _limit(row: Row, survey: Survey) -> dict[str, Any]:
     current, asked, counted = row.current, survey.workers is not None, survey.room == kinds.REDIS
-    drained = survey.drained_in(row)
-    parts = [
-        {"partition": digest, "held": part.held, "parked": part.parked if counted else None}
-        for digest, part in _busiest(row)
-    ]
+    rate, burst, source = row.in_force
+    refused, ends = row.standing.refused_for, row.drained_in
+    parts = [_part(digest, part, counted=counted) for digest, part in _busiest(row)]
     return {
         "limit": str(current.target),
         "entry": str(row.entry),
         "strategy": current.limit.strategy,
         "declared": {"rate": current.limit.rate.text, "burst": current.limit.burst},
-        "in_force": {"rate": current.rate, "burst": current.burst, "source": current.source},
+        "in_force": {"rate": rate, "burst": burst, "source": source},
+        "why": list(reasons(row, survey)),
         "override": override(current.override) if current.override is not None else None,
         "mode": current.limit.mode,
         "shadow": {"came": row.seen, "delayed": row.shadowed} if current.limit.mode == "shadow" else None,
-        "slowed": interval_text(round(row.slowed * MICROSECONDS)) if row.slowed else None,
+        "slowed": row.standing.rate if row.standing.slowed else None,
+        "paused_by_feedback_until": round(survey.now + refused, 3) if refused else None,
         "dialled": {worker: interval_text(round(each * MICROSECONDS)) for worker, each in sorted(row.dialled.items())},
         "apart": dict(sorted(row.apart.items())),
         "tokens": round(row.tokens, 3) if row.tokens is not None else None,
         "held": row.held if asked else None,
         "parked": row.parked if counted else None,
-        "started_last_minute": row.started if asked else None,
+        "started_last_minute": row.started or 0 if asked and row.standing.keeps else None,
         "oldest_seconds": round(row.oldest, 3) if asked else None,
-        "drain_seconds": round(drained, 3) if asked and drained is not None else None,
+        "drain_seconds": round(ends, 3) if asked and ends < inf else None,
         "partitions": parts,
     }
+
+
+def _part(digest: str, part: Part, *, counted: bool) -> dict[str, Any]:
+    standing = part.standing
+    rate = "paused" if standing.paused_for else standing.rate
+    waiting = {"held": part.held, "parked": part.parked if counted else None}
+    seconds = round(part.drained_in, 3) if part.drained_in < inf else None
+    return {"partition": digest, **waiting, "in_force": rate, "drain_seconds": seconds}
 
 
 def override(over: Override) -> dict[str, Any]:

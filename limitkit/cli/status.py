@@ -36,6 +36,7 @@ def command(
     Exit status: 0 fine, 1 the file has problems, 2 there is no such limit, or the store or the broker can't be asked.
     """
     with managed(ctx, app, config) as manager:
+        from limitkit.cli.fitting import width_of_terminal  # noqa: PLC0415 (quick to start without)
         from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
         from limitkit.cli.picture import as_values, head, limits, partitions  # noqa: PLC0415 (likewise)
 
@@ -49,8 +50,10 @@ def command(
             survey = survey.only(target)
         if form == "json":
             say_json(as_values(survey))
-            return
-        lines = [*top, "", *limits(survey, every=every or target is not None)]
+            ctx.exit(2 if survey.gone else 0)
+        width = width_of_terminal()
+        lines = [*top, "", *limits(survey, every=every or target is not None, width=width)]
         for row in survey.rows if target is not None else ():
-            lines += partitions(row, survey)
+            lines += partitions(row, survey, width)
         say(*lines)
+        ctx.exit(2 if survey.gone else 0)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.current import Current
+    from limitkit.fields import Mode
     from limitkit.override import Override, Target
+    from limitkit.standing import Standing
 
 
 @dataclass(slots=True)
 class Part:
     """What waits for one bucket."""
 
+    standing: Standing
     held: int = 0
     parked: int = 0
     oldest: float = 0.0
@@ -26,6 +30,11 @@ class Part:
         """All that wait, as far as that is known."""
         return self.held + self.parked
 
+    @property
+    def drained_in(self) -> float:
+        """Seconds in which they start; infinite while it is paused without an end."""
+        return self.standing.drained_in(self.waiting)
+
 
 @dataclass(slots=True)
 class Row:
@@ -34,25 +43,25 @@ class Row:
     current: Current
     entry: Target
     """Where the file declares it: itself, or the pattern by which a task has it."""
-    interval: float
-    """Seconds between two starts, as long as it is not paused."""
-    depth: int
-    """Its burst, as long as it is not paused."""
+    standing: Standing
+    """Of its bucket; where it has several, of one that the other side has not refused."""
     tag: str
     tokens: float | None = None
     """In its bucket now; None where it has several, or each worker has its own."""
     held: int = 0
     parked: int = 0
-    started: int = 0
-    """In the last minute, in the workers that answered."""
+    started: int | None = None
+    """In the last minute, in the workers that answered; None where they don't count it."""
     oldest: float = 0.0
     """Seconds that the first of them has waited, as far as anybody knows."""
     parts: dict[str, Part] = field(default_factory=dict)
     """By partition; of what workers hold, each names its busiest ones alone."""
     dialled: dict[str, float] = field(default_factory=dict)
     """By worker: seconds between two starts that ``app.control.rate_limit`` has set."""
-    slowed: float | None = None
-    """Seconds between two starts, where the other side's refusals have changed them; None where they have not."""
+    paces: dict[str, float] = field(default_factory=dict)
+    """Of a static limit, by worker that keeps it: seconds between two starts there, infinite while it is paused."""
+    kept: dict[str, tuple[str, int, str]] = field(default_factory=dict)
+    """The same as rate, burst, and whence they come."""
     shadowed: int = 0
     """Of a limit in shadow: starts that would have had to wait, since the workers that answered have started."""
     seen: int = 0
@@ -66,11 +75,48 @@ class Row:
         return self.held + self.parked
 
     @property
+    def refused(self) -> list[Standing]:
+        """Those of its buckets to which the other side's refusals have done something."""
+        each = [self.standing, *(part.standing for part in self.parts.values())]
+        return [one for one in each if one.slowed or one.refused_for]
+
+    @property
+    def in_force(self) -> tuple[str, int, str]:
+        """The rate, the burst, and whence they come; a limit that is paused, off or in shadow has no burst."""
+        everywhere = {*self.kept.values()}
+        if len(everywhere) == 1 and self.standing.keeps:
+            return everywhere.pop()
+        return in_force(self.current, self.standing)
+
+    @property
+    def drained_in(self) -> float:
+        """Seconds in which what waits starts as things are; infinite while it is paused without an end."""
+        if self.current.limit.strategy == "per_user":
+            return max((part.drained_in for part in self.parts.values()), default=0.0)
+        if self.current.limit.strategy == "static" and self.paces and self.waiting:
+            rate = sum(1 / pace for pace in self.paces.values())
+            return self.standing.paused_for or (self.waiting / rate if rate else inf)
+        return self.standing.drained_in(self.waiting)
+
+    @property
     def is_busy(self) -> bool:
         """Whether anything goes on, or is not as the file says."""
-        taken = self.tokens is not None and self.tokens < self.depth
-        otherwise = self.dialled or self.apart or self.slowed or self.current.source != "file"
+        taken = self.tokens is not None and self.tokens < self.standing.bucket.burst
+        otherwise = self.dialled or self.apart or self.refused or self.current.source != "file"
         return bool(self.waiting or self.started or taken or otherwise)
+
+
+def in_force(current: Current, standing: Standing) -> tuple[str, int, str]:
+    """Return the rate and burst of a bucket, and whence they come, as they are shown."""
+    if not standing.keeps:
+        return current.limit.mode, 0, "mode"
+    if current.source == "pause":
+        return current.rate, 0, "pause"
+    if standing.refused_for:
+        return "paused", 0, "feedback"
+    if standing.slowed:
+        return standing.rate, standing.burst, "feedback"
+    return current.rate, current.burst, current.source
 
 
 @dataclass(slots=True)
@@ -81,6 +127,8 @@ class Survey:
     digest: str
     now: float
     """The store's time, in seconds since 1970."""
+    mode: Mode
+    """What the file says, whatever the environment of this process does."""
     rows: list[Row]
     """In the order of the file, the named limits first."""
     overrides: tuple[Override, ...]
@@ -89,6 +137,8 @@ class Survey:
     """What each worker has reported; None when there is no app to ask by."""
     room: str | None = None
     """What the broker's waiting room is called."""
+    gone: str = ""
+    """Why the store can't be asked; what is set at run time is then what workers know of it."""
 
     def row_of(self, override: Override) -> Row | None:
         """Return a limit that an override stands over; None when the file has none in force."""
@@ -99,20 +149,3 @@ class Survey:
         rows = [row for row in self.rows if target in (row.current.target, row.entry)]
         targets = {target, *(row.current.target for row in rows), *(row.entry for row in rows)}
         return replace(self, rows=rows, overrides=tuple(each for each in self.overrides if each.target in targets))
-
-    @property
-    def paced(self) -> int:
-        """How many workers keep static limits."""
-        return sum(bool(report.get("paced")) for report in (self.workers or {}).values())
-
-    def drained_in(self, row: Row, part: Part | None = None) -> float | None:
-        """Return the seconds in which what waits starts at the rate in force; None while it is paused."""
-        if row.current.source == "pause":
-            return None
-        if part is not None:
-            return part.waiting * row.interval
-        interval = row.slowed or row.interval
-        if row.current.limit.strategy == "per_user":
-            return max((each.waiting for each in row.parts.values()), default=0) * interval
-        own = max(1, self.paced) if row.current.limit.strategy == "static" else 1
-        return row.waiting * interval / own

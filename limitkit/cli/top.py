@@ -24,6 +24,7 @@ from limitkit.wording import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from limitkit.cli.survey import Survey
     from limitkit.manager import RateLimitManager
 
 _EVERY: Final = 1.0
@@ -47,35 +48,46 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     Exit status: 0 fine, 1 the file has problems, 2 the store or the broker can't be asked at the start.
     """
     with managed(ctx, app, config) as manager:
-        lines = _look(manager)
+        survey = _look(manager)
         if not (sys.stdout.isatty() and sys.stdin.isatty()):
-            say(*lines)
+            say(*_lines(survey))
             return
         console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
+        failure = ""
         with _keys(), Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
             while True:
                 at = time.monotonic()
-                live.update(_page(lines), refresh=True)
+                live.update(_page(survey, failure, *console.size), refresh=True)
                 if _is_over(at + _EVERY):
                     return
                 try:
                     with asking():
-                        lines = _look(manager)
+                        survey, failure = _look(manager), ""
                 except Unusable as error:
-                    lines = [f"{error.format_message()} It is tried again each second.", *lines[1:]]
+                    failure = f"{error.format_message()} It is tried again each second."
 
 
-def _look(manager: RateLimitManager) -> list[str]:
+def _look(manager: RateLimitManager) -> Survey:
     from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
-    from limitkit.cli.picture import head, limits  # noqa: PLC0415 (quick to start without)
 
-    survey = gather(manager, patience=_PATIENCE)
-    return [*head(survey), "", *limits(survey, every=False)]
+    return gather(manager, patience=_PATIENCE)
 
 
-def _page(lines: list[str]) -> Text:
-    head = f"{time.strftime('%H:%M:%S')}  q ends"
-    fit = (line if isinstance(line, Drawn) else one_line(line) for line in (head, *lines))
+def _lines(survey: Survey, failure: str = "", width: int | None = None) -> list[str]:
+    from limitkit.cli.fitting import wrapped  # noqa: PLC0415 (quick to start without)
+    from limitkit.cli.picture import head, limits  # noqa: PLC0415 (likewise)
+
+    said = [failure, *head(survey)[1:]] if failure else head(survey)
+    told = [line for each in said for line in wrapped(each, width, "  ")]
+    return [*told, "", *limits(survey, every=False, width=width)]
+
+
+def _page(survey: Survey, failure: str, width: int, height: int) -> Text:
+    """Fill the terminal; what it has no room for is at least said."""
+    from limitkit.cli.fitting import cut_to  # noqa: PLC0415 (quick to start without)
+
+    page = cut_to([f"{time.strftime('%H:%M:%S')}  q ends", *_lines(survey, failure, width)], width, height)
+    fit = (line if isinstance(line, Drawn) else one_line(line) for line in page)
     return Text.from_ansi("\n".join(fit), no_wrap=True, overflow="crop")
 
 

@@ -13,10 +13,16 @@ from limitkit.partition import MISSING, parts_of
 from limitkit.waiting import kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.cli.pace import Pace
     from limitkit.cli.parked import Lobby
     from limitkit.waiting.census import Found, Pile
     from limitkit.waiting.owners import Owner, Sum
 
+_FIRST = ("parked", "drained in", "in force", "partition", "why", "oldest", "partitions")
+"""Columns by what they say; where a terminal is narrow, the last ones go first."""
+_NUMBERS = ("parked", "partitions")
 _SHOWN = 20
 """Partitions that are shown to people; JSON has all."""
 _DIGITS = 8
@@ -56,7 +62,7 @@ _CELERYS = frozenset(
 def command(
     ctx: click.Context, limit: str | None, *, show: str | None, form: str, app: str | None, config: str | None
 ) -> None:
-    """Say how many tasks are parked for each limit, since when, and how long their start takes at the declared rate.
+    """Say how many tasks are parked for each limit, since when, and how long their start takes as things are now.
 
     LIMIT is a limit's name, or the name of a task that has a limit of its own: then by queue and partition. A task
     with several limits is counted for the one that it waits longest for.
@@ -97,23 +103,30 @@ def _say_where(room: Lobby, form: str) -> None:
 
 def _list_limits(room: Lobby, piles: list[Pile], form: str) -> None:
     sums = room.owners.sums(piles)
+    pace = _pace(room, piles)
     if form == "json":
-        _dump(room, limits=[_summed(each) for each in sums])
+        _dump(room, limits=[_summed(each, pace) for each in sums])
         return
     if not sums:
         say(f"Nothing is parked in {room.kind}.")
         return
     say(f"{count(sum(each.parked for each in sums), 'task')} parked in {room.kind}:", "")
-    rows = [(each.owner.label, *_figures(each), span(each.age), _drained(each.owner, each.seconds)) for each in sums]
-    say(table(("limit", "parked", "partitions", "oldest", "drained in"), rows, numbers=("parked", "partitions")))
+    rows = []
+    for each in sums:
+        rate, why = pace.says(each.owner, each.buckets)
+        drained = pace.written(each.owner, pace.drained(each))
+        rows.append((each.owner.label, *_figures(each), span(each.age), rate or "-", drained, why))
+    say(*_drawn(("limit", "parked", "partitions", "oldest", "in force", "drained in", "why"), rows))
 
 
 def _list_partitions(room: Lobby, owner: Owner, piles: list[Pile], form: str) -> None:
     owned = [pile for pile in piles if room.owners.of(pile.bucket) == owner]
     owned.sort(key=lambda pile: (-pile.count, pile.queue, pile.bucket))
+    pace = _pace(room, owned)
     if form == "json":
         sums = room.owners.sums(owned)
-        _dump(room, limits=[_summed(each) for each in sums], parked=[_counted(owner, pile) for pile in owned])
+        parked = [_counted(owner, pile, pace) for pile in owned]
+        _dump(room, limits=[_summed(each, pace) for each in sums], parked=parked)
         return
     if not owned:
         say(f"Nothing is parked for {owner.label} in {room.kind}.")
@@ -121,11 +134,26 @@ def _list_partitions(room: Lobby, owner: Owner, piles: list[Pile], form: str) ->
     say(f"{count(sum(pile.count for pile in owned), 'task')} parked for {owner.label} in {room.kind}:", "")
     rows = []
     for pile in owned[:_SHOWN]:
-        drained = _drained(owner, pile.count * owner.interval(pile))
-        rows.append((pile.queue, _partition(pile), str(pile.count), span(pile.age), drained))
-    say(table(("queue", "partition", "parked", "oldest", "drained in"), rows, numbers=("parked",)))
+        rate, why = pace.says(owner, [pile.bucket])
+        drained = pace.written(owner, pace.seconds(owner, pile))
+        rows.append((pile.queue, _partition(pile), str(pile.count), span(pile.age), rate or "-", drained, why))
+    say(*_drawn(("queue", "partition", "parked", "oldest", "in force", "drained in", "why"), rows))
     if len(owned) > _SHOWN:
         say(f"and {len(owned) - _SHOWN} more; --output-format json lists all")
+
+
+def _drawn(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    from limitkit.cli.fitting import fitted, width_of_terminal  # noqa: PLC0415 (quick to start without)
+
+    first = (headings[0], *_FIRST)
+    always = [heading for heading in headings if heading not in ("in force", "why")]
+    return fitted(headings, rows, width=width_of_terminal(), first=first, numbers=_NUMBERS, below="why", always=always)
+
+
+def _pace(room: Lobby, piles: list[Pile]) -> Pace:
+    from limitkit.cli.pace import Pace, pace_of  # noqa: PLC0415 (imports Celery)
+
+    return pace_of(room.app, room.config, room.owners, piles) if piles else Pace(None)
 
 
 def _show(room: Lobby, found: Found, form: str) -> None:
@@ -161,10 +189,6 @@ def _figures(each: Sum) -> tuple[str, str]:
     return str(each.parked), str(len(each.buckets)) if digests else "-"
 
 
-def _drained(owner: Owner, seconds: float) -> str:
-    return f"{span(seconds)}{' by one worker' if owner.in_each_worker else ''}"
-
-
 def _digest(pile: Pile) -> str | None:
     parts = parts_of(pile.bucket)
     return parts[1] if parts else None
@@ -179,19 +203,15 @@ def _named(owner: Owner) -> dict[str, Any]:
     return {"limit": owner.name, "own": owner.own}
 
 
-def _summed(each: Sum) -> dict[str, Any]:
+def _summed(each: Sum, pace: Pace) -> dict[str, Any]:
     figures = {"parked": each.parked, "partitions": len(each.buckets), "oldest_seconds": round(each.age, 3)}
-    return {**_named(each.owner), **figures, **_draining(each.owner, each.seconds)}
+    return {**_named(each.owner), **figures, **pace.values(each.owner, each.buckets, pace.drained(each))}
 
 
-def _counted(owner: Owner, pile: Pile) -> dict[str, Any]:
+def _counted(owner: Owner, pile: Pile, pace: Pace) -> dict[str, Any]:
     figures = {"parked": pile.count, "oldest_seconds": round(pile.age, 3)}
     place = {"queue": pile.queue, "partition": _digest(pile)}
-    return {**place, **figures, **_draining(owner, pile.count * owner.interval(pile))}
-
-
-def _draining(owner: Owner, seconds: float) -> dict[str, Any]:
-    return {"drain_seconds": round(seconds, 3), "by_one_worker": owner.in_each_worker}
+    return {**place, **figures, **pace.values(owner, [pile.bucket], pace.seconds(owner, pile))}
 
 
 def _dump(room: Lobby, **what: Any) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from limitkit.bucket import MICROSECONDS
+from limitkit.cli.deviations import refusals, why
 from limitkit.cli.managed import managed, rated, until
 from limitkit.cli.options import common, examples, tasks_of
 from limitkit.cli.output import say, span
 from limitkit.current import current_of
+from limitkit.errors import StoreError
 from limitkit.override import Target
+from limitkit.partition import parts_of
+from limitkit.standing import learnt, standing
+from limitkit.units import interval_text
 from limitkit.waiting import kinds
 from limitkit.waiting.owners import Owners
 from limitkit.wording import one_line, quote
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.manager import RateLimitManager
+    from limitkit.standing import Standing
     from limitkit.waiting.census import Found
     from limitkit.waiting.queued import Queued
 
@@ -90,36 +98,67 @@ def _elsewhere(manager: RateLimitManager, kind: str, task_id: str) -> list[str]:
         return _result(app, task_id) or _queued(queued.find(channel, names, task_id))
 
 
+class _What(NamedTuple):
+    """What a task waits for."""
+
+    named: str
+    """A limit, with what is in force for it and why."""
+    stands: Standing | None = None
+    """How its bucket does; None where that is not known."""
+    paused: str = ""
+    """That it does not start, while somebody's hand has paused it."""
+
+    def starts(self, place: int, seconds: float, about: str = "") -> str:
+        """Say when the one at this place starts, which would be in so many seconds if nobody had refused."""
+        if self.stands is not None and (self.stands.refused_for or self.stands.slowed):
+            seconds, about = max(seconds, self.stands.drained_in(place)), "about "
+        return self.paused or f"starts in {about}{span(seconds)}"
+
+
 def _held(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
-    what, paused = _limit(manager, answer["bucket"])
-    lines = [f"{answer['task']} waits for {what}, held in {worker} for {span(answer['held'])}."]
+    what = _what(manager, answer["bucket"], worker, answer)
+    lines = [f"{answer['task']} waits for {what.named}, held in {worker} for {span(answer['held'])}."]
     place = f"It is number {answer['place']} of those that {worker} holds for it"
-    return [*lines, f"{place}, and {paused or 'starts in ' + span(max(0.0, answer['starts_in']))}."]
+    return [*lines, f"{place}, and {what.starts(answer['place'], max(0.0, answer['starts_in']))}."]
 
 
 def _parked(manager: RateLimitManager, found: Found) -> list[str]:
-    what, paused = _limit(manager, found.pile.bucket)
+    what = _what(manager, found.pile.bucket)
     task = found.message["headers"].get("task") or "The task"
-    lines = [f"{task} waits for {what}, parked in {kinds.REDIS} for {span(found.age)}."]
+    lines = [f"{task} waits for {what.named}, parked in {kinds.REDIS} for {span(found.age)}."]
     place = f"It is number {found.place} of {found.pile.count} that are parked for it in {found.pile.queue}"
-    return [*lines, f"{place}, and {paused or 'starts in about ' + span(found.due)}."]
+    return [*lines, f"{place}, and {what.starts(found.place, found.due, 'about ')}."]
 
 
-def _limit(manager: RateLimitManager, bucket: str) -> tuple[str, str]:
-    """Name the limit of a bucket with what is in force for it; and say when it starts if it is paused."""
+def _what(
+    manager: RateLimitManager, bucket: str, worker: str = "", answer: Mapping[str, Any] = MappingProxyType({})
+) -> _What:
+    """Tell of the limit of a bucket; ``answer`` is what a worker says that holds for it."""
+    here = interval_text(round(answer["interval"] * MICROSECONDS)) if "interval" in answer else ""
+    if here and parts_of(bucket) is None:
+        return _What(f"the {here} that control.rate_limit has set for it there")
     rules = manager.config.rules
     owner = Owners(rules, tasks_of(manager.app)).of(bucket)
     target = Target("tasks" if owner.own else "limits", owner.name)
     if owner.limit is None:
-        return str(target), ""
-    rule = rules.for_task(owner.name) if owner.own else None
-    in_force = manager.in_force()
-    current = current_of(in_force, target, owner.limit, rule.pattern if rule is not None else "")
-    if current.override is None or current.override.kind != "pause":
-        return f"{target} ({rated(current.rate, current.burst)})", ""
-    told = current.override.told()
-    paused = f"{target} (paused{' ' + told if told else ''})"
-    return paused, f"does not start while that is paused, until {until(current.override, in_force.now)}"
+        return _What(str(target))
+    pattern = getattr(rules.for_task(owner.name), "pattern", "") if owner.own else ""
+    try:
+        in_force = manager.in_force()
+        taught = learnt(manager.store, [bucket] if owner.limit.feedback is not None else [])
+    except StoreError as error:
+        return _What(f"{target} (the store can't be asked what is in force: {error})")
+    current = current_of(in_force, target, owner.limit, pattern)
+    stands = standing(in_force, owner.limit, pattern, taught.get(bucket))
+    if stands.pause is not None:
+        told = stands.pause.told()
+        end = f"does not start while that is paused, until {until(stands.pause, in_force.now)}"
+        return _What(f"{target} (paused{' ' + told if told else ''})", stands, end)
+    reasons = [*why(current, in_force.now), *refusals(stands)]
+    if owner.in_each_worker and here and answer["interval"] != stands.interval:
+        reasons.append(f"{here} in {worker}")
+    shown = [] if stands.refused_for or stands.slowed else [rated(current.rate, current.burst)]
+    return _What(f"{target} ({'; '.join((*shown, *reasons))})", stands)
 
 
 def _result(app: Any, task_id: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,18 +16,22 @@ from limitkit.inforce import InForce
 from limitkit.metrics import families as f
 from limitkit.metrics.numbers import made
 from limitkit.partition import bucket_key
+from limitkit.standing import learnt, standing
 from limitkit.stores.board import Board
 from limitkit.waiting import kinds
+from limitkit.waiting.draining import draining
 from limitkit.waiting.owners import Owners
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from limitkit.declared import Limit
     from limitkit.metrics.numbers import Shown
     from limitkit.rules import Rules
+    from limitkit.standing import Standing
     from limitkit.stores import Store
     from limitkit.waiting.census import Pile
+    from limitkit.waiting.owners import Sum
 
 logger = logging.getLogger("limitkit")
 
@@ -84,14 +89,14 @@ class Cluster:
         prefix = self._rules.store.prefix
         look = Board(self._store, prefix).look()
         self._in_force.use(look.overrides or (), look.now)
-        terms = {name: self._in_force.terms(limit, pattern) for name, (limit, pattern) in self._limits.items()}
-        yield made(
-            f.CLUSTER_RATE, {(name,): MICROSECONDS / of.interval_us if of.burst else 0.0 for name, of in terms.items()}
-        )
-        yield made(f.CLUSTER_BURST, {(name,): float(of.burst) for name, of in terms.items()})
+        stands = self._standings(self._store, prefix)
+        rates: Numbers = {(name,): 0.0 if each.paused_for else 1 / each.interval for name, each in stands.items()}
+        bursts: Numbers = {(name,): 0.0 if each.paused_for else float(each.burst) for name, each in stands.items()}
+        yield made(f.CLUSTER_RATE, rates)
+        yield made(f.CLUSTER_BURST, bursts)
         yield made(f.CLUSTER_OVERRIDE_ENDS, self._ends())
         yield made(f.CLUSTER_WORKERS, {(): float(self._store.note(f"{prefix}:workers", ""))})
-        yield made(f.CLUSTER_TOKENS, dict(self._tokens(self._store, prefix)))
+        yield made(f.CLUSTER_TOKENS, dict(self._tokens(self._store, prefix, stands)))
 
     def _ends(self) -> Numbers:
         ends: Numbers = {}
@@ -102,21 +107,33 @@ class Cluster:
                 ends[name,] = min(until)
         return ends
 
-    def _tokens(self, store: Store, prefix: str) -> Iterator[tuple[tuple[str, ...], float]]:
+    def _standings(self, store: Store, prefix: str) -> dict[str, Standing]:
+        """Tell how each limit stands; of one with partitions, those that the other side has not refused."""
+        keys = {name: bucket_key(prefix, limit, None) for name, (limit, _) in self._limits.items()}
+        heeding = [name for name, (limit, _) in self._limits.items() if limit.feedback is not None and not limit.key]
+        taught = learnt(store, [keys[name] for name in heeding])
+        return {
+            name: standing(self._in_force, limit, pattern, taught.get(keys[name]))
+            for name, (limit, pattern) in self._limits.items()
+        }
+
+    def _tokens(
+        self, store: Store, prefix: str, stands: Mapping[str, Standing]
+    ) -> Iterator[tuple[tuple[str, ...], float]]:
         """Peek: as a bucket of 1, each says in how many seconds it is full, however deep it is."""
-        shared = [pair for pair in self._limits.values() if pair[0].strategy == "token_bucket"]
+        shared = [name for name, (limit, _) in self._limits.items() if limit.strategy == "token_bucket"]
         for first in range(0, len(shared), _AT_ONCE):
-            takes, depths = [], []
-            for limit, pattern in shared[first : first + _AT_ONCE]:
-                of = self._in_force.terms(limit, pattern)
-                interval_us, burst = (of.interval_us, of.burst) if of.burst else (limit.rate.interval_us, limit.burst)
-                interval = interval_us / MICROSECONDS
-                takes.append(
-                    Take((Bucket(bucket_key(prefix, limit, None), interval_us, 1),), 0, horizon=burst * interval)
-                )
-                depths.append((limit.name, burst, interval))
-            for (name, burst, interval), decision in zip(depths, store.take(takes), strict=True):
-                yield (name,), burst - decision.waits[0] / interval
+            some = shared[first : first + _AT_ONCE]
+            takes = []
+            for name in some:
+                bucket = stands[name].bucket
+                key = bucket_key(prefix, self._limits[name][0], None)
+                full = bucket.burst * bucket.interval_us / MICROSECONDS
+                takes.append(Take((Bucket(key, bucket.interval_us, 1),), 0, horizon=full))
+            for name, take, decision in zip(some, takes, store.take(takes), strict=True):
+                each = stands[name]
+                tokens = (max(take.horizon, each.interval) - decision.waits[0]) / each.interval
+                yield (name,), round(min(tokens, 0.0) if each.refused_for else tokens, 9)
 
     # -- the broker -----------------------------------------------------------------------------------------------
 
@@ -128,16 +145,25 @@ class Cluster:
             piles: list[Pile] = list(islice(Census(channel, self._rules.store.prefix).piles(), _MOST_PILES))
         now = time.time()
         parked: Numbers = {(name,): 0.0 for name in self._limits}
-        drained = dict(parked)
         oldest: Numbers = {}
-        for each in owners.sums(piles):
-            name = (each.owner.name if each.owner.limit is not None else _OTHERS,)
+        sums = owners.sums(piles)
+        for each in sums:
+            name = self._shown(each)
             parked[name] = parked.get(name, 0.0) + each.parked
-            drained[name] = max(drained.get(name, 0.0), each.seconds)
             oldest[name] = min(oldest.get(name, now), now - each.age)
         yield made(f.CLUSTER_PARKED, parked)
-        yield made(f.CLUSTER_DRAIN, drained)
         yield made(f.CLUSTER_OLDEST, oldest)
+        with suppress(StoreError):  # it is said already that the store can't be asked
+            known = draining(self._rules, self._in_force, self._store, owners, piles)
+            drained: Numbers = {(name,): 0.0 for name in self._limits}
+            for each in sums:
+                name = self._shown(each)
+                drained[name] = max(drained.get(name, 0.0), known.drained_in(each))
+            yield made(f.CLUSTER_DRAIN, drained)
+
+    @staticmethod
+    def _shown(each: Sum) -> tuple[str, ...]:
+        return (each.owner.name if each.owner.limit is not None else _OTHERS,)
 
 
 def _limits(rules: Rules, tasks: Iterable[str]) -> dict[str, tuple[Limit, str]]:

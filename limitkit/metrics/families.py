@@ -83,7 +83,8 @@ RATE: Final = Family(
     "rate",
     "gauge",
     "Starts a second as they are in force, and why: file, override, pause, stricter_file (that of other workers), or "
-    "control (app.control.rate_limit in this worker). What feedback has slowed down is not in it.",
+    "control (app.control.rate_limit in this worker). What feedback has slowed down or paused is not in it, "
+    "but in the exporter's cluster_rate.",
     (*_LIMIT, "source"),
 )
 HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worker.", _LIMIT)
@@ -149,8 +150,9 @@ CLUSTER_OLDEST: Final = Family(
 CLUSTER_DRAIN: Final = Family(
     "cluster_drain_seconds",
     "gauge",
-    "Time in which all that is parked for a limit starts: of per_user limits the longest partition, of static ones if "
-    "there were one worker.",
+    "Time in which all that is parked for a limit starts as things are: of per_user limits the longest partition, of "
+    "static ones if there were one worker. Infinite while the limit is paused without an end; while the other side has "
+    "paused it, with that time.",
     _LIMIT,
 )
 CLUSTER_TOKENS: Final = Family(
@@ -159,7 +161,13 @@ CLUSTER_TOKENS: Final = Family(
     "Tokens in a limit's bucket; below 0 when slots are reserved ahead. token_bucket only.",
     _LIMIT,
 )
-CLUSTER_RATE: Final = Family("cluster_rate", "gauge", "Starts a second as they are in force, 0 for a pause.", _LIMIT)
+CLUSTER_RATE: Final = Family(
+    "cluster_rate",
+    "gauge",
+    "Starts a second as they are in force, 0 while it is paused, by hand or by feedback. What feedback has slowed "
+    "down is in it, unless it is a partition.",
+    _LIMIT,
+)
 CLUSTER_BURST: Final = Family("cluster_burst", "gauge", "Tokens that a limit's bucket holds.", _LIMIT)
 CLUSTER_DECLARED: Final = Family(
     "cluster_declared_rate", "gauge", "Starts a second as the exporter's file declares them.", _LIMIT

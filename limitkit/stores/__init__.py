@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.yielding import Learnt
 
 
 class Store(Protocol):
@@ -27,6 +28,12 @@ class Store(Protocol):
 
     def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
         """Slow a bucket down, or pause it, since the other side has refused what one of its starts did.
+
+        Raises StoreError when the store can't be asked.
+        """
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Return what refusals have taught about the buckets of these keys; None where there were none.
 
         Raises StoreError when the store can't be asked.
         """

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.stores import Store
+    from limitkit.yielding import Learnt
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ class Aside:
     def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
         """Ask the store. Raises StoreError when it has not answered in time."""
         return self._answer(lambda: self.store.yield_to(refusal, now_us=now_us))
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.learnt(keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store. Raises StoreError when it has not answered in time."""

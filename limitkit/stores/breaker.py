@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.stores import Store
+    from limitkit.yielding import Learnt
 
 T = TypeVar("T")
 
@@ -36,6 +37,10 @@ class Breaker:
     def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.yield_to(refusal, now_us=now_us))
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        return self._ask(lambda: self.store.learnt(keys), may_refuse=True)
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""

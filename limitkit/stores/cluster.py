@@ -14,7 +14,7 @@ from redis.retry import Retry
 
 from limitkit.decision import Decision, GiveBack, Take
 from limitkit.stores.reason import store_error
-from limitkit.stores.script import SCRIPTS, answers, question, refill, report, yielded
+from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 from limitkit.stores.sentinel import url_options
 from limitkit.storeurl import servers
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from limitkit.decision import Refusal, Yielded
+    from limitkit.yielding import Learnt
 
 T = TypeVar("T")
 
@@ -74,6 +75,10 @@ class ClusterStore:
     def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
         """Slow a bucket down, or pause it."""
         return self._guarded(lambda _: yielded(self._run("slow", [report(refusal, now_us)])[0]))
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Return what refusals have taught about these buckets."""
+        return self._guarded(lambda client: taught(client, keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""

@@ -10,7 +10,7 @@ from limitkit import bucket as sums
 from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Decision, Yielded
 from limitkit.stores.memoryboard import MemoryBoard
-from limitkit.yielding import kept_us
+from limitkit.yielding import kept_us, shifted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,6 +74,17 @@ class MemoryStore:
         with self._lock:
             tat = round((start + ahead) * MICROSECONDS)
             self._tats[bucket.key] = max(self._tats.get(bucket.key, 0), tat)
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Return what refusals have taught about these buckets."""
+        with self._lock:
+            return [self._learnt.get(key) for key in keys]
+
+    def taught(self) -> dict[str, Learnt]:
+        """Return all that refusals have taught, by the buckets' keys; its times are from now on."""
+        now = time.monotonic_ns() // 1000
+        with self._lock:
+            return {key: shifted(each, -now) for key, each in self._learnt.items()}
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:  # noqa: ARG002 (nobody else is here)
         """Return 1: memory is shared with nobody."""

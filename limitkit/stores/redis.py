@@ -12,12 +12,13 @@ from redis.retry import Retry
 
 from limitkit.stores import sentinel
 from limitkit.stores.reason import store_error
-from limitkit.stores.script import SCRIPTS, answers, question, refill, report, yielded
+from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.yielding import Learnt
 
 _FAILURES: Final = (RedisError, OSError, TypeError, ValueError)
 """The last two are how redis-py says that it can't use an option."""
@@ -53,6 +54,15 @@ class RedisStore:
         """Slow a bucket down, or pause it, in one call of a script."""
         keys, args = report(refusal, now_us)
         return yielded(self._run("slow", keys, args))
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Return what refusals have taught about these buckets, in one round trip."""
+        try:
+            self._connect()
+            return taught(self._client, keys)
+        except _FAILURES as error:
+            self._let_go()
+            raise store_error(error) from error
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Decision, Yielded
+from limitkit.yielding import Learnt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,6 +117,23 @@ def yielded(reply: Sequence[int]) -> Yielded:
     """Read what ``slow`` returned."""
     changed, pause, interval = reply
     return Yielded(bool(changed), pause / MICROSECONDS, interval)
+
+
+def taught(client: Any, keys: Sequence[str]) -> list[Learnt | None]:
+    """Read what refusals have taught about the buckets of these keys, as ``slow`` has written it."""
+    if not keys:
+        return []
+    pipeline = client.pipeline(transaction=False)
+    for key in keys:
+        pipeline.get(learnt_key(key))
+    return [_learnt(kept) for kept in pipeline.execute()]
+
+
+def _learnt(kept: bytes | str | None) -> Learnt | None:
+    if kept is None:
+        return None
+    paused, since, low, plateau, climb, ceiling, end, row, first = map(float, kept.split())
+    return Learnt(int(paused), int(since), low, plateau, int(climb), ceiling, int(end), int(row), first)
 
 
 def _yields(bucket: Bucket) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from limitkit.bucket import MICROSECONDS
 from limitkit.partition import OWN, limit_tag, parts_of
 from limitkit.wording import listed, quote, suggest
 
@@ -37,10 +36,6 @@ class Owner:
         """Whether each worker has a bucket of its own, so that more workers drain it faster."""
         return self.limit is not None and self.limit.strategy == "static"
 
-    def interval(self, pile: Pile) -> float:
-        """Return the seconds between two starts: as declared, else as a worker said last."""
-        return self.limit.rate.interval_us / MICROSECONDS if self.limit is not None else pile.interval
-
 
 @dataclass(slots=True)
 class Sum:
@@ -50,18 +45,14 @@ class Sum:
     parked: int = 0
     age: float = 0.0
     """Seconds since the first of them was first parked."""
-    seconds: float = 0.0
-    """Until the longest partition is drained."""
-    buckets: dict[str, float] = field(default_factory=dict)
-    """Each partition's seconds; one may have messages in several queues."""
+    buckets: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """How many are parked for each partition, which may be in several queues, and the seconds between two of them."""
 
     def add(self, pile: Pile) -> None:
         """Count a pile."""
         self.parked += pile.count
         self.age = max(self.age, pile.age)
-        seconds = self.buckets.get(pile.bucket, 0.0) + pile.count * self.owner.interval(pile)
-        self.buckets[pile.bucket] = seconds
-        self.seconds = max(self.seconds, seconds)
+        self.buckets[pile.bucket] = self.buckets.get(pile.bucket, (0, 0.0))[0] + pile.count, pile.interval
 
 
 class Owners:

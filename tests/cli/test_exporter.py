@@ -73,7 +73,8 @@ def test_what_is_parked_taken_and_set(server, store, here):  # noqa: F811
     assert seen["cluster_parked", "stripe_api"] == 50
     assert seen["cluster_parked", "shop.user_api_request"] == 7
     assert seen["cluster_parked", "push.send"] == 4
-    assert seen["cluster_drain_seconds", "stripe_api"] == pytest.approx(2)
+    assert seen["cluster_drain_seconds", "stripe_api"] == pytest.approx(50), "at the rate that is in force"
+    assert seen["cluster_drain_seconds", "push.send"] == float("inf"), "it is paused, and nobody has said until when"
     assert seen["cluster_drain_seconds", "shop.user_api_request"] == pytest.approx(60)
     assert seen["cluster_oldest_parked_timestamp_seconds", "stripe_api"] == pytest.approx(time.time() - 600, abs=30)
     assert seen["cluster_workers",] == 2

@@ -84,6 +84,8 @@ def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, c
             changed, pause, interval = sums.yield_to(state, learnt, call, at)
             got = store.yield_to(call, now_us=at)
             assert (got.changed, got.pause, got.interval_us) == (changed, pause / SECOND, interval)
+            asked = {bucket.key: None for bucket in (call.bucket, yielding())}
+            assert store.learnt([*asked]) == [learnt.get(key) for key in asked]
         else:
             wanted = [(*sums.take(state, ask, at, learnt), sums.intervals(ask, at, learnt)) for ask in call]
             found = store.take(call, now_us=at)
