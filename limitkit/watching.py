@@ -14,9 +14,8 @@ from limitkit.signals import Signals
 from limitkit.starts import Starts
 
 if TYPE_CHECKING:
-    from wsgiref.simple_server import WSGIServer
-
     from limitkit.events import Event, Listener
+    from limitkit.httpd import BoundedServer
     from limitkit.live import Live
     from limitkit.metrics.reading import Reading
     from limitkit.pacer import Pacer
@@ -96,7 +95,7 @@ class Watching:
         self._events = WorkerEvents(app)
         self._settings = live.rules.metrics
         self._reading: Reading | None = None
-        self._server: WSGIServer | None = None
+        self._server: BoundedServer | None = None
         self._served = False
         self._listeners: list[Listener] = [Signals(), self._events]
         self._count(app, live, upkeep)
@@ -165,6 +164,6 @@ class Watching:
         if os.environ.get(_MULTIPROCESS):  # a team shows the default registry's metrics elsewhere, of all processes
             registry = CollectorRegistry()
         if not metrics.registered():
-            registry.register(metrics.COLLECTOR)
+            metrics.show_in(registry)
         if self._settings.ports:
             self._server = serve(self._settings.host, self._settings.ports, registry, metrics.COLLECTOR)

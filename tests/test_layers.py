@@ -91,9 +91,10 @@ LAYERS = {
     ],
     "what is seen": [
         "signals",
-        "metrics",
+        "httpd",
         "metrics.families",
         "metrics.numbers",
+        "metrics",
         "metrics.counting",
         "metrics.reading",
         "metrics.listening",

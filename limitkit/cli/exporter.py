@@ -54,12 +54,13 @@ def command(
 
     from limitkit.metrics import Collector  # noqa: PLC0415
     from limitkit.metrics.cluster import Cluster  # noqa: PLC0415
+    from limitkit.metrics.families import EXPORTER  # noqa: PLC0415
     from limitkit.metrics.listening import fault, url  # noqa: PLC0415
     from limitkit.metrics.serving import listen  # noqa: PLC0415
     from limitkit.storechoice import open_store  # noqa: PLC0415
 
     cluster = Cluster(found, rules, open_store(found, rules.store))
-    collector = Collector()
+    collector = Collector(EXPORTER)
     collector.source = lambda: cluster.known
     if once:
         fine = cluster.look()

@@ -48,10 +48,11 @@ class Shown:
         ]
         return metric
 
-    def text(self) -> str:
-        """Write it in Prometheus' text format, version 0.0.4."""
+    def text(self, *, openmetrics: bool = False) -> str:
+        """Write it in Prometheus' text format, version 0.0.4, or as OpenMetrics: a counter has two names there."""
         name, names = self.family.shown, (*self.family.labels, "le")
-        lines = [f"# HELP {name} {self.family.help}\n# TYPE {name} {self.family.kind}\n"]
+        head, text = (self.family.name, _escaped(self.family.help)) if openmetrics else (name, self.family.help)
+        lines = [f"# HELP {head} {text}\n# TYPE {head} {self.family.kind}\n"]
         lines += [f"{name}{suffix}{_labelled(names, labels)} {value!r}\n" for suffix, labels, value in self.samples]
         return "".join(lines)
 

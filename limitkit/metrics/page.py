@@ -25,6 +25,10 @@ A worker counts when the file has a table `[metrics]`, when `LIMITKIT_METRICS_PO
 
 `LIMITKIT_METRICS_PORT` wins over the file. A port that is taken is a warning, and the worker goes on without.
 
+The port answers as prometheus-client's own does: `?name[]=` for some metrics, OpenMetrics and gzip for whom asks for
+them. It has 16 connections at most, each with a thread: one that has not asked after 5 seconds, or that keeps others
+out, is closed; so is one that does not take its answer in 10 seconds.
+
 - All is counted in the worker's main process, what happens in its pool's processes too, so there is one place to scrape
   and no multiprocess mode.
 - The port shows prometheus-client's default registry, with whatever else the worker's main process has in it. Where a
