@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from limitkit.cli.output import Unusable
-from limitkit.wording import one_line, quote
+from limitkit.wording import listed, one_line, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,19 +33,22 @@ def examples(*lines: str, first: str = "Examples:") -> str:
 def app_given(ctx: click.Context, app: str | None) -> Any:
     """Return the app that the command, or ``celery -A`` around it, was given; None when there is none.
 
-    The app comes with all its tasks: autodiscovery has run, and it is finalized. Exits with status 2, and no
-    traceback, when it can't be had.
+    The app comes with all its tasks: autodiscovery has run, and it is finalized. What its modules print goes to
+    standard error. Exits with status 2, and no traceback, when it can't be had.
     """
     around = ctx.find_root()
     if app is None and around.params.get("app") is None:
         return None
+    name = app if app is not None else str(around.params["app"])
     try:
-        found = _find(app) if app is not None else around.obj.app
-        found.loader.import_default_modules()
-        found.finalize()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - importing an app runs anybody's code
-        name = quote(app if app is not None else str(around.params["app"]))
-        raise Unusable(f"the app {name} can't be imported: {_reason(error)}") from None
+        with redirect_stdout(sys.stderr):
+            found = _find(app) if app is not None else around.obj.app
+            found.loader.import_default_modules()
+            found.finalize()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - importing an app runs anybody's code, and that may call sys.exit
+        raise Unusable(f"the app {quote(name)} can't be imported: {_reason(error, name)}") from None
     return found
 
 
@@ -61,10 +66,38 @@ def _find(app: str) -> Any:
     return found
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, app: str) -> str:
+    before = error.__context__
+    if isinstance(error, ModuleNotFoundError) and error.name == app and isinstance(before, AttributeError):
+        # Celery takes for a module what is not in one; what came before says why.
+        module, _, name = app.partition(":") if ":" in app else app.rpartition(".")
+        if module in sys.modules:
+            return _not_in(sys.modules[module], name)
+        error = before
+    if isinstance(error, AttributeError) and app in sys.modules and _is_of(error, sys.modules[app]):
+        return _not_in(sys.modules[app], "app")
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
     said = one_line("".join(traceback.format_exception_only(error)).strip())
+    if isinstance(error, SystemExit):
+        said = f"a module of it ends the program: {said}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     ours = isinstance(error, TypeError) and frames and frames[-1].filename == __file__
     if not frames or ours or "importlib" in frames[-1].filename:
         return said
     return f"{said} ({frames[-1].filename}:{frames[-1].lineno})"
+
+
+def _is_of(error: AttributeError, module: Any) -> bool:
+    """Whether it was the module, and no code in it, that lacked something."""
+    return error.obj is module and error.name == "celery"
+
+
+def _not_in(module: Any, name: str) -> str:
+    """Say that a module has nothing of this name, and which apps it has."""
+    from celery import Celery  # noqa: PLC0415 - as above
+
+    apps = [each for each, value in vars(module).items() if isinstance(value, Celery)]
+    whole = [f"{module.__name__}:{each}" for each in apps]
+    hint = f"the app is there as {listed(whole)}" if whole else "and there is no Celery app in it"
+    return f"the module {module.__name__} has no {quote(name)}; {hint}"
