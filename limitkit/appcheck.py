@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.nativelimit import setting_of
 from limitkit.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Proble
         limits = [limit for limit in rule.limits if limit.mode == "enforce"] if rule else []
         if rule and limits and own is not None:
             declared = " and ".join(limit.rate.text if limit.own else f"limits.{limit.name}" for limit in limits)
-            fact = f"{name} has a rate_limit of its own, {quote(str(own))}, which gives way to {declared} here"
+            setting = setting_of(tasks[name])
+            whose = "of its own" if setting == "rate_limit" else f"by {setting}"
+            fact = f"{name} has a rate_limit {whose}, {quote(str(own))}, which gives way to {declared} here"
             hint = "take one of them out"
             path = ("tasks", rule.pattern)
             yield config.document.problem(OWN_RATE_LIMIT, path, fact, hint, at="header", severity="warning")

@@ -62,6 +62,12 @@ class Installation:
             return "that is found by itself"
         return self.source if isinstance(self.source, str) else self.source.path
 
+    def path(self) -> str:
+        """Find the file that a worker started here goes by. Raises ConfigError when there is none."""
+        from limitkit.config import locate  # noqa: PLC0415 (as below)
+
+        return locate(self.source) if self.source is None or isinstance(self.source, str) else self.source.path
+
     def read(self) -> None:
         """Read the file, once. An error waits for whoever must act."""
         if self.config is not None or self.error is not None:

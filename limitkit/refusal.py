@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from celery.concurrency import get_implementation
@@ -10,6 +11,7 @@ from celery.concurrency import get_implementation
 from limitkit import appcheck
 from limitkit.errors import StoreError
 from limitkit.storechoice import store_url
+from limitkit.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +28,32 @@ NO_STORE: Final = "LK050"
 MEMORY_IN_PREFORK: Final = "LK051"
 RATE_LIMITS_DISABLED: Final = "LK052"
 STORE_EVICTS: Final = "LK053"
+_PATCHED: Final = ("gevent", "eventlet")
+
+
+@dataclass(frozen=True, slots=True)
+class BySettings:
+    """What a worker of an app will be, as far as the app's settings alone say it: ``validate`` judges that one."""
+
+    app: Any
+
+    @property
+    def disable_rate_limits(self) -> bool:
+        """Whether it will keep no rate limits of Celery's."""
+        return bool(self.app.conf.worker_disable_rate_limits)
+
+    @property
+    def pool_cls(self) -> Any:
+        """Its pool, as a setting names it."""
+        return self.app.conf.worker_pool
 
 
 def refusals(config: Config, worker: Any) -> list[Problem]:
-    """Find what makes it impossible to keep the limits in this worker, in the order of the file."""
+    """Find what makes it impossible to keep the limits in this worker, in the order of the file.
+
+    ``worker`` is one that starts, or what the app's settings say of those that will: nothing is asked of it but
+    ``app``, ``disable_rate_limits`` and ``pool_cls``.
+    """
     limited = list(_in_force(config))
     if not limited:
         return []
@@ -37,7 +61,8 @@ def refusals(config: Config, worker: Any) -> list[Problem]:
     found = [problem for problem in appcheck.missing_keys(config, tasks) if problem.severity == "error"]
     found += _store_problems(config, worker, limited)
     if worker.disable_rate_limits and any(limit.mode == "enforce" for _, limit in limited):
-        fact = "rate limits are switched off for this worker, so its tasks would start without them"
+        which = "by worker_disable_rate_limits" if isinstance(worker, BySettings) else "for this worker"
+        fact = f"rate limits are switched off {which}, so its tasks would start without them"
         hint = "take out worker_disable_rate_limits and --disable-rate-limits, or set LIMITKIT_MODE=off"
         found.append(config.document.problem(RATE_LIMITS_DISABLED, (), fact, hint))
     return sorted(found, key=lambda problem: (problem.line, problem.column))
@@ -101,7 +126,20 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
         yield config.document.problem(
             NO_STORE, shared[0], fact, 'write [store] with url = "redis://…", or strategy = "static"', at="header"
         )
-    elif url.startswith("memory://") and get_implementation(worker.pool_cls).uses_semaphore:
+    elif url.startswith("memory://") and _has_processes(worker.pool_cls):
         fact = "memory:// holds the buckets of one process, and this worker's pool has several"
         hint = "name a Redis, or use another pool (-P threads or -P solo)"
+        if isinstance(worker, BySettings):
+            fact = f"memory:// holds the buckets of one process, and worker_pool is {quote(str(worker.pool_cls))}"
+            hint = 'name a Redis, or set worker_pool = "threads" or "solo" in the app'
         yield config.document.problem(MEMORY_IN_PREFORK, ("store", "url"), fact, hint)
+
+
+def _has_processes(pool: Any) -> bool:
+    """Whether a pool runs tasks in processes of their own; of one that can't be had, Celery says so by itself."""
+    if pool in _PATCHED:  # to import these from a process that is no such worker is warned of
+        return False
+    try:
+        return bool(get_implementation(pool).uses_semaphore)
+    except (ImportError, AttributeError, KeyError, ValueError):
+        return False

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import json
-from math import floor
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from limitkit.appcheck import task_signature
+from limitkit.cli.inuse import config_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import Unusable, say, show_problems, table
-from limitkit.config import load, locate
-from limitkit.declared import WaitingSettings
-from limitkit.errors import ConfigError
+from limitkit.cli.shares import bare, limit_of, pattern_of, show_limit, show_pattern
+from limitkit.cli.terms import allowed, beside, modes, name_of, parked
+from limitkit.nativelimit import native_limit
 from limitkit.partition import Resolver, bucket_key
-from limitkit.units import duration_text
-from limitkit.waiting import kinds
-from limitkit.wording import dotted, listed, quote, suggest
+from limitkit.wording import dotted, quote, suggest
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from limitkit.config import Config
-    from limitkit.decision import Feedback
     from limitkit.declared import Limit, TaskRule
 
-_WINDOWS = {"in a second": 1, "in a minute": 60, "in an hour": 3600}
-_HEADINGS = ("limit", "strategy", "rate", "burst", "key", *_WINDOWS, "declared at")
-_THEN = {"drop": 'is dropped (on_limit = "drop")', "fail": 'fails (on_limit = "fail")'}
-_WITHOUT_STORE = {
-    "allow": 'limits nothing (on_error = "allow")',
-    "hold": 'lets nobody start (on_error = "hold")',
-    "divide": 'is divided by the number of workers (on_error = "divide")',
-}
-_NUMBERS = ("rate", "burst", *_WINDOWS)
+_ONLY_THE_APP = "only the app knows; name it: --app APP"
 
 
 def _json(wanted: type, name: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
@@ -81,37 +70,103 @@ def command(
 ) -> None:
     """Say which limits hold for TASK, which lines they come from, and the most starts they allow.
 
-    With --args or --kwargs also which bucket a message with these arguments takes from.
+    TASK may also be a limit's name, or a pattern of the file: then who shares it is said, too. With --args or --kwargs
+    also which bucket a message with these arguments takes from.
+
+    With --app it is also said whether Celery's own settings limit TASK, and which tasks have a limit or a pattern.
+
+    Exit status: 0 fine, 1 the file has problems, 2 there is no such task, limit or pattern, the file can't be read, or
+    the app can't be imported.
     """
     found = app_given(ctx, app)
+    rules = config_in_use(ctx, found, config)
     tasks = tasks_of(found) if found is not None else {}
-    if found is not None and task not in tasks:
-        fact = f"the app has no task {quote(task)}"
-        raise Unusable(f"{fact}; {suggest(task, tasks) or 'mend the name, or import its module in the app'}")
-    try:
-        rules = load(config or locate())
-    except ConfigError as error:
-        show_problems(error.problems, err=True)
-        ctx.exit(2 if error.unreadable else 1)
-    rule = rules.rules.for_task(task)
+    limit, pattern = limit_of(rules, task), pattern_of(rules, task)
+    known = tasks if found is not None else rules.rules.exact
+    if task not in known and rules.rules.for_task(task) is None and bare(task) in known:
+        task = bare(task)
+    is_task = task in known
+    if not is_task and limit is None and pattern is None:
+        _must_be_a_task(rules, task, tasks, is_known=found is not None)
+        is_task = True
+    if found is not None:
+        from limitkit.installcheck import problems  # noqa: PLC0415 (imports Celery)
+
+        show_problems(problems(rules, found), err=True)
+    call = None if arguments is None and named is None else (arguments or [], named or {})
+    if pattern is not None and call is not None:
+        raise click.UsageError("--args and --kwargs are of one task, and a pattern is of many; name the task")
+    if limit is not None:
+        show_limit(rules, limit, found)
+        _show_buckets(rules, [limit], call, None, "; of a limit, --kwargs alone can be looked at")
+    if pattern is not None:
+        show_pattern(rules, pattern, found)
+    if is_task:
+        if limit is not None:
+            say("")
+        _show_task(rules, task, found, call)
+
+
+def _must_be_a_task(config: Config, name: str, tasks: Mapping[str, Any], *, is_known: bool) -> None:
+    """See to it that this can be a task's name. Raises Unusable."""
+    rules = config.rules
+    hint = suggest(name, [*tasks, *rules.named, *(entry.pattern for entry in rules.patterns)])
+    if "*" in name:
+        fact = f"there is no pattern {quote(name)} in {config.path}"
+        raise Unusable(f"{fact}; {hint or 'write it as the file does'}")
+    if is_known:
+        fact = f"the app has no task {quote(name)}"
+        raise Unusable(f"{fact}; {hint or 'mend the name, or import its module in the app'}")
+
+
+def _show_task(config: Config, task: str, app: Any, call: tuple[list[Any], dict[str, Any]] | None) -> None:
+    rule = config.rules.for_task(task)
     if rule is None or not rule.limits:
-        say(_unlimited(rules, task, rule))
+        say(*_unlimited(config, task, rule, app))
         return
-    say(*_head(rules, task, rule))
-    say(table(_HEADINGS, [_row(limit) for limit in rule.limits], numbers=_NUMBERS))
-    lines = [*_said(rules, rule), *_parked(found, rules, rule)]
-    for line in ["", *lines] if lines else []:
-        say(line)
-    if arguments is not None or named is not None:
-        signature = task_signature(tasks[task]) if task in tasks else None
-        _show_buckets(rules, rule, (arguments or [], named or {}), signature)
+    say(*_head(config, task, rule), allowed(rule.limits))
+    lines = [*beside(config, rule), *_natively(app, task, rule), *parked(app, config, rule)]
+    say(*(["", *lines] if lines else []))
+    signature = task_signature(app.tasks[task]) if app is not None else None
+    why = "" if signature else "; without --app only --kwargs can be looked at"
+    _show_buckets(config, rule.limits, call, signature, why)
 
 
-def _unlimited(config: Config, task: str, rule: TaskRule | None) -> str:
-    if rule is None:
-        return f"{task} has no entry in {config.path}: it is not limited."
-    place = f"{dotted(('tasks', rule.pattern))}, {config.path}:{rule.line}"
-    return f"{task} is not limited: its entry names no limit ({place})."
+def _unlimited(config: Config, task: str, rule: TaskRule | None, app: Any) -> Iterator[str]:
+    """Say that the file does not limit a task; and whether Celery does."""
+    natively = "".join(_natively(app, task, rule))
+    which = "limitkit does not limit it" if natively else "it is not limited"
+    if rule is not None:
+        place = f"{dotted(('tasks', rule.pattern))}, {config.path}:{rule.line}"
+        yield f"{task}: {which}, since its entry names no limit ({place})."
+    else:
+        yield f"{task} has no entry in {config.path}: {which}."
+        rules = config.rules
+        near = suggest(task, [*rules.named, *rules.exact, *(entry.pattern for entry in rules.patterns)])
+        if near and app is None:
+            yield f"{near[0].upper()}{near[1:]}"
+    if natively:
+        yield natively
+
+
+def _natively(app: Any, task: str, rule: TaskRule | None) -> Iterator[str]:
+    """Say what Celery's own settings do for a task: they hold where none of the file's limits is in force."""
+    if app is None:
+        if rule is None or not rule.limits:
+            yield f"Whether Celery limits it (rate_limit, task_annotations, task_default_rate_limit) {_ONLY_THE_APP}."
+        return
+    from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
+
+    native = native_limit(app.tasks[task])
+    if native is None:
+        return
+    gives_way = rule is not None and any(limit.mode == "enforce" for limit in rule.limits)
+    if app.conf.worker_disable_rate_limits:
+        yield f"Celery's own limit, {native}, is not kept: worker_disable_rate_limits is set."
+    elif gives_way and installation_of(app) is not None:
+        yield f"Celery's own limit, {native}, gives way to the file."
+    else:
+        yield f"Celery itself limits it: {native}."
 
 
 def _head(config: Config, task: str, rule: TaskRule) -> list[str]:
@@ -119,81 +174,27 @@ def _head(config: Config, task: str, rule: TaskRule) -> list[str]:
     pair = config.rules.ambiguous(task)
     if pair:
         lines.append(f"The pattern {pair[1]} matches it, too, with equal weight; the first in the file holds.")
-    if config.rules.mode == "off":
-        lines.append("No limit is kept now: the mode is off.")
-    elif any(limit.mode == "shadow" for limit in rule.limits):
-        names = [_name(limit) for limit in rule.limits if limit.mode == "shadow"]
-        lines.append(f"In shadow, where starts are counted and nothing waits: {', '.join(names)}.")
-    return [*lines, ""]
-
-
-def _said(config: Config, rule: TaskRule) -> Iterator[str]:
-    """Say what is another than by default: what becomes of who can't start, without a store, and while waiting."""
-    on = [limit for limit in rule.limits if limit.mode == "enforce"]
-    if rule.patience:
-        longest = rule.patience.max_wait
-        so_long = f" longer than {duration_text(longest)}" if longest else ""
-        yield f"A task that would have to wait{so_long} {_THEN[rule.patience.action]}."
-    shared = [limit for limit in on if limit.strategy != "static"]
-    if any(limit.on_error != "allow" for limit in shared):
-        for limit in shared:
-            name = "its own limit" if limit.own else limit.name
-            yield f"While the store can't be asked, {name} {_WITHOUT_STORE[limit.on_error]}."
-    for limit in on:
-        if limit.feedback:
-            yield _heeds(limit, limit.feedback)
-    waiting = config.rules.waiting
-    if on and waiting != WaitingSettings():
-        most = [(waiting.per_limit, "of one bucket"), (waiting.per_worker, "in all")]
-        told = "".join(f", at most {number} {where}" for number, where in most if number)
-        yield f"One worker holds what starts within {duration_text(waiting.hold)}{told}."
-
-
-def _heeds(limit: Limit, feedback: Feedback) -> str:
-    name = "its own limit" if limit.own else limit.name
-    what = "one partition of it" if limit.key else "it"
-    does = f"{what} is slowed down" if feedback.action == "slow" else f"{what} is paused"
-    then = "the task that met it waits again" if feedback.resend else "the exception goes on"
-    return f"{name} heeds {listed(feedback.on)}: {does} on all workers, and {then}."
-
-
-def _parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:
-    """Say where tasks wait that a worker does not hold, if an app says what its broker is."""
-    waits = rule.patience is None or rule.patience.max_wait > config.rules.waiting.hold
-    if app is None or not waits or all(limit.mode != "enforce" for limit in rule.limits):
-        return
-    try:
-        kind = kinds.kind_of(app)
-    except kinds.UnusableBrokerError as error:
-        yield f"Where tasks are parked that can't start soon is not known: {error}."
-    else:
-        yield kinds.parked_where(kind, config.rules.waiting)
-
-
-def _name(limit: Limit) -> str:
-    return "(its own)" if limit.own else limit.name
-
-
-def _row(limit: Limit) -> tuple[str, ...]:
-    off = limit.mode == "off"
-    most = ["off" if off else str(floor(limit.burst + limit.rate.per_second * each)) for each in _WINDOWS.values()]
-    key = ".".join(limit.key) if limit.key else "-"
-    return (_name(limit), limit.strategy, limit.rate.text, str(limit.burst), key, *most, f"{limit.path}:{limit.line}")
+    return [*lines, *modes(config, rule.limits), ""]
 
 
 def _show_buckets(
-    config: Config, rule: TaskRule, call: tuple[list[Any], dict[str, Any]], signature: inspect.Signature | None
+    config: Config,
+    limits: Iterable[Limit],
+    call: tuple[list[Any], dict[str, Any]] | None,
+    signature: inspect.Signature | None,
+    why: str,
 ) -> None:
+    if call is None:
+        return
     rows = []
     missing = []
-    for limit in rule.limits:
+    for limit in limits:
         partition = Resolver(signature, limit.key)(*call) if limit.key else None
         key = bucket_key(config.rules.store.prefix, limit, partition)
-        rows.append((_name(limit), "each worker's own" if limit.strategy == "static" else key))
+        rows.append((name_of(limit), "each worker's own" if limit.strategy == "static" else key))
         if partition is not None and partition.missing and limit.key:
             missing.append(".".join(limit.key))
     say("")
     say(table(("limit", "bucket"), rows))
     for key in missing:
-        why = "" if signature else "; without --app only --kwargs can be looked at"
         say(f"These arguments have no {key}: such messages share one bucket{why}.", err=True)

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from limitkit.config import Config
 
 
+def path_in_use(app: Any) -> str:
+    """Return the path of the file that a worker started here would go by. Raises ConfigError when there is none."""
+    if app is None:
+        return locate()
+    from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
+
+    installation = installation_of(app)
+    return installation.path() if installation is not None else locate()
+
+
 def config_in_use(ctx: click.Context, app: Any, config: str | None) -> Config:
     """Return the config, the one found from here when there is no app. Exits as ``validate`` when it is wrong."""
     try:

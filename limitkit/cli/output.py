@@ -55,6 +55,8 @@ def say(*lines: str, err: bool = False) -> None:
     Raises Unusable when standard output can't be written. That its reader has gone away is no error: he has what he
     wanted, and the exit status is still to be told.
     """
+    if not lines:
+        return
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "\n".join(line if isinstance(line, Drawn) else one_line(line) for line in lines)

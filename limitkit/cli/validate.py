@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit import appcheck, source
+from limitkit.cli.inuse import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import count, say, show_problems, table
-from limitkit.config import Config, judge, load, locate
+from limitkit.config import Config, judge, load
 from limitkit.errors import ConfigError
 from limitkit.wording import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from limitkit.errors import Problem
     from limitkit.units import Rate
@@ -39,36 +40,46 @@ if TYPE_CHECKING:
 def command(
     ctx: click.Context, files: Sequence[str], *, strict: bool, workers: int | None, app: str | None, config: str | None
 ) -> None:
-    """Judge config files: all problems at once, one a line.
+    """Check config files, and print all their problems at once, one a line.
 
-    FILE may be - for standard input. Without a FILE, the one that a worker started here would use.
+    FILE may be - for standard input. Without a FILE, the one that a worker started here would use. With --app, the
+    file is checked against the app's tasks and settings, too: whether a worker would start.
 
     Exit status: 0 fine, 1 problems were found, 2 a file can't be read or the app can't be imported.
     """
     if files and config:
         raise click.UsageError("name the file as FILE or by --config, not both")
     found = app_given(ctx, app)
-    tasks = tasks_of(found) if found is not None else None
     status = 0
     chosen: list[str | None] = [*files] or [config]
     for file in chosen:
-        status = max(status, _validate(file, tasks, workers, strict=strict))
+        status = max(status, _validate(file, found, workers, strict=strict))
     ctx.exit(status)
 
 
-def _validate(file: str | None, tasks: Any, workers: int | None, *, strict: bool) -> int:
+def _validate(file: str | None, app: Any, workers: int | None, *, strict: bool) -> int:
     """Judge one file and report on it; returns its exit status."""
     try:
-        path = file or locate()
+        path = file or path_in_use(app)
         config = judge(source.parse(sys.stdin.buffer.read(), "-")) if path == "-" else load(path)
     except ConfigError as error:
         return _report(error.problems[0].path, error.problems, strict=strict, unreadable=error.unreadable)
-    problems = [*config.warnings, *(appcheck.problems(config, tasks) if tasks is not None else ())]
+    problems = [*config.warnings, *(_against(app, config) if app is not None else ())]
     problems.sort(key=lambda problem: (problem.line, problem.column))
     status = _report(config.path, problems, strict=strict)
     if workers and not any(problem.severity == "error" for problem in problems):
         _add_up(config, workers)
     return status
+
+
+def _against(app: Any, config: Config) -> Iterable[Problem]:
+    """Find what the app and the file disagree on, and what a worker of this app would refuse to start with."""
+    from limitkit.installcheck import problems as of_installation  # noqa: PLC0415 (imports Celery)
+    from limitkit.refusal import BySettings, refusals  # noqa: PLC0415 (likewise)
+
+    by_settings = refusals(config, BySettings(app))
+    found = (*of_installation(config, app), *appcheck.problems(config, tasks_of(app)), *by_settings)
+    return dict.fromkeys(found)  # a key that a task does not have is told by both
 
 
 def _report(path: str, problems: Sequence[Problem], *, strict: bool, unreadable: bool = False) -> int:
