@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
+MOST_RESENDS: Final = 100
+LONGEST_PAUSE: Final = 3600.0
 Outcome = Literal["started", "held", "parked", "dropped", "failed", "shadowed", "failed_open"]
 
 
@@ -26,8 +28,12 @@ class Feedback:
     """The rate gained back in each second."""
     floor: float | None = None
     ceiling: float | None = None
-    resend: bool = True
-    """Whether the task that met it goes back to wait."""
+    unless: tuple[str, ...] = ()
+    """Exceptions that look like it and are not, written as in ``on``."""
+    resend: int = MOST_RESENDS
+    """How often in a row the task that met it goes back to wait; 0 for never."""
+    max_pause: float = LONGEST_PAUSE
+    """Seconds: the longest pause that is believed."""
 
 
 @dataclass(frozen=True, slots=True)

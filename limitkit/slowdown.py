@@ -8,18 +8,20 @@ from __future__ import annotations
 import functools
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from limitkit.patterns import Search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _DEEPEST: Final = 8
 """Exceptions that are looked at along a chain of causes."""
-_MOST_TEXT: Final = 2_000
-"""Characters of an exception's text that a pattern is searched in."""
-LONGEST_PATTERN: Final = 200
 _TEXT: Final = "re:"
 _CLASS = re.compile(r"((?:[^\W\d]\w*\.)+[^\W\d]\w*)(?::([1-5][0-9]{2}))?")
+_WAITS: Final = frozenset({"seconds", "wait"})
+"""The groups of a pattern that hold for how long the other side wants to be left alone."""
 _STATUSES: Final = ("status_code", "status", "code", "http_status")
 
 
@@ -30,12 +32,12 @@ class Likeness(NamedTuple):
     """The dotted name of an exception's class, as one would write it in ``except``."""
     status: int | None = None
     """The status that it has to have."""
-    pattern: re.Pattern[str] | None = None
+    pattern: Search | None = None
     """In place of a name: what is searched in its text."""
 
 
 def fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with an item of ``on``, as fact and hint; None when it is one."""
+    """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is one."""
     try:
         _parse(text)
     except ValueError as error:
@@ -46,13 +48,7 @@ def fault(text: str) -> tuple[str, str] | None:
 @functools.cache
 def _parse(text: str) -> Likeness:
     if text.startswith(_TEXT):
-        pattern = text.removeprefix(_TEXT)
-        if len(pattern) > LONGEST_PATTERN:
-            raise ValueError(f"is a pattern of more than {LONGEST_PATTERN} characters")
-        try:
-            return Likeness(pattern=re.compile(pattern))
-        except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"is not a regular expression ({error})") from None
+        return Likeness(pattern=Search(text.removeprefix(_TEXT)))
     match = _CLASS.fullmatch(text)
     if match is None:
         raise ValueError("does not say what an exception looks like")
@@ -70,10 +66,24 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         found = carried if isinstance(carried, BaseException) else found.__cause__
 
 
-def refusal(error: BaseException, on: Sequence[str]) -> BaseException | None:
-    """Return the exception of a chain that says "slow down"; None when none does."""
-    looks = [_parse(text) for text in on]
-    return next((each for each in chain(error) if any(_is_like(each, look) for look in looks)), None)
+def refusal(error: BaseException, on: Sequence[str], unless: Sequence[str] = ()) -> BaseException | None:
+    """Return the exception of a chain that says "slow down"; None when none does.
+
+    None, too, when one of the chain is like what ``unless`` names: that never gets better by waiting.
+    """
+    looks, never = [_parse(text) for text in on], [_parse(text) for text in unless]
+    found = next((each for each in chain(error) if any(_is_like(each, look) for look in looks)), None)
+    if found is None or not never:
+        return found
+    return None if any(_is_like(each, look) for each in chain(error) for look in never) else found
+
+
+def waits_in_text(error: BaseException, on: Sequence[str]) -> Iterator[str]:
+    """Go through what the patterns of ``on`` read from an exception's text as the time to wait."""
+    for look in [_parse(text) for text in on]:
+        if look.pattern is not None and look.pattern.names & _WAITS:
+            groups = _searched(error, look.pattern) or {}
+            yield from (said for name in sorted(_WAITS) if (said := groups.get(name)) is not None)
 
 
 def getattr_safe(value: Any, name: str) -> Any:
@@ -91,10 +101,15 @@ def _is_retry(error: BaseException) -> bool:
 def _is_like(error: BaseException, look: Likeness) -> bool:
     try:
         if look.pattern is not None:
-            return not _is_retry(error) and look.pattern.search(str(error)[:_MOST_TEXT]) is not None
+            return _searched(error, look.pattern) is not None
         return _is_a(error, look.name) and (look.status is None or look.status in _statuses(error))
     except Exception:  # noqa: BLE001 - an object of somebody else's may raise anything, whatever is asked of it
         return False
+
+
+def _searched(error: BaseException, pattern: Search) -> Mapping[str, str | None] | None:
+    """Search an exception's text; a retry's is Celery's own."""
+    return None if _is_retry(error) else pattern(str(error))
 
 
 def _is_a(error: BaseException, name: str) -> bool:
@@ -113,10 +128,16 @@ def _is_a(error: BaseException, name: str) -> bool:
 
 
 def _statuses(error: BaseException) -> Iterator[int]:
-    for where in (error, getattr_safe(error, "response")):
-        for name in _STATUSES:
-            value = getattr_safe(where, name)
-            if isinstance(value, int):
-                yield value
-            elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:  # noqa: PLR2004
-                yield int(value)
+    response = getattr_safe(error, "response")
+    said = [getattr_safe(where, name) for where in (error, response) for name in _STATUSES]
+    for value in [*said, metadata(response).get("HTTPStatusCode")]:
+        if isinstance(value, int):
+            yield value
+        elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:  # noqa: PLR2004
+            yield int(value)
+
+
+def metadata(response: Any) -> Mapping[Any, Any]:
+    """Return what botocore says of a response, which is a plain dict there."""
+    found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
+    return found if isinstance(found, Mapping) else {}

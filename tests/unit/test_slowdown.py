@@ -76,6 +76,27 @@ def test_a_status_wherever_libraries_have_it(name, value):
     assert refusal(HTTPError(**{name: lambda: 429}), [f"{NAME}:429"]) is None
 
 
+@pytest.mark.parametrize("value", [429, "429"], ids=repr)
+def test_a_status_where_botocore_has_it(value):
+    assert refusal(HTTPError(response={"ResponseMetadata": {"HTTPStatusCode": value}}), [f"{NAME}:429"])
+    for response in ({}, {"ResponseMetadata": None}, {"ResponseMetadata": {"HTTPStatusCode": [value]}}, [value]):
+        assert refusal(HTTPError(response=response), [f"{NAME}:429"]) is None
+
+
+@pytest.mark.parametrize("unless", ["re:insufficient_quota", f"{__name__}.ThrottledError", f"{NAME}:429"])
+def test_what_looks_like_it_and_is_not(unless):
+    error = ThrottledError(429)
+    error.args = ("429: insufficient_quota",)
+    assert refusal(error, [NAME]) is error
+    assert refusal(error, [NAME], ["re:out of money", f"{NAME}:402", unless]) is None
+    outer = ValueError("no answer")
+    outer.__cause__ = error
+    assert refusal(outer, [NAME], [unless]) is None, "nor is it, where it lies behind another"
+    outer.args, error.args = error.args, ("429",)
+    assert refusal(outer, [NAME], ["re:insufficient_quota"]) is None, "nor where what lies before it says so"
+    assert refusal(Retry(exc=error), [NAME], ["re:Retry"]) is error, "a retry's own text says nothing"
+
+
 def test_a_pattern_is_searched_in_its_text():
     error = ValueError("code 5: THROTTLED, come again")
     assert refusal(error, ["re:THROTTLED"]) is error
