@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, Strict, WithJsonSchema
 
-from limitkit.fields import rate_meaning, refuse
+from limitkit.fields import duration_meaning, rate_meaning, refuse
 from limitkit.scalar import factor_fault, likeness_fault
-from limitkit.units import RATE_PATTERN
+from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
+MOST_RESENDS_SAID: Final = 1_000_000
+DEFAULT_MAX_PAUSE: Final = "1h"
 Action = Literal["slow", "pause"]
 
 
@@ -38,7 +40,8 @@ LikenessField = Annotated[
     Field(
         title="What an exception looks like",
         description="Its class as one would write it in except, with the status of its response if need be, or a "
-        'pattern on its text: "stripe.error.RateLimitError", "requests.HTTPError:429", "re:THROTTLED".',
+        'pattern on its text, in the syntax of Python\'s re: "stripe.error.RateLimitError", "requests.HTTPError:429", '
+        '"re:THROTTLED". A group (?P<wait>...) or (?P<seconds>...) of a pattern says for how long to wait.',
     ),
     AfterValidator(_likeness),
 ]
@@ -86,4 +89,26 @@ CeilingField = Annotated[
         pattern=RATE_PATTERN,
     ),
     AfterValidator(rate_meaning),
+]
+ResendField = Annotated[
+    Annotated[bool, Strict()] | Annotated[int, Strict(), Field(ge=1, le=MOST_RESENDS_SAID)],
+    WithJsonSchema(
+        {
+            "title": "How often the task waits again",
+            "description": "The task that met it goes back to wait, and spends no retry: so many times in a row, then "
+            "its exception goes on. A whole number from 1 to 1000000; true is 100; false: it goes on at once.",
+            "type": ["boolean", "integer"],
+            "minimum": 1,
+            "maximum": MOST_RESENDS_SAID,
+        }
+    ),
+]
+MaxPauseField = Annotated[
+    str,
+    Field(
+        title="The longest pause that is believed",
+        description='A duration from "10ms" to "31d". Who wants to be left alone for longer is left alone for so long.',
+        pattern=DURATION_PATTERN,
+    ),
+    AfterValidator(duration_meaning("max_pause")),
 ]

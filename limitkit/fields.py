@@ -47,7 +47,9 @@ def rate_meaning(text: str) -> str:
     return text
 
 
-def _duration(key: str) -> Callable[[str], str]:
+def duration_meaning(key: str) -> Callable[[str], str]:
+    """Return what refuses a text that is not a duration, or out of the key's range."""
+
     def judge(text: str) -> str:
         if fault := duration_fault(key, text):
             refuse("LK016", *fault)
@@ -140,7 +142,7 @@ MaxWaitField = Annotated[
         "limits the shortest holds; in a task it holds in place of its limits'.",
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(_duration("max_wait")),
+    AfterValidator(duration_meaning("max_wait")),
 ]
 OnErrorField = Annotated[
     OnError,
@@ -166,7 +168,7 @@ TimeoutField = Annotated[
         description='A duration from "10ms" to "10s".',
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(_duration("timeout")),
+    AfterValidator(duration_meaning("timeout")),
 ]
 HoldField = Annotated[
     str,
@@ -175,7 +177,7 @@ HoldField = Annotated[
         description='A duration from "100ms" to "60s": of each bucket, a worker holds what starts within it.',
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(_duration("hold")),
+    AfterValidator(duration_meaning("hold")),
 ]
 MostHeldField = Annotated[int, Field(ge=1, le=100_000)]
 HostField = Annotated[

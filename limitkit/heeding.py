@@ -22,6 +22,7 @@ from limitkit.events import FeedbackHeard, TaskSentBack, emit
 from limitkit.retryafter import retry_after
 from limitkit.slowdown import refusal
 from limitkit.tracing import off_loop, request_of
+from limitkit.waiting.copies import note_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -55,6 +56,12 @@ class Attempt(NamedTuple):
     """Those with feedback."""
     started: float
     """Seconds of ``time.monotonic()``."""
+
+    @property
+    def refusals(self) -> int:
+        """How often in a row its message was sent back for a refusal."""
+        note = note_of(self.came) if self.came is not None else None
+        return note.refusals if note is not None else 0
 
 
 class Heeding:
@@ -131,18 +138,24 @@ class Heeding:
         if not met:
             return False
         setattr(context, _ATTEMPT, None)
-        age, said = time.monotonic() - attempt.started, [retry_after(found) for _, _, found in met]
+        age = time.monotonic() - attempt.started
+        said = [retry_after(found, feedback.on, feedback.max_pause) for feedback, _, found in met]
         waits = [
             self._tell(feedback, Refusal(bucket, age, each))
             for (feedback, bucket, _), each in zip(met, said, strict=True)
         ]
-        if not sends or context.id is None or not all(feedback.resend for feedback, _, _ in met):
+        refusals = attempt.refusals + 1
+        if (
+            not sends
+            or context.id is None
+            or not _may_wait_again(task, context, refusals, [feedback for feedback, _, _ in met])
+        ):
             return False
         told = [wait for wait in waits if wait is not None]
         alone = len(told) < len(waits)  # nobody else knows of it, so the message itself has to wait
         wait = max(_PAUSE, *(each or 0.0 for each in said)) if alone else max(told)
         paced = attempt.shown is not None and not alone
-        if not self._send_back(task, context.id, attempt.came, 0.0 if paced else wait):
+        if not self._send_back(task, context.id, attempt.came, 0.0 if paced else wait, refusals=refusals):
             return False
         throttled = attempt.shown is not None and attempt.shown.throttled
         limit = met[0][0].limit
@@ -171,9 +184,24 @@ class Heeding:
         return max(yielded.pause, yielded.interval_us / MICROSECONDS)
 
 
+def _may_wait_again(task: Any, context: Any, refusals: int, met: list[Feedback]) -> bool:
+    """Whether a task that was refused so often in a row may wait once more, by all limits that it met."""
+    most = min(met, key=lambda feedback: feedback.resend)
+    if most.resend and refusals > most.resend:
+        logger.warning(
+            "%s[%s] was refused %d times in a row, so its exception goes on, as the feedback of %s says (resend = %d).",
+            task.name,
+            context.id,
+            refusals,
+            most.limit,
+            most.resend,
+        )
+    return refusals <= most.resend
+
+
 def _met(error: BaseException, buckets: tuple[Bucket, ...]) -> Iterator[tuple[Feedback, Bucket, BaseException]]:
     """Find those of an attempt's buckets whose feedback this is, each with the exception that says so."""
     for bucket in buckets:
-        found = refusal(error, bucket.feedback.on) if bucket.feedback is not None else None
+        found = refusal(error, bucket.feedback.on, bucket.feedback.unless) if bucket.feedback is not None else None
         if bucket.feedback is not None and found is not None:
             yield bucket.feedback, bucket, found

@@ -22,11 +22,14 @@ from pydantic_core import PydanticCustomError
 
 from limitkit.crossing import Fault, crossed_limit, crossed_task
 from limitkit.feedbackfields import (
+    DEFAULT_MAX_PAUSE,
     ActionField,
     CeilingField,
     FactorField,
     FloorField,
     LikenessField,
+    MaxPauseField,
+    ResendField,
     StepField,
     some_likeness,
 )
@@ -134,14 +137,17 @@ class FeedbackTable(Table, title="Feedback"):
     ]
     action: ActionField = "slow"
     recover: Annotated[RecoverTable, Field(title="How it recovers", default_factory=RecoverTable)]
-    resend: Annotated[
-        bool,
+    unless: Annotated[
+        tuple[LikenessField, ...],
+        Strict(strict=False),
         Field(
-            title="Whether the task waits again",
-            description="true: the task that met it goes back to wait, and spends no retry. false: its exception goes "
-            "on.",
+            title="What it is not",
+            description="As on: exceptions that look like it, but don't get better by waiting. They go on as without "
+            "limitkit.",
         ),
-    ] = True
+    ] = ()
+    resend: ResendField = True
+    max_pause: MaxPauseField = DEFAULT_MAX_PAUSE
 
 
 FeedbackField = Annotated[

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from limitkit.decision import Feedback
+from limitkit.decision import MOST_RESENDS, Feedback
 from limitkit.declared import Limit, MetricsSettings, Patience, StoreSettings, TaskRule, WaitingSettings, patience_of
 from limitkit.ports import parse_ports
 from limitkit.storeurl import expand
@@ -212,7 +212,9 @@ def _feedback(name: str, table: FeedbackTable | None) -> Feedback | None:
         step=_per_second(recover.step),
         floor=_per_second(recover.floor),
         ceiling=_per_second(recover.ceiling),
-        resend=table.resend,
+        unless=table.unless,
+        resend=MOST_RESENDS if table.resend is True else int(table.resend),
+        max_pause=parse_duration(table.max_pause),
     )
 
 

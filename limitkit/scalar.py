@@ -13,6 +13,7 @@ DURATIONS: Final = {
     "timeout": ("10ms", "10s"),
     "max_wait": ("10ms", "366d"),
     "hold": ("100ms", "60s"),
+    "max_pause": ("10ms", "31d"),
 }
 """The least and the most of each key that is a duration."""
 _LONGEST: Final = 64  # characters of a rate or a duration: more digits than that stand for nothing in range
@@ -74,7 +75,7 @@ def key_fault(text: str) -> tuple[str, str] | None:
 
 
 def likeness_fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with an item of ``on``, as fact and hint; None when it says what an exception looks like."""
+    """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is one."""
     found = fault(text)
     return found and (f"{quote(text)} {found[0]}", found[1])
 

@@ -28,12 +28,13 @@ _KINDS: Final = {
     "number": "a number",
     "boolean": "true or false",
 }
-_NUMBERS: Final = {"burst": 1_000_000, "per_limit": 100_000, "per_worker": 100_000}
+_NUMBERS: Final = {"burst": 1_000_000, "per_limit": 100_000, "per_worker": 100_000, "resend": 1_000_000}
 """Keys that are whole numbers from 1 on, and the most that each may be."""
 _RATES: Final = ("rate", "step", "floor", "ceiling")
 _CODES: Final = {
     **dict.fromkeys(_RATES, "LK012"),
     **dict.fromkeys(_NUMBERS, "LK015"),
+    "resend": "LK034",
     **dict.fromkeys(DURATIONS, "LK016"),
     "version": "LK017",
     "prefix": "LK018",
@@ -82,7 +83,7 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
 def _code(fault: ValidationError, name: str) -> str:
     if fault.validator == "enum" and name != "version":
         return "LK014"
-    if fault.validator == "type" and name not in {"port", *_RATES, *_NUMBERS}:
+    if fault.validator == "type" and name not in {"port", *_RATES, *_NUMBERS} - {"resend"}:
         return "LK013"
     return _CODES.get(name) or {"pattern": "LK025", "maxItems": "LK021"}.get(str(fault.validator), "LK013")
 
@@ -123,7 +124,8 @@ def _wrong_type(name: str, path: Path, value: Any, wanted: str) -> tuple[str, st
     if name in _RATES and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{show(value)} is a bare number, not a rate", f'say per what, e.g. "{_per_second(value)}/s"'
     if name in _NUMBERS:
-        return f"{_shown(value)} is not a whole number", _from_one(name)
+        neither = "neither true, false nor" if name == "resend" else "not"
+        return f"{_shown(value)} is {neither} a whole number", _from_one(name)
     if name in _RATES:
         return f"{_shown(value)} is not a rate", 'write a string, e.g. "10/s"'
     return f"{_shown(value)} stands where {_KINDS[wanted]} belongs", _typed(name, path, value, wanted)
@@ -145,7 +147,7 @@ def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
 
 
 def _from_one(name: str) -> str:
-    return f"write a whole number from 1 to {_NUMBERS[name]}"
+    return f"write a whole number from 1 to {_NUMBERS[name]}{', or true or false' if name == 'resend' else ''}"
 
 
 def _per_second(value: float) -> str:

@@ -10,7 +10,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "limitkit"
 
 LAYERS = {
-    "words and numbers": ["errors", "wording", "plainlog", "units", "ports", "decision", "slowdown", "override"],
+    "words and numbers": [
+        "errors",
+        "wording",
+        "plainlog",
+        "units",
+        "ports",
+        "decision",
+        "patterns",
+        "slowdown",
+        "override",
+        "moments",
+    ],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "feedbackfields", "model"],
     "arithmetic": ["yielding", "bucket"],
     "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config", "amend"],
@@ -155,6 +166,7 @@ DOORS = {
     "tree_sitter": {"places"},
     "tree_sitter_toml": {"places"},
     "jsonschema": {"schema"},
+    "regex": {"patterns"},
     "kombu": {"fleet", "routes", "reconnect", "waiting.copies", "waiting.publishing", "waiting.redisroom"},
     "redis": {"stores.sentinel", "stores.redis", "stores.cluster", "waiting.rediskeys"},
     "celery": {

@@ -33,6 +33,8 @@ proportion bounds the rounds by a logarithm; that it is no longer than all who a
 
 
 _UNTOUCHED: Final = ""
+_MOST_REFUSALS: Final = 2**31 - 1
+"""What every broker's headers take for a whole number, whoever wrote it."""
 
 
 class Note(NamedTuple):
@@ -75,7 +77,7 @@ def _note(found: Any) -> Note | None:
             found["eta"],
             str(found.get("exchange", _UNTOUCHED)),
             str(found.get("routing_key", _UNTOUCHED)),
-            int(found.get("refusals", 0)),
+            min(max(0, int(found.get("refusals", 0))), _MOST_REFUSALS),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None

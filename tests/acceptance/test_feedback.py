@@ -26,6 +26,29 @@ rate = "20/s"
 on = ["re:Too Many"]
 resend = false
 
+[tasks."few.autoretry"]
+strategy = "token_bucket"
+rate = "20/s"
+
+[tasks."few.autoretry".feedback]
+on = ["urllib.error.HTTPError:429"]
+resend = 2
+
+[tasks."out.of.money"]
+strategy = "token_bucket"
+rate = "20/s"
+
+[tasks."out.of.money".feedback]
+on = ["urllib.error.HTTPError:429"]
+unless = ["re:429: Too Many"]
+
+[tasks.hostile]
+strategy = "token_bucket"
+rate = "20/s"
+
+[tasks.hostile.feedback]
+on = ["re:(a+)+$"]
+
 [tasks."call.user"]
 strategy = "per_user"
 rate = "20/s"
@@ -71,6 +94,37 @@ def test_where_it_is_not_sent_back_its_exception_goes_on(shop):
         sent.get(timeout=20)
     assert [start.retries for start in shop.starts_of(sent)] == [0, 1]
     shop.partner.secret = OPEN
+
+
+def test_after_so_many_times_in_a_row_its_exception_goes_on_and_a_retry_of_its_own_begins_anew(shop):
+    shop.partner.retry_after, shop.partner.secret = None, CLOSED
+    sent = shop.send("few.autoretry")
+    with pytest.raises(OSError, match="429"):
+        sent.get(timeout=30)
+    starts = shop.starts_of(sent)
+    assert [start.retries for start in starts] == [0, 0, 0, 1, 1, 1]
+    assert {start.label for start in starts} == {""}, "no task sees how often"
+    said = "\n".join(worker.output() for worker in shop.workers)
+    assert said.count(f"few.autoretry[{sent.id}] was refused 3 times in a row, so its exception goes on") == 2
+    shop.partner.retry_after, shop.partner.secret = 1, OPEN
+
+
+def test_what_never_gets_better_goes_on_and_nothing_gives_way(shop):
+    shop.partner.secret = CLOSED
+    sent = shop.send("out.of.money")
+    with pytest.raises(OSError, match="429"):
+        sent.get(timeout=20)
+    assert [start.retries for start in shop.starts_of(sent)] == [0, 1]
+    assert not [worker for worker in shop.workers if "] out.of.money: the other side" in worker.output()]
+    shop.partner.secret = OPEN
+
+
+def test_no_text_holds_a_worker_up(shop):
+    sent = [shop.send("hostile") for _ in range(8)]
+    for each in sent:
+        with pytest.raises(ValueError, match="aaa"):
+            each.get(timeout=20)
+    assert shop.send("call").get(timeout=20) == 200
 
 
 @pytest.mark.alone

@@ -64,6 +64,25 @@ def goes_on(self):
     return ask("goes.on")
 
 
+@app.task(bind=True, name="few.autoretry", autoretry_for=(OSError,), max_retries=1, default_retry_delay=0)
+def few(self):
+    """Say what the task can see of its message."""
+    started(self, "seen" if "limitkit_resent" in repr(vars(self.request)) else "")
+    return ask("few.autoretry")
+
+
+@app.task(bind=True, name="out.of.money", autoretry_for=(OSError,), max_retries=1, default_retry_delay=0)
+def out_of_money(self):
+    started(self)
+    return ask("out.of.money")
+
+
+@app.task(bind=True, name="hostile")
+def hostile(self):
+    started(self)
+    raise ValueError("a" * 1500 + "!")
+
+
 @app.task(bind=True, name="call.user")
 def call_user(self, user_id):
     started(self, user_id)

@@ -17,6 +17,9 @@ from limitkit.errors import StoreError
 from limitkit.heeding import Heeding
 from limitkit.stores.memory import MemoryStore
 from limitkit.ticket import NONCE, Ticket
+from limitkit.waiting.copies import Note
+
+DAY = 86_400.0
 
 
 class SlowDownError(Exception):
@@ -47,7 +50,7 @@ def yielding(limit="api", key="a", **feedback):
 class Stage:
     """A task under limits with feedback, and what became of its message."""
 
-    def __init__(self, *buckets, store=None, sends=True):
+    def __init__(self, *buckets, store=None, sends=True, refusals=None):
         self.store, self.sent, self.retried, self.told = store or MemoryStore(), [], [], []
         self.heeding = Heeding(lambda: SimpleNamespace(store=self.store), self.send_back)
         self.sends = sends
@@ -59,11 +62,13 @@ class Stage:
         )
         self.heeding.watch_retry(self.task)
         self.ticket = Ticket(NONCE, "1", 0.0, 0.0, buckets, ()) if buckets else None
-        self.came = Delivery("celery", b"[]", "application/json", "utf-8", {}, {}, "", "celery")
+        headers = {} if refusals is None else {"limitkit_wait": Note(refusals=refusals)._asdict()}
+        self.came = Delivery("celery", b"[]", "application/json", "utf-8", headers, {}, "", "celery")
         self.heeding.begin(self.context, self.ticket, self.came, buckets)
 
-    def send_back(self, _task, _task_id, came, wait=0.0):
+    def send_back(self, _task, _task_id, came, wait=0.0, *, refusals=None):
         self.sent.append((came, wait))
+        self.refusals = refusals
         return self.sends
 
     def run(self, code):
@@ -139,6 +144,69 @@ def test_of_several_limits_all_that_mean_it_give_way():
     stage = Stage(first, yielding("other", "b", resend=False))
     with pytest.raises(SlowDownError):
         stage.fail(SlowDownError())
+
+
+@pytest.mark.parametrize("retried", [False, True])
+def test_after_so_many_times_in_a_row_its_error_goes_on(retried, caplog):
+    def refused(before, *resend):
+        buckets = [yielding(f"api{each}", f"a{each}", resend=each) for each in resend]
+        stage = Stage(*buckets, refusals=before)
+        again = (before or 0) < min(resend)
+        if retried:
+            assert isinstance(stage.task.retry(exc=SlowDownError(), throw=False), Retry) == again
+            assert len(stage.retried) == (not again), "then it is Celery's retry that goes on"
+        else:
+            with pytest.raises(Retry if again else SlowDownError):
+                stage.fail(SlowDownError())
+        assert all(stage.wait(bucket) > 29 for bucket in buckets), "the limit gives way all the same"
+        return [stage.refusals] if stage.sent else []
+
+    assert refused(None, 3) == [1]
+    assert refused(-5, 3) == [1], "a forged number can not make the row longer"
+    assert refused(2, 3) == [3]
+    assert not caplog.records
+    assert not refused(3, 3)
+    assert not refused(7, 9, 3, 100)
+    assert refused(99, 100) == [100]
+    assert not refused(2**31 - 1, 1_000_000)
+    assert [record.getMessage() for record in caplog.records[:2]] == [
+        "paid[1] was refused 4 times in a row, so its exception goes on, as the feedback of api3 says (resend = 3).",
+        "paid[1] was refused 8 times in a row, so its exception goes on, as the feedback of api3 says (resend = 3).",
+    ]
+
+
+def test_what_is_not_slow_down_goes_on_and_nothing_gives_way():
+    stage = Stage(yielding(unless=("re:insufficient_quota",)), yielding("other", "b", unless=("re:out of money",)))
+    with pytest.raises(Retry):
+        stage.fail(SlowDownError("insufficient_quota"))
+    assert [stage.wait(bucket) > 29 for bucket in (yielding(), yielding("other", "b"))] == [False, True]
+    stage = Stage(yielding(unless=("re:insufficient_quota",)))
+    with pytest.raises(SlowDownError):
+        stage.fail(SlowDownError("insufficient_quota"))
+    assert not stage.sent
+    assert not stage.wait(yielding())
+
+
+def test_no_pause_is_longer_than_the_longest_that_is_believed():
+    error = SlowDownError()
+    error.retry_after = 40 * DAY
+    for said, longest in (("10ms", 0.01), ("31d", 31 * DAY)):
+        stage = Stage(yielding(max_pause=longest))
+        with pytest.raises(Retry):
+            stage.fail(error)
+        assert longest - 1 < stage.wait(yielding()) <= longest + 0.12, said
+    stage = Stage(yielding(max_pause=31 * DAY), store=Gone())
+    with pytest.raises(Retry):
+        stage.fail(error)
+    assert stage.sent == [(stage.came, 31 * DAY)]
+
+
+def test_a_pattern_tells_for_how_long():
+    api = Bucket("a", 100_000, 1, feedback=Feedback("api", ("re:again in (?P<wait>[0-9a-z.]+)",)))
+    stage = Stage(api)
+    with pytest.raises(Retry):
+        stage.fail(ValueError("Please try again in 1m30s. Thank you."))
+    assert 89 < stage.wait(api) <= 90
 
 
 def test_without_the_store_the_message_waits_by_itself(caplog):

@@ -68,8 +68,19 @@ def test_feedback_is_named_after_the_task_and_its_rates_are_tokens_a_second():
     more = 'feedback = { on = ["a.B:429"], recover = { step = "6/m", ceiling = "5/s" }, resend = false }\n'
     (limit,) = rules(own("emails.*", more=more)).for_task("emails.receipt").limits
     assert limit.feedback == Feedback(
-        "emails.receipt", ("a.B:429",), "slow", factor=0.9, step=0.1, floor=None, ceiling=5.0, resend=False
+        "emails.receipt", ("a.B:429",), "slow", factor=0.9, step=0.1, floor=None, ceiling=5.0, resend=0
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "times"), [("", 100), ("resend = true", 100), ("resend = 3", 3), ("resend = 1", 1)]
+)
+def test_how_often_a_refused_task_waits_again_and_how_long_at_most(written, times):
+    more = f'[tasks.paid.feedback]\non = ["a.B:429"]\n{written}\n'
+    (limit,) = rules(own("paid", more=more)).for_task("paid").limits
+    assert limit.feedback == Feedback("paid", ("a.B:429",), unless=(), resend=times, max_pause=3600.0)
+    (limit,) = rules(own("paid", more=f'{more}unless = ["a.C"]\nmax_pause = "31d"\n')).for_task("paid").limits
+    assert (limit.feedback.unless, limit.feedback.max_pause) == (("a.C",), 31 * 86_400.0)
 
 
 def test_a_limit_says_all_that_the_file_does():

@@ -49,7 +49,9 @@ on_error = "hold"
 on = ["stripe.error.RateLimitError", "requests.HTTPError:429", "re:THROTTLED"]
 action = "slow"
 recover = { factor = 0.8, step = "0.5/s", floor = "1/s", ceiling = "20/s" }
-resend = false
+resend = 20
+unless = ["re:insufficient_quota"]
+max_pause = "2d"
 
 [limits.tenant]
 strategy = "per_user"

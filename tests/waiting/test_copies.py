@@ -7,7 +7,7 @@ from kombu import Connection
 
 from limitkit.decision import Bucket
 from limitkit.delivery import delivery_of
-from limitkit.waiting.copies import came_back, copy_of, copy_with_eta, note_of, turn_of, waits
+from limitkit.waiting.copies import Note, came_back, copy_of, copy_with_eta, note_of, turn_of, waits
 from limitkit.waiting.publishing import amqp_message
 from limitkit.waiting.room import Leaver
 
@@ -98,3 +98,14 @@ def test_an_eta_of_the_senders_own_comes_back():
     request = {"id": "1", **second.headers}
     came_back(request)
     assert request == {"id": "1", "task": "paid", "eta": "2020"}
+
+
+@pytest.mark.parametrize(
+    ("said", "read"), [(3, 3), (0, 0), (-5, 0), (2**70, 2**31 - 1), (True, 1), ("3", 3), (2.9, 2)], ids=repr
+)
+def test_whatever_a_message_says_of_refusals_is_a_number_that_can_be_sent_on(said, read):
+    note = {**Note()._asdict(), "refusals": said}
+    assert note_of(SimpleNamespace(headers={"limitkit_wait": note})).refusals == read
+    seen = {"limitkit_wait": note, "headers": {"limitkit_wait": note, "own": 1}}
+    came_back(seen)
+    assert seen == {"headers": {"own": 1}}, "no task sees it"
