@@ -144,12 +144,8 @@ class Heeding:
             self._tell(feedback, Refusal(bucket, age, each))
             for (feedback, bucket, _), each in zip(met, said, strict=True)
         ]
-        refusals = attempt.refusals + 1
-        if (
-            not sends
-            or context.id is None
-            or not _may_wait_again(task, context, refusals, [feedback for feedback, _, _ in met])
-        ):
+        sends, refusals = sends and context.id is not None, attempt.refusals + 1
+        if not sends or not _may_wait_again(task, context, refusals, [feedback for feedback, _, _ in met]):
             return False
         told = [wait for wait in waits if wait is not None]
         alone = len(told) < len(waits)  # nobody else knows of it, so the message itself has to wait
