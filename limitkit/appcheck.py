@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.nativelimit import setting_of
+from limitkit.nearest import Nearest
 from limitkit.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
@@ -40,23 +41,27 @@ def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
 
 def unknown_tasks(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
     """Find entries whose task the app does not have."""
-    names = [name for name in tasks if not name.startswith("celery.")]
+    near = _nearest(tasks)
     for name in config.rules.exact_names:
         if name not in tasks:
-            hint = suggest(name, names) or "mend the name, or import the task's module in the app"
+            hint = suggest(name, near) or "mend the name, or import the task's module in the app"
             fact = f"the app has no task {quote(name)}"
             yield config.document.problem(UNKNOWN_TASK, ("tasks", name), fact, hint, at="header")
+
+
+def _nearest(tasks: Mapping[str, Any]) -> Nearest:
+    return Nearest(name for name in tasks if not name.startswith("celery."))
 
 
 def unmatched_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
     """Find patterns that match none of the app's tasks."""
     matched = {entry.pattern for name in tasks for entry in config.rules.matching(name)}
-    names = [name for name in tasks if not name.startswith("celery.")]
+    near = _nearest(tasks)
     for entry in config.rules.patterns:
         pattern = entry.pattern
         if pattern in matched:
             continue
-        hint = suggest(pattern.replace("*", ""), names) or "mend the pattern, or take it out"
+        hint = suggest(pattern.replace("*", ""), near) or "mend the pattern, or take it out"
         fact = "no task of the app matches this pattern"
         if pattern.startswith("celery."):
             fact, hint = "a pattern matches none of Celery's own tasks", "write the task's whole name"

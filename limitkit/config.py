@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-from limitkit import meaning, rules, schema, source
+from limitkit import meaning, rules, schema, source, unquoted
 from limitkit.errors import ConfigError, Problem
 from limitkit.fields import Mode
 from limitkit.ports import parse_ports
@@ -57,7 +57,8 @@ def judge(document: Document) -> Config:
     """Judge a parsed file. Raises ConfigError with all problems, warnings among them."""
     mode, problems = _mode_from_environment(document)
     ports, unusable = _ports_from_environment(document)
-    problems += unusable + schema.check(document)
+    document, unquoted_names = unquoted.meant(document)
+    problems += unusable + unquoted_names + schema.check(document)
     model, meant = meaning.check(document)
     problems = sorted([*problems, *meant], key=lambda problem: (problem.line, problem.column))
     if model is None or any(problem.severity == "error" for problem in problems):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from limitkit.wording import listed, quote
+from limitkit.wording import listed, quote, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,5 +90,4 @@ def _named_form(table: Mapping[str, Any]) -> str:
 
 
 def _toml(value: object, default: object) -> str:
-    value = value if isinstance(value, str | int) else default
-    return quote(value) if isinstance(value, str) else str(value).lower()
+    return show(value if isinstance(value, str | int) else default)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import MEANINGLESS, OWN_KEYS, SAY_WHAT_THEN, crossed_limit, crossed_task
 from limitkit.model import RateLimits, errors
+from limitkit.nearest import Nearest
 from limitkit.scalar import rate_fault
 from limitkit.units import parse_rate
+from limitkit.unquoted import line_for
 from limitkit.wording import quote, suggest
 
 if TYPE_CHECKING:
@@ -49,11 +51,12 @@ def _crossed(document: Document) -> Iterator[Problem]:
 
 def _unknown_limits(document: Document) -> Iterator[Problem]:
     known = _table(document.data.get("limits"))
+    near = Nearest(known)
     for task, table in _table(document.data.get("tasks")).items():
         names = _table(table).get("limits")
         for index, name in enumerate(names if isinstance(names, list) else ()):
             if isinstance(name, str) and name not in known:
-                hint = suggest(name, known) or f"declare it: [limits.{_header(name)}]"
+                hint = suggest(name, near) or f"declare it: {line_for(name, 'limits')}"
                 fact = f"there is no limit {quote(name)} in this file"
                 yield document.problem("LK022", ("tasks", task, "limits", index), fact, hint)
 
@@ -132,7 +135,3 @@ def _strings(value: object) -> Iterator[str]:
 
 def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _header(name: str) -> str:
-    return name if name.replace("_", "a").replace("-", "a").isalnum() and name.isascii() else quote(name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from limitkit.ports import parse_ports
+from limitkit import likely
+from limitkit.ports import LAST, PORT_HINT, parse_ports
 from limitkit.slowdown import fault
 from limitkit.units import parse_duration, parse_rate
 from limitkit.wording import quote, show
@@ -25,6 +26,21 @@ def _split(error: ValueError, text: str) -> tuple[str, str]:
     return fact, hint
 
 
+def _with_example(said: tuple[str, str], meant: str | None) -> tuple[str, str]:
+    """Put what is probably meant in place of the example in a hint."""
+    fact, hint = said
+    before, example, _ = hint.partition("e.g. ")
+    return (fact, f"{before}{example}{quote(meant)}") if example and meant else said
+
+
+def _meant_rate(text: str) -> str | None:
+    guess = likely.rate(text)
+    try:
+        return parse_rate(guess).text if guess else None
+    except ValueError:  # out of range
+        return None
+
+
 def rate_fault(text: str) -> tuple[str, str] | None:
     """Say what is wrong with a rate, as fact and hint; None when it is one."""
     if len(text) > _LONGEST:
@@ -32,7 +48,7 @@ def rate_fault(text: str) -> tuple[str, str] | None:
     try:
         parse_rate(text)
     except ValueError as error:
-        return _split(error, text)
+        return _with_example(_split(error, text), _meant_rate(text))
     return None
 
 
@@ -45,13 +61,15 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        return _split(error, text)
+        return _with_example(_split(error, text), likely.duration(text))
     in_range = parse_duration(least) <= seconds <= parse_duration(most)
     return None if in_range else (f"{quote(text)} is out of range", hint)
 
 
 def port_fault(said: int | str) -> tuple[str, str] | None:
     """Say what is wrong with a port or a range of ports, as fact and hint; None when it is one."""
+    if isinstance(said, int) and said.bit_length() > LAST.bit_length() * 2:  # Python writes no number of any length
+        return f"{show(said)} is out of range", PORT_HINT
     try:
         parse_ports(said)
     except ValueError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,11 +15,12 @@ from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from limitkit.keywords import BREAKS
 from limitkit.model import RateLimits
 from limitkit.shape import problems_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from limitkit.errors import Problem
     from limitkit.source import Document
@@ -88,9 +88,33 @@ def faults(data: object) -> Iterator[ValidationError]:
 
 
 def judge() -> Any:
-    """Make the class of validators that read a pattern as every other reader of the schema does."""
+    """Make the class of validators that judge by this package's own words, and write no messages."""
     extended: Any = extend  # its own types leave it untyped
-    return extended(Draft4Validator, {"pattern": _pattern})
+    judges = {word: _judging(breaks) for word, breaks in BREAKS.items()}
+    return extended(Draft4Validator, {**judges, "type": _type, "additionalProperties": _additional})
+
+
+def _judging(breaks: Callable[[Any, Any], bool]) -> Any:
+    def faults_of(_validator: Any, rule: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+        if breaks(rule, instance):
+            yield ValidationError("")
+
+    return faults_of
+
+
+def _type(validator: Any, types: str | list[str], instance: Any, _schema: Any) -> Iterator[ValidationError]:
+    if not any(validator.is_type(instance, each) for each in ([types] if isinstance(types, str) else types)):
+        yield ValidationError("")
+
+
+def _additional(validator: Any, of_others: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    """Judge the keys that are not declared: by a schema of theirs, or all of them in one fault."""
+    others = [key for key in instance if key not in schema.get("properties", ())] if isinstance(instance, dict) else []
+    if of_others is False and others:
+        yield ValidationError("")
+    elif isinstance(of_others, dict):
+        for key in others:
+            yield from validator.descend(instance[key], of_others, path=key)
 
 
 @functools.cache
@@ -112,12 +136,6 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     if "$ref" in node:
         return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
     return {key: _inlined(each, definitions) for key, each in node.items() if key not in {"anyOf", "definitions"}}
-
-
-def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    """Match the whole text: Python's ``$`` also matches before a newline at the end, other readers' does not."""
-    if isinstance(instance, str) and not re.fullmatch(pattern, instance):
-        yield ValidationError("does not match")
 
 
 def _draft4(node: Any) -> Any:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import REQUIRED
+from limitkit.nearest import Nearest
 from limitkit.scalar import DURATIONS, duration_fault, host_fault, key_fault, port_fault, rate_fault
-from limitkit.wording import dotted, listed, show, suggest
+from limitkit.synonyms import remedy
+from limitkit.unquoted import names_within
+from limitkit.wording import dotted, listed, quote, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from jsonschema.exceptions import ValidationError
 
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
     from limitkit.source import Document
     from limitkit.wording import Path
 
-_LATER: Final = frozenset({"extends", "partitions", "show_key", "cost"})
+_LATER: Final = frozenset(
+    {"extends", "queues", "lint", "cost", "settle", "partitions", "show_key", "fair_by", "weights", "schedule"}
+    | {"max_running", "lease", "scope", "resets"}
+)
 _VERSION: Final = "write version = 1 at the top of the file"
 _KINDS: Final = {
     "string": "a string",
@@ -41,6 +48,7 @@ _CODES: Final = {
     "port": "LK038",
     "host": "LK039",
 }
+_STRING: Final = "write a string in quotes"
 _BARE: Final = {"number": "write a number, e.g. 0.9", "boolean": "write true or false, without quotes"}
 _REQUIRED: Final = {**REQUIRED, "on": 'write what it looks like, e.g. on = ["requests.HTTPError:429"]'}
 _PREFIX: Final = "write 1 to 64 of a-z A-Z 0-9 _ - ."
@@ -65,17 +73,22 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
     rule: Any = fault.validator_value
     if fault.validator == "additionalProperties":
         known = fault.schema.get("properties", {}) if isinstance(fault.schema, Mapping) else {}
+        near = Nearest(known)
         for key in (key for key in value if key not in known):
-            yield _unknown_key(document, (*path, key), known)
+            yield _unknown_key(document, (*path, key), value, near, known)
     elif fault.validator == "required":
         for key in (key for key in rule if key not in value):
             hint = _REQUIRED.get(key, _VERSION)
             yield document.problem("LK011", path, f'"{key}" is missing', hint, at="header")
     elif fault.validator == "uniqueItems":
+        named = Counter(item for item in value if isinstance(item, str))
+        seen = dict.fromkeys([item for item, times in named.items() if times > 1], 0)
         for index, item in enumerate(value):
-            if isinstance(item, str) and value[:index].count(item) == 1:
-                fact = f"{show(item)} is named twice"
-                yield document.problem("LK021", (*path, index), fact, "name each limit once")
+            if isinstance(item, str) and item in seen:
+                seen[item] += 1
+                if seen[item] == 2:  # noqa: PLR2004 - the second time is enough
+                    fact = f"{show(item)} is named twice"
+                    yield document.problem("LK021", (*path, index), fact, "name each limit once")
     else:
         yield document.problem(_code(fault, name), path, *_sentence(fault, name, path, rule))
 
@@ -141,9 +154,14 @@ def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
         return _VERSION
     if isinstance(value, dict) and isinstance(path[-1], int):
         return "write the limit's name alone; a key of its own is not there yet"
-    if isinstance(value, list) and name == "key":
+    return _typed_key(value) if name == "key" else _BARE.get(wanted, _STRING)
+
+
+def _typed_key(value: Any) -> str:
+    if isinstance(value, list):
         return "write the name of one argument; several are not there yet"
-    return _BARE.get(wanted, "write a string in quotes")
+    names = names_within(value)
+    return f"write key = {quote('.'.join(names))}" if names else _STRING
 
 
 def _from_one(name: str) -> str:
@@ -159,10 +177,13 @@ def _shown(value: Any) -> str:
     return f"the string {shown}" if isinstance(value, str) else shown
 
 
-def _unknown_key(document: Document, path: Path, known: Iterable[str]) -> Problem:
-    key = path[-1]
+def _unknown_key(
+    document: Document, path: Path, table: Mapping[str, Any], near: Nearest, known: Collection[str]
+) -> Problem:
+    key = str(path[-1])
     if key in _LATER:
         fact, hint = "unknown key: this version does not have it yet", "take it out"
     else:
-        fact, hint = "unknown key", suggest(key, known) or f"take it out; known here: {listed(known, 'and')}"
+        fact, hint = "unknown key", remedy(path, table[key], table, near, known)
+        hint = hint or f"take it out; known here: {listed(known, 'and')}"
     return document.problem("LK010", path, fact, hint, at="key")

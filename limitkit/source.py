@@ -6,27 +6,27 @@ says where things are; where it can't follow, a problem is placed at the nearest
 
 from __future__ import annotations
 
-import ast
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli
 
+from limitkit import syntax
 from limitkit.errors import ConfigError, Problem, Severity
 from limitkit.places import Places
-from limitkit.wording import dotted, one_line
+from limitkit.wording import dotted, sentence
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from limitkit.wording import Path
 
 At = Literal["key", "value", "header"]
 _BOM = b"\xef\xbb\xbf"
-_NAMESPACE = re.compile(r"\(['\"].*\)")
 _LONG_NUMBER = re.compile(r"[0-9][0-9_]{1000,}")
 
 
@@ -37,6 +37,8 @@ class Document:
     path: str
     text: str
     data: dict[str, Any]
+    moved: Mapping[Path, Path] = field(default_factory=dict)
+    """Where entries stand that the data has under another name than the file."""
 
     @cached_property
     def places(self) -> Places:
@@ -45,6 +47,7 @@ class Document:
 
     def place(self, path: Path, at: At = "value") -> tuple[int, int]:
         """Line and column of a key, a value or a table's header, or of the nearest one around it."""
+        path = (*self.moved.get(path[:2], path[:2]), *path[2:])
         return self.places.find(path, at)
 
     def problem(
@@ -52,9 +55,8 @@ class Document:
     ) -> Problem:
         """Make a problem that names the key, and is placed at it, at its value, or at its table's header."""
         line, column = self.place(path, at)
-        sentence = f"{dotted(path)}: {fact}" if path else fact
-        message = one_line(f"{sentence}; {hint}" if hint else sentence)
-        return Problem(self.path, line, column, code, message, one_line(hint), severity)
+        fact, hint = sentence(f"{dotted(path)}: {fact}" if path else fact), sentence(hint)
+        return Problem(self.path, line, column, code, f"{fact}; {hint}" if hint else fact, hint, severity)
 
 
 def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
@@ -91,7 +93,8 @@ def parse(content: str | bytes, path: str) -> Document:
     try:
         return Document(path, text, tomli.loads(text))
     except tomli.TOMLDecodeError as error:
-        raise _syntax(path, error) from None
+        place, fact, hint = syntax.explain(error)
+        raise _refused(path, place, "LK005", fact, hint) from None
     except RecursionError:
         fact, hint = "values are nested too deep to be read", "a config needs three levels"
         raise _refused(path, (1, 1), "LK005", fact, hint) from None
@@ -99,23 +102,6 @@ def parse(content: str | bytes, path: str) -> Document:
         found = _LONG_NUMBER.search(text)
         place = _line_and_column(text, found.start() if found else 0)
         raise _refused(path, place, "LK005", "a number has too many digits", "write a smaller one") from None
-
-
-def _syntax(path: str, error: tomli.TOMLDecodeError) -> ConfigError:
-    line, column = error.lineno, error.colno
-    fact = error.msg
-    if fact.startswith("Cannot "):  # tomli notices a second declaration at its end; people look for its beginning
-        text = error.doc.split("\n")[line - 1]
-        column = len(text) - len(text.lstrip()) + 1
-    fact = _NAMESPACE.sub(_in_toml_words, fact)
-    return _refused(path, (line, column), "LK005", f"not TOML: {fact[0].lower()}{fact[1:]}", "mend the syntax here")
-
-
-def _in_toml_words(namespace: re.Match[str]) -> str:
-    try:
-        return dotted(tuple(ast.literal_eval(namespace.group())))
-    except (SyntaxError, ValueError):
-        return namespace.group()
 
 
 def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> ConfigError:
@@ -132,7 +118,8 @@ def _line_and_column(text: str, offset: int) -> tuple[int, int]:
 
 
 def _refused(path: str, place: tuple[int, int], code: str, fact: str, hint: str) -> ConfigError:
-    return ConfigError([Problem(path, *place, code, one_line(f"{fact}; {hint}"), hint)])
+    fact, hint = sentence(fact), sentence(hint)
+    return ConfigError([Problem(path, *place, code, f"{fact}; {hint}", hint)])
 
 
 def _unreadable(path: str | os.PathLike[str], fact: str, hint: str) -> ConfigError:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
+
+from limitkit.nearest import Nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,6 +15,11 @@ Path = tuple[str | int, ...]
 """The way to a value: keys, and indexes in arrays."""
 
 _SHOWN: Final = 60
+"""Characters of a value or a key that are shown."""
+_MOST_PARTS: Final = 12
+"""Parts of the way to a value that are shown."""
+_LONGEST: Final = 600
+"""Characters of a fact, or of a hint: whatever is in them, nobody reads on."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -36,9 +42,19 @@ def _escaped(char: str) -> str:
     return _ESCAPES.get(char) or (f"\\u{number}" if len(number) == 4 else f"\\U{number:0>8}")  # noqa: PLR2004
 
 
-def quote(text: str) -> str:
+def shorten(text: str, most: int = _SHOWN) -> str:
+    """Cut a text off where nobody would read on, and say so by "…"."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def sentence(text: str) -> str:
+    """Write a fact or a hint on one line of a length that can be read."""
+    return one_line(shorten(text, _LONGEST))
+
+
+def quote(text: str, most: int = _SHOWN) -> str:
     """Put a string in quotes, on one line, and shortened when nobody would read it to its end."""
-    return f'"{one_line(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")}"'
+    return f'"{one_line(shorten(text, most))}"'
 
 
 def show(value: object) -> str:
@@ -69,15 +85,18 @@ def kind(value: object) -> str:
     return "an array" if isinstance(value, (list, tuple)) else "a date or time"
 
 
-def key_text(key: str) -> str:
+def key_text(key: str, most: int = _SHOWN) -> str:
     """Write a key as TOML would, in quotes where it needs them."""
     if _BARE.fullmatch(key):
-        return key
-    return quote(key.replace("\\", "\\\\").replace('"', '\\"'))
+        return shorten(key, most)
+    return quote(key.replace("\\", "\\\\").replace('"', '\\"'), most)
 
 
 def dotted(path: Path) -> str:
-    """Write the way to a value, e.g. ``tasks."shop.charge".limits[0]``."""
+    """Write the way to a value, e.g. ``tasks."shop.charge".limits[0]``; of a very long one, how it begins and ends."""
+    if len(path) > _MOST_PARTS:
+        half = _MOST_PARTS // 2
+        return f"{dotted(path[:half])}.….{dotted(path[-half:])}"
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -87,10 +106,13 @@ def dotted(path: Path) -> str:
     return text
 
 
-def suggest(word: object, known: Iterable[str]) -> str:
-    """Ask ``did you mean "rate"?`` when one of the known words is near; else an empty string."""
-    near = difflib.get_close_matches(word[:200], list(known), n=1) if isinstance(word, str) else []
-    return f"did you mean {quote(near[0])}?" if near else ""
+def suggest(word: object, known: Nearest | Iterable[str]) -> str:
+    """Ask ``did you mean "rate"?`` when one of the known words is near; else an empty string.
+
+    Who asks for many words makes one ``Nearest`` of those that are known.
+    """
+    near = (known if isinstance(known, Nearest) else Nearest(known)).find(word)
+    return f"did you mean {quote(near)}?" if near is not None else ""
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:

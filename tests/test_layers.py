@@ -12,8 +12,10 @@ PACKAGE = Path(__file__).parents[1] / "limitkit"
 LAYERS = {
     "words and numbers": [
         "errors",
+        "nearest",
         "wording",
         "plainlog",
+        "likely",
         "units",
         "ports",
         "decision",
@@ -24,7 +26,21 @@ LAYERS = {
     ],
     "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "feedbackfields", "model"],
     "arithmetic": ["yielding", "bucket"],
-    "from text to rules": ["places", "source", "shape", "schema", "meaning", "declared", "rules", "config", "amend"],
+    "from text to rules": [
+        "places",
+        "syntax",
+        "source",
+        "unquoted",
+        "synonyms",
+        "keywords",
+        "shape",
+        "schema",
+        "meaning",
+        "declared",
+        "rules",
+        "config",
+        "amend",
+    ],
     "rules and messages": ["partition", "nativelimit", "appcheck"],
     "what is told": ["events", "relay"],
     "stores": [

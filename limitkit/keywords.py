@@ -1,0 +1,61 @@
+"""The words of JSON Schema by which ratelimits.toml is judged: each says whether a value breaks its rule.
+
+jsonschema's own write a message of each fault, and the whole value in it: of a table with 10,000 wrong keys that is
+the table 10,000 times, and of a number with more digits than Python writes it is a traceback.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+def _enum(words: Iterable[Any], value: Any) -> bool:
+    return not any(type(word) is type(value) and word == value for word in words)
+
+
+# Put this way round, the bounds refuse nan, too.
+def _minimum(least: float, value: Any) -> bool:
+    return _is_number(value) and not value >= least
+
+
+def _maximum(most: float, value: Any) -> bool:
+    return _is_number(value) and not value <= most
+
+
+def _pattern(pattern: str, value: Any) -> bool:
+    """Match the whole text: Python's ``$`` also matches before a newline at the end, other readers' does not."""
+    return isinstance(value, str) and not re.fullmatch(pattern, value)
+
+
+def _max_items(most: int, value: Any) -> bool:
+    return isinstance(value, list) and len(value) > most
+
+
+def _unique_items(wanted: bool, value: Any) -> bool:  # noqa: FBT001 - as the schema has it
+    """Judge strings alone: what else stands among them is of a wrong type, and is told of as that."""
+    strings = [each for each in value if isinstance(each, str)] if wanted and isinstance(value, list) else []
+    return len(set(strings)) < len(strings)
+
+
+def _required(keys: Iterable[str], value: Any) -> bool:
+    return isinstance(value, dict) and any(key not in value for key in keys)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+BREAKS: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "enum": _enum,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "pattern": _pattern,
+    "maxItems": _max_items,
+    "uniqueItems": _unique_items,
+    "required": _required,
+}
+"""By word; each takes its rule and a value."""

@@ -1,0 +1,52 @@
+"""What the TOML parser does not understand, and what is meant there: mostly quotes have been forgotten."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Final
+
+from limitkit.wording import dotted, key_text, shorten
+
+if TYPE_CHECKING:
+    import tomli
+
+_NAMESPACE = re.compile(r"\(['\"].*\)")
+_LONGEST: Final = 300
+"""Characters of a line that is written anew."""
+_HEADER = re.compile(r"\s*(\[{1,2})\s*(tasks|limits)\s*\.\s*([^\s\"'\]][^\"'\]]*?)\s*(\]{1,2})\s*(?:#.*)?")
+_PAIR = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=\s*([^\s\"'#\[\]{},=]+(?: [^\s\"'#\[\]{},=]+)*)\s*(?:#.*)?")
+
+
+def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
+    """Return where it is, line and column, the fact, and the remedy."""
+    line, column = error.lineno, error.colno
+    lines = error.doc.split("\n", line)
+    text = lines[line - 1] if line <= len(lines) else ""
+    fact = error.msg
+    if fact.startswith("Cannot "):  # tomli notices a second declaration at its end; people look for its beginning
+        column = len(text) - len(text.lstrip()) + 1
+    fact = _NAMESPACE.sub(_in_toml_words, shorten(fact, 2 * _LONGEST))
+    return (line, column), f"not TOML: {fact[0].lower()}{fact[1:]}", _remedy(text, fact)
+
+
+def _remedy(text: str, fact: str) -> str:
+    # What looks like an address may hold a password.
+    if len(text) <= _LONGEST and not fact.startswith("Cannot ") and "@" not in text and "://" not in text:
+        if header := _HEADER.fullmatch(text):
+            opened, section, name, closed = header.groups()
+            return f"put the name in quotes: {opened}{section}.{_quoted(name)}{closed}"
+        if pair := _PAIR.fullmatch(text):
+            return f"put the value in quotes: {pair[1]} = {_quoted(pair[2])}"
+    return "mend the syntax here"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if key_text(text, _LONGEST) == text else key_text(text, _LONGEST)
+
+
+def _in_toml_words(namespace: re.Match[str]) -> str:
+    try:
+        return dotted(tuple(ast.literal_eval(namespace.group())))
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return namespace.group()
