@@ -54,6 +54,7 @@ class Live:
         """What the shared limits that are in force say of the time without a store."""
         self._bound: dict[tuple[Mode, str], tuple[BoundLimit, ...]] = {}
         self._missing: set[str] = set()
+        self._vague: set[str] = set()
 
     def use(self, rules: Rules) -> None:
         """Go by other rules from now on. Where the store is, and what its keys begin with, stays as it was."""
@@ -100,6 +101,16 @@ class Live:
                 task.name,
                 ".".join(bound.limit.key or ()),
                 bound.limit.name,
+            )
+        if partition.vague and task.name not in self._vague:
+            self._vague.add(task.name)
+            logger.warning(
+                "The key %s of limit %s has %s in a message of %s; those that differ in that alone share one bucket; "
+                "send an id or a text instead.",
+                ".".join(bound.limit.key or ()),
+                bound.limit.name,
+                partition.vague,
+                task.name,
             )
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
         return _bucket(key, bound.limit, bound.terms)

@@ -6,17 +6,14 @@ what it looks at is bounded.
 
 from __future__ import annotations
 
-import datetime as dt
-import decimal
-import enum
 import re
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.valuetext import canonical as written
+from limitkit.valuetext import interrupts
 
 if TYPE_CHECKING:
     import inspect
@@ -26,14 +23,11 @@ if TYPE_CHECKING:
 _VERSION: Final = "g1"
 _SHADOW: Final = "s1"
 """In place of the version: a limit in shadow has buckets of its own."""
-_DEEPEST: Final = 32
-_MOST: Final = 5_000  # values inside one partition; more than that are taken for equal
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\-=:*]{1,97}")  # 97 + prefix (64), hash (32) and what is between make 200
 _KEY = re.compile(rf"[^{{]*\{{(?P<tag>[^}}]+)\}}:{_VERSION}(?::(?P<digest>[0-9a-f]{{32}}))?")
 OWN: Final = "task="
 """What the tag of a task's own limit begins with, unless the task's name is too long or has odd characters."""
 _MISSING = object()
-_WRITTEN = (uuid.UUID, decimal.Decimal, dt.date, dt.time, dt.timedelta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +36,8 @@ class Partition:
 
     text: str
     missing: bool = False
+    vague: str = field(default="", compare=False)
+    """What of the value does not count, for want of a text of its own; empty when all does."""
 
     @property
     def digest(self) -> str:
@@ -76,8 +72,10 @@ class Resolver:
             value = self._argument(args, kwargs)
             for part in self._rest:
                 value = _step(value, part)
-            return MISSING if value is _MISSING else Partition(canonical(value))
-        except Exception:  # noqa: BLE001 - a property, or a mapping, of somebody else's may raise anything
+            return MISSING if value is _MISSING else _partition(value)
+        except BaseException as error:
+            if interrupts(error):
+                raise
             return MISSING
 
     def _argument(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -91,6 +89,16 @@ def partition(
 ) -> Partition:
     """Find the partition of one call; for many calls of one task make a ``Resolver``."""
     return Resolver(signature, key)(args, kwargs)
+
+
+def canonical(value: Any) -> str:
+    """Write a value so that equal ones, and only those, have the same text."""
+    return _partition(value).text
+
+
+def _partition(value: Any) -> Partition:
+    text, vague = written(value)
+    return Partition(text, vague=vague)
 
 
 def bucket_key(prefix: str, limit: Limit, partition: Partition | None) -> str:
@@ -112,68 +120,6 @@ def limit_tag(name: str, *, own: bool) -> str:
     if _PLAIN_NAME.fullmatch(tag) and (own or not name.startswith(OWN)):
         return tag
     return "~" + _digest(f"{'own' if own else 'named'}:{name}")
-
-
-def canonical(value: Any) -> str:
-    """Write a value so that equal ones, and only those, have the same text.
-
-    A string and a whole number are equal by their text; everything else is told apart by type. An object
-    that has no text of its own counts by its type alone.
-    """
-    try:
-        return _text(value, [_MOST], 0)
-    except Exception:  # noqa: BLE001 - a subclass may do anything
-        return _object(value)
-
-
-def _text(value: Any, budget: list[int], depth: int) -> str:  # noqa: PLR0911 - one return per type
-    budget[0] -= 1
-    if budget[0] < 0 or depth > _DEEPEST:
-        return "more:"
-    if isinstance(value, enum.Enum):
-        return f"{_object(value)}:{value.name}"
-    if isinstance(value, str):
-        return "text:" + str.__str__(value)
-    if value is None or isinstance(value, bool):
-        return f"json:{'null' if value is None else str(value).lower()}"
-    if isinstance(value, int):
-        return "text:" + _digits(value)
-    if isinstance(value, float):
-        return "float:" + float.__repr__(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return "bytes:" + bytes(value).hex()
-    if isinstance(value, (dict, list, tuple, set, frozenset)):
-        return _container(value, budget, depth + 1)
-    if isinstance(value, _WRITTEN):
-        return f"{_object(value)}:{value}"
-    return _object(value)
-
-
-def _container(value: Any, budget: list[int], depth: int) -> str:
-    """Write the texts of what is inside, each with its length before it, so that no text can feign another."""
-    if isinstance(value, dict):
-        # Sorted by the keys' texts, which are all strings, whatever the keys are.
-        keys = sorted(((_text(key, budget, depth), key) for key in islice(value, _MOST)), key=itemgetter(0))
-        return "dict:" + _joined(part for text, key in keys for part in (text, _text(value[key], budget, depth)))
-    if isinstance(value, (list, tuple)):
-        return "list:" + _joined(_text(each, budget, depth) for each in islice(value, _MOST))
-    # A set's order is not the same in two processes, so each member has a budget of its own.
-    return "set:" + _joined(sorted(_text(each, [_MOST], depth) for each in value))
-
-
-def _joined(texts: Iterable[str]) -> str:
-    return "".join(f"{len(text)}:{text}" for text in texts)
-
-
-def _digits(value: int) -> str:
-    try:
-        return int.__repr__(value)
-    except ValueError:  # Python writes no more than 4,300 digits
-        return f"{value:x}"
-
-
-def _object(value: Any) -> str:
-    return f"object:{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _step(value: Any, part: str) -> Any:

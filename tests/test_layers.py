@@ -41,7 +41,7 @@ LAYERS = {
         "config",
         "amend",
     ],
-    "rules and messages": ["partition", "nativelimit", "appcheck"],
+    "rules and messages": ["valuetext", "partition", "nativelimit", "appcheck"],
     "what is told": ["events", "relay"],
     "stores": [
         "stores",

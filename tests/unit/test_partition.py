@@ -152,7 +152,7 @@ class HostileDict(dict):
     "value",
     [
         "x" * 1_000_000, "a:{b}\n\0", "🐇", "\ud800", 10**5000, nested(10_000), looped(),
-        Hostile("a"), HostileDict(a=1),        {1: 2, "a": 3, None: 4},
+        Hostile("a"), HostileDict(a=1), {1: 2, "a": 3, None: 4},
         list(range(100_000)), object, lambda: 1, float("nan"),
     ],
     ids=range(14),
