@@ -1,6 +1,7 @@
 """What a worker tells with ``-E``: a task's state comes out right for whoever follows its events, as Flower does."""
 
 import itertools
+from copy import copy
 from types import SimpleNamespace
 
 import pytest
@@ -41,7 +42,7 @@ class Worker:
             groups=groups,
             buffer_group=buffer_group,
         )
-        dispatcher.enabled, dispatcher._publish = enabled, lambda event, *_, **__: self.sent.append(event)
+        dispatcher.enabled, dispatcher._publish = enabled, lambda event, *_, **__: self.sent.append(copy(event))
         self.dispatcher = dispatcher
         self.events = WorkerEvents(app)
         self.events.consumer, self.events.paced = SimpleNamespace(event_dispatcher=dispatcher), paced
