@@ -236,6 +236,8 @@ def _hear_who_accepted(pool: Any) -> None:
     Celery takes what was not accepted out of the pool, but a process to which it was sent already runs it.
     """
     pool = pool._pool  # noqa: SLF001 (Celery's own flush does the same)
+    if pool is None:  # in a cold shutdown Celery ends the pool first: it has run all that it was given, and said so
+        return
     silent = 0  # not seconds: on a machine that stood still they may be over before the process had one
     try:
         while silent < _PATIENCE and any(map(_is_on_its_way, list(pool._cache.values()))):  # noqa: SLF001

@@ -133,7 +133,7 @@ LAYERS = {
         "watching",
     ],
     "wiring": ["namesake", "installation", "installcheck", "step", "remote", "wiring", "asked", "manager", "limitkit"],
-    "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.run", "demo.picture", "demo.serve"],
+    "demo": ["embedded", "demo", "demo.app", "demo.figures", "demo.stopping", "demo.run", "demo.picture", "demo.serve"],
     "command line": [
         "cli.output",
         "cli.fitting",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,16 +14,18 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from limitkit.cli.options import common, examples
-from limitkit.cli.output import Unusable, say, table
+from limitkit.cli.output import Unusable, say, styled, table
 from limitkit.embedded import NoServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from limitkit.cli.output import Drawn
     from limitkit.demo.figures import Tally
     from limitkit.demo.run import Run
+    from limitkit.demo.serve import Page
 
-_HEADINGS = ("limit", "declared", "achieved", "worst window", "lost")
+_HEADINGS = ("limit", "declared", "achieved", "worst window")
 _PORT = 8085
 _METRICS = "9545-9554"
 """Ports from which the demo's workers take one each for their metrics."""
@@ -48,20 +52,23 @@ def command(ctx: click.Context, *, serve: bool, port: int, app: str | None, conf
     It takes half a minute, needs no server and no config, and leaves nothing behind.
 
     Exit status: 0 each limit was kept and nothing was lost, 1 otherwise, 2 there is no redis-server, or the page's port
-    is taken.
+    is taken, 128 and the signal's number when it was stopped; Ctrl-C is how --serve ends.
     """
     if app or config:
         say("limitkit: the demo has an app and a config of its own; yours are left alone", err=True)
     from limitkit.demo.run import PROCESSES, WORKERS, WorkersFailedError, started  # noqa: PLC0415 (imports Celery)
+    from limitkit.demo.stopping import StoppedError  # noqa: PLC0415
 
     try:
-        with started() as run:
+        with contextlib.ExitStack() as stack:
+            page = stack.enter_context(_page(port)) if serve else None
+            run = stack.enter_context(started())
             say(f"Starting Redis and {WORKERS} Celery workers of {PROCESSES} processes each ...", err=True)
-            run.metrics_ports = _METRICS if serve else ""
+            run.metrics_ports = _METRICS if page else ""
             run.start_workers()
             say(f"Ready. Sending {run.tasks:,} tasks, mixed in one queue.", err=True)
-            if serve:
-                _serve(run, port)
+            if page is not None:
+                _serve(run, page)
             else:
                 _follow(run)
             run.stop()
@@ -70,13 +77,17 @@ def command(ctx: click.Context, *, serve: bool, port: int, app: str | None, conf
     except WorkersFailedError as error:
         say(f"limitkit: {error}", err=True)
         ctx.exit(1)
+    except StoppedError as error:
+        say("limitkit: stopped; of the limits nothing is said.", err=True)
+        ctx.exit(128 + error.number)
     tallies = list(run.tallies.values())
+    left = "waiting" if serve else "lost"
     say("")
-    say(table(_HEADINGS, map(_row, tallies), numbers=("achieved", "lost")))
+    say(table((*_HEADINGS, left), map(_row, tallies), numbers=("achieved", left)))
     say("")
     say("Worst window: the stretch of time in which starts came closest to the most that the limit allows.")
-    say(_verdict(tallies))
-    ctx.exit(0 if all(tally.fine for tally in tallies) else 1)
+    say(_verdict(tallies, went_on=serve))
+    ctx.exit(0 if all(tally.kept_well if serve else tally.fine for tally in tallies) else 1)
 
 
 def _follow(run: Run) -> None:
@@ -91,23 +102,33 @@ def _follow(run: Run) -> None:
                 live.update(_picture(tallies), refresh=True)
 
 
-def _serve(run: Run, port: int) -> None:
-    """Show the page until Ctrl-C."""
+def _page(port: int) -> Page:
+    from limitkit.demo.serve import HOST, Page  # noqa: PLC0415
+
+    try:
+        return Page(port)
+    except OSError as error:
+        raise Unusable(f"the port {port} of {HOST} can't be had ({error.strerror}); name another: --port") from None
+
+
+def _serve(run: Run, page: Page) -> None:
+    """Show the page until Ctrl-C, which is its end as planned."""
     from limitkit.demo.picture import Picture  # noqa: PLC0415
-    from limitkit.demo.serve import HOST, served  # noqa: PLC0415
+    from limitkit.demo.serve import HOST  # noqa: PLC0415
+    from limitkit.demo.stopping import StoppedError  # noqa: PLC0415
 
     picture = Picture(run)
     run.on_start = picture.add
+    page.show(picture.data)
+    say(f"Look at http://{HOST}:{page.port}/ and, for Prometheus, at the ports {_METRICS} of {HOST}.", err=True)
+    say("Ctrl-C ends it.", err=True)
     try:
-        with served(port, picture.data) as found:
-            say(f"Look at http://{HOST}:{found}/ and, for Prometheus, at the ports {_METRICS} of {HOST}.", err=True)
-            say("Ctrl-C ends it.", err=True)
-            for _ in run.keep_on():
-                pass
-    except KeyboardInterrupt:
+        for _ in run.keep_on():
+            pass
+    except StoppedError as error:
+        if error.number != signal.SIGINT:
+            raise
         say("", err=True)
-    except OSError as error:
-        raise Unusable(f"the port {port} of {HOST} can't be had ({error.strerror}); name another: --port") from None
 
 
 def _picture(tallies: Iterable[Tally]) -> Table:
@@ -151,16 +172,26 @@ def _achieved(tally: Tally) -> str:
     return "-" if achieved is None else f"{achieved:.2f}/s" if tally.limit else f"{achieved:.0f}/s"
 
 
-def _verdict(tallies: Iterable[Tally]) -> str:
+def _verdict(tallies: Iterable[Tally], *, went_on: bool) -> Drawn:
+    """Say it in a sentence; where the demo went on until it was stopped, what has not started is not lost."""
     tallies = list(tallies)
     broken = [tally.name for tally in tallies if tally.worst is not None and not tally.worst.kept]
-    lost = sum(tally.waiting for tally in tallies)
+    left = sum(tally.waiting for tally in tallies)
     twice = sum(tally.twice for tally in tallies)
     total = sum(tally.sent for tally in tallies)
-    if not broken and not lost and not twice:
-        seconds = max(tally.seconds for tally in tallies)
-        return click.style(f"Each limit was kept and nothing was lost: {total:,} tasks in {seconds:.1f} s.", fg="green")
+    seconds = max(tally.seconds for tally in tallies)
+    waiting = f"{left:,} of {total:,} tasks waited when it was stopped"
+    if not broken and not twice:
+        if went_on:
+            fact = (
+                f"Each limit was kept and no task started twice: {total - left:,} tasks in {seconds:.1f} s; {waiting}."
+            )
+            return styled(fact, fg="green")
+        if not left:
+            fact = f"Each limit was kept and nothing was lost: {total:,} tasks in {seconds:.1f} s."
+            return styled(fact, fg="green")
     faults = [f"not kept: {', '.join(broken)}"] if broken else []
-    faults += [f"{lost} of {total:,} tasks did not start in time"] if lost else []
     faults += [f"{twice} starts were of tasks that had started before"] if twice else []
-    return click.style(f"{'; '.join(faults)}.", fg="red")
+    if left:
+        faults.append(waiting if went_on else f"{left} of {total:,} tasks did not start in time")
+    return styled(f"{'; '.join(faults)}.", fg="red")

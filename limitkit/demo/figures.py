@@ -95,9 +95,14 @@ class Tally:
         return Window(starts, seconds, floor(allowed), kept=excess <= burst + rate * JITTER + 1)
 
     @property
+    def kept_well(self) -> bool:
+        """Whether the limit was kept, and no task started twice."""
+        return not self.twice and (self.worst is None or self.worst.kept)
+
+    @property
     def fine(self) -> bool:
         """Whether the limit was kept, and each task started once."""
-        return not self.waiting and not self.twice and (self.worst is None or self.worst.kept)
+        return not self.waiting and self.kept_well
 
 
 def _worst(times: Sequence[float], rate: float) -> tuple[float, int, float]:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from limitkit.config import PORT_VARIABLE, load
 from limitkit.demo import app as demo
 from limitkit.demo.figures import Start, Tally
+from limitkit.demo.stopping import Stopping
 from limitkit.embedded import EmbeddedRedis, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
 
 WORKERS: Final = 2
 PROCESSES: Final = 2
@@ -50,8 +49,10 @@ class WorkersFailedError(Exception):
 class Run:
     """A run of the demo. Made by ``started()``, which also cleans up after it."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, check: Callable[[], None] = lambda: None) -> None:
+        """``check`` is called a few times a second, and raises what is to end the run."""
         self.url = url
+        self._check = check
         self.tallies: dict[str, Tally] = {}
         self._of_task: dict[str, Tally] = {}
         self.on_start: Callable[[Tally, Start], None] = lambda *_: None
@@ -85,6 +86,7 @@ class Run:
     def start_workers(self) -> None:
         """Start the workers; returns when all are ready. Raises WorkersFailedError."""
         variables = {demo.REDIS_VARIABLE: self.url, demo.STARTS_VARIABLE: str(self._starts)}
+        variables["TMPDIR"] = str(self._folder)  # so that what a worker leaves there that has to be killed goes, too
         if self.metrics_ports:
             variables[PORT_VARIABLE] = self.metrics_ports
         for number in range(1, WORKERS + 1):
@@ -104,10 +106,9 @@ class Run:
             self._workers.append(worker)
         deadline = time.monotonic() + _READY_WITHIN
         while self._ready < WORKERS:
-            self._look()
             if time.monotonic() > deadline:
                 raise WorkersFailedError(f"the workers are not ready after {_READY_WITHIN:g} s\n{self._last_words()}")
-            time.sleep(_LOOK_EVERY)
+            self._pause()
 
     def watch(self) -> Iterator[None]:
         """Send the tasks and follow their starts, a tenth of a second at a time, until all have started or time is up.
@@ -117,8 +118,7 @@ class Run:
         deadline = time.monotonic() + LONGEST
         yield from self._send()
         while any(tally.waiting for tally in self.tallies.values()) and time.monotonic() < deadline:
-            time.sleep(_LOOK_EVERY)
-            self._look()
+            self._pause()
             yield
 
     def keep_on(self) -> Iterator[None]:
@@ -130,8 +130,7 @@ class Run:
             again = time.monotonic() + WAVE
             yield from self._send()
             while time.monotonic() < again:
-                time.sleep(_LOOK_EVERY)
-                self._look()
+                self._pause()
                 yield
             self._unsent = _interleaved()
 
@@ -142,6 +141,7 @@ class Run:
                     sender.send_task(task, (argument,), producer=producer)
                     self._of_task[task].sent += 1
                 del self._unsent[-_SEND_AT_ONCE:]
+                self._check()
                 self._look()
                 yield
 
@@ -149,6 +149,11 @@ class Run:
         """Stop the workers, and read the last of their starts."""
         workers, self._workers = self._workers, []
         end(workers, _STOP_WITHIN)
+        self._look()
+
+    def _pause(self) -> None:
+        time.sleep(_LOOK_EVERY)
+        self._check()
         self._look()
 
     def _look(self) -> None:
@@ -178,19 +183,19 @@ class Run:
 def started() -> Iterator[Run]:
     """Make a run with a Redis of its own; afterwards nothing of it is left, however it ends.
 
-    Raises NoServerError when there is no redis-server.
+    Raises NoServerError when there is no redis-server, and StoppedError where a signal is to end it.
     """
     with (
-        _signals(),
+        Stopping() as stopping,
         tempfile.TemporaryDirectory(prefix="limitkit-demo-", ignore_cleanup_errors=True) as folder,
         EmbeddedRedis(folder) as redis,
         _environment(),
     ):
-        run = Run(Path(folder), redis.url)
+        run = Run(Path(folder), redis.url, stopping.check)
         try:
+            stopping.check()
             yield run
         finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would leave them behind
             with contextlib.suppress(WorkersFailedError):
                 run.stop()
 
@@ -206,25 +211,6 @@ def _environment() -> Iterator[None]:
         yield
     finally:
         os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Let the signals that end a program end it as Ctrl-C does, so that what it started is stopped."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:  # nohup has SIGHUP ignored, and that is to stay so
-            signal.signal(number, _leave)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(number: int, frame: FrameType | None) -> Any:
-    del frame
-    raise SystemExit(128 + number)
 
 
 def _interleaved() -> list[tuple[str, str]]:

@@ -2,50 +2,84 @@
 
 from __future__ import annotations
 
-import contextlib
+import ipaddress
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.httpd import BoundedServer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from typing_extensions import Self
 
 HOST: Final = "127.0.0.1"
+_TEXT: Final = "text/plain; charset=utf-8"
 
 
-@contextlib.contextmanager
-def served(port: int, data: Callable[[], Any]) -> Iterator[int]:
-    """Serve the page on a port, 0 for any that is free; yields the port. Raises OSError when it is taken."""
-    page = files("limitkit.demo").joinpath("page.html").read_bytes()
+class Page:
+    """The page on a port, 0 for any that is free. Raises OSError when the port is taken.
 
-    class Handler(BaseHTTPRequestHandler):
-        """Answers with the page, or with what it draws now."""
+    A context manager: who asks before ``show()`` waits for it.
+    """
 
-        def do_GET(self) -> None:
-            """Answer."""
-            if self.path == "/":
-                self._answer("text/html; charset=utf-8", page)
-            elif self.path == "/data.json":
-                self._answer("application/json", json.dumps(data()).encode())
-            else:
-                self.send_error(404)
+    def __init__(self, port: int) -> None:
+        self._page = files("limitkit.demo").joinpath("page.html").read_bytes()
+        self._server = BoundedServer(HOST, port, self._answer)
+        self._data: Callable[[], Any] | None = None
 
-        def _answer(self, kind: str, body: bytes) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
+    @property
+    def port(self) -> int:
+        """Where it is."""
+        return self._server.server_port
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
-            """Say nothing."""
+    def show(self, data: Callable[[], Any]) -> None:
+        """Answer from now on, with what ``data`` returns."""
+        self._data = data
+        self._server.start("limitkit-demo")
 
-    with ThreadingHTTPServer((HOST, port), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._data is not None:
+            self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, environ: Any, start_response: Any) -> list[bytes]:
+        status, kind, body = self._found(environ)
+        headers = [("Content-Type", kind), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+        start_response(status, headers)
+        return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
+
+    def _found(self, environ: Any) -> tuple[str, str, bytes]:
+        assert self._data is not None  # noqa: S101 (nobody is answered before)
+        if not is_here(environ.get("HTTP_HOST", ""), self.port):
+            text = f"This page is for this machine alone: open http://{HOST}:{self.port}/\n"
+            return "421 Misdirected Request", _TEXT, text.encode()
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return "405 Method Not Allowed", _TEXT, b"This page can only be looked at.\n"
+        if environ["PATH_INFO"] == "/":
+            return "200 OK", "text/html; charset=utf-8", self._page
+        if environ["PATH_INFO"] == "/data.json":
+            return "200 OK", "application/json", json.dumps(self._data()).encode()
+        return "404 Not Found", _TEXT, b"There is / and /data.json.\n"
+
+
+def is_here(host: str, port: int) -> bool:
+    """Whether a request's Host names this machine's loopback interface, and this port.
+
+    Else a page from elsewhere, whose name leads to 127.0.0.1 by now (DNS rebinding), could read what is shown here.
+    """
+    name, colon, number = host.rpartition(":")
+    if not colon or number != str(port):
+        return False
+    if name.lower() == "localhost":
+        return True
+    with suppress(ValueError):
+        if name.startswith("[") and name.endswith("]"):
+            return ipaddress.IPv6Address(name[1:-1]).is_loopback
+        return ipaddress.IPv4Address(name).is_loopback
+    return False
