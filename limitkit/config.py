@@ -8,12 +8,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-from limitkit import meaning, rules, schema, source, unquoted
+from limitkit import meaning, rules, schema, source, unquoted, variables
 from limitkit.errors import ConfigError, Problem
+from limitkit.expanded import Expanded
 from limitkit.fields import Mode
 from limitkit.ports import parse_ports
 from limitkit.scalar import port_fault
-from limitkit.wording import listed, quote, suggest
+from limitkit.wording import listed
 
 if TYPE_CHECKING:
     from limitkit.rules import Rules
@@ -36,11 +37,17 @@ class Config:
     warnings: tuple[Problem, ...] = ()
     file_mode: Mode = "enforce"
     """The file's own mode; ``rules.mode`` is another one when ``LIMITKIT_MODE`` said so."""
+    given: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    """What its variables held, but for the store's address."""
 
     @property
     def digest(self) -> str:
-        """Tell one file from another by what is in it, and by the mode in force: 64 bits, in hexadecimal."""
-        return blake2b(f"{self.rules.mode}\n{self.document.text}".encode(), digest_size=8).hexdigest()
+        """Tell one file from another by what is in it, by the mode in force, and by the numbers that variables give.
+
+        64 bits, in hexadecimal.
+        """
+        said = "\n".join([self.rules.mode, self.document.text, *self.given])
+        return blake2b(said.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> Config:
@@ -58,13 +65,18 @@ def judge(document: Document) -> Config:
     mode, problems = _mode_from_environment(document)
     ports, unusable = _ports_from_environment(document)
     document, unquoted_names = unquoted.meant(document)
-    problems += unusable + unquoted_names + schema.check(document)
-    model, meant = meaning.check(document)
-    problems = sorted([*problems, *meant], key=lambda problem: (problem.line, problem.column))
+    said, unset = variables.filled(document)
+    model, meant = meaning.check(said)
+    # Of a variable without a value nothing else is said: what its key would be by itself is not in the file.
+    without = {(problem.line, problem.column) for problem in unset}
+    found = [each for each in schema.check(said) + meant if (each.line, each.column) not in without]
+    problems = list(dict.fromkeys([*problems, *unusable, *unquoted_names, *unset, *found]))
+    problems.sort(key=lambda problem: (problem.line, problem.column))
     if model is None or any(problem.severity == "error" for problem in problems):
         raise ConfigError(problems)
-    compiled = rules.compile(model, document, mode, ports)
-    return Config(document.path, compiled, document, tuple(problems), model.mode)
+    compiled = rules.compile(model, said, mode, ports)
+    given = tuple(variables.values_of(said.data)) if said is not document else ()
+    return Config(document.path, compiled, document, tuple(problems), model.mode, given)
 
 
 def locate(config: str | os.PathLike[str] | None = None) -> str:
@@ -92,15 +104,14 @@ def _mode_from_environment(document: Document) -> tuple[Mode | None, list[Proble
     allowed = get_args(Mode)
     if not said or said in allowed:
         return cast("Mode | None", said or None), []
-    hint = suggest(said, allowed) or f"set it to {listed(allowed)}"
-    fact = f"the variable {MODE_VARIABLE} is {quote(said)}, which is not a mode"
-    return None, [document.problem("LK007", (), fact, hint)]
+    # A variable may hold anything: what it holds is not shown, and not guessed at either.
+    hint = f"set it to {listed(allowed)}"
+    return None, [document.problem("LK007", (), f"the value of ${{{MODE_VARIABLE}}} is not a mode", hint)]
 
 
 def _ports_from_environment(document: Document) -> tuple[range, list[Problem]]:
     said = os.environ.get(PORT_VARIABLE, "")
-    fault = port_fault(said) if said else None
+    fault = port_fault(Expanded(((said, f"${{{PORT_VARIABLE}}}"),))) if said else None
     if fault is None:
         return (parse_ports(said) if said else range(0)), []
-    fact, hint = fault
-    return range(0), [document.problem("LK008", (), f"the variable {PORT_VARIABLE}: {fact}", hint)]
+    return range(0), [document.problem("LK008", (), *fault)]

@@ -90,4 +90,6 @@ def _named_form(table: Mapping[str, Any]) -> str:
 
 
 def _toml(value: object, default: object) -> str:
-    return show(value if isinstance(value, str | int) else default)
+    value = value if isinstance(value, str | int) else default
+    # One that came from the environment is written as the file writes it.
+    return quote(str(value)) if hasattr(value, "masked") else show(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from limitkit.expanded import Expanded
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -70,6 +72,10 @@ class StoreSettings:
     prefix: str
     timeout: float
     on_error: OnError
+
+    def __post_init__(self) -> None:
+        if self.url is not None:  # an address that nothing shows with its password
+            object.__setattr__(self, "url", Expanded.of(self.url))
 
 
 @dataclass(frozen=True, slots=True)

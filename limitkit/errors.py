@@ -63,7 +63,12 @@ class RateLimitExceeded(LimitkitError):  # noqa: N818 (the name that users know)
 
 
 class StoreError(LimitkitError):
-    """The store could not be asked; nothing is known of its buckets until it answers again."""
+    """The store could not be asked; nothing is known of its buckets until it answers again.
+
+    ``remedy`` says what must be done before it ever can be; it is empty where it may answer by itself.
+    """
+
+    remedy: str = ""
 
 
 class StoreRefusedError(StoreError):

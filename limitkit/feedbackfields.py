@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, Strict, WithJsonSchema
 
-from limitkit.fields import duration_meaning, rate_meaning, refuse
+from limitkit.fields import RATE_MEANING, duration_meaning, meaning, refuse
 from limitkit.scalar import factor_fault, likeness_fault
 from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
@@ -27,12 +27,6 @@ def some_likeness(items: tuple[str, ...]) -> tuple[str, ...]:
         fact = "nothing is named here, so nothing would ever follow"
         refuse("LK031", fact, 'write e.g. on = ["requests.HTTPError:429"]')
     return items
-
-
-def _factor(number: float) -> float:
-    if fault := factor_fault(number):
-        refuse("LK033", *fault)
-    return number
 
 
 LikenessField = Annotated[
@@ -60,7 +54,7 @@ FactorField = Annotated[
         title="What a cut leaves of the rate",
         description="More than 0 and less than 1. A second cut in a row counts double, a third four times.",
     ),
-    AfterValidator(_factor),
+    meaning("LK033", factor_fault),
 ]
 StepField = Annotated[
     str,
@@ -70,7 +64,7 @@ StepField = Annotated[
         "reached; beyond it grows faster and faster. Default: that takes 15 s, or 100 starts.",
         pattern=RATE_PATTERN,
     ),
-    AfterValidator(rate_meaning),
+    RATE_MEANING,
 ]
 FloorField = Annotated[
     str,
@@ -79,7 +73,7 @@ FloorField = Annotated[
         description="A rate. Default: a hundredth of the limit's.",
         pattern=RATE_PATTERN,
     ),
-    AfterValidator(rate_meaning),
+    RATE_MEANING,
 ]
 CeilingField = Annotated[
     str,
@@ -88,7 +82,7 @@ CeilingField = Annotated[
         description="A rate, at most the limit's. Default: the limit's.",
         pattern=RATE_PATTERN,
     ),
-    AfterValidator(rate_meaning),
+    RATE_MEANING,
 ]
 ResendField = Annotated[
     Annotated[bool, Strict()] | Annotated[int, Strict(), Field(ge=1, le=MOST_RESENDS_SAID)],
@@ -110,5 +104,5 @@ MaxPauseField = Annotated[
         description='A duration from "10ms" to "31d". Who wants to be left alone for longer is left alone for so long.',
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(duration_meaning("max_pause")),
+    duration_meaning("max_pause"),
 ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from limitkit.ports import HOST_PATTERN, LAST, PORTS_PATTERN
 from limitkit.scalar import duration_fault, key_fault, port_fault, rate_fault
-from limitkit.storeurl import BadUrlError, expand
+from limitkit.storeurl import BadUrlError, expand, options
 from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
 if TYPE_CHECKING:
@@ -40,22 +41,28 @@ def whole(value: object) -> object:
     return value
 
 
-def rate_meaning(text: str) -> str:
-    """Refuse what is not a rate."""
-    if fault := rate_fault(text):
-        refuse("LK012", *fault)
-    return text
+def meaning(code: str, fault: Callable[[Any], tuple[str, str] | None]) -> WrapValidator:
+    """Refuse what a judge finds a fault in, among values of the right shape.
+
+    It judges the very value of the file: pydantic makes plain texts and numbers of those that came from the
+    environment, and they must not be shown.
+    """
+
+    def judge(value: object, shape: ValidatorFunctionWrapHandler) -> object:
+        plain: object = shape(value)
+        if found := fault(value):
+            refuse(code, *found)
+        return plain
+
+    return WrapValidator(judge)
 
 
-def duration_meaning(key: str) -> Callable[[str], str]:
-    """Return what refuses a text that is not a duration, or out of the key's range."""
+def duration_meaning(key: str) -> WrapValidator:
+    """Refuse what is not a duration, or not one that this key may be."""
+    return meaning("LK016", functools.partial(duration_fault, key))
 
-    def judge(text: str) -> str:
-        if fault := duration_fault(key, text):
-            refuse("LK016", *fault)
-        return text
 
-    return judge
+RATE_MEANING: Final = meaning("LK012", rate_fault)
 
 
 def _key(text: str) -> str:
@@ -64,19 +71,28 @@ def _key(text: str) -> str:
     return text
 
 
-def _port(said: int | str) -> int | str:
-    if fault := port_fault(said):
-        refuse("LK038", *fault)
-    return said
-
-
 def url_meaning(text: str) -> str:
-    """Refuse what is not the address of a store."""
+    """Refuse what is not the address of a store, or asks something of redis-py that it can't do."""
     try:
-        expand(text, os.environ)
+        url = expand(text, os.environ)
     except BadUrlError as error:
         refuse(error.code, error.fact, error.hint)
+    if not url.startswith("memory:") and options(url):
+        # Only redis-py knows what it takes; it is imported only for an address that asks something of it.
+        from limitkit.stores.options import option_fault  # noqa: PLC0415
+
+        if fault := option_fault(url):
+            refuse("LK054", *fault)
     return text
+
+
+def files_meaning(url: str) -> list[tuple[str, str]]:
+    """Say what is wrong with the files that a store's address names, as facts and hints."""
+    if "ssl_" not in url:
+        return []
+    from limitkit.stores.options import file_faults  # noqa: PLC0415 (as above)
+
+    return list(file_faults(expand(url, os.environ)))
 
 
 ModeField = Annotated[
@@ -103,7 +119,7 @@ RateField = Annotated[
         'From "1/366d" to "100000/s".',
         pattern=RATE_PATTERN,
     ),
-    AfterValidator(rate_meaning),
+    RATE_MEANING,
 ]
 BurstField = Annotated[
     int,
@@ -142,7 +158,7 @@ MaxWaitField = Annotated[
         "limits the shortest holds; in a task it holds in place of its limits'.",
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(duration_meaning("max_wait")),
+    duration_meaning("max_wait"),
 ]
 OnErrorField = Annotated[
     OnError,
@@ -168,7 +184,7 @@ TimeoutField = Annotated[
         description='A duration from "10ms" to "10s".',
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(duration_meaning("timeout")),
+    duration_meaning("timeout"),
 ]
 HoldField = Annotated[
     str,
@@ -177,7 +193,7 @@ HoldField = Annotated[
         description='A duration from "100ms" to "60s": of each bucket, a worker holds what starts within it.',
         pattern=DURATION_PATTERN,
     ),
-    AfterValidator(duration_meaning("hold")),
+    duration_meaning("hold"),
 ]
 MostHeldField = Annotated[int, Field(ge=1, le=100_000)]
 HostField = Annotated[
@@ -190,7 +206,7 @@ HostField = Annotated[
 ]
 PortField = Annotated[
     Annotated[int, Field(ge=1, le=LAST)] | Annotated[str, Field(pattern=PORTS_PATTERN)],
-    AfterValidator(_port),
+    meaning("LK038", port_fault),
     WithJsonSchema(
         {
             "title": "The port of a worker's metrics",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from kombu.exceptions import KombuError
 
 from limitkit.errors import LimitkitError
+from limitkit.expanded import Expanded
+from limitkit.wording import HIDDEN, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,9 +35,19 @@ def connection(app: Any) -> Iterator[Any]:
         lent.connect()
         yield lent
     except failures as error:
-        raise UnreachableError(f"the broker {lent.as_uri()} can't be asked: {error}") from error
+        raise UnreachableError(f"the broker {_address(lent)} can't be asked: {_reason(lent, error)}") from None
     finally:
         lent.release()
+
+
+def _address(lent: Any) -> str:
+    """Write a broker's address without user and password; kombu shows a password where there is none, too."""
+    user = f"{HIDDEN}@" if lent.userid or lent.password else ""
+    return re.sub("://[^/]*@", f"://{user}", str(lent.as_uri()))
+
+
+def _reason(lent: Any, error: Exception) -> str:
+    return one_line(Expanded.of(lent.as_uri(include_password=True)).hide_in(str(error)))
 
 
 def tell(app: Any, command: str, **words: Any) -> None:

@@ -18,7 +18,6 @@ from limitkit import delivery, ticket
 from limitkit.decision import Take
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.heeding import Heeding
-from limitkit.outage import Outage
 from limitkit.recovery import take_both
 from limitkit.sendback import SendBack
 from limitkit.stores.memory import MemoryStore
@@ -60,7 +59,6 @@ class Guard:
 
     def __init__(self, app: Any, live: Callable[[], Live | None]) -> None:
         self._live = live
-        self._outage = Outage()
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
         self._send_back = SendBack(app)
@@ -184,11 +182,11 @@ class Guard:
                 decision = self._ask_store(live, ask, undo, paced=shown is not None)
             except StoreError as error:
                 if shown is None:  # else the pacer says so
-                    self._outage.lost(error, live.on_errors)
+                    live.outage.lost(error, live.on_errors)
                 retry_after = self._without_store(task, buckets, live, paced=shown is not None)
                 asked = not _allows(task, live)
             else:
-                self._outage.over(live.rules.store.timeout)
+                live.outage.over(live.rules.store.timeout)
                 undo = ()
                 retry_after = _admitted(decision)
                 worst = decision.waits.index(max(decision.waits))
@@ -220,7 +218,7 @@ class Guard:
 
     def _ask_store(self, live: Live, ask: Take, undo: tuple[GiveBack, ...], *, paced: bool) -> Decision:
         assert live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
-        if not paced and self._outage.recent:
+        if not paced and live.outage.recent:
             return take_both(live.store, self._own, live.headcount.share_of_process, [ask], undo)[0]
         return live.store.take([ask], undo)[0]
 

@@ -15,6 +15,7 @@ from limitkit.plainlog import escape_records, told
 
 if TYPE_CHECKING:
     from limitkit.config import Config
+    from limitkit.errors import StoreError
     from limitkit.pacer import Pacer
     from limitkit.upkeep import Upkeep
     from limitkit.watching import Watching
@@ -48,6 +49,8 @@ class Installation:
         """Set in a worker."""
         self.pacer: Pacer | None = None
         """Set in a worker whose pool can be paced."""
+        self.trouble: StoreError | None = None
+        """Why the store could not be asked when this worker started; said once there is a log."""
         self._complained = False
         self.guard = Guard(app, lambda: self.live)
 
@@ -120,6 +123,7 @@ class Installation:
     def start_worker(self, worker: Any) -> None:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
         from limitkit.refusal import refusals  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.storecheck import ask_once, unusable  # noqa: PLC0415
         from limitkit.storechoice import open_store  # noqa: PLC0415
         from limitkit.upkeep import Upkeep  # noqa: PLC0415
         from limitkit.watching import Watching  # noqa: PLC0415
@@ -133,6 +137,10 @@ class Installation:
         if problems:
             _refuse(told(ConfigError(problems)))
         self.live.store = open_store(self.app, self.config.rules.store)
+        if self.live.store is not None and self.live.on_errors:
+            self.trouble = ask_once(self.live.store, self.live.rules.store.prefix)
+            if self.trouble is not None and self.trouble.remedy:
+                _refuse(str(unusable(self.config, self.trouble)))
         self.upkeep = Upkeep(
             self.config, self.live, self.app.tasks.values, lambda config: refusals(config, worker), self._go_by
         )

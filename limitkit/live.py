@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from limitkit.decision import Bucket
 from limitkit.headcount import Headcount
 from limitkit.inforce import InForce
+from limitkit.outage import Outage
 from limitkit.partition import Resolver, bucket_key, limit_tag
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Live:
         self.store = store
         self.headcount = Headcount(rules.store.prefix)
         self.in_force = InForce()
+        self.outage = Outage()
         self.freshen: Callable[[], None] = lambda: None
         """Sees to it that what is set at run time is known here, where nobody looks by himself."""
         self.on_errors = _on_errors(rules)

@@ -35,6 +35,7 @@ class Lookout:
         self._at = float("-inf")
         self._pid = os.getpid()
         self._refused = False
+        self._audible = False
         self._digest = digest
         self._left = ""
         self._told = False
@@ -54,10 +55,13 @@ class Lookout:
         try:
             changed = self._take_in(self._ask())
             self.gone = ""
+            self._live.outage.in_sight()
         except StoreError as error:
-            # The first one says why; those behind it may only say that it is left alone for a moment.
-            self.gone = self.gone or ("" if isinstance(error, StoreRefusedError) else str(error))
-            if isinstance(error, StoreRefusedError) and not self._refused:
+            refused = isinstance(error, StoreRefusedError)
+            self.gone = "" if refused else str(error)
+            if self._audible and self._live.on_errors and not refused:
+                self._live.outage.out_of_sight(error, self._live.on_errors)
+            if refused and not self._refused:
                 self._refused = True
                 logger.warning(
                     "What is set at run time can't be seen (%s), so limits hold as they are declared; give the store's "
@@ -73,7 +77,7 @@ class Lookout:
 
     def say(self) -> None:
         """Log all overrides in force: a worker that starts has looked before it had a log."""
-        self._refused = False
+        self._refused, self._audible = False, True
         _say((), self._live.in_force.overrides)
 
     def freshen(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import MEANINGLESS, OWN_KEYS, SAY_WHAT_THEN, crossed_limit, crossed_task
+from limitkit.fields import files_meaning
 from limitkit.model import RateLimits, errors
 from limitkit.nearest import Nearest
 from limitkit.scalar import rate_fault
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from limitkit.source import Document
     from limitkit.units import Rate
 
+UNUSABLE_FILE: Final = "LK056"
 _OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode", "feedback"})
 
 
@@ -31,6 +33,8 @@ def check(document: Document) -> tuple[RateLimits | None, list[Problem]]:
     problems += _meaningless(document)
     problems += _misfits(document)
     problems += _unused_limits(document)
+    if model is not None and model.store.url is not None:
+        problems += _unusable_files(document, model.store.url)
     if any(problem.severity == "error" for problem in problems):
         model = None
     return model, problems
@@ -47,6 +51,12 @@ def _crossed(document: Document) -> Iterator[Problem]:
             for fault in judge(table) if isinstance(table, dict) else ():
                 path = (section, name, fault.key) if fault.key else (section, name)
                 yield document.problem(fault.code, path, fault.fact, fault.hint, at=fault.at)
+
+
+def _unusable_files(document: Document, url: str) -> Iterator[Problem]:
+    """Warn of the files that the store's address names: they may be there where the workers are."""
+    for fact, hint in files_meaning(url):
+        yield document.problem(UNUSABLE_FILE, ("store", "url"), fact, hint, severity="warning")
 
 
 def _unknown_limits(document: Document) -> Iterator[Problem]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from celery.concurrency import get_implementation
 
 from limitkit import appcheck
 from limitkit.errors import StoreError
+from limitkit.meaning import UNUSABLE_FILE
 from limitkit.storechoice import store_url
 from limitkit.wording import quote
 
@@ -121,6 +122,8 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
     url = store_url(worker.app, config.rules.store)
     if not shared:
         return
+    # What is a warning where a file is judged is an error where it is used.
+    yield from (replace(each, severity="error") for each in config.warnings if each.code == UNUSABLE_FILE)
     if url is None:
         fact = "this limit needs a store, and there is neither store.url nor a Redis broker or result backend"
         yield config.document.problem(

@@ -73,7 +73,7 @@ def port_fault(said: int | str) -> tuple[str, str] | None:
     try:
         parse_ports(said)
     except ValueError as error:
-        return _split(error, str(said))
+        return _split(error, said if isinstance(said, str) else str(said))
     return None
 
 

@@ -15,9 +15,12 @@ from jsonschema import Draft4Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from limitkit.expanded import VARIABLE_PATTERN
 from limitkit.keywords import BREAKS
 from limitkit.model import RateLimits
+from limitkit.ports import PORTS_PATTERN
 from limitkit.shape import problems_of
+from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,6 +37,11 @@ _FILE: Final = "ratelimits.schema.json"
 
 def make() -> dict[str, Any]:
     """Make the schema from the model."""
+    made: dict[str, Any] = _ordered(with_variables(_made()))
+    return made
+
+
+def _made() -> dict[str, Any]:
     made = RateLimits.model_json_schema()
     definitions = {name: _draft4(each) for name, each in made.pop("$defs").items()}
     partitioned = _keys(must=["key"], strategy=["per_user"])
@@ -49,8 +57,35 @@ def make() -> dict[str, Any]:
     definitions["TaskTable"]["anyOf"] = [own, {**named, "anyOf": [waits, gives_up]}]
     definitions["TaskTable"]["properties"]["limits"]["uniqueItems"] = True
     head = {"$schema": "http://json-schema.org/draft-04/schema#", **_draft4(made), "title": "ratelimits.toml"}
-    made_of: dict[str, Any] = _ordered({**head, "definitions": definitions})
-    return made_of
+    return {**head, "definitions": definitions}
+
+
+def with_variables(node: Any) -> Any:
+    """Write into a schema, for editors, that a variable may stand in each of these keys."""
+    if isinstance(node, list):
+        return [with_variables(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    made = {key: with_variables(each) for key, each in node.items()}
+    if takes_variables(made):
+        types = types_of(made)
+        if "string" not in types:
+            made["type"] = [*types, "string"]
+        plain = f"{made['pattern']}|" if "pattern" in made else ""
+        made["pattern"] = f"{plain}^.*{VARIABLE_PATTERN}.*$"
+    return made
+
+
+def types_of(schema: dict[str, Any]) -> tuple[str, ...]:
+    """Return the types that a key of a schema may have."""
+    said = schema.get("type", ())
+    return (said,) if isinstance(said, str) else tuple(said) if isinstance(said, list) else ()
+
+
+def takes_variables(schema: dict[str, Any]) -> bool:
+    """Whether a variable may stand in a key: in whatever is a rate, a duration, a number, or ports."""
+    numbers = "enum" not in schema and not {"integer", "number"}.isdisjoint(types_of(schema))
+    return numbers or schema.get("pattern") in (RATE_PATTERN, DURATION_PATTERN, PORTS_PATTERN)
 
 
 def _keys(must: Sequence[str] = (), must_not: Sequence[str] = (), **words: list[str]) -> dict[str, Any]:
@@ -119,9 +154,18 @@ def _additional(validator: Any, of_others: Any, instance: Any, schema: Any) -> I
 
 @functools.cache
 def _validator() -> Any:
-    # Made from the model rather than read from the file: a worker never runs on a stale judge.
-    whole = make()
-    return judge()(_inlined(whole, whole["definitions"]))
+    return judge()(judged())
+
+
+@functools.cache
+def judged() -> dict[str, Any]:
+    """Return the schema that a file is judged by, once its variables have their values: one tree, without references.
+
+    Made from the model rather than read from the file: a worker never runs on a stale judge.
+    """
+    whole = _made()
+    inlined: dict[str, Any] = _inlined(whole, whole["definitions"])
+    return inlined
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:

@@ -174,7 +174,7 @@ def _per_second(value: float) -> str:
 
 def _shown(value: Any) -> str:
     shown = show(value)
-    return f"the string {shown}" if isinstance(value, str) else shown
+    return f"the string {shown}" if type(value) is str else shown
 
 
 def _unknown_key(

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
+from limitkit.expanded import Expanded
 from limitkit.stores.aside import Aside
 from limitkit.stores.breaker import Breaker
 from limitkit.stores.memory import MemoryStore
@@ -26,21 +27,21 @@ _FOR_SENTINELS: Final = ("sentinel_kwargs", "min_other_sentinels")
 """Celery's transport options that are about its sentinels."""
 
 
-def store_url(app: Any, settings: StoreSettings) -> str | None:
-    """Return the URL of the store; None when there is none to be had."""
+def store_url(app: Any, settings: StoreSettings) -> Expanded | None:
+    """Return the URL of the store, to be shown without its password; None when there is none to be had."""
     return _store(app, settings)[0]
 
 
 def store_shown(app: Any, settings: StoreSettings) -> str | None:
-    """Name a config's store for people, without user, password and options; None when it has none."""
+    """Name a config's store for people, without user, password, options and what variables hold; None without one."""
     url = store_url(app, settings)
     if url is None or url.startswith("memory://"):
         return url and "this worker's memory"
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.written.partition("://")
     # What stands before an @ is secret, wherever that is: a password may hold any character.
     secret, at, address = rest.rpartition("@")
     plain = "…" if at and re.search("[?#]", secret) else re.split("[?#]", address)[0]
-    return f"{scheme}://{plain}{'' if settings.url else ' (the app has it)'}"
+    return f"{scheme}{separator}{plain}{'' if settings.url else ' (the app has it)'}"
 
 
 def open_store(app: Any, settings: StoreSettings) -> Store | None:
@@ -51,6 +52,10 @@ def open_store(app: Any, settings: StoreSettings) -> Store | None:
     if url.startswith("memory://"):
         return MemoryStore()
     # redis is imported only by those who need it.
+    if not settings.url:
+        from limitkit.stores.options import usable  # noqa: PLC0415
+
+        url = usable(url)  # Celery's own options are none of redis-py's
     if url.startswith(_CLUSTER):
         from limitkit.stores.cluster import ClusterStore  # noqa: PLC0415
 
@@ -61,8 +66,13 @@ def open_store(app: Any, settings: StoreSettings) -> Store | None:
     return Breaker(Aside(store, settings.timeout) if url.startswith(_SENTINEL) else store)
 
 
-def _store(app: Any, settings: StoreSettings) -> tuple[str | None, dict[str, Any]]:
+def _store(app: Any, settings: StoreSettings) -> tuple[Expanded | None, dict[str, Any]]:
     """Return the URL and, where it is the app's own Redis, the options that the app has for that very one."""
+    url, options = _found(app, settings)
+    return (None if url is None else Expanded.of(url)), options
+
+
+def _found(app: Any, settings: StoreSettings) -> tuple[str | None, dict[str, Any]]:
     if settings.url:
         return settings.url, {}
     conf = app.conf

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from limitkit.asking import give_back
 from limitkit.decision import Take
 from limitkit.errors import StoreError
-from limitkit.outage import Outage
 from limitkit.recovery import take_both
 from limitkit.stores.memory import MemoryStore
 
@@ -29,7 +28,6 @@ class Tokens:
         self.own = MemoryStore()
         self._live = live
         self._give_backs: list[GiveBack] = []
-        self._outage = Outage()
 
     def give_back(self, lane: Lane) -> None:
         """Give back the slots that a lane has reserved, with the next call of the store."""
@@ -70,14 +68,14 @@ class Tokens:
         gifts, self._give_backs = self._give_backs, []
         assert self._live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
         try:
-            if self._outage.recent:
+            if self._live.outage.recent:
                 decisions = take_both(self._live.store, self.own, self._live.headcount.share, takes, gifts)
             else:
                 decisions = self._live.store.take(takes, gifts)
         except StoreError as error:
-            self._outage.lost(error, self._live.on_errors)
+            self._live.outage.lost(error, self._live.on_errors)
             raise
-        self._outage.over(self._live.rules.store.timeout)
+        self._live.outage.over(self._live.rules.store.timeout)
         return decisions
 
     def flush(self) -> None:

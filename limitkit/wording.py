@@ -22,14 +22,47 @@ _LONGEST: Final = 600
 """Characters of a fact, or of a hint: whatever is in them, nobody reads on."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_ONE_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[A-Za-z0-9_./-]{0,20})?\}")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
+HIDDEN: Final = "**"
+"""What stands for a user and a password."""
+_WORD: Final = re.compile(r"[^\s\"]+")
+_OPTION: Final = re.compile(r"([?&])([^=&?\s\"]*)=([^&\s\"]*)")
+_SECRET: Final = re.compile("pass|user|token|secret", re.IGNORECASE)
+
+
+def hidden(text: str) -> str:
+    """Hide what addresses in a text say of users and passwords: all from ``://`` to the last ``@``, and in options."""
+    if "://" not in text:
+        return text
+    return _WORD.sub(lambda word: _hidden(word[0]), text)
+
+
+def _hidden(text: str) -> str:
+    """Hide it in a text that is one address, or none. Each step takes a time that only the text's length bounds."""
+    begin, end = text.find("://"), text.rfind("@")
+    if begin < 0:
+        return text
+    begin += len("://")
+    if begin < end:
+        shown = f"{HIDDEN}@" if text[begin:end].strip(":") else ""
+        text = f"{text[:begin]}{shown}{text[end + 1 :]}"
+    return _OPTION.sub(_without_secret, text)
+
+
+def _without_secret(option: re.Match[str]) -> str:
+    secret = option[3] and _SECRET.search(option[2])
+    return f"{option[1]}{option[2]}={HIDDEN}" if secret else option[0]
+
+
 def one_line(text: str) -> str:
-    """Write what could break a line, or be read as a terminal's command, as TOML escapes.
+    """Write what could break a line, or be read as a terminal's command, as TOML escapes; and no address's password.
 
     Text from outside (names, reasons, what a worker or a store answers) is shown or logged through this alone.
     """
+    text = hidden(str(text))
     if text.isprintable():
         return text
     return "".join(_escaped(char) if unicodedata.category(char) in _INVISIBLE else char for char in text)
@@ -49,18 +82,25 @@ def shorten(text: str, most: int = _SHOWN) -> str:
 
 def sentence(text: str) -> str:
     """Write a fact or a hint on one line of a length that can be read."""
-    return one_line(shorten(text, _LONGEST))
+    return one_line(shorten(hidden(text), _LONGEST))
 
 
 def quote(text: str, most: int = _SHOWN) -> str:
-    """Put a string in quotes, on one line, and shortened when nobody would read it to its end."""
-    return f'"{one_line(shorten(text, most))}"'
+    """Put a string in quotes, on one line, and shortened when nobody would read it to its end.
+
+    Of one that came from the environment the variables are named.
+    """
+    if getattr(text, "masked", False):
+        written = str(text)
+        return f"the value of {written if _ONE_VARIABLE.fullmatch(written) else quote(written)}"
+    # Before it is cut, or half a password would be no password any more; and whatever signs are in it.
+    return f'"{one_line(shorten(_hidden(text), most))}"'
 
 
 def show(value: object) -> str:
     """Write a value as TOML would; an array or a table is only named."""
-    if isinstance(value, str):
-        return quote(value)
+    if isinstance(value, str) or getattr(value, "masked", False):
+        return quote(value)  # type: ignore[arg-type] # a number that came from the environment is shown as its variable
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:

@@ -15,6 +15,7 @@ LAYERS = {
         "nearest",
         "wording",
         "plainlog",
+        "expanded",
         "likely",
         "units",
         "ports",
@@ -24,8 +25,17 @@ LAYERS = {
         "override",
         "moments",
     ],
-    "what may stand in a file": ["storeurl", "crossing", "scalar", "fields", "feedbackfields", "model"],
     "arithmetic": ["yielding", "bucket"],
+    "what may stand in a file": [
+        "storeurl",
+        "stores",
+        "stores.options",
+        "crossing",
+        "scalar",
+        "fields",
+        "feedbackfields",
+        "model",
+    ],
     "from text to rules": [
         "places",
         "syntax",
@@ -35,6 +45,7 @@ LAYERS = {
         "keywords",
         "shape",
         "schema",
+        "variables",
         "meaning",
         "declared",
         "rules",
@@ -44,7 +55,6 @@ LAYERS = {
     "rules and messages": ["valuetext", "partition", "nativelimit", "appcheck"],
     "what is told": ["events", "relay"],
     "stores": [
-        "stores",
         "stores.board",
         "stores.memoryboard",
         "stores.memory",
@@ -57,7 +67,17 @@ LAYERS = {
         "stores.cluster",
         "storechoice",
     ],
-    "what is in force": ["targets", "inforce", "current", "standing", "headcount", "live", "lookout", "reload"],
+    "what is in force": [
+        "targets",
+        "inforce",
+        "current",
+        "standing",
+        "headcount",
+        "outage",
+        "live",
+        "lookout",
+        "reload",
+    ],
     "in the worker": [
         "ticket",
         "tracing",
@@ -65,7 +85,6 @@ LAYERS = {
         "processes",
         "agenda",
         "window",
-        "outage",
         "recovery",
         "asking",
         "tokens",
@@ -112,6 +131,7 @@ LAYERS = {
         "runs",
         "passing",
         "refusal",
+        "storecheck",
         "startline",
         "reconnect",
         "report",
@@ -184,7 +204,7 @@ DOORS = {
     "jsonschema": {"schema"},
     "regex": {"patterns"},
     "kombu": {"fleet", "routes", "reconnect", "waiting.copies", "waiting.publishing", "waiting.redisroom"},
-    "redis": {"stores.sentinel", "stores.redis", "stores.cluster", "waiting.rediskeys"},
+    "redis": {"stores.options", "stores.sentinel", "stores.redis", "stores.cluster", "waiting.rediskeys"},
     "celery": {
         *(
             "tracing",
@@ -201,6 +221,7 @@ DOORS = {
             "dials",
             "pacer",
             "refusal",
+            "storecheck",
             "reconnect",
         ),  # the worker's modules
         "signals",
@@ -280,3 +301,12 @@ def test_only_tasks_and_workers_need_celery_and_redis():
         "print(*{'celery', 'kombu', 'redis', 'prometheus_client'} & {*sys.modules})"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "\n"
+
+
+@pytest.mark.parametrize(("url", "wanted"), [("redis://:pw@localhost:6379/0", "False"), ("redis://h?db=1", "True")])
+def test_only_an_address_with_options_needs_redis_to_be_judged(url, wanted):
+    text = f'version = 1\n[store]\nurl = "{url}"\n'
+    code = f"import sys, limitkit.config, limitkit.source as s; limitkit.config.judge(s.parse({text!r}, '-')); "
+    code += "print('redis' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.stdout.strip(), run.stderr) == (wanted, "")

@@ -22,11 +22,12 @@ _PAUSE: Final = 1.0
 
 
 class Breaker:
-    """A store that counts as gone for a second once it has failed, and says so without a call."""
+    """A store that counts as gone for a second once it has failed, and says so, and why, without a call."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._closed_until = 0.0
+        self._cause: StoreError | None = None
 
     def take(
         self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
@@ -71,14 +72,18 @@ class Breaker:
         except StoreError as error:
             if not (may_refuse and isinstance(error, StoreRefusedError)):
                 self._closed_until = time.monotonic() + _PAUSE
+                self._cause = error
             _tell(began, failed=True)
             raise
         _tell(began, failed=False)
         return answer
 
     def _check(self) -> None:
-        if time.monotonic() < self._closed_until:
-            raise StoreError("the store failed less than a second ago")
+        if time.monotonic() < self._closed_until and self._cause is not None:
+            # The very cause: whoever asks next must not hear of nothing but a pause.
+            cause = StoreError(*self._cause.args)
+            cause.remedy = self._cause.remedy
+            raise cause
 
 
 def _tell(began: float, *, failed: bool) -> None:

@@ -13,6 +13,7 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from limitkit.decision import Decision, GiveBack, Take
+from limitkit.expanded import Expanded
 from limitkit.stores.reason import store_error
 from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 from limitkit.stores.sentinel import url_options
@@ -29,7 +30,10 @@ T = TypeVar("T")
 _PORT: Final = 6379
 _NAMES: Final = {name: sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}  # noqa: S324
 """How Redis names the scripts."""
-_FAILURES: Final = (RedisError, RedisClusterException, OSError, TypeError, ValueError)
+_FAILURES: Final = (
+    *(RedisError, RedisClusterException, OSError),
+    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError),  # how redis-py can't use an option
+)
 
 
 class _Call(NamedTuple):
@@ -52,7 +56,8 @@ class ClusterStore:
     """
 
     def __init__(self, url: str, timeout: float) -> None:
-        hosts, single = servers(url, _PORT)
+        self._address = Expanded.of(url)
+        hosts, single = servers(self._address.plain(), _PORT)
         self._hosts = dict.fromkeys(hosts)
         """The nodes of the address, then those that were found: any of them can name the others."""
         self._named = len(self._hosts)
@@ -104,8 +109,8 @@ class ClusterStore:
             policies = [
                 client.get_redis_connection(node).info("memory")["maxmemory_policy"] for node in client.get_primaries()
             ]
-        except (*_FAILURES, KeyError) as error:
-            raise store_error(error) from error
+        except _FAILURES as error:
+            raise store_error(error, self._address) from None
         return next((policy for policy in policies if policy != "noeviction"), "")
 
     def close(self) -> None:
@@ -133,7 +138,7 @@ class ClusterStore:
             return ask(self._connect())
         except _FAILURES as error:
             self.close()  # after a failover the next one looks for the nodes anew
-            raise store_error(error) from error
+            raise store_error(error, self._address) from None
 
     def _take(
         self, client: Any, takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from limitkit.expanded import Expanded
 from limitkit.stores import sentinel
 from limitkit.stores.reason import store_error
 from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.yielding import Learnt
 
-_FAILURES: Final = (RedisError, OSError, TypeError, ValueError)
-"""The last two are how redis-py says that it can't use an option."""
+_FAILURES: Final = (RedisError, OSError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""All but the first two are how redis-py says that it can't use an option."""
 
 
 class RedisStore:
@@ -31,7 +32,7 @@ class RedisStore:
     """
 
     def __init__(self, url: str, timeout: float, **options: Any) -> None:
-        self._url = url
+        self._url = Expanded.of(url)
         self._options = {
             "socket_timeout": timeout,
             "socket_connect_timeout": timeout,
@@ -62,7 +63,7 @@ class RedisStore:
             return taught(self._client, keys)
         except _FAILURES as error:
             self._let_go()
-            raise store_error(error) from error
+            raise store_error(error, self._url) from None
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""
@@ -79,7 +80,7 @@ class RedisStore:
             return refill(self._client, key, partitions=partitions)
         except _FAILURES as error:
             self._let_go()
-            raise store_error(error) from error
+            raise store_error(error, self._url) from None
 
     def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
         try:
@@ -87,15 +88,15 @@ class RedisStore:
             return self._scripts[script](keys, args)
         except _FAILURES as error:
             self._let_go()
-            raise store_error(error) from error
+            raise store_error(error, self._url) from None
 
     def evicts(self) -> str:
         """Return the server's ``maxmemory-policy``, unless it is ``noeviction``."""
         try:
             self._connect()
             policy = self._client.info("memory")["maxmemory_policy"]
-        except (*_FAILURES, KeyError) as error:
-            raise store_error(error) from error
+        except _FAILURES as error:
+            raise store_error(error, self._url) from None
         return "" if policy == "noeviction" else policy
 
     def close(self) -> None:
@@ -116,8 +117,8 @@ class RedisStore:
 
     def _make_client(self) -> Any:
         if self._url.startswith(sentinel.SCHEME):
-            return sentinel.master(self._url, self._options)
-        return cast("Any", redis.Redis).from_url(self._url, **self._options)
+            return sentinel.master(self._url.plain(), self._options)
+        return cast("Any", redis.Redis).from_url(self._url.plain(), **self._options)
 
     def _let_go(self) -> None:
         """Drop the connections that are not in use: after a failover, their name may lead to another server."""

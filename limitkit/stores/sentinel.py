@@ -36,7 +36,7 @@ def master(url: str, options: Mapping[str, Any]) -> Any:
     to_sentinels |= {name: given[name] for name in _BOUNDS}
     fewest = given.pop("min_other_sentinels", 0)
     sentinels = cast("Any", Sentinel)(hosts, min_other_sentinels=fewest, sentinel_kwargs=to_sentinels)
-    return sentinels.master_for(service, **given, **to_master)
+    return sentinels.master_for(service, **{**given, **to_master})
 
 
 def close(client: Any) -> None:

@@ -193,7 +193,7 @@ def test_a_broker_that_is_away(teller):
     teller.environ |= {"BROKER_URL": f"redis://:s3cret@127.0.0.1:{port}/0", "DIALS": "ratelimits.toml"}
     done = teller.run("status", "-A", "dialapp")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.startswith(f"limitkit: the broker redis://:**@127.0.0.1:{port}/0 can't be asked: ".encode())
+    assert done.stderr.startswith(f"limitkit: the broker redis://**@127.0.0.1:{port}/0 can't be asked: ".encode())
 
 
 def test_nothing_is_left_in_the_store(server, teller):

@@ -196,5 +196,5 @@ def test_the_rights_that_the_docs_name_are_enough(server, here):
     assert b"place       1 of 1\n" in here(["waiting", "--show", id_, *APP], looks).stdout
     refused = here(["purge", "-y", *APP], looks)
     assert refused.returncode == 2
-    assert refused.stderr.startswith(b"limitkit: the broker redis://looks:**@127.0.0.1")
+    assert refused.stderr.startswith(b"limitkit: the broker redis://**@127.0.0.1")
     assert here(["purge", "-y", *APP], removes).stdout == b"Removed 1 task.\n"

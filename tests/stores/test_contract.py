@@ -537,7 +537,7 @@ def test_a_refused_connection_is_a_store_error_and_then_no_call_for_a_second(clo
         with listening(port) as server:
             for later in (0.0, 0.5, 0.999):
                 clock.at = 1000.0 + later
-                with pytest.raises(StoreError, match="less than a second ago"):
+                with pytest.raises(StoreError, match=r"ConnectionError: .*refused"):
                     one(store, None, (bucket(),))
             assert accepted(server) == 0
             clock.at = 1001.0
@@ -545,7 +545,7 @@ def test_a_refused_connection_is_a_store_error_and_then_no_call_for_a_second(clo
                 one(store, None, (bucket(),))
             assert accepted(server) == 1
             clock.at = 1001.999
-            with pytest.raises(StoreError, match="less than a second ago"):
+            with pytest.raises(StoreError, match="TimeoutError"):
                 one(store, None, (bucket(),))
             assert accepted(server) == 0
 

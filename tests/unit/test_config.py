@@ -48,22 +48,14 @@ def test_none_found_says_where_it_looked(tmp_path, monkeypatch):
     assert caught.value.unreadable
 
 
-@pytest.mark.parametrize(
-    ("mode", "hint"),
-    [
-        ("of", 'did you mean "off"?'),
-        ("shade", 'did you mean "shadow"?'),
-        ("OFF\n", 'set it to "enforce", "shadow" or "off"'),
-    ],
-)
-def test_a_mode_in_the_environment_that_is_none(tmp_path, monkeypatch, mode, hint):
+@pytest.mark.parametrize("mode", ["of", "shade", "OFF\n"])
+def test_a_mode_in_the_environment_that_is_none(tmp_path, monkeypatch, mode):
     file = tmp_path / "f.toml"
     file.write_text(GOOD)
     monkeypatch.setenv("LIMITKIT_MODE", mode)
     with pytest.raises(limitkit.ConfigError) as caught:
         limitkit.load(file)
-    said = mode.replace("\n", "\\n")
-    fact = f'LK007 the variable LIMITKIT_MODE is "{said}", which is not a mode; {hint}'
+    fact = 'LK007 the value of ${LIMITKIT_MODE} is not a mode; set it to "enforce", "shadow" or "off"'
     assert str(caught.value) == f"{file}:1:1: {fact}"
 
 
@@ -90,7 +82,7 @@ def test_a_port_in_the_environment_wins_over_the_file_s(tmp_path, monkeypatch):
     monkeypatch.setenv("LIMITKIT_METRICS_PORT", "a\nport")
     with pytest.raises(limitkit.ConfigError) as caught:
         limitkit.load(file)
-    fact = 'LK008 the variable LIMITKIT_METRICS_PORT: "a\\nport" is not a port; write a number from 1 to 65535'
+    fact = "LK008 the value of ${LIMITKIT_METRICS_PORT} is not a port; write a number from 1 to 65535"
     assert str(caught.value).startswith(f"{file}:1:1: {fact}")
 
 

@@ -13,6 +13,7 @@ from limitkit.decision import Bucket, Take
 from limitkit.errors import StoreError
 from limitkit.guard import Guard
 from limitkit.headcount import Headcount
+from limitkit.outage import Outage
 from limitkit.routes import parkable_queue, queue_of
 from limitkit.stores.memory import MemoryStore
 from limitkit.ticket import KEY, NONCE, Ticket
@@ -36,6 +37,7 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
         patience=lambda _: None,
         bucket=lambda *_: bucket,
         headcount=headcount,
+        outage=Outage(),
         on_errors=(on_error,),
         rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
         freshen=lambda: None,

@@ -209,6 +209,7 @@ class Worker:
         self.live = live = SimpleNamespace(
             store=self.store,
             headcount=self._headcount(2),
+            outage=outage.Outage(),
             on_errors=(),
             rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
             limits=lambda task: self.limits[task.name],
