@@ -34,7 +34,7 @@ LikenessField = Annotated[
     Field(
         title="What an exception looks like",
         description="Its class as one would write it in except, with the status of its response if need be, or a "
-        'pattern on its text, in the syntax of Python\'s re: "stripe.error.RateLimitError", "requests.HTTPError:429", '
+        'pattern on its text, in the syntax of Python\'s re: "stripe.RateLimitError", "requests.HTTPError:429", '
         '"re:THROTTLED". A group (?P<wait>...) or (?P<seconds>...) of a pattern says for how long to wait.',
     ),
     AfterValidator(_likeness),

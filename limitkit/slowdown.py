@@ -9,6 +9,7 @@ import functools
 import re
 import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.patterns import Search
@@ -121,8 +122,11 @@ def _is_a(error: BaseException, name: str) -> bool:
         found: Any = sys.modules.get(".".join(parts[:length]))
         if found is None:
             continue
+        # Of its own package alone: what loads its names late would load others for nothing.
+        late = any(cls.__module__.partition(".")[0] == parts[0] for cls in type(error).__mro__)
         for part in parts[length:]:
-            found = vars(found).get(part) if hasattr(found, "__dict__") else None
+            known = vars(found).get(part) if hasattr(found, "__dict__") else None
+            found = getattr_safe(found, part) if known is None and late and isinstance(found, ModuleType) else known
         return isinstance(found, type) and isinstance(error, found)
     return False
 

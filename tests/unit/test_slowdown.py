@@ -60,6 +60,27 @@ def test_a_class_by_the_name_that_a_package_gives_it(monkeypatch):
     assert refusal(ThrottledError(429), ["shopapi.errors.ThrottledError"])
 
 
+def test_a_class_that_its_package_loads_late(monkeypatch):
+    """As stripe does."""
+    asked = []
+
+    def late(name):
+        asked.append(name)
+        if name == "Refused":
+            return ThrottledError
+        raise AttributeError(name)
+
+    for name in (__name__.partition(".")[0], "elsewhere"):
+        package = ModuleType(name)
+        package.__getattr__ = late
+        monkeypatch.setitem(sys.modules, name, package)
+    here = __name__.partition(".")[0]
+    assert refusal(ThrottledError(429), [f"{here}.Refused:429"])
+    assert refusal(HTTPError(429), [f"{here}.Refused:429", f"{here}.Other"]) is None
+    assert asked == ["Refused", "Refused", "Other"]
+    assert refusal(ThrottledError(429), ["elsewhere.Refused"]) is None, "nothing is loaded of other packages"
+
+
 def test_nothing_is_imported_for_it():
     assert "wave" not in sys.modules
     assert refusal(HTTPError(429), ["wave.Error", "wave.HTTPError"]) is None
