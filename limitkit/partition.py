@@ -108,6 +108,11 @@ def bucket_key(prefix: str, limit: Limit, partition: Partition | None) -> str:
     return key if partition is None else f"{key}:{partition.digest}"
 
 
+def key_of(prefix: str, tag: str) -> str:
+    """Name the bucket of a limit that is kept, by the limit's tag; a partition's is this, a colon, and its digest."""
+    return f"{prefix}:{{{tag}}}:{_VERSION}"
+
+
 def parts_of(key: str) -> tuple[str, str | None] | None:
     """Read a bucket's key: the tag of its limit, and its partition's digest; None for a key that is none of these."""
     match = _KEY.fullmatch(key)

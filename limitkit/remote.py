@@ -27,12 +27,12 @@ def _installed(state: Any) -> Installation | None:
 
 
 @inspect_command()  # type: ignore[untyped-decorator] # Celery has no types
-def limitkit_status(state: Any, **_: Any) -> dict[str, Any]:
+def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 (by its name)
     """Say which limits are in force, and who is held for them."""
     here = _installed(state)
     if here is None or here.upkeep is None or here.live is None or here.watching is None:
         return _NOT_HERE
-    return report(here.upkeep, here.live, here.pacer, here.watching.recent, dict(state.app.tasks))
+    return report(here.upkeep, here.live, here.pacer, here.watching.recent, dict(state.app.tasks), asks=asks)
 
 
 @inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise

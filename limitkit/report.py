@@ -9,12 +9,15 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
-from limitkit.partition import limit_tag, parts_of
+from limitkit.errors import StoreError
+from limitkit.partition import key_of, limit_tag, parts_of
+from limitkit.standing import learnt
 from limitkit.stores.memory import MemoryStore
 from limitkit.targets import target_of
+from limitkit.yielding import shifted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from limitkit.live import BoundLimit, Live
     from limitkit.pacer import Pacer
@@ -25,9 +28,15 @@ _BUSIEST: Final = 5
 """Partitions of one limit that are named."""
 
 
-def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]) -> dict[str, Any]:
-    """Say it all, as plain values that any serializer takes; times are seconds."""
+def report(
+    upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any], *, asks: bool = False
+) -> dict[str, Any]:
+    """Say it all, as plain values that any serializer takes; times are seconds.
+
+    With ``asks`` the store is asked what refusals have taught, for who can't ask it himself.
+    """
     file = upkeep.reload
+    limits = dict(_limits(live, pacer, recent, tasks))
     return {
         "path": file.config.path,
         "digest": file.config.digest,
@@ -40,14 +49,27 @@ def report(upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, task
         "caps": pacer.caps() if pacer is not None else {},
         "store": upkeep.store_gone,
         "overrides": [[each.name, each.text(), each.until] for each in live.in_force.overrides],
-        "learnt": _learnt(live),
-        "limits": dict(_limits(live, pacer, recent, tasks)),
+        "prefix": live.rules.store.prefix,
+        "learnt": _learnt(live, limits) if asks or isinstance(live.store, MemoryStore) else {},
+        "limits": limits,
     }
 
 
-def _learnt(live: Live) -> dict[str, Sequence[float]]:
-    """Tell what refusals have taught, where nobody but this worker can be asked; times are microseconds from now."""
-    return {key: [*each] for key, each in live.store.taught().items()} if isinstance(live.store, MemoryStore) else {}
+def _learnt(live: Live, limits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Tell what refusals have taught about the buckets of limits, and of their busiest partitions.
+
+    Times are microseconds from now.
+    """
+    if isinstance(live.store, MemoryStore):
+        return {key: [*each] for key, each in live.store.taught().items()}
+    heeding = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
+    keys = [(key_of(live.rules.store.prefix, tag), limit["partitions"]) for tag, limit in heeding]
+    wanted = [name for key, parts in keys for name in (key, *(f"{key}:{digest}" for digest, _ in parts))]
+    now = round(live.in_force.now * MICROSECONDS)
+    try:
+        return {key: [*shifted(each, -now)] for key, each in learnt(live.store, wanted).items()}
+    except StoreError:
+        return {}
 
 
 def _limits(
@@ -78,6 +100,7 @@ def _limits(
                 "strategy": each.limit.strategy,
                 "mode": each.limit.mode,
                 "on_error": each.limit.on_error if each.limit.strategy != "static" else None,
+                "feedback": each.limit.feedback is not None,
                 "declared": each.limit.rate.text,
                 "declared_burst": each.limit.burst,
                 "interval": terms.interval_us / MICROSECONDS,

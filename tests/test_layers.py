@@ -164,6 +164,8 @@ LAYERS = {
         "cli.changes",
         "cli.survey",
         "cli.gather",
+        "cli.running",
+        "cli.looking",
         "cli.deviations",
         "cli.pace",
         "cli.picture",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.cli.managed import moment, rated, until
-from limitkit.cli.output import span
+from limitkit.cli.output import count, span
 from limitkit.units import interval_text
 from limitkit.wording import one_line
 
@@ -30,8 +30,8 @@ class Deviation:
     """One thing that is not as the file says."""
 
     kind: str
-    """One of ``override``, ``pause``, ``feedback``, ``stricter file``, ``other rate``, ``dialled``, ``cap``, ``mode``,
-    ``other file``, ``refused file``, ``unguarded``, ``unpaced``, ``store``, ``not installed``."""
+    """One of ``broken file``, ``override``, ``pause``, ``feedback``, ``stricter file``, ``other rate``, ``dialled``,
+    ``cap``, ``mode``, ``other file``, ``refused file``, ``unguarded``, ``unpaced``, ``store``, ``not installed``."""
     limit: str
     """Empty when it is about a worker as a whole."""
     worker: str
@@ -72,12 +72,17 @@ def of_workers(survey: Survey) -> Iterator[Deviation]:
             fact = str(report.get("error", "it answers as another version of limitkit"))
             yield Deviation("not installed", "", worker, one_line(fact), "call limitkit.install(app) in its app")
             continue
-        if report["digest"] != survey.digest:
+        if survey.problems:
+            fact = f"goes by {report['path']} ({report['digest']}), since {moment(report['since'])}"
+            its_own = report["path"] == survey.path or report["refused"]
+            hint = "mend the file" if its_own else "bring both to one state"
+            yield Deviation("other file", "", worker, fact, hint)
+        elif report["digest"] != survey.digest:
             path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
             fact = f"goes by another file, {path}: {_differing(survey, report)}"
             hint = "bring both to one state; of a shared limit the stricter rate holds meanwhile"
             yield Deviation("other file", "", worker, fact, hint)
-        if report["refused"]:
+        if report["refused"] and not survey.problems:
             fact = f"has refused its changed file, and goes on with the one before: {one_line(report['refused'])}"
             yield Deviation("refused file", "", worker, fact, "mend the file")
         yield from _kept_otherwise(survey, worker, report)
@@ -108,8 +113,12 @@ def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> I
         yield Deviation("unpaced", "", worker, fact, "use the prefork pool, and Redis or RabbitMQ")
 
 
-def the_store(survey: Survey) -> Iterator[Deviation]:
-    """Say that the store can't be asked from here."""
+def in_general(survey: Survey) -> Iterator[Deviation]:
+    """Say that the file can't be used, or the store can't be asked from here."""
+    if survey.problems:
+        fact = f"can't be used as it is now ({count(len(survey.problems), 'problem')})"
+        hint = f"workers go on with what they have: limitkit validate {survey.path}"
+        yield Deviation("broken file", survey.path, "", fact, hint)
     if survey.gone:
         fact = f"can't be asked from here ({survey.gone}); what is set at run time is what workers know of it"
         yield Deviation("store", "the store", "", fact, "start it, or mend its address: [store] url")
@@ -118,6 +127,8 @@ def the_store(survey: Survey) -> Iterator[Deviation]:
 def reasons(row: Row, survey: Survey) -> Iterator[str]:
     """Say in a few words why a limit does not go by the file."""
     current = row.current
+    if row.foreign and not survey.problems:
+        yield f"of {row.foreign} alone"
     yield from why(current, survey.now)
     yield from refusals(row.standing, [part.standing for part in row.parts.values()])
     if current.limit.mode == "shadow":
@@ -126,8 +137,9 @@ def reasons(row: Row, survey: Survey) -> Iterator[str]:
         yield 'mode = "off"'
     for seconds in sorted({*row.dialled.values()}):
         yield f"{_per(seconds)} dialled in {few(_with(row.dialled, seconds))}"
-    for rate in sorted({*row.apart.values()}):
-        yield f"{rate} in {few(_with(row.apart, rate))}"
+    others = row.apart | row.elsewhere
+    for rate in sorted({*others.values()}):
+        yield f"{rate} in {few(_with(others, rate))}"
 
 
 def why(current: Current, now: float) -> Iterator[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
-from limitkit.cli.managed import managed
+from limitkit.cli.looking import looking
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Unusable, count, say, say_json
 
@@ -28,23 +29,25 @@ def command(ctx: click.Context, *, form: str, app: str | None, config: str | Non
     Exit status: 0 all is as the file says, 1 something is not, or the file has problems, 2 no worker answered, or the
     store or the broker can't be asked.
     """
-    with managed(ctx, app, config, needs_app=True) as manager:
-        from limitkit.cli.deviations import lost, of_limits, of_workers, the_store  # noqa: PLC0415 (quick to start without)
-        from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
+    with looking(ctx, app, config, needs_app=True) as look:
+        from limitkit.cli.deviations import in_general, lost, of_limits, of_workers  # noqa: PLC0415 (quick without)
 
-        survey = gather(manager)
+        survey = look.survey()
         if not survey.workers:
             raise Unusable("no worker answered, so it is not known what runs; start one")
-        found = [*the_store(survey), *of_workers(survey), *of_limits(survey), *lost(survey)]
+        found = [*in_general(survey), *of_workers(survey), *of_limits(survey), *lost(survey)]
         workers = count(len(survey.workers), "worker")
+        path = f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}"
         if form == "json":
+            head: dict[str, Any] = {"version": 1, "path": survey.path, "digest": survey.digest or None}
+            if survey.problems:
+                head["problems"] = [asdict(each) for each in survey.problems]
             drift = [asdict(each) for each in found]
-            head = {"version": 1, "path": survey.path, "digest": survey.digest, "workers": sorted(survey.workers)}
-            say_json({**head, "drift": drift})
+            say_json({**head, "workers": sorted(survey.workers), "drift": drift})
         elif found:
             for each in found:
                 say(f"{each.subject}: {each.fact}; {each.hint}")
-            say(f"{survey.path} ({survey.digest}), {workers}: {count(len(found), 'deviation')}", err=True)
+            say(f"{path}, {workers}: {count(len(found), 'deviation')}", err=True)
         else:
-            say(f"{survey.path} ({survey.digest}), {workers}: all is as the file says.")
-        ctx.exit(2 if survey.gone else 1 if found else 0)
+            say(f"{path}, {workers}: all is as the file says.")
+        ctx.exit(2 if survey.gone else max(look.exit_status, int(bool(found))))

@@ -11,7 +11,7 @@ from limitkit.appcheck import task_signature
 from limitkit.cli.inuse import config_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import Unusable, say, show_problems, table
-from limitkit.cli.shares import bare, limit_of, pattern_of, show_limit, show_pattern
+from limitkit.cli.shares import bare, limit_of, now_in_force, pattern_of, show_limit, show_pattern
 from limitkit.cli.terms import allowed, beside, modes, name_of, parked
 from limitkit.nativelimit import native_limit
 from limitkit.partition import Resolver, bucket_key
@@ -126,6 +126,7 @@ def _show_task(config: Config, task: str, app: Any, call: tuple[list[Any], dict[
         return
     say(*_head(config, task, rule), allowed(rule.limits))
     lines = [*beside(config, rule), *_natively(app, task, rule), *parked(app, config, rule)]
+    lines += now_in_force(app, config, rule.limits, rule.pattern)
     say(*(["", *lines] if lines else []))
     signature = task_signature(app.tasks[task]) if app is not None else None
     why = "" if signature else "; without --app only --kwargs can be looked at"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import sys
-import textwrap
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
 
 from limitkit.cli.output import table
 from limitkit.wording import one_line
@@ -46,7 +49,7 @@ def fitted(
     """
     cells = [[one_line(cell) for cell in row] for row in rows]
     told = [any(row[at] not in ("", "-") for row in cells) for at in range(len(headings))]
-    kept = [at for at, heading in enumerate(headings) if told[at] or heading in always]
+    kept = [at for at, heading in enumerate(headings) if told[at] or heading in always or not at]
     if not cells:
         return []
     widest = {at: max(cell_len(text) for text in (headings[at], *(row[at] for row in cells))) for at in kept}
@@ -63,7 +66,7 @@ def fitted(
     drawn = table([headings[at] for at in kept], [[row[at] for at in kept] for row in cells], numbers=numbers)
     lines = drawn.splitlines()
     if under is not None:
-        pairs = zip(lines[1:], cells, strict=True)
+        pairs = zip_longest(lines[1:], cells, fillvalue="")  # a last row of blanks is none
         lines = [lines[0], *(line for drawn, row in pairs for line in (drawn, *_under(row[under], width)))]
     if hidden:
         names = [heading for heading in headings if heading in hidden]
@@ -77,7 +80,14 @@ def wrapped(text: str, width: int | None, indent: str = "") -> list[str]:
     text = one_line(text)
     if width is None or cell_len(text) <= width:
         return [text]
-    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False)
+    first, *rest = _folded(text, width)
+    return [first, *(indent + line for line in _folded(" ".join(rest), width - cell_len(indent)))] if rest else [first]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Break a text at its blanks, by cells: some characters take two."""
+    console = Console(file=io.StringIO(), width=width)
+    return [line.plain.rstrip() for line in Text(text).wrap(console, width, overflow="fold")]
 
 
 def cut_to(lines: Sequence[str], width: int, height: int) -> list[str]:
@@ -92,8 +102,11 @@ def shortened(text: str, width: int) -> str:
     """Cut a text that is too long in its middle, where names that are nearly alike differ least."""
     if cell_len(text) <= width:
         return text
-    end = (width - 1) // 2
-    return f"{set_cell_size(text, width - 1 - end).rstrip()}…{text[-end:] if end else ''}"
+    end, left = 0, (width - 1) // 2
+    while (size := cell_len(text[-end - 1])) <= left:
+        end, left = end + 1, left - size
+    tail = text[len(text) - end :]
+    return f"{set_cell_size(text, width - 1 - cell_len(tail)).rstrip()}…{tail}"
 
 
 def _total(widest: dict[int, int], kept: Sequence[int]) -> int:
@@ -106,8 +119,8 @@ def _cut(cells: list[list[str]], kept: Sequence[int], width: int, widest: dict[i
     for at in kept:
         if left >= 0:
             return
-        size = max(_SHORTEST, widest[at] + left)
-        left += widest[at] - min(widest[at], size)
+        size = min(widest[at], max(_SHORTEST, widest[at] + left))
+        left += widest[at] - size
         for row in cells:
             row[at] = shortened(row[at], size)
 
@@ -115,4 +128,4 @@ def _cut(cells: list[list[str]], kept: Sequence[int], width: int, widest: dict[i
 def _under(text: str, width: int | None) -> list[str]:
     if not text or width is None:
         return []
-    return textwrap.wrap(text, width, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False)
+    return [_INDENT + line for line in _folded(text, width - len(_INDENT))]

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
 from limitkit.cli.managed import rated, reported
 from limitkit.cli.survey import Part, Row, Survey
 from limitkit.current import current_of
-from limitkit.decision import Take
+from limitkit.decision import Feedback, Take
+from limitkit.declared import Limit
 from limitkit.errors import StoreError
 from limitkit.fleet import ask
 from limitkit.inforce import InForce
 from limitkit.override import Target, read
-from limitkit.partition import bucket_key, limit_tag, parts_of
+from limitkit.partition import bucket_key, key_of, limit_tag, parts_of
 from limitkit.standing import learnt, standing
 from limitkit.targets import all_of
-from limitkit.units import interval_text
+from limitkit.units import interval_text, parse_rate
 from limitkit.waiting import kinds
 from limitkit.waiting.census import Census, broker
 from limitkit.waiting.draining import pace_of
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.current import Current
-    from limitkit.declared import Limit
     from limitkit.manager import RateLimitManager
 
 _MOST_PARTS: Final = 100
@@ -50,27 +51,28 @@ def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
     except StoreError as error:
         if not workers:
             raise
-        gone, in_force = one_line(str(error)), _as_workers_know(workers.values())
+        gone, in_force = one_line(str(error)), as_workers_know(workers.values())
     overridden = {each.target.name for each in in_force.overrides if "*" not in each.target.name}
     tasks = {*(app.tasks if app is not None else ()), *overridden}
     found = list(_limits(manager, sorted(tasks)))
     prefix = config.rules.store.prefix
-    heard = _heard(workers or {}, in_force.now)
+    heard = heard_of(workers or {}, in_force.now)
     own = [_key(prefix, each) for each in found if _heeds(each[1]) and each[1].key is None]
     taught = heard if heard or gone else learnt(manager.store, own)
-    rows = {row.tag: row for row in (_row(in_force, each, taught.get(_key(prefix, each))) for each in found)}
+    rows = {row.tag: row for row in (row_of(in_force, each, taught.get(_key(prefix, each))) for each in found)}
     if not gone:
         _peek(manager, rows.values(), in_force.now)
     for worker, report in (workers or {}).items():
-        _add_worker(rows, worker, report, same_file=report.get("digest") == config.digest)
-    room = _add_parked(app, prefix, rows) if app is not None else None
+        add_foreign(rows, in_force, report)
+        add_worker(rows, worker, report, same_file=report.get("digest") == config.digest)
+    room = add_parked(app, prefix, rows) if app is not None else None
     _add_feedback(manager, rows.values(), heard, asks=not gone)
     mode = config.file_mode
     every = list(rows.values())
     return Survey(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
 
 
-def _as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
+def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
     """Return what is set at run time, as the worker says that knows most of it."""
     told = max((report.get("overrides", ()) for report in reports), key=len)
     in_force = InForce()
@@ -78,7 +80,7 @@ def _as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
     return in_force
 
 
-def _heard(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Learnt]:
+def heard_of(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Learnt]:
     """Return what workers have learnt that keep it to themselves, by bucket, for the clock here."""
     now_us = round(now * MICROSECONDS)
     told = [each for report in workers.values() for each in report.get("learnt", {}).items()]
@@ -104,7 +106,8 @@ def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Targe
             yield Target(target.section, name), replace(limit, name=name) if limit.own else limit, target
 
 
-def _row(in_force: InForce, found: tuple[Target, Limit, Target], taught: Learnt | None) -> Row:
+def row_of(in_force: InForce, found: tuple[Target, Limit, Target], taught: Learnt | None) -> Row:
+    """Begin with what is in force for a limit, the target of its overrides, and the entry that declares it."""
     target, limit, entry = found
     now = standing(in_force, limit, entry.name, taught)
     return Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
@@ -144,13 +147,43 @@ def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping
         wanted[key].standing = replace(wanted[key].standing, learnt=found[key])
 
 
+def add_foreign(
+    rows: dict[str, Row],
+    in_force: InForce,
+    report: Mapping[str, Any],
+    taught: Mapping[str, Learnt] = MappingProxyType({}),
+) -> None:
+    """Add the limits of which only a worker's own file knows."""
+    for tag, limit in report.get("limits", {}).items():
+        if tag in rows:
+            continue
+        section, _, name = limit["limit"].partition(".")
+        target = Target("tasks" if section == "tasks" else "limits", name)
+        declared = Limit(
+            name,
+            target.section == "tasks",
+            limit["strategy"],
+            parse_rate(limit["declared"]),
+            limit["declared_burst"],
+            None,
+            limit["mode"],
+            report["path"],
+            0,
+            feedback=Feedback(name, ()) if limit["feedback"] else None,
+        )
+        entry = Target("tasks", limit["pattern"]) if declared.own else target
+        rows[tag] = row_of(in_force, (target, declared, entry), taught.get(key_of(report["prefix"], tag)))
+        rows[tag].foreign = f"{report['path']} ({report['digest']})"
+
+
 def _is_shared(current: Current) -> bool:
     """Whether a limit has one bucket for all workers; one in shadow runs ahead of it."""
     limit = current.limit
     return limit.strategy == "token_bucket" and limit.mode == "enforce" and "*" not in current.target.name
 
 
-def _add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
+def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
+    """Add what a worker says of its limits."""
     for tag, limit in report.get("limits", {}).items():
         row = rows.get(tag)
         if row is None:
@@ -168,12 +201,20 @@ def _add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any],
             row.dialled[worker] = limit["dialled"]
         if report.get("paced") and limit["strategy"] == "static":
             _add_kept(row, worker, limit)
-        here = rated(row.current.rate, row.current.burst)
-        there = limit["interval"], limit["burst"]
-        bucket = row.standing.bucket
-        same = there == (bucket.interval_us / MICROSECONDS, 0 if row.current.source == "pause" else bucket.burst)
-        if same_file and limit["mode"] == "enforce" and not same and reported(limit) != here:
-            row.apart[worker] = reported(limit)
+        if limit["mode"] == "enforce":
+            _compare(row, worker, limit, same_file=same_file)
+
+
+def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
+    """Note what holds in a worker where it is not what holds here."""
+    here, bucket = rated(row.current.rate, row.current.burst), row.standing.bucket
+    burst = 0 if row.current.source == "pause" else bucket.burst
+    if (limit["interval"], limit["burst"]) == (bucket.interval_us / MICROSECONDS, burst) or reported(limit) == here:
+        return
+    if same_file:
+        row.apart[worker] = reported(limit)
+    elif limit["strategy"] == "static":  # of a shared limit the stricter rate holds for all
+        row.elsewhere[worker] = reported(limit)
 
 
 def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
@@ -186,7 +227,7 @@ def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
         row.kept[worker] = (rate, limit["burst"], "control")
 
 
-def _add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
+def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
     """Count what is parked, where that can be counted; returns what the waiting room is called."""
     kind = kinds.kind_of(app)
     if kind == kinds.REDIS:

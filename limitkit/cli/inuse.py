@@ -27,12 +27,17 @@ def path_in_use(app: Any) -> str:
 def config_in_use(ctx: click.Context, app: Any, config: str | None) -> Config:
     """Return the config, the one found from here when there is no app. Exits as ``validate`` when it is wrong."""
     try:
-        if config is not None or app is None:
-            return load(config or locate())
-        from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
-
-        installation = installation_of(app)
-        return installation.usable() if installation is not None else load(locate())
+        return usable_config(app, config)
     except ConfigError as error:
         show_problems(error.problems, err=True)
         ctx.exit(2 if error.unreadable else 1)
+
+
+def usable_config(app: Any, config: str | None) -> Config:
+    """Return the config likewise. Raises ConfigError when it is wrong."""
+    if config is not None or app is None:
+        return load(config or locate())
+    from limitkit.installation import installation_of  # noqa: PLC0415 (imports Celery)
+
+    installation = installation_of(app)
+    return installation.usable() if installation is not None else load(locate())

@@ -14,16 +14,18 @@ from limitkit.cli.survey import in_force
 from limitkit.current import current_of
 from limitkit.errors import StoreError
 from limitkit.override import Target
-from limitkit.partition import limit_tag
+from limitkit.partition import bucket_key, limit_tag
+from limitkit.standing import learnt, standing
 from limitkit.units import interval_text
 from limitkit.waiting.draining import Draining, draining, paces
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
 
     from limitkit.config import Config
     from limitkit.current import Current
+    from limitkit.declared import Limit
     from limitkit.waiting.census import Pile
     from limitkit.waiting.owners import Owner, Owners, Sum
 
@@ -107,3 +109,31 @@ def pace_of(app: Any, config: Config, owners: Owners, piles: Collection[Pile]) -
     if any(owners.of(pile.bucket).in_each_worker for pile in piles):
         known = replace(known, kept=paces(ask(app, "limitkit_status").values()))
     return Pace(known)
+
+
+def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -> Iterator[tuple[Limit, str]]:
+    """Yield the limits for which something else is in force than the file says, each with what and why.
+
+    None where the store can't be asked.
+    """
+    from limitkit.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
+
+    kept = [limit for limit in limits if limit.mode == "enforce"]
+    prefix = config.rules.store.prefix
+    keys = {limit.name: bucket_key(prefix, limit, None) for limit in kept}
+    try:
+        manager = RateLimitManager(app, config)
+        now = manager.in_force()
+        taught = learnt(manager.store, [keys[each.name] for each in kept if each.feedback is not None and not each.key])
+    except StoreError:
+        return
+    for limit in kept:
+        target = Target("tasks" if limit.own else "limits", limit.name)
+        current, stands = (
+            current_of(now, target, limit, pattern),
+            standing(now, limit, pattern, taught.get(keys[limit.name])),
+        )
+        told = [*why(current, now.now), *refusals(stands)]
+        if told:
+            rate, burst, _ = in_force(current, stands)
+            yield limit, "; ".join([rated(rate, burst), *told] if burst and not stands.slowed else told)

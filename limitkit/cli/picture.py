@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import floor, inf
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
-from limitkit.cli.deviations import few, lost, of_workers, reasons, the_store
+from limitkit.cli.deviations import few, in_general, lost, of_workers, reasons
 from limitkit.cli.fitting import fitted, wrapped
 from limitkit.cli.managed import rated
 from limitkit.cli.output import count, span
@@ -46,10 +47,10 @@ def head(survey: Survey) -> list[str]:
     if survey.workers is not None:
         names = sorted(survey.workers)
         who = f"{count(len(names), 'worker')} answered: {few(names)}" if names else "no worker answered"
-    lines = [f"{survey.path} ({survey.digest}); {who}."]
+    lines = [f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}; {who}."]
     lines += [
         f"{each.subject}: {each.fact}; {each.hint}."
-        for each in (*the_store(survey), *of_workers(survey), *lost(survey))
+        for each in (*in_general(survey), *of_workers(survey), *lost(survey))
     ]
     if survey.room is not None and survey.room != kinds.REDIS:
         lines.append(f"Tasks that can't start soon are parked in {survey.room}. {kinds.to_look(survey.room)}")
@@ -69,7 +70,7 @@ def limits(survey: Survey, *, every: bool, width: int | None = None) -> list[str
     if folded:
         left = f"{count(len(idle), 'limit')} with nothing going on, as declared; --all shows them."
         lines += wrapped(f"And {left}" if busy else left, width)
-    return lines or ["The file has no limit."]
+    return lines or ["There is no limit." if survey.problems else "The file has no limit."]
 
 
 def partitions(row: Row, survey: Survey, width: int | None = None) -> list[str]:
@@ -80,7 +81,7 @@ def partitions(row: Row, survey: Survey, width: int | None = None) -> list[str]:
     otherwise = any(_stands_apart(part) for _, part in parts)
     cells = [(_partition(digest), *_counted(part, survey, otherwise=otherwise)) for digest, part in parts]
     drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
-    lines = ["", f"Busiest partitions of {row.current.target}:", "", *drawn]
+    lines = ["", *wrapped(f"Busiest partitions of {row.current.target}:", width), "", *drawn]
     rest = len(row.parts) - len(parts)
     return [*lines, f"And {rest} more."] if rest else lines
 
@@ -140,7 +141,8 @@ def as_values(survey: Survey) -> dict[str, Any]:
     return {
         "version": 1,
         "path": survey.path,
-        "digest": survey.digest,
+        "digest": survey.digest or None,
+        **({"problems": [asdict(each) for each in survey.problems]} if survey.problems else {}),
         "room": survey.room,
         "store_error": survey.gone or None,
         "workers": None if workers is None else [_worker(name, workers[name]) for name in sorted(workers)],

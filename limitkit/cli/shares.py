@@ -10,7 +10,7 @@ from limitkit.declared import TaskRule, patience_of
 from limitkit.wording import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from limitkit.config import Config
     from limitkit.declared import Limit
@@ -42,7 +42,7 @@ def show_limit(config: Config, limit: Limit, app: Any) -> None:
     """Say what a named limit allows, and which tasks share it."""
     say(f"{dotted(('limits', limit.name))}, {limit.path}:{limit.line}", *modes(config, [limit]), "", allowed([limit]))
     rule = TaskRule(limit.name, limit.line, (limit,), patience_of([limit], None, None))
-    say("", _bucket_of(limit), *beside(config, rule), "")
+    say("", _bucket_of(limit), *beside(config, rule), *now_in_force(app, config, [limit], ""), "")
     entries = sorted(_entries_with(config, limit), key=lambda entry: entry.line)
     if not entries:
         say("No task names it, so it limits nothing.")
@@ -52,6 +52,16 @@ def show_limit(config: Config, limit: Limit, app: Any) -> None:
             say("", f"Which tasks a pattern matches {_ASK_THE_APP}")
     else:
         _list_tasks(config, [entry.pattern for entry in entries], app)
+
+
+def now_in_force(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -> Iterator[str]:
+    """Say what holds now in place of what the file says, where an app tells of a store, and that can be asked."""
+    if app is None:
+        return
+    from limitkit.cli.pace import otherwise  # noqa: PLC0415 (imports Celery)
+
+    for limit, now in otherwise(app, config, limits, pattern):
+        yield f"In force now for {'its own limit' if limit.own else limit.name}: {now}."
 
 
 def show_pattern(config: Config, entry: Entry, app: Any) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from limitkit.cli.managed import managed
+from limitkit.cli.looking import looking
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say, say_json
-from limitkit.targets import find
 
 
 @click.command(
@@ -35,25 +34,21 @@ def command(
 
     Exit status: 0 fine, 1 the file has problems, 2 there is no such limit, or the store or the broker can't be asked.
     """
-    with managed(ctx, app, config) as manager:
+    with looking(ctx, app, config) as look:
         from limitkit.cli.fitting import width_of_terminal  # noqa: PLC0415 (quick to start without)
-        from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
-        from limitkit.cli.picture import as_values, head, limits, partitions  # noqa: PLC0415 (likewise)
+        from limitkit.cli.picture import as_values, head, limits, partitions  # noqa: PLC0415 (imports kombu)
 
-        target = None
-        if limit is not None:
-            tasks = manager.app.tasks if manager.app is not None else ()
-            target, _ = find(manager.config.rules, limit, tasks)
-        survey = gather(manager)
+        survey = look.survey()
         top = head(survey)
-        if target is not None:
-            survey = survey.only(target)
+        if limit is not None:
+            survey = look.only(survey, limit)
+        status = 2 if survey.gone else look.exit_status
         if form == "json":
             say_json(as_values(survey))
-            ctx.exit(2 if survey.gone else 0)
+            ctx.exit(status)
         width = width_of_terminal()
-        lines = [*top, "", *limits(survey, every=every or target is not None, width=width)]
-        for row in survey.rows if target is not None else ():
+        lines = [*top, "", *limits(survey, every=every or limit is not None, width=width)]
+        for row in survey.rows if limit is not None else ():
             lines += partitions(row, survey, width)
         say(*lines)
-        ctx.exit(2 if survey.gone else 0)
+        ctx.exit(status)

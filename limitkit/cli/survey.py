@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.current import Current
+    from limitkit.errors import Problem
     from limitkit.fields import Mode
     from limitkit.override import Override, Target
     from limitkit.standing import Standing
@@ -69,6 +70,11 @@ class Row:
     apart: dict[str, str] = field(default_factory=dict)
     """By worker of the same file: what holds there, where it is not what holds here."""
 
+    elsewhere: dict[str, str] = field(default_factory=dict)
+    """By worker of another file: what holds there of a limit that each worker keeps by itself."""
+    foreign: str = ""
+    """The file that declares it, where the one that was asked about does not."""
+
     @property
     def waiting(self) -> int:
         """All that wait in workers, or are parked."""
@@ -103,7 +109,7 @@ class Row:
         """Whether anything goes on, or is not as the file says."""
         taken = self.tokens is not None and self.tokens < self.standing.bucket.burst
         otherwise = self.dialled or self.apart or self.refused or self.current.source != "file"
-        return bool(self.waiting or self.started or taken or otherwise)
+        return bool(self.waiting or self.started or taken or otherwise or self.foreign)
 
 
 def in_force(current: Current, standing: Standing) -> tuple[str, int, str]:
@@ -139,6 +145,8 @@ class Survey:
     """What the broker's waiting room is called."""
     gone: str = ""
     """Why the store can't be asked; what is set at run time is then what workers know of it."""
+    problems: tuple[Problem, ...] = ()
+    """Why the file can't be used; all else is then what workers say, and there is no digest."""
 
     def row_of(self, override: Override) -> Row | None:
         """Return a limit that an override stands over; None when the file has none in force."""

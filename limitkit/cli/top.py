@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from limitkit.cli.managed import asking, managed
+from limitkit.cli.looking import looking
+from limitkit.cli.managed import asking
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Drawn, Unusable, say
 from limitkit.wording import one_line
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from limitkit.cli.survey import Survey
-    from limitkit.manager import RateLimitManager
 
 _EVERY: Final = 1.0
 """Seconds between two pictures."""
@@ -47,11 +47,11 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
 
     Exit status: 0 fine, 1 the file has problems, 2 the store or the broker can't be asked at the start.
     """
-    with managed(ctx, app, config) as manager:
-        survey = _look(manager)
+    with looking(ctx, app, config) as look:
+        survey = look.survey(_PATIENCE)
         if not (sys.stdout.isatty() and sys.stdin.isatty()):
             say(*_lines(survey))
-            return
+            ctx.exit(look.exit_status)
         console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
         failure = ""
         with _keys(), Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
@@ -62,15 +62,9 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
                     return
                 try:
                     with asking():
-                        survey, failure = _look(manager), ""
+                        survey, failure = look.survey(_PATIENCE), ""
                 except Unusable as error:
                     failure = f"{error.format_message()} It is tried again each second."
-
-
-def _look(manager: RateLimitManager) -> Survey:
-    from limitkit.cli.gather import gather  # noqa: PLC0415 (imports kombu)
-
-    return gather(manager, patience=_PATIENCE)
 
 
 def _lines(survey: Survey, failure: str = "", width: int | None = None) -> list[str]:

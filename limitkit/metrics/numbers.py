@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from functools import lru_cache
 from itertools import accumulate
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Metric
@@ -53,7 +54,10 @@ class Shown:
         name, names = self.family.shown, (*self.family.labels, "le")
         head, text = (self.family.name, _escaped(self.family.help)) if openmetrics else (name, self.family.help)
         lines = [f"# HELP {head} {text}\n# TYPE {head} {self.family.kind}\n"]
-        lines += [f"{name}{suffix}{_labelled(names, labels)} {value!r}\n" for suffix, labels, value in self.samples]
+        lines += [
+            f"{name}{suffix}{_labelled(names, labels)} {'+Inf' if value == inf else repr(value)}\n"
+            for suffix, labels, value in self.samples
+        ]
         return "".join(lines)
 
 

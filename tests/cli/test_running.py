@@ -37,6 +37,9 @@ EXAMPLES = (
     "why_queued",
     "why_done",
     "why_unknown",
+    "status_broken_file",
+    "drift_broken_file",
+    "status_missing_file",
 )
 
 
@@ -75,6 +78,16 @@ class Scene:
         self.tell("why_queued", "why", free[-1])
         self.tell("why_done", "why", done)
         self.tell("why_unknown", "why", "no-such-id")
+        self.break_file()
+
+    def break_file(self):
+        """Have a file that can't be used, then none: the workers go on with what they have."""
+        file = self.shop.folder / "dials.toml"
+        file.write_text(REFUSED)
+        self.tell("status_broken_file", "status")
+        self.tell("drift_broken_file", "drift")
+        file.unlink()
+        self.tell("status_missing_file", "status", "stripe_api")
 
     def turn_dials(self):
         self.other.write_text(OTHER)
@@ -184,6 +197,25 @@ def _more(leader):
         return os.read(leader, 100_000)
     except OSError:  # nobody is at the other end any more
         return b""
+
+
+def test_a_broken_file_hides_nothing_from_programs(scene):
+    (scene.shop.folder / "dials.toml").write_text(REFUSED)
+    said = scene.teller.run("status", "--output-format", "json", *APP)
+    assert said.returncode == 1
+    told = json.loads(said.stdout)
+    assert (told["digest"], [each["code"] for each in told["problems"]]) == (None, ["LK012"])
+    assert {each["name"]: each["path"] for each in told["workers"]} == {"w1@test": "dials.toml", "w2@test": "other.toml"}
+    limits = {each["limit"]: each for each in told["limits"]}
+    assert limits["limits.stripe_api"]["in_force"] == {"rate": "10/s", "burst": 100, "source": "override"}
+    assert limits["tasks.shop.user_api_request"]["in_force"]["rate"] == "paused"
+    drift = scene.teller.run("drift", "--output-format", "json", *APP)
+    assert drift.returncode == 1
+    kinds = [each["kind"] for each in json.loads(drift.stdout)["drift"]]
+    assert {"broken file", "other file", "override", "pause", "cap"} <= set(kinds)
+    nobody = scene.teller.run("status", "nobody", *APP)
+    assert nobody.returncode == 2
+    assert b"no worker has said that it has a limit" in nobody.stderr
 
 
 def test_no_worker_answers(scene, tmp_path):
