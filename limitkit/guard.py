@@ -66,6 +66,11 @@ class Guard:
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where its request can't be found."""
 
+    def look_elsewhere(self, *, strange_pool: bool) -> None:
+        """Find requests where a pool or a tracer that is none of Celery's runs the code."""
+        self.elsewhere = strange_pool
+        follow()
+
     def wrap(self, task: Any) -> None:
         """Put the guard around a task's own code, outermost, once: also when that was replaced since.
 

@@ -122,7 +122,8 @@ class Installation:
 
     def start_worker(self, worker: Any) -> None:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
-        from limitkit.refusal import refusals  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.passing import pool_of, tracer_of  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.refusal import refusals  # noqa: PLC0415
         from limitkit.storecheck import ask_once, unusable  # noqa: PLC0415
         from limitkit.storechoice import open_store  # noqa: PLC0415
         from limitkit.upkeep import Upkeep  # noqa: PLC0415
@@ -136,6 +137,9 @@ class Installation:
         problems = refusals(self.config, worker)
         if problems:
             _refuse(told(ConfigError(problems)))
+        strange_pool = pool_of(worker.pool_cls) is not None
+        if strange_pool or tracer_of() is not None:
+            self.guard.look_elsewhere(strange_pool=strange_pool)
         self.live.store = open_store(self.app, self.config.rules.store)
         if self.live.store is not None and self.live.on_errors:
             self.trouble = ask_once(self.live.store, self.live.rules.store.prefix)

@@ -46,6 +46,7 @@ def report(
         "paced": pacer is not None,
         "pid": os.getpid(),
         "unguarded": upkeep.unguarded(),
+        "passing": [[each.fact, each.hint] for each in upkeep.passing()],
         "caps": pacer.caps() if pacer is not None else {},
         "store": upkeep.store_gone,
         "overrides": [[each.name, each.text(), each.until] for each in live.in_force.overrides],

@@ -114,6 +114,29 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self._live.headcount.stop()
 
 
+class PassingStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
+    """Says, once the tasks have their Strategies and tracers, what may pass their limits by."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        self._said = False
+
+    def start(self, consumer: Any) -> None:
+        """Say it, at the first connection."""
+        installation = INSTALLED.get(consumer.app)
+        if self._said or installation is None or installation.live is None or installation.upkeep is None:
+            return
+        from limitkit.passing import passing  # noqa: PLC0415 (of use to workers alone)
+
+        live, tasks, pool = installation.live, consumer.app.tasks, consumer.controller.pool_cls
+        self._said = True
+        installation.upkeep.passing = lambda: passing(live, tasks, pool)
+        for each in installation.upkeep.passing():
+            logger.warning("%s", each.problem(installation.usable()))
+
+
 def paces(worker: Any) -> bool:
     """Whether this worker's pool has processes whose turn can be waited for (prefork)."""
     return bool(getattr(worker, "semaphore", None) and worker.pool_putlocks and worker.pool_cls.uses_semaphore)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from limitkit.live import Live
     from limitkit.override import Override
     from limitkit.pacer import Pacer
+    from limitkit.passing import Passing
 
 logger = logging.getLogger("limitkit")
 
@@ -45,6 +46,8 @@ class Upkeep:
         self.reload = Reload(config, judge, self._go_by)
         self.lookout: Lookout | None = None
         """None in a worker without a store, which needs none."""
+        self.passing: Callable[[], Iterable[Passing]] = tuple
+        """Says what may pass the limits by in this worker."""
         self._live = live
         self._tasks = tasks
         self._use = use

@@ -10,7 +10,7 @@ from celery import signals
 
 from limitkit.installation import INSTALLED, Installation
 from limitkit.namesake import clash
-from limitkit.step import PacerStep
+from limitkit.step import PacerStep, PassingStep
 
 if TYPE_CHECKING:
     from limitkit.config import Config
@@ -40,7 +40,7 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
     if beside is not None:
         logger.warning("%s", beside)
     installation = INSTALLED[app] = Installation(app, wanted)
-    app.steps["consumer"].add(PacerStep)
+    app.steps["consumer"].update((PacerStep, PassingStep))
     if app.finalized:
         installation.on_finalize()
     else:

@@ -95,6 +95,13 @@ def of_workers(survey: Survey) -> Iterator[Deviation]:
             yield Deviation("cap", "", worker, fact, f"celery control rate_limit {task} 0")
 
 
+def passing(survey: Survey) -> Iterator[Deviation]:
+    """Find what may pass limits by in a worker. It may keep to them, so it is no difference from the file."""
+    for worker, report in sorted((survey.workers or {}).items()):
+        for fact, hint in report.get("passing", ()):
+            yield Deviation("passing", "", worker, one_line(fact), one_line(hint))
+
+
 def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
     """Find why a worker keeps its limits in another way than its file says, or not at all."""
     limits = [limit for limit in report["limits"].values() if limit["mode"] == "enforce"]

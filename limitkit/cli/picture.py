@@ -7,7 +7,7 @@ from math import floor, inf
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.bucket import MICROSECONDS
-from limitkit.cli.deviations import few, in_general, lost, of_workers, reasons
+from limitkit.cli.deviations import few, in_general, lost, of_workers, passing, reasons
 from limitkit.cli.fitting import fitted, wrapped
 from limitkit.cli.managed import rated
 from limitkit.cli.output import count, span
@@ -50,7 +50,7 @@ def head(survey: Survey) -> list[str]:
     lines = [f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}; {who}."]
     lines += [
         f"{each.subject}: {each.fact}; {each.hint}."
-        for each in (*in_general(survey), *of_workers(survey), *lost(survey))
+        for each in (*in_general(survey), *of_workers(survey), *passing(survey), *lost(survey))
     ]
     if survey.room is not None and survey.room != kinds.REDIS:
         lines.append(f"Tasks that can't start soon are parked in {survey.room}. {kinds.to_look(survey.room)}")
@@ -152,7 +152,7 @@ def as_values(survey: Survey) -> dict[str, Any]:
 
 
 def _worker(name: str, report: Any) -> dict[str, Any]:
-    keys = ("path", "digest", "since", "refused", "mode", "paced", "unguarded", "caps", "store", "error")
+    keys = ("path", "digest", "since", "refused", "mode", "paced", "unguarded", "passing", "caps", "store", "error")
     return {"name": name, **{key: report.get(key) for key in keys}}
 
 

@@ -3,7 +3,7 @@
 import pytest
 import redis as redis_client
 from celery.exceptions import TaskRevokedError
-from support.measure import excess, promised
+from support.measure import excess, promised, waited
 from support.results import returned
 from support.workers import wait_until
 
@@ -30,8 +30,9 @@ strategy = "token_bucket"
 rate = "1/h"
 on_limit = "fail"
 
-[tasks."free"]
-limits = []
+[tasks."strange.own"]
+strategy = "static"
+rate = "5/s"
 """
 
 ASYNC = """
@@ -104,6 +105,17 @@ def test_a_batch_may_be_dropped_or_fail(batches):
     assert returned(again) == list(range(10))  # no process is left behind
 
 
+def test_a_strategy_of_somebody_else_s_is_told_of(batches):
+    sent = [batches.send("strange.own") for _ in range(5)]
+    assert waited(batches.wait_for_each_once(sent), 0.2)  # this one hands its requests over as Celery's does
+    (worker,) = batches.workers
+    assert 'LK057 tasks."strange.own": the Strategy of "strange.own", ' in worker.output()
+    assert worker.output().count("LK057") == 1
+    (answer,) = batches.app.control.broadcast("limitkit_status", reply=True, limit=1, timeout=10)
+    ((fact, _),) = answer["w1@test"]["passing"]
+    assert "Own.Strategy, is none of Celery's" in fact
+
+
 def test_tasks_that_run_in_an_event_loop_are_limited(coroutines):
     sent = [coroutines.send("async.coroutine") for _ in range(20)]
     plain = [coroutines.send("async.plain") for _ in range(20)]
@@ -112,6 +124,8 @@ def test_tasks_that_run_in_an_event_loop_are_limited(coroutines):
     for results in (sent, plain):
         starts = coroutines.wait_for_each_once(results)
         assert excess([start.at for start in starts], 20) <= promised(20)
+    (worker,) = coroutines.workers
+    assert worker.output().count("LK058 this worker's pool, celery_aio_pool.pool:AsyncIOPool, is none of") == 1
     assert {start.label for start in coroutines.starts("async.coroutine")} == {"celery-worker-async-loop"}
 
 

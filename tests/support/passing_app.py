@@ -56,4 +56,17 @@ else:
     batch("batch.failed")
     batch("plain.many")
 
+    class Own(app.Task):
+        """Has Celery hand it over, which limitkit can't know."""
+
+        def Strategy(self, task, app, consumer):  # noqa: N802 (Celery's name)
+            from celery.worker import strategy
+
+            return strategy.default(task, app, consumer)
+
+    @app.task(bind=True, name="strange.own", base=Own)
+    def own(self):
+        started(self)
+
+
 limitkit.install(app)  # else once more, which changes nothing
