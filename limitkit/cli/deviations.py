@@ -77,7 +77,7 @@ def of_workers(survey: Survey) -> Iterator[Deviation]:
             its_own = report["path"] == survey.path or report["refused"]
             hint = "mend the file" if its_own else "bring both to one state"
             yield Deviation("other file", "", worker, fact, hint)
-        elif report["digest"] != survey.digest:
+        elif report["digest"] != survey.digest and not _is_mode_alone(survey, report):
             path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
             fact = f"goes by another file, {path}: {_differing(survey, report)}"
             hint = "bring both to one state; of a shared limit the stricter rate holds meanwhile"
@@ -105,7 +105,7 @@ def passing(survey: Survey) -> Iterator[Deviation]:
 def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
     """Find why a worker keeps its limits in another way than its file says, or not at all."""
     limits = [limit for limit in report["limits"].values() if limit["mode"] == "enforce"]
-    if report["mode"] != survey.mode and report["digest"] == survey.digest:
+    if report["mode"] != survey.mode and (report["digest"] == survey.digest or _is_mode_alone(survey, report)):
         does = {"off": "keeps no limit", "shadow": "counts for its limits, and delays nothing"}
         fact = f'{does.get(report["mode"], "keeps its limits")}, since LIMITKIT_MODE is "{report["mode"]}" there'
         yield Deviation("mode", "", worker, fact, "take that out, and restart it")
@@ -118,6 +118,12 @@ def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> I
     if static and not report["paced"]:
         fact = f"has no pacer, so {few(static)} {'is' if len(static) == 1 else 'are'} not kept there"
         yield Deviation("unpaced", "", worker, fact, "use the prefork pool, and Redis or RabbitMQ")
+
+
+def _is_mode_alone(survey: Survey, report: Mapping[str, Any]) -> bool:
+    """Whether another digest comes of another LIMITKIT_MODE alone, which is a part of it."""
+    same = report["path"] == survey.path and not _others(survey, report)
+    return bool(same and not survey.problems and report["mode"] != survey.mode_here)
 
 
 def in_general(survey: Survey) -> Iterator[Deviation]:
@@ -138,6 +144,10 @@ def reasons(row: Row, survey: Survey) -> Iterator[str]:
         yield f"of {row.foreign} alone"
     yield from why(current, survey.now)
     yield from refusals(row.standing, [part.standing for part in row.parts.values()])
+    gone = [worker for worker, lost in row.lost.items() if lost]
+    if gone:
+        where = "" if row.is_lost else f" in {few(sorted(gone))}"
+        yield f'the store can\'t be asked{where}: on_error = "{current.limit.on_error}"'
     if current.limit.mode == "shadow":
         yield f"shadow: {row.shadowed} of {row.seen} would have waited"
     elif current.limit.mode == "off":
@@ -222,18 +232,22 @@ def _of_row(row: Row) -> Iterator[Deviation]:
 
 def _differing(survey: Survey, report: Mapping[str, Any]) -> str:
     """Say which limits two files declare differently, as far as this worker's tasks have them."""
-    ours = {row.tag: row.current.limit for row in survey.rows}
+    names = _others(survey, report)
+    if not names:
+        return "no limit of its tasks is another one"
+    return f"{few(sorted(names))} {'are other ones' if len(names) > 1 else 'is another one'}"
+
+
+def _others(survey: Survey, report: Mapping[str, Any]) -> list[str]:
+    ours = {row.tag: row.current.limit for row in survey.rows if not row.foreign}
     theirs = report["limits"]
-    names = [
+    return [
         theirs[tag]["limit"]
         for tag in theirs
         if tag not in ours
         or (ours[tag].rate.text, ours[tag].burst, ours[tag].strategy)
         != (theirs[tag]["declared"], theirs[tag]["declared_burst"], theirs[tag]["strategy"])
     ]
-    if not names:
-        return "no limit of its tasks is another one"
-    return f"{few(sorted(names))} {'are other ones' if len(names) > 1 else 'is another one'}"
 
 
 def _per(seconds: float) -> str:

@@ -69,7 +69,8 @@ def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
     _add_feedback(manager, rows.values(), heard, asks=not gone)
     mode = config.file_mode
     every = list(rows.values())
-    return Survey(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
+    survey = Survey(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
+    return replace(survey, mode_here=config.rules.mode)
 
 
 def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
@@ -169,6 +170,7 @@ def add_foreign(
             limit["mode"],
             report["path"],
             0,
+            limit["on_error"] or "allow",
             feedback=Feedback(name, ()) if limit["feedback"] else None,
         )
         entry = Target("tasks", limit["pattern"]) if declared.own else target
@@ -199,6 +201,8 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
             row.seen += limit["shadow"]["came"]
         if limit["dialled"]:
             row.dialled[worker] = limit["dialled"]
+        if limit.get("on_error") and limit["mode"] == "enforce":
+            row.lost[worker] = bool(report.get("store"))
         if report.get("paced") and limit["strategy"] == "static":
             _add_kept(row, worker, limit)
         if limit["mode"] == "enforce":

@@ -72,6 +72,8 @@ class Row:
 
     elsewhere: dict[str, str] = field(default_factory=dict)
     """By worker of another file: what holds there of a limit that each worker keeps by itself."""
+    lost: dict[str, bool] = field(default_factory=dict)
+    """By worker that keeps a limit of all workers: whether it can't ask the store."""
     foreign: str = ""
     """The file that declares it, where the one that was asked about does not."""
 
@@ -92,11 +94,20 @@ class Row:
         everywhere = {*self.kept.values()}
         if len(everywhere) == 1 and self.standing.keeps:
             return everywhere.pop()
+        if self.is_lost and self.current.limit.on_error != "divide" and self.current.source != "pause":
+            return "not kept" if self.current.limit.on_error == "allow" else "held", 0, "store"
         return in_force(self.current, self.standing)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether no worker can ask the store."""
+        return bool(self.lost) and all(self.lost.values())
 
     @property
     def drained_in(self) -> float:
         """Seconds in which what waits starts as things are; infinite while it is paused without an end."""
+        if self.is_lost and self.current.limit.on_error == "hold":
+            return inf
         if self.current.limit.strategy == "per_user":
             return max((part.drained_in for part in self.parts.values()), default=0.0)
         if self.current.limit.strategy == "static" and self.paces and self.waiting:
@@ -108,7 +119,9 @@ class Row:
     def is_busy(self) -> bool:
         """Whether anything goes on, or is not as the file says."""
         taken = self.tokens is not None and self.tokens < self.standing.bucket.burst
-        otherwise = self.dialled or self.apart or self.refused or self.current.source != "file"
+        otherwise = (
+            self.dialled or self.apart or self.refused or any(self.lost.values()) or self.current.source != "file"
+        )
         return bool(self.waiting or self.started or taken or otherwise or self.foreign)
 
 
@@ -134,7 +147,7 @@ class Survey:
     now: float
     """The store's time, in seconds since 1970."""
     mode: Mode
-    """What the file says, whatever the environment of this process does."""
+    """What the file says, whatever the environment of this process does; what that says is in ``mode_here``."""
     rows: list[Row]
     """In the order of the file, the named limits first."""
     overrides: tuple[Override, ...]
@@ -145,6 +158,7 @@ class Survey:
     """What the broker's waiting room is called."""
     gone: str = ""
     """Why the store can't be asked; what is set at run time is then what workers know of it."""
+    mode_here: Mode = "enforce"
     problems: tuple[Problem, ...] = ()
     """Why the file can't be used; all else is then what workers say, and there is no digest."""
 

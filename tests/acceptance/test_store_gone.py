@@ -57,6 +57,12 @@ def free_tasks_run(shop):
     assert returned(free) == list(range(40))
 
 
+def why_gone(shop):
+    """Why each worker can't ask the store, as it says when it is asked for its status; empty if it can."""
+    replies = shop.app.control.broadcast("limitkit_status", reply=True, timeout=2, limit=2)
+    return [report["store"] for reply in replies for report in reply.values()] or ["nobody has said"]
+
+
 def said(workers, text):
     """How often each worker said so; one to which few messages came may never have asked."""
     counts = [worker.output().count(text) for worker in workers]
@@ -107,6 +113,7 @@ def test_allow_runs_the_tasks_until_the_store_is_back(make_kept, tmp_path):
             all_done(shop, limited, users)
             assert max(shop.times("kept.result")) - gone < 8  # at 10/s it would be 11.5 s
             assert said(workers, LOST) > 0
+            wait_until(lambda: all(why_gone(shop)))
         # In force again once a worker has asked it, which it does when a limited task comes.
         for _ in range(20):
             if said(workers, BACK) == said(workers, LOST):
@@ -115,6 +122,7 @@ def test_allow_runs_the_tasks_until_the_store_is_back(make_kept, tmp_path):
         again = [shop.send("kept.result", number) for number in range(10)]
         assert waited(shop.wait_for_each(again), 0.1)
         assert said(workers, LOST) == said(workers, BACK) > 0
+        wait_until(lambda: not any(why_gone(shop)))
 
 
 @pytest.mark.parametrize("on_error", ["allow", "hold"])

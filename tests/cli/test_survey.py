@@ -1,0 +1,142 @@
+"""What is said of a survey: a worker that keeps its limits in another way than its file says, or not at all."""
+
+from dataclasses import replace
+from math import inf
+
+import pytest
+
+from limitkit.cli.deviations import in_general, of_limits, of_workers, reasons
+from limitkit.cli.picture import as_values, head, limits
+from limitkit.cli.survey import Row, Survey
+from limitkit.current import current_of
+from limitkit.declared import Limit
+from limitkit.errors import Problem
+from limitkit.inforce import InForce
+from limitkit.override import Target
+from limitkit.standing import standing
+from limitkit.units import parse_rate
+
+NOW = 1_800_000_000.0
+
+
+def row(name="api", *, held=0, **said):
+    told = {"strategy": "token_bucket", "mode": "enforce", "on_error": "allow"} | said
+    limit = Limit(name, own=False, rate=parse_rate("2/s"), burst=1, key=None, path="limits.toml", line=1, **told)
+    in_force, target = InForce(), Target("limits", name)
+    in_force.clock(NOW)
+    now = standing(in_force, limit, "")
+    return Row(current_of(in_force, target, limit, ""), target, now, name, held=held)
+
+
+def report(*rows, digest="d1", **said):
+    """What a worker says of limits that it has as they are declared."""
+    told = {
+        each.tag: {
+            "limit": str(each.current.target),
+            "mode": each.current.limit.mode,
+            "strategy": each.current.limit.strategy,
+            "on_error": None if each.current.limit.strategy == "static" else each.current.limit.on_error,
+            "declared": "2/s",
+            "declared_burst": 1,
+        }
+        for each in rows
+    }
+    fine = {"path": "limits.toml", "digest": digest, "since": NOW, "refused": "", "mode": "enforce", "paced": True}
+    return fine | {"unguarded": [], "caps": {}, "store": "", "limits": told} | said
+
+
+def survey(*rows, **reports):
+    return Survey("limits.toml", "d1", NOW, "enforce", list(rows), (), reports, "the broker's Redis")
+
+
+def facts(of):
+    return [(each.kind, each.worker, each.fact) for each in of]
+
+
+def test_as_the_file_says():
+    found = survey(row(), w1=report(row()))
+    assert [*of_workers(found), *of_limits(found), *in_general(found)] == []
+
+
+@pytest.mark.parametrize(("mode", "does"), [("off", "keeps no limit"), ("shadow", "counts for its limits, and delays")])
+def test_a_worker_with_another_mode_is_no_other_file(mode, does):
+    found = survey(row(), w1=report(mode=mode, digest="d2"), w2=report(row()))
+    ((kind, worker, fact),) = facts(of_workers(found))
+    assert (kind, worker) == ("mode", "w1")
+    assert fact.startswith(does)
+    assert f'LIMITKIT_MODE is "{mode}" there' in fact
+
+
+def test_a_mode_of_this_process_is_nothing_that_a_worker_does():
+    found = replace(survey(row(mode="off"), w1=report(row(), digest="d2")), mode_here="off")
+    assert facts(of_workers(found)) == []
+
+
+def test_another_file_is_named_with_its_digest_and_since_when():
+    other = report(row(), digest="d2", path="other.toml")
+    ((kind, _, fact),) = facts(of_workers(survey(row(), w1=other)))
+    assert kind == "other file"
+    assert fact.startswith("goes by another file, other.toml (d2), since 20")
+
+
+def test_static_limits_that_a_pool_does_not_keep():
+    push = row("push", strategy="static")
+    ((kind, worker, fact),) = facts(of_workers(survey(push, row(), w1=report(push, row(), paced=False))))
+    assert (kind, worker, fact) == ("unpaced", "w1", "has no pacer, so limits.push is not kept there")
+
+
+@pytest.mark.parametrize(
+    ("on_error", "in_force", "drained", "then"),
+    [
+        ("allow", ("not kept", 0, "store"), 2.0, "limit nothing"),
+        ("hold", ("held", 0, "store"), inf, "let nobody start"),
+        ("divide", ("2/s", 1, "file"), 2.0, "are divided by the workers"),
+    ],
+)
+def test_a_store_that_is_gone(on_error, in_force, drained, then):
+    api = row(on_error=on_error, held=4)
+    api.lost = {"w1": True}
+    found = replace(survey(api, w1=report(api, store="refused")), gone="refused")
+    assert (api.in_force, api.drained_in) == (in_force, drained)
+    assert [*reasons(api, found)] == [f'the store can\'t be asked: on_error = "{on_error}"']
+    ((kind, worker, fact),) = facts(of_workers(found))
+    assert (kind, worker) == ("store", "w1")
+    assert fact == f"can't ask the store (refused); until it answers, shared limits {then}"
+    assert "can't be asked from here (refused)" in "\n".join(head(found))
+    assert as_values(found)["store_error"] == "refused"
+    api.lost["w2"] = False
+    assert api.in_force[2] != "store", "there it is kept"
+    assert "in w1: on_error" in next(reasons(api, found))
+
+
+def test_what_a_worker_keeps_by_itself_is_in_force_where_all_agree():
+    push = row("push", strategy="static", held=6)
+    push.kept = {"w1": ("1/s", 1, "control"), "w2": ("1/s", 1, "control")}
+    push.paces = {"w1": 1.0, "w2": 1.0}
+    assert push.in_force == ("1/s", 1, "control")
+    assert push.drained_in == 3.0
+    push.paces["w2"], push.kept["w2"] = inf, ("paused", 0, "pause")
+    assert push.in_force == ("2/s", 1, "file")
+    assert push.drained_in == 6.0
+    push.paces["w1"] = inf
+    assert push.drained_in == inf
+
+
+def test_a_file_that_can_t_be_used_is_said_with_what_runs():
+    problem = Problem("limits.toml", 1, 1, "LK001", "the file does not exist")
+    found = replace(survey(row(), w1=report(row(), digest="d2")), digest="", problems=(problem,))
+    lines = head(found)
+    assert lines[0] == "limits.toml; 1 worker answered: w1."
+    assert "can't be used as it is now (1 problem)" in lines[1]
+    assert lines[2].startswith("w1: goes by limits.toml (d2), since ")
+    values = as_values(found)
+    assert (values["digest"], values["problems"][0]["code"]) == (None, "LK001")
+
+
+def test_a_limit_of_another_file_is_shown_too():
+    other = row("theirs")
+    other.foreign = "other.toml (d2)"
+    found = survey(row(), other, w1=report(row()), w2=report(row(), other, digest="d2", path="other.toml"))
+    assert any("limits.theirs" in line and "of other.toml (d2) alone" in line for line in limits(found, every=False))
+    ((_, _, fact),) = facts(of_workers(found))
+    assert fact.endswith("limits.theirs is another one")
