@@ -1,9 +1,8 @@
-import os
-import shutil
-
 import pytest
 from hypothesis import HealthCheck, settings
+from support.needed import needed
 from support.rabbit import RabbitServer, need_rabbitmq
+from support.skipped import note
 from support.workers import Shop
 
 Shop.warm = True
@@ -22,8 +21,8 @@ def rabbit(tmp_path_factory):
 @pytest.fixture(scope="session")
 def need_promtool():
     """The path of promtool, which comes with Debian's package ``prometheus``."""
-    found = shutil.which("promtool")
-    if found is None:
-        assert not os.environ.get("CI"), "promtool is missing"
-        pytest.skip("promtool is missing")
-    return found
+    return needed("promtool", package="prometheus")
+
+
+def pytest_runtest_logreport(report):
+    note(report)

@@ -2,15 +2,14 @@
 
 import contextlib
 import json
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import urllib.request
 
 import pytest
+from support.needed import needed
 from support.scrape import scrape
 from support.workers import wait_until
 from test_demo import COMMAND
@@ -60,10 +59,7 @@ def demo():
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        assert not os.environ.get("CI"), "chromium is missing"
-        pytest.skip("chromium is missing")
+    found = needed(*CHROMIUM, package="chromium")
     profile = tmp_path_factory.mktemp("profile")
 
     def look(url, *options):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 
 import pytest
 import redis
+from support.needed import missing
 from support.servers import RedisServer, redis_binary
 from support.topologies import Cluster, Sentinels
 
@@ -21,9 +21,7 @@ STORES = ["memory", "redis", "sentinel", "cluster"]
 @pytest.fixture(scope="module")
 def binary():
     if redis_binary() is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no redis-server")
-        pytest.skip("there is no redis-server")
+        missing("redis-server", "redis-server")
 
 
 @pytest.fixture(scope="module")
