@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,9 @@ _MOST_BURST: Final = 1_000_000
 _LONGEST: Final = 366 * 86400.0
 """Seconds."""
 _LONGEST_WORDS: Final = 500
+_PERCENT: Final = 5
+"""From here on a number is more likely meant as percent than as a wish to have more."""
+_PART: Final = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?( ?%)?", re.ASCII)
 
 
 def rate(text: object) -> Rate:
@@ -58,8 +62,23 @@ def factor(number: object) -> Fraction:
     """Read the part of the declared rates that shall be left."""
     fine = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
     if not fine or not 0 < number <= 1:  # type: ignore[operator] # a number, as has just been seen
-        raise OverrideError(f"a factor of {number!r} is out of range; write a number above 0, at most 1: 0.5")
+        hint = _meant(str(number)) or "write a number above 0, at most 1: 0.5"
+        raise OverrideError(f"a factor of {number!r} is out of range; {hint}")
     return Fraction(str(number))
+
+
+def _meant(text: str) -> str:
+    """Say how a part is written that somebody has said in another way: ``50%``, ``0,5``, ``1/2``, ``50``."""
+    found = _PART.fullmatch(text.strip())
+    if found is None:
+        return ""
+    number, below, percent = found.groups()
+    part = float(number.replace(",", ".")) / float(below or 1)
+    if part >= _PERCENT and not below:
+        part, percent = part / 100, percent or " percent"
+    elif percent:
+        part /= 100
+    return f"for {text.strip().removesuffix(percent or '')}{percent or ''} write {part:g}" if 0 < part <= 1 else ""
 
 
 def words(what: str, text: object) -> str:

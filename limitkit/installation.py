@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import weakref
 from pathlib import Path
@@ -12,6 +13,7 @@ from limitkit.errors import ConfigError
 from limitkit.guard import Guard
 from limitkit.live import Live
 from limitkit.plainlog import escape_records, told
+from limitkit.wording import quote
 
 if TYPE_CHECKING:
     from limitkit.config import Config
@@ -31,6 +33,31 @@ INSTALLED: Final[weakref.WeakKeyDictionary[Any, Installation]] = weakref.WeakKey
 def installation_of(app: Any) -> Installation | None:
     """Return what is installed for an app."""
     return INSTALLED.get(app)
+
+
+def real_app(app: Any, caller: str) -> Any:
+    """Return the Celery app that this is, or stands for, as ``celery.current_app`` does. Raises TypeError."""
+    if not isinstance(app, type):
+        app = getattr(app, "_get_current_object", lambda: app)()
+    if isinstance(app, type) or not all(hasattr(app, name) for name in ("steps", "finalize", "on_after_finalize")):
+        given = f"{quote(app)} is a string" if isinstance(app, str) else f"this is {_kind(app)}"
+        raise TypeError(f"{caller} takes a Celery app, and {given}; pass the app itself, as in app = Celery(...)")
+    return app
+
+
+def must_be_config(config: Any, caller: str) -> None:
+    """See to it that this is a config, or the path of one. Raises TypeError."""
+    if config is not None and not isinstance(config, (str, os.PathLike)) and not hasattr(config, "digest"):
+        raise TypeError(
+            f"{caller} takes a path or what limitkit.load(path) returned as the config, and this is {_kind(config)}; "
+            "leave it out to use ratelimits.toml"
+        )
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of the type {type(value).__name__}"
 
 
 class Installation:

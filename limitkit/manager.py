@@ -11,7 +11,7 @@ from limitkit.config import Config, load, locate
 from limitkit.current import current
 from limitkit.fleet import ask, tell
 from limitkit.inforce import InForce, heard
-from limitkit.installation import installation_of
+from limitkit.installation import installation_of, must_be_config, real_app
 from limitkit.override import Override, OverrideError, Target, name_of
 from limitkit.partition import Partition, bucket_key, canonical
 from limitkit.storechoice import open_store, store_url
@@ -53,9 +53,10 @@ class RateLimitManager:
     """
 
     def __init__(self, app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
-        self.app = app
-        self.config = _config_of(app, config)
-        store = _shared_store(app, self.config.rules.store)
+        must_be_config(config, "RateLimitManager")
+        self.app: Any = real_app(app, "RateLimitManager") if app is not None else None
+        self.config = _config_of(self.app, config)
+        store = _shared_store(self.app, self.config.rules.store)
         self.store = store
         self.board = Board(store, self.config.rules.store.prefix) if store is not None else None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
-from limitkit.installation import INSTALLED, Installation
+from limitkit.installation import INSTALLED, Installation, must_be_config, real_app
 from limitkit.namesake import clash
 from limitkit.step import PacerStep, PassingStep
 
@@ -25,8 +25,11 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
     ``ratelimits.toml`` in the working folder or the nearest folder above. The file is read when the app finalizes,
     not before; what is wrong with it makes a worker refuse to start, and is logged once as an error elsewhere.
 
-    To install the same twice changes nothing. Raises ValueError when another config is installed for this app.
+    To install the same twice changes nothing. Raises ValueError when another config is installed for this app, and
+    TypeError when that is no app, or no config.
     """
+    app = real_app(app, "limitkit.install")
+    must_be_config(config, "limitkit.install")
     wanted = os.fspath(config) if isinstance(config, (str, os.PathLike)) else config
     before = INSTALLED.get(app)
     if before is not None:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from limitkit.cli.options import common, examples
+from limitkit.cli.options import examples
 from limitkit.cli.output import Unusable, say, styled, table
 from limitkit.embedded import NoServerError
 
@@ -44,9 +44,8 @@ _PICTURES = 8
 )
 @click.option("--serve", is_flag=True, help="Go on until Ctrl-C, with live curves on a page and the workers' metrics.")
 @click.option("--port", type=click.IntRange(0, 65535), default=_PORT, show_default=True, help="Of the page.")
-@common
 @click.pass_context
-def command(ctx: click.Context, *, serve: bool, port: int, app: str | None, config: str | None) -> None:
+def command(ctx: click.Context, *, serve: bool, port: int) -> None:
     """Show what limits do: two real workers on a Redis of their own, declared against achieved.
 
     It takes half a minute, needs no server and no config, and leaves nothing behind.
@@ -54,8 +53,6 @@ def command(ctx: click.Context, *, serve: bool, port: int, app: str | None, conf
     Exit status: 0 each limit was kept and nothing was lost, 1 otherwise, 2 there is no redis-server, or the page's port
     is taken, 128 and the signal's number when it was stopped; Ctrl-C is how --serve ends.
     """
-    if app or config:
-        say("limitkit: the demo has an app and a config of its own; yours are left alone", err=True)
     from limitkit.demo.run import PROCESSES, WORKERS, WorkersFailedError, started  # noqa: PLC0415 (imports Celery)
     from limitkit.demo.stopping import StoppedError  # noqa: PLC0415
 

@@ -30,7 +30,8 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
 
     Exit status: 0 all have taken it up, 1 one has not, 2 nobody answered, or the broker can't be asked.
     """
-    del config  # every command takes it; each worker has its own
+    if config is not None:
+        say("limitkit: --config changes nothing here, since each worker has its own file", err=True)
     found = app_given(ctx, app)
     if found is None:
         raise Unusable(f"whose workers? {name_the_app(ctx)}")

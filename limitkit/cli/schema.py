@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from limitkit import schema
-from limitkit.cli.options import common, examples
+from limitkit.cli.options import examples
 from limitkit.cli.output import Drawn, Unusable, say
 
 
@@ -21,13 +21,9 @@ from limitkit.cli.output import Drawn, Unusable, say
 )
 @click.option("-o", "output", metavar="FILE", help="Write the schema to FILE.")
 @click.option("--check", metavar="FILE", help="Say whether FILE is stale: exit status 1 when it is.")
-@common
 @click.pass_context
-def command(ctx: click.Context, output: str | None, check: str | None, app: str | None, config: str | None) -> None:
+def command(ctx: click.Context, output: str | None, check: str | None) -> None:
     """Print the JSON Schema of ratelimits.toml (Draft 4, which TOML editors read)."""
-    del config  # every command takes it; the schema is the same for all files
-    if app is not None:
-        say("limitkit: the schema does not know the app's task names yet", err=True)
     text = schema.text()
     try:
         if check is not None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import click
 import pytest
 import tomli
 
@@ -140,10 +142,75 @@ def test_help_lists_every_command_and_an_unknown_one_is_wrong_usage():
     assert run(["validat"]).returncode == 2
 
 
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_no_help_is_cut_off_or_wider_than_the_terminal(columns):
+    said = run(["--help"], COLUMNS=str(columns)).stdout.decode()
+    assert not re.search(r"…|\.\.\.$", said.replace("[ARGS]...", ""), re.MULTILINE)
+    listed = said.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert max(map(len, listed.splitlines())) <= min(columns, 80)
+    assert " ".join(listed.split()).endswith("Show all workers' limits to Prometheus.")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_takes_config_and_app(name):
+def test_the_examples_of_a_command_s_help_are_right(name):
+    """Each parses as a call of this command; what it does, other tests try."""
+    command = limitkit.get_command(None, name)
+    lines = command.epilog.split("Examples:\n")[1].splitlines()
+    examples = [shlex.split(line.rpartition("| ")[2]) for line in lines]
+    assert all(words[:2] == ["limitkit", name] for words in examples)
+    for words in examples:
+        command.make_context(name, words[2:])
+    assert max(map(len, lines)) < 80
+    assert command.short_help.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["-A", "shop", "status"], "-A belongs after the command; write: limitkit status -A shop"),
+        (["-Ashop", "status"], "-Ashop belongs after the command; write: limitkit status -Ashop"),
+        (["--app=shop", "why", "x y"], "--app belongs after the command; write: limitkit why 'x y' --app=shop"),
+        (
+            ["--config", "f", "-A", "s", "top"],
+            "--config belongs after the command; write: limitkit top --config f -A s",
+        ),
+        (["-A", "shop"], "-A belongs after the command; write: limitkit COMMAND -A shop"),
+        (["statsu"], 'there is no command "statsu"; did you mean "status"?'),
+        (["zzz"], 'there is no command "zzz"; limitkit --help lists them all'),
+        (["status\x1b[31m"], 'there is no command "status\\u001B[31m"; did you mean "status"?'),
+        (["status", "a", "b\x1b\n"], "Got unexpected extra argument (b\\u001B\\n)"),
+    ],
+)
+def test_what_is_said_of_a_call_that_is_wrong(words, hint):
+    done = run(words)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().splitlines()[-1] == f"Error: {hint}"
+
+
+def test_under_celery_a_wrong_call_is_told_as_celery_s():
+    for words, hint in (
+        (["-A", "shopapp", "status"], "write: celery limitkit status -A shopapp"),
+        (["statsu"], 'did you mean "status"?'),
+    ):
+        with pytest.raises(click.UsageError) as caught:
+            limitkit.main(words, "celery limitkit", standalone_mode=False)
+        assert hint in caught.value.format_message()
+
+
+def test_the_package_runs_as_the_command():
+    command = [sys.executable, "-m", "limitkit", "validate"]
+    done = subprocess.run(
+        command, capture_output=True, check=False, cwd=HERE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.endswith(b"ratelimits.toml: fine\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_takes_config_and_app_but_those_that_need_neither(name):
     options = {option for each in limitkit.get_command(None, name).params for option in each.opts}
-    assert {"--config", "-A", "--app"} <= options
+    wanted = set() if name in ("schema", "demo") else {"--config", "-A", "--app"}
+    assert {"--config", "-A", "--app"} & options == wanted
 
 
 def test_schema_is_printed_written_and_checked(tmp_path):

@@ -1,0 +1,43 @@
+"""What ``install`` and the manager take for an app and for a config, and what they say of anything else."""
+
+import celery
+import pytest
+
+import limitkit
+from limitkit.installation import installation_of
+
+STRANGE = {
+    '"shop" is a string': "shop",
+    "this is None": None,
+    "this is the class Celery": celery.Celery,
+    "this is of the type dict": {},
+    "this is of the type function": pytest.raises,
+}
+
+
+CALLS = [(limitkit.install, fact) for fact in STRANGE]
+CALLS += [(limitkit.RateLimitManager, fact) for fact, given in STRANGE.items() if given is not None]
+
+
+@pytest.mark.parametrize(("function", "fact"), CALLS)
+def test_what_is_no_app(function, fact):
+    with pytest.raises(TypeError, match="takes a Celery app, and ") as caught:
+        function(STRANGE[fact])
+    assert f"{fact}; pass the app itself" in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [42, {"version": 1}, b"ratelimits.toml", limitkit])
+@pytest.mark.parametrize("function", [limitkit.install, limitkit.RateLimitManager])
+def test_what_is_no_config(function, config):
+    with pytest.raises(TypeError, match=r"takes a path or what limitkit\.load"):
+        function(celery.Celery("x", set_as_current=False), config)
+
+
+def test_an_app_that_stands_for_another():
+    app = celery.Celery("current")
+    try:
+        limitkit.install(celery.current_app)
+        assert installation_of(app) is not None
+        limitkit.install(app)
+    finally:
+        app.close()
