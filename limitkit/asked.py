@@ -8,13 +8,12 @@ import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from limitkit.override import OverrideError
+from limitkit.override import MOST_BURST, OverrideError
 from limitkit.units import parse_duration, parse_rate
 
 if TYPE_CHECKING:
     from limitkit.units import Rate
 
-_MOST_BURST: Final = 1_000_000
 _LONGEST: Final = 366 * 86400.0
 """Seconds."""
 _LONGEST_WORDS: Final = 500
@@ -38,8 +37,8 @@ def burst(number: object) -> int | None:
     """Read a burst; None is the declared one."""
     if number is None:
         return None
-    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= _MOST_BURST:
-        raise OverrideError(f"a burst of {number!r} is out of range; write a whole number from 1 to {_MOST_BURST}")
+    if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= MOST_BURST:
+        raise OverrideError(f"a burst of {number!r} is out of range; write a whole number from 1 to {MOST_BURST}")
     return number
 
 

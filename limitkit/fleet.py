@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kombu.exceptions import KombuError
 
+from limitkit.answers import judged
 from limitkit.errors import LimitkitError
 from limitkit.expanded import Expanded
 from limitkit.wording import HIDDEN, one_line
@@ -73,4 +74,4 @@ def ask(
             timeout=patience,
             limit=len(to) if to else None,
         )
-    return {name: answer for reply in replies or () for name, answer in reply.items()}
+    return {name: judged(command, answer) for reply in replies or () for name, answer in reply.items()}

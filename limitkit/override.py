@@ -86,6 +86,8 @@ def read(name: str, text: str, until: float | None) -> Override | None:
         kept = json.loads(text)
         if kind not in _KINDS or section not in _SECTIONS or (kind == "rate") != ("rate" in kept):
             return None
+        if not _is_burst(kept.get("burst", 1)) or not 0 <= float(kept.get("at", 0.0)) <= _LAST:
+            return None
         return Override(
             target=Target(_SECTIONS[section], target),
             kind=_KINDS[kind],
@@ -98,9 +100,16 @@ def read(name: str, text: str, until: float | None) -> Override | None:
             at=float(kept.get("at", 0.0)),
             until=until,
         )
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
 
 
+def _is_burst(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and 1 <= number <= MOST_BURST
+
+
+MOST_BURST: Final = 1_000_000
+_LAST: Final = 250_000_000_000.0
+"""Seconds since 1970 that a calendar still knows."""
 _KINDS: Final[dict[str, Kind]] = {"rate": "rate", "pause": "pause"}
 _SECTIONS: Final[dict[str, Section]] = {"limits": "limits", "tasks": "tasks"}

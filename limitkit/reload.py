@@ -37,6 +37,8 @@ class Reload:
         """When it came into force, in seconds since 1970."""
         self.refused = ""
         """What is wrong with the file as it is now; empty while it is the one in force."""
+        self.problems: tuple[Problem, ...] = ()
+        """The same, one by one."""
         self._path = os.path.abspath(config.path)  # noqa: PTH100 (symlinks are followed anew each time)
         self._judge = judge
         self._use = use
@@ -59,6 +61,7 @@ class Reload:
         try:
             config = self._load()
         except ConfigError as error:
+            self.problems = error.problems
             if str(error) != self.refused:
                 self.refused = str(error)
                 logger.error(  # noqa: TRY400 (a user's typo is no traceback)
@@ -68,7 +71,7 @@ class Reload:
                 )
                 emit(ConfigRefused(path=self._path, problems=len(error.problems)))
             return False
-        self.refused = ""
+        self.refused, self.problems = "", ()
         if config.digest == self.config.digest:
             return False
         self.config = config

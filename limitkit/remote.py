@@ -52,7 +52,9 @@ def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
     if here is None or here.upkeep is None:
         return _NOT_HERE
     refused = here.upkeep.reload_now()
-    return {"error": refused} if refused else {"ok": here.upkeep.reload.config.digest}
+    if refused:
+        return {"error": refused, "lines": [str(problem) for problem in here.upkeep.reload.problems]}
+    return {"ok": here.upkeep.reload.config.digest}
 
 
 @control_command()  # type: ignore[untyped-decorator] # likewise

@@ -44,9 +44,9 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
         answers = ask(found, "limitkit_reload", to=sorted(before), patience=_PATIENCE)
     rows = [(worker, _said(before[worker], answers.get(worker))) for worker in sorted(before)]
     say(table(("worker", "config"), rows))
-    refused = {worker: answer["error"] for worker, answer in answers.items() if "error" in answer}
+    refused = {worker: answer for worker, answer in answers.items() if "error" in answer}
     for worker in sorted(refused):
-        say("", f"{worker}:", *str(refused[worker]).split("\n"))
+        say("", f"{worker}:", *(refused[worker].get("lines") or [refused[worker]["error"]]))
     ctx.exit(1 if refused or len(answers) < len(before) else 0)
 
 

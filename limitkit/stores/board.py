@@ -6,6 +6,7 @@ version any more: then whoever still knows what was posted puts it back.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from limitkit.stores import Store
 
 _TAG: Final = "{overrides}"
+_END: Final = re.compile(r"[0-9]{1,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def _read(posted: Sequence[Any]) -> list[Override]:
     found = []
     for name, value in zip(posted[::2], posted[1::2], strict=True):
         ends, _, text = _text(value).partition("\n")
+        if not _END.fullmatch(ends):  # no client of ours has written it
+            continue
         override = read(_text(name), text, int(ends) / MICROSECONDS if int(ends) else None)
         if override is not None:
             found.append(override)
@@ -101,4 +105,4 @@ def _read(posted: Sequence[Any]) -> list[Override]:
 
 
 def _text(reply: Any) -> str:
-    return reply.decode() if isinstance(reply, bytes) else str(reply)
+    return reply.decode(errors="backslashreplace") if isinstance(reply, bytes) else str(reply)

@@ -1,0 +1,100 @@
+"""What workers answer, judged before it is believed: anybody on the broker can answer, and other versions do.
+
+An answer of another shape than it should have counts as that of another version of limitkit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+_Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+"""Times in seconds, intervals, and what else is counted."""
+_Count = Annotated[int, Field(ge=0, le=10**12)]
+_Moment = Annotated[float, Field(ge=0, le=2.5e11, allow_inf_nan=False)]
+"""Seconds since 1970, up to what a calendar knows."""
+_Learnt = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=9, max_length=9)]
+
+
+class _Refused(BaseModel):
+    error: str
+    lines: list[str] = []
+
+
+class _Shadow(BaseModel):
+    came: _Count
+    delayed: _Count
+
+
+class _Limit(BaseModel):
+    limit: str
+    pattern: str
+    strategy: str
+    mode: str
+    declared: str
+    declared_burst: _Count
+    interval: _Number
+    burst: _Count
+    source: str
+    dialled: _Number | None
+    held: _Count
+    oldest: _Number
+    started: _Count | None
+    shadow: _Shadow | None
+    partitions: list[tuple[str, _Count]]
+
+
+class _Report(BaseModel):
+    path: str
+    digest: str
+    since: _Moment
+    refused: str
+    mode: str
+    paced: bool
+    unguarded: list[str]
+    caps: dict[str, _Number]
+    limits: dict[str, _Limit]
+    store: str = ""
+    overrides: list[tuple[str, str, _Moment | None]] = []
+    learnt: dict[str, _Learnt] = {}
+
+
+class _Held(BaseModel):
+    task: str
+    bucket: str
+    place: _Count
+    held: _Number
+    starts_in: float
+    interval: _Number = 0.0
+
+
+class _NotHeld(BaseModel):
+    bucket: None = None
+
+
+class _Done(BaseModel):
+    ok: str | int
+
+
+class _Task(BaseModel):
+    name: str
+
+
+_OTHER: Final = {"error": "it answers as another version of limitkit"}
+_DONE: Final[TypeAdapter[Any]] = TypeAdapter(_Refused | _Done)
+_SHAPES: Final[dict[str, TypeAdapter[Any]]] = {
+    "limitkit_status": TypeAdapter(_Refused | _Report),
+    "limitkit_why": TypeAdapter(_Refused | _Held | _NotHeld),
+    "query_task": TypeAdapter(dict[str, tuple[str, _Task]]),
+}
+
+
+def judged(command: str, answer: object) -> dict[str, Any]:
+    """Return the answer to a command, or an error in its place where it has not the shape that it should have."""
+    try:
+        _SHAPES.get(command, _DONE).validate_python(answer, strict=False)
+    except ValidationError:
+        return {} if command == "query_task" else _OTHER
+    assert isinstance(answer, dict)  # noqa: S101 (all shapes are)
+    return answer
