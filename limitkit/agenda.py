@@ -1,13 +1,13 @@
-"""When to look at which lane again: one heap by due time, one timer, and the line for pool processes."""
+"""When to look at which lane again: one heap by due time, and one timer."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.lane import NEVER
+from limitkit.line import Line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,12 @@ class Agenda:
     """
 
     def __init__(self, timer: Any, wake: Callable[[], None]) -> None:
-        self.line: deque[Lane] = deque()
+        self.line = Line()
         """Lanes that are due and want a pool process."""
         self.pressing = False
         """Whether something became due since this was last set to False."""
-        self._now = 0.0
+        self.now = 0.0
+        """As of when lanes are looked at: who is due by then stands in line."""
         self._heap: list[tuple[float, int, Lane]] = []
         self._entries = itertools.count()
         self._most = _LEAST_FULL
@@ -41,27 +42,30 @@ class Agenda:
     def schedule(self, lane: Lane, due: float) -> None:
         """Look at a lane then, and no more at the time that was set before."""
         lane.due = due
-        if due != NEVER:
+        if due <= self.now and not lane.ready:
+            self._call(lane)
+            self.pressing = True
+        elif due != NEVER:
             heapq.heappush(self._heap, (due, next(self._entries), lane))
             if len(self._heap) > self._most:
                 self._heap[:] = [entry for entry in self._heap if entry[2].due == entry[0]]
                 heapq.heapify(self._heap)
                 self._most = max(_LEAST_FULL, 2 * len(self._heap))
-            self.pressing |= due <= self._now
+            self.pressing |= due <= self.now
 
-    def call_up(self, now: float) -> None:
-        """Let the lanes that are due by now join the line, those first that have a token in hand."""
-        self._now = now
+    def call_up(self, now: float) -> bool:
+        """Let the lanes that are due by now join the line; says if there were any.
+
+        What is scheduled for that time later on joins it at once.
+        """
+        self.now = now
+        before = len(self.line)
         heap = self._heap
         while heap and heap[0][0] <= now:
             due, _, lane = heapq.heappop(heap)
             if lane.due == due and not lane.ready:
-                lane.due = NEVER
-                lane.ready = True
-                if lane.slots:
-                    self.line.appendleft(lane)
-                else:
-                    self.line.append(lane)
+                self._call(lane)
+        return len(self.line) > before
 
     def set_timer(self, latest: float) -> None:
         """Be woken when the next lane is due, at ``latest`` in any case."""
@@ -80,10 +84,12 @@ class Agenda:
 
     def clear(self) -> None:
         """Forget all lanes."""
-        for lane in self.line:
-            lane.ready = False
         self.line.clear()
         self._heap.clear()
+
+    def _call(self, lane: Lane) -> None:
+        lane.due = NEVER
+        self.line.join(lane)
 
     def _on_timer(self) -> None:
         self._timer = None

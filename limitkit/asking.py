@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from limitkit.decision import Decision
-    from limitkit.lane import Held, Lane
+    from limitkit.lane import Held, Lane, Slot
+    from limitkit.precedence import Precedence
     from limitkit.processes import Processes
     from limitkit.stores import Store
 
@@ -33,15 +34,23 @@ def due_slots(lane: Lane, now: float) -> int:
 def wanted(lane: Lane, now: float) -> int:
     """How many processes the lane could use now, as far as it knows."""
     if lane.slots:
-        return min(due_slots(lane, now), len(lane.waiting))
+        return min(max(due_slots(lane, now), int(lane.early)), len(lane.waiting))
     if len(lane.waiting[0].lanes) > 1:
         return 1
     return min(len(lane.waiting), lane.bucket.burst)
 
 
+def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[Precedence]:
+    """Name those who may be able to start too once so many of the lane have been asked for; ``behind`` is the next."""
+    head = lane.waiting[0]
+    if behind is not None and (len(lane.slots) <= count if lane.slots else len(head.lanes) > 1):
+        yield behind.order
+    yield from (other.waiting[0].order for other in head.lanes if other.mover is head and other.waiting)
+
+
 def soon(lane: Lane, process_wait: float) -> int:
     """How many processes will come while a token that the lane takes now is fresh for sure."""
-    if lane.slots or len(lane.waiting[0].lanes) > 1:
+    if lane.local or lane.slots or len(lane.waiting[0].lanes) > 1:
         return 0
     return int(lane.tolerance / 2 / max(process_wait, _LEAST_BUSY))
 
@@ -70,10 +79,10 @@ class Plan:
         "_ahead",
         "_asked",
         "_lane_take",
+        "_own",
         "_patience",
         "_processes",
         "_reserving",
-        "_soon",
         "due",
         "early",
         "frees",
@@ -84,9 +93,9 @@ class Plan:
         "starts",
     )
 
-    def __init__(self, lane: Lane, processes: int, *, ahead: bool = False) -> None:
+    def __init__(self, lane: Lane, processes: int, *, ahead: int = 0) -> None:
         self.lane = lane
-        self._ahead = int(ahead)
+        self._ahead = ahead
         self.due = 0.0
         self.starts: list[Admitted] = []
         """Requests to hand over."""
@@ -102,10 +111,11 @@ class Plan:
         """Lanes of which a token was taken, each with the time of the next."""
         self._processes = processes
         self._asked: Held | None = None
+        self._own: dict[Lane, Slot] = {}
+        """The slots that it need not ask for, since they were reserved before and have come."""
         self._lane_take: Take | None = None
         self._reserving = False
         self._patience = 0.0
-        self._soon = 0
 
     @property
     def processes(self) -> int:
@@ -124,7 +134,6 @@ class Plan:
         if not lane.waiting:
             return []
         head = lane.waiting[0]
-        self._soon = 0 if lane.local else soon(lane, processes.wait)
         takes: list[Take] = []
         if len(head.lanes) == 1:
             self._plan_single()
@@ -151,7 +160,7 @@ class Plan:
     def _plan_single(self) -> None:
         """Take for as many starts as there are processes, and reserve the next slots where the pool keeps up."""
         lane = self.lane
-        ready = 0 if lane.slots else self._left + max(self._ahead, self._soon)
+        ready = 0 if lane.slots else self._left + self._ahead
         lacking = len(lane.waiting) - len(lane.slots)
         if lacking <= 0 or (lane.slots and (not self._reserving or len(lane.slots) > 1)):
             return
@@ -169,15 +178,21 @@ class Plan:
             self._lane_take = Take((lane.bucket,), 1, 1, lane.horizon)
             return
         self._asked = head
-        shared = tuple(other.bucket for other in head.lanes if not other.local and not (other is lane and lane.slots))
+        self._own = {other: other.slots.popleft() for other in head.lanes if self._has_slot(other, head, now)}
+        shared = tuple(other.bucket for other in head.lanes if not other.local and other not in self._own)
         if shared:
             takes.append(Take(shared))
+
+    def _has_slot(self, other: Lane, head: Held, now: float) -> bool:
+        """Whether a slot of this bucket has come which nobody before this request waits for."""
+        mine = other is self.lane or not other.is_ahead_of(head)
+        return mine and bool(other.slots) and other.slots[0].at <= now
 
     def _refused_here(self, head: Held, now: float, local: Store) -> bool:
         """Whether a static limit has no token, so that the request waits for that first."""
         lane = self.lane
         for other in head.lanes:
-            if other.local and not (other is lane and lane.slots):
+            if other.local and other not in self._own and not self._has_slot(other, head, now):
                 wait = local.take([Take((other.bucket,), 0)])[0].retry_after
                 if wait > 0.0:
                     other.heard(wait, now)
@@ -213,15 +228,14 @@ class Plan:
             self.early = not self._reserving and self.due < now + wait
 
     def _settle_several(self, head: Held, decisions: Iterator[Decision], now: float, local: Store) -> None:
-        lane = self.lane
-        own = lane.slots[0] if lane.slots else None
-        until = now + min(other.tolerance for other in head.lanes)
+        lane, own = self.lane, self._own
         undo: tuple[GiveBack, ...] = ()
-        shared = [other for other in head.lanes if not other.local and not (other is lane and own is not None)]
+        shared = [other for other in head.lanes if not other.local and other not in own]
         if shared:
             decision = next(decisions)
             follow(shared, decision.intervals)
             if not decision.slots:
+                self.keep_slots()
                 wait, worst = max(zip(decision.waits, shared, strict=True), key=lambda pair: pair[0])
                 worst.heard(wait, now)
                 if worst is lane:
@@ -233,6 +247,7 @@ class Plan:
                 return
             undo = tuple(GiveBack(other.paced, mark) for other, mark in zip(shared, decision.marks, strict=True))
         if self._refused_here(head, now, local):  # another plan of this step has had that token
+            self.keep_slots()
             self.returns = undo
             return
         if shared:
@@ -240,11 +255,17 @@ class Plan:
                 other.heard(wait, now)
                 self.frees.append((other, now + wait))
         for other in head.lanes:
-            if other.local and not (other is lane and own is not None):
+            if other.local and other not in own:
                 wait = local.take([Take((other.bucket,))])[0].waits[0]
                 self.frees.append((other, now + wait))
-        if own is not None:
-            until = min(until, lane.slots.popleft().until)
+        until = now + min(other.tolerance for other in head.lanes)
+        until = min([until, *(slot.until for slot in own.values())])
         self.starts.append(Admitted(lane.take_out(head), now, until, undo))
         # The next is worth asking for once this very bucket has a token; a slot of it can be reserved at once.
-        self.due = now if own is not None or lane.reserve else dict(self.frees)[lane]
+        self.due = now if lane in own or lane.reserve else dict(self.frees)[lane]
+
+    def keep_slots(self) -> None:
+        """Put back the slots that were not used."""
+        for other, slot in self._own.items():
+            other.slots.appendleft(slot)
+        self._own = {}

@@ -11,9 +11,10 @@ from limitkit.bucket import MICROSECONDS
 from limitkit.partition import parts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from limitkit.decision import Bucket
+    from limitkit.precedence import Precedence
 
 NEVER: Final = float("inf")
 
@@ -166,6 +167,19 @@ class Lane:
         self.waiting.remove(held)
         heapq.heapify(self.waiting)
 
+    def is_ahead_of(self, held: Held) -> bool:
+        """Whether somebody waits for this bucket, or has its token in view, who comes before a request."""
+        return bool(self.waiting and self.waiting[0] < held) or (self.mover is not None and self.mover < held)
+
+    def in_order(self) -> Iterator[Held]:
+        """Go through those who wait, the first first, as far as one likes."""
+        heap, nodes = self.waiting, [(self.waiting[0], 0)] if self.waiting else []
+        while nodes:
+            held, at = heapq.heappop(nodes)
+            yield held
+            for node in range(2 * at + 1, min(2 * at + 3, len(heap))):
+                heapq.heappush(nodes, (heap[node], node))
+
     def take_out(self, asked: Held) -> Held:
         """Take out the one that was asked for; another may have come before it meanwhile, from another lane."""
         if self.waiting[0] is asked:
@@ -196,7 +210,7 @@ def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
 class Held:
     """A request that waits in this worker, unacknowledged."""
 
-    order: tuple[int, int]
+    order: Precedence
     request: Any
     lanes: tuple[Lane, ...]
     since: float

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.asking import wanted
 from limitkit.lane import NEVER, Held, Lane
 from limitkit.revoked import is_revoked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from limitkit.agenda import Agenda
     from limitkit.decision import Bucket
+    from limitkit.precedence import Precedence
     from limitkit.processes import Processes
     from limitkit.tokens import Tokens
     from limitkit.window import Window
@@ -66,8 +68,8 @@ class Lanes:
         self.held[held] = None
 
     def enter(self, held: Held) -> None:
-        """Let a request wait: behind others for a narrower bucket if there are any, else for its anchor."""
-        busy = [lane for lane in held.others() if lane.waiting or lane.mover]
+        """Let a request wait: behind those before it for a narrower bucket if there are any, else for its anchor."""
+        busy = [lane for lane in held.others() if lane.is_ahead_of(held)]
         self.join(held, busy[0] if busy else held.anchor)
 
     def leave(self, held: Held) -> None:
@@ -94,8 +96,7 @@ class Lanes:
 
     def join(self, held: Held, lane: Lane) -> None:
         """Let a request wait in a lane, which is looked at at once if nobody waited there."""
-        lane.push(held)
-        self._untangle(held)
+        self._push(held, lane)
         if lane.due == NEVER and not lane.ready and not lane.mover:
             self._agenda.schedule(lane, 0.0)
 
@@ -108,10 +109,18 @@ class Lanes:
         """Let a request wait for another of its buckets, which has no token before ``due``."""
         if lane.mover is held:
             lane.mover = None
-        lane.push(held)
-        self._untangle(held)
+        self._push(held, lane)
         if not lane.ready and not lane.mover and (lane.waiting[0] is held or lane.due == NEVER):
-            self._agenda.schedule(lane, due)
+            ahead = [slot.at for slot in lane.slots if slot.at > self._agenda.now]
+            self._agenda.schedule(lane, min([due, *ahead[:1]]))
+
+    def _push(self, held: Held, lane: Lane) -> None:
+        if lane.mover is not None and held < lane.mover:
+            lane.mover = None  # who is before it need not wait until it has what it lacks
+        lane.push(held)
+        if lane.ready and lane.waiting[0] is held:
+            self._agenda.line.advance(lane)
+        self._untangle(held)
 
     def let_come(self, lane: Lane, due: float) -> None:
         """Let the next of a lane come forward then: the one before has started, or waits elsewhere."""
@@ -180,6 +189,26 @@ class Lanes:
         """Let go of the processes whose slot has come: kept for one that is behind in line, nobody would have them."""
         for lane in [lane for lane in self._keepers if lane.ready]:
             self._unkeep(lane)
+
+    def unkeep_behind(self, order: Precedence) -> bool:
+        """Let go of a process that is kept for one who comes after this place; says if there was any.
+
+        He stands in line for another one, so that his slot need not be lost.
+        """
+        last = max((lane for lane in self._keepers if lane.waiting), key=lambda lane: lane.waiting[0], default=None)
+        if last is None or last.waiting[0].order < order:
+            return False
+        self._processes.refund(last.next_token(self._agenda.now))
+        self._unkeep(last)
+        last.early = True
+        self._agenda.schedule(last, 0.0)
+        return True
+
+    def wanting(self, now: float) -> Iterator[Any]:
+        """Go through the requests that would start now if there were processes, as far as is known."""
+        for lane in self._agenda.line:
+            if lane.waiting:
+                yield from (held.request for held in lane.waiting[: wanted(lane, now)])
 
     def _unkeep(self, lane: Lane) -> None:
         if lane.keeps:

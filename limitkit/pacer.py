@@ -7,7 +7,6 @@ when; ``limitkit.guard`` has the last word at the start itself.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -23,10 +22,11 @@ from limitkit.handover import HandOver
 from limitkit.impatience import Impatience
 from limitkit.lane import NEVER, Held
 from limitkit.lanes import Lanes
+from limitkit.precedence import Arrivals
 from limitkit.processes import Processes
 from limitkit.recent import Recent
 from limitkit.revoked import is_revoked, may_be_revoked
-from limitkit.routes import parkable_queue, priority_of
+from limitkit.routes import parkable_queue
 from limitkit.shadow import Shadow
 from limitkit.telling import Telling
 from limitkit.tokens import Tokens
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from limitkit.inforce import Terms
     from limitkit.lane import Lane
     from limitkit.live import BoundLimit, Live
+    from limitkit.precedence import Precedence
     from limitkit.shadow import Shade
     from limitkit.view import Waiting
     from limitkit.waiting.parking import Parking
@@ -74,7 +75,7 @@ class Pacer:
         self._agenda = Agenda(consumer.timer, self.pump)
         self._processes = Processes(consumer.controller.semaphore, self.pump)
         self._hand_over = HandOver(consumer, self._tokens, self._on_late)
-        self._arrivals = itertools.count()
+        self._arrivals = Arrivals(lambda: consumer.connection)
         self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
         self._telling = Telling(consumer.app, live)
         self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
@@ -103,8 +104,7 @@ class Pacer:
             return
         state.reserved_requests.discard(request)
         try:
-            order = priority_of(request.message, self._consumer.connection), next(self._arrivals)
-            held = self._hold(request, limits, order, time.monotonic())
+            held = self._hold(request, limits, self._arrivals(request.message), time.monotonic())
         except Exception:
             logger.exception("%s can't be paced; the guard limits it in the pool.", request)
             state.task_reserved(request)
@@ -121,13 +121,16 @@ class Pacer:
         """Let a request through that has no limits; where its pool process may think that it has some, say so."""
         if is_guarded(request.task):
             ticket.attach(request, ticket.free(request.id))
+        goes_before = self._processes.busy and self._processes.meet(request, self._arrivals(request.message))
         self._through(request)
+        if goes_before:
+            self.pump()
 
     def _hold(
         self,
         request: Any,
         limits: tuple[BoundLimit, ...],
-        order: tuple[int, int],
+        order: Precedence,
         since: float,
         *,
         before: Held | None = None,

@@ -6,8 +6,12 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.rivals import Rivals
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from limitkit.precedence import Precedence
 
 logger = logging.getLogger("limitkit")
 
@@ -33,6 +37,10 @@ class Processes:
         """Seconds that a process takes to come, as a running mean; 0 while some are idle."""
         self._semaphore = semaphore
         self._on_free = on_free
+        self._claim = self._claimed  # always the same object, by which it is known again
+        self.rivals = Rivals(semaphore, self._claim)
+        self._last: Precedence | None = None
+        """The place of the last that claims."""
         self._claims = 0
         self._claimed_at = 0.0
         self._generation = 0
@@ -46,21 +54,35 @@ class Processes:
             self._semaphore.acquire(self._seized)
         return self.spare
 
-    def claim(self, wanted: int, *, behind: int) -> None:
-        """Stand in line for processes that are still missing, ahead of requests that came later.
+    def claim(self, wanting: Sequence[tuple[Precedence, bool]]) -> None:
+        """Stand in line for so many processes, each behind those requests without limits that come before it.
 
-        What waited for its token has been here longer than what stands in line for a process, so it goes first
-        (``behind`` 0); what has no token yet lets one other go first (1).
+        ``wanting`` is in order; each says whether it has no token yet: it lets one other go first even so.
         """
         semaphore = self._semaphore
-        for _ in range(min(wanted, semaphore.initial_value) - self._claims):
+        for _ in range(min(len(wanting), semaphore.initial_value) - self._claims):
             if not self._claims:
                 self._claimed_at = time.monotonic()
             self._claims += 1
-            semaphore.acquire(self._claimed, self._generation)
-            line = getattr(semaphore, "_waiting", None)
-            if line and len(line) > behind + 1:
-                line.insert(behind, line.pop())
+            semaphore.acquire(self._claim, self._generation)
+        if self._claims:
+            self.rivals.line_up(wanting)
+            self._last = wanting[-1][0] if wanting else None
+
+    def meet(self, request: Any, order: Precedence) -> bool:
+        """Note a request without limits that is about to stand in line; says if it comes before one that claims."""
+        self.rivals.add(request, order)
+        return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)
+
+    @property
+    def busy(self) -> bool:
+        """Whether none is idle, so that one has to stand in line."""
+        return bool(self._semaphore.value <= 0)
+
+    @property
+    def most(self) -> int:
+        """How many processes the pool has."""
+        return int(self._semaphore.initial_value)
 
     @property
     def spare(self) -> int:
@@ -80,6 +102,10 @@ class Processes:
         """Keep one of ours for a slot that is due in so many seconds."""
         self._kept += 1
         self._patience -= seconds
+
+    def refund(self, seconds: float) -> None:
+        """Give back what is left of the time for which one was kept: somebody else can use it now."""
+        self._patience = min(_MOST_PATIENCE, self._patience + seconds)
 
     def unkeep(self) -> None:
         """Keep one less: its slot has come, or is not wanted any more."""

@@ -11,6 +11,7 @@ from kombu.transport import virtual
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_HIGHER_FIRST: Final = frozenset(("amqp", "mongodb", "qpid", "zookeeper"))
 QUEUE: Final = "limitkit_queue"
 """Where a message's ``delivery_info`` names the queue that it came from."""
 
@@ -104,9 +105,15 @@ def _queues(app: Any) -> dict[str, Any]:
 
 
 def priority_of(message: Any, connection: Any) -> int:
-    """Return a message's priority; the lower goes first. RabbitMQ serves the higher number first, Redis the lower."""
-    given = int(message.properties.get("priority") or 0)
-    if connection.transport.driver_type == "amqp":
-        return -given
-    steps = getattr(message.channel, "priority", None)
-    return int(steps(given)) if steps else given
+    """Return a message's priority; the lower goes first. Brokers that know none have 0 for all.
+
+    AMQP and MongoDB serve the higher number first, Redis the lower, by steps. What is no number, or is out of bounds,
+    counts as it does for kombu.
+    """
+    given = message.properties.get("priority")
+    channel, driver = message.channel, connection.transport.driver_type
+    if driver in _HIGHER_FIRST:
+        return -given if isinstance(given, int) else 0
+    if driver != "redis" or not hasattr(channel, "priority"):
+        return 0
+    return int(channel.priority(channel._get_message_priority({"properties": {"priority": given}})))  # noqa: SLF001 (kombu says it nowhere else)

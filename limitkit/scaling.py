@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from celery.worker import state
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable
 
 
-def scale(worker: Any, heads: Collection[Any]) -> bool:
+def scale(worker: Any, heads: Iterable[Any]) -> bool:
     """Count these requests, whose tokens have come, beside the reserved ones; says if there are more processes now."""
     scaler = getattr(worker, "autoscaler", None)
     if scaler is None:
         return False
+    heads = list(heads)
     before = scaler.processes
     state.reserved_requests.update(heads)
     try:

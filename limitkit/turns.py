@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from limitkit import asking
 from limitkit.alone import Alone
 from limitkit.errors import StoreError
 from limitkit.scaling import scale
+from limitkit.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from limitkit.lanes import Lanes
     from limitkit.processes import Processes
     from limitkit.tokens import Tokens
-
-_MOST_PLANS: Final = 32
-"""Lanes that ask the store in one call, which bounds the time that Redis needs for it."""
 
 
 class Turns:
@@ -47,32 +45,15 @@ class Turns:
             self._tokens.flush()
 
     def _plans(self, now: float) -> list[asking.Plan]:
-        """Give the processes at hand to the first lanes in the line, and stand in line for more."""
-        line, processes = self._agenda.line, self._processes
-        plans: list[asking.Plan] = []
-        allotted = ahead = 0
+        """Deal the processes at hand out among the lanes in line, and stand in line for more."""
         self._lanes.unkeep_ready()
-        while line and len(plans) < _MOST_PLANS:
-            lane = line[0]
-            if not self._lanes.settle(lane, now):
-                line.popleft().ready = False
-                continue
-            wanted = asking.wanted(lane, now)
-            got = min(wanted, processes.seize(allotted + wanted) - allotted)
-            if wanted and not got:
-                # The pool is busy. What starts within a moment may have its token now, so that one call serves many.
-                ahead += 1
-                if not plans or ahead > asking.soon(lane, processes.wait):
-                    break
-            allotted += got
-            plans.append(asking.Plan(lane, got, ahead=bool(wanted) and not got))
-            line.popleft().ready = False
-        if line:
-            processes.claim(len(line), behind=int(line[0].early))
-            lanes = [lane for lane in line if lane.waiting]
-            heads = [held.request for lane in lanes for held in lane.waiting[: asking.wanted(lane, now)]]
-            self._agenda.pressing |= scale(self._controller, heads)
-        return plans
+        shares = Shares(self._agenda.line, self._lanes, self._processes, now)
+        shares.deal()
+        self._agenda.pressing |= shares.unfinished
+        self._processes.claim(shares.wanting)
+        if shares.wanting:
+            self._agenda.pressing |= scale(self._controller, self._lanes.wanting(now))
+        return [asking.Plan(share.lane, share.processes, ahead=share.ahead) for share in shares.dealt]
 
     def _carry_out(self, plans: list[asking.Plan], begun: float) -> None:
         takes = [take for plan in plans for take in plan.takes(begun, self._tokens.own, self._processes)]
@@ -82,6 +63,7 @@ class Turns:
             self._without_store([plan for plan in plans if not plan.lane.local])
             plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
         now = time.monotonic()
+        self._agenda.pressing |= self._agenda.call_up(now)
         for plan in plans:
             plan.settle(decisions, now, self._tokens.own)
             self._tokens.give_back_later(plan.returns)
@@ -107,6 +89,7 @@ class Turns:
         """Let requests start without their shared limits, on this worker's share, or not at all, as they say."""
         now = time.monotonic()
         for plan in plans:
+            plan.keep_slots()
             self._start_and_move(plan)
             due = self._alone.start(plan.lane, plan.processes - len(plan.starts), now)
             self._lanes.rest(plan.lane, due)

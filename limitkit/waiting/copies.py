@@ -88,10 +88,11 @@ def was_parked(message: Any) -> bool:
     return ORDER in message.properties or note_of(message) is not None
 
 
-def first_came(message: Any, since: float) -> float:
+def first_came(message: Any, since: float, *, epoch: float | None = None) -> float:
     """Return when a message first came to a worker, or was parked; ``since`` is when it came to this one.
 
-    Both are of ``time.monotonic()``. Redis' clock may be a little off this machine's, and so may this be.
+    Both are of ``time.monotonic()``, and so is ``epoch``, the beginning of 1970. Redis' clock may be a little off this
+    machine's, and so may this be.
     """
     note = note_of(message)
     if note is not None:
@@ -100,7 +101,9 @@ def first_came(message: Any, since: float) -> float:
         order = int(message.properties[ORDER])
     except (KeyError, TypeError, ValueError):
         return since
-    return min(since, time.monotonic() - time.time() + order % MOST_ORDERS / ORDERS_A_SECOND)
+    if epoch is None:
+        epoch = time.monotonic() - time.time()
+    return min(since, epoch + order % MOST_ORDERS / ORDERS_A_SECOND)
 
 
 def turn_of(leaver: Leaver, ahead: float) -> float:

@@ -169,6 +169,19 @@ def test_priority_then_arrival(kept, tmp_path):
     assert order == [4, 2, 1, 3, 0]
 
 
+def test_arrival_across_limits_and_tasks_without_any(kept, tmp_path):
+    """One process, busy at first: whoever came first has it next, if his limit lets him."""
+    kept.wait_for_each([kept.send("until", str(tmp_path / "go"), queue="single")])
+    names = ["kept.chain", "plain.add", "kept.group", "plain.add", "kept.header", "kept.link", "plain.add"]
+    sent = [kept.send(name, queue="single") for name in names]
+    for result in sent:
+        kept.workers[-1].wait_for_output(f"{result.id}] received")
+    time.sleep(INTERVAL)  # whichever ran before has given its token back
+    (tmp_path / "go").touch()
+    starts = kept.wait_for_each(sent)
+    assert starts == sorted(starts, key=lambda start: start.at)
+
+
 def test_all_that_a_task_sees_of_its_message(kept):
     sent = [kept.send("kept.tell", 1, **RICH) for _ in range(3)]
     plain = kept.send("plain.tell", 1, **RICH).get(timeout=20)

@@ -15,6 +15,8 @@ from kombu.serialization import prepare_accept_content
 from support.servers import RedisServer
 
 from limitkit.decision import Bucket
+from limitkit.precedence import Arrivals
+from limitkit.routes import priority_of
 from limitkit.waiting import rediskeys, redisroom
 from limitkit.waiting.bounds import LEAD
 from limitkit.waiting.redisroom import RedisRoom
@@ -313,6 +315,29 @@ def test_priorities_hold_among_those_that_are_parked(broker):
         worker.bring({SLOW.key: (60.0, 1)})
         assert broker.ids() == [id_]
         worker.receive()[0].request.message.ack()
+
+
+@pytest.mark.parametrize("steps", [(0, 3, 6, 9), (0, 5)])
+def test_a_worker_goes_by_the_steps_of_its_broker(make_broker, steps):
+    broker = make_broker(priority_steps=list(steps))
+    worker, given = broker.worker(), [9, None, 4, 0, 30, 5, 2]
+    for number in given:
+        broker.send(priority=number)
+    messages = [worker.receive()[0].request.message for _ in given]
+    priorities = [priority_of(message, worker.channel.connection.client) for message in messages]
+    expected = sorted(max(step for step in steps if step <= min(number or 0, 9)) for number in given)
+    assert priorities == expected
+
+
+def test_what_comes_back_goes_before_what_came_after_it_in_a_worker_too(broker):
+    ids = [broker.send(n) for n in range(4)]
+    worker = broker.worker()
+    arrivals = Arrivals(lambda: worker.channel.connection.client)
+    worker.park_all(2, turn=60.0)
+    places = {each.request.id: arrivals(each.request.message) for each in worker.receive(2)}
+    worker.bring({SLOW.key: (60.0, 2)})
+    places |= {each.request.id: arrivals(each.request.message) for each in worker.receive(2)}
+    assert sorted(places, key=places.get) == ids
 
 
 # -- queues and prefixes -----------------------------------------------------------------------------------------------

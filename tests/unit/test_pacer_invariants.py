@@ -21,7 +21,7 @@ from celery.worker import state
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
-from limitkit import handover, outage, pacer, processes, revoked, telling, ticket, turns
+from limitkit import handover, outage, pacer, precedence, processes, revoked, telling, ticket, turns
 from limitkit.decision import Bucket, Feedback, Refusal, Take
 from limitkit.dials import Dials
 from limitkit.errors import StoreError
@@ -31,7 +31,7 @@ from limitkit.stores import memory
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.bounds import Bounds
 from limitkit.waiting.parking import Parking
-from limitkit.waiting.room import ORDER, Brought
+from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 from limitkit.window import Window
 
 SECOND = 1_000_000
@@ -58,6 +58,9 @@ class Clock:
         self.now += 1e-6
         return self.now
 
+    def time(self):
+        return 1.8e9 + self.monotonic()
+
     def monotonic_ns(self):
         return round(self.monotonic() * 1e9)
 
@@ -67,7 +70,8 @@ class Request:
 
     def __init__(self, id_, task, priority=0):
         self.id, self.task, self.args, self.kwargs, self.expires = id_, task, (), {}, None
-        channel = SimpleNamespace(priority=int)
+        self.priority, self.came = priority, 0.0
+        channel = SimpleNamespace(priority=int, _get_message_priority=lambda message: message["properties"]["priority"])
         self.message = SimpleNamespace(
             headers={},
             properties={"priority": priority},
@@ -101,12 +105,13 @@ class Store(MemoryStore):
 
     def __init__(self, clock):
         super().__init__()
-        self.clock, self.gone, self.open_at = clock, False, 0.0
+        self.clock, self.gone, self.was_gone, self.open_at = clock, False, False, 0.0
 
     def take(self, takes, give_backs=(), **options):
         if self.clock.now < self.open_at:
             raise StoreError("gone a moment ago")
         if self.gone:
+            self.was_gone = True
             self.clock.now += 0.25
             self.open_at = self.clock.now + 1.0
             raise StoreError("gone")
@@ -134,7 +139,8 @@ class Room:
             self.parks += 1
             request.parks += 1
             request.away = True
-            request.message.properties.setdefault(ORDER, self.parks)
+            order = request.priority * MOST_ORDERS + int(self.clock.time() * ORDERS_A_SECOND) + self.parks
+            request.message.properties.setdefault(ORDER, order)
             self.parked.setdefault(leaver.bucket.key, []).append((request.message.properties[ORDER], leaver))
             self.due.setdefault(leaver.bucket.key, self.clock.now + max(0.0, leaver.turn))
 
@@ -185,8 +191,9 @@ class Worker:
         self.size, self.prefetch, self.exact = size, prefetch, True
         self.seconds = self.latency = lambda _: 0.001
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
+        self.passed_over = []
         self.store = Store(self.clock)
-        for module in (pacer, processes, memory, outage, telling, turns):
+        for module in (pacer, precedence, processes, memory, outage, telling, turns):
             patch.setattr(module, "time", self.clock)
         for module in (pacer, handover, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
@@ -223,6 +230,8 @@ class Worker:
         self.parking = Parking(self.consumer, lambda: self.room, Bounds(lambda: settings, lambda: prefetch), window)
         self.pacer = Pacer(self.consumer, live, self.parking, window, Dials(self.consumer, live))
         self.pacer._window._grows = grows
+        start = self.pacer._turns.on_start
+        self.pacer._turns.on_start = lambda admitted: (self._judge(admitted), start(admitted))
 
     def _log(self):
         return SimpleNamespace(
@@ -263,6 +272,7 @@ class Worker:
 
     def send(self, request):
         state.reserved_requests.add(request)
+        request.came = self.clock.now
         self.pacer(request)
 
     def _deliver(self, request):
@@ -278,6 +288,37 @@ class Worker:
         if self.exact and len(self.running) > self.size:
             raise SpinError("more in the pool than it has processes")
         self.at(self.clock.now + self.latency(request), lambda: self._accept(request))
+
+    def _judge(self, admitted):
+        """Note who has a better right to a process that goes to a request, could start as well, and has none then."""
+        order, now = admitted.held.order, self.clock.now
+        if self.store.gone or self.live.outage.recent:
+            return
+        better = [held for held in self.pacer._lanes.held if held.order < order and self._may_start(held, now)]
+        rivals = [args[0] for _, args, _ in self.semaphore._waiting if isinstance(args[0], Request)]
+        rivals = [each for each in rivals if (each.priority, each.came) < order[:2] and each.id not in state.revoked]
+        self.at(now, lambda: self._look_after(order, better, rivals))
+
+    def _look_after(self, order, better, rivals):
+        if self.semaphore.value:
+            return  # there is one for everybody
+        self.passed_over += [(order, held.order) for held in better if held in self.pacer._lanes.held]
+        self.passed_over += [(order, (each.priority, each.came)) for each in rivals if not each.handed_over]
+
+    def _may_start(self, held, now):
+        return held.request.id not in state.revoked and all(self._has_token(lane, held, now) for lane in held.lanes)
+
+    def _has_token(self, lane, held, now):
+        """Whether a bucket has had a token for a moment, on which nobody has a better claim."""
+        now -= 0.002
+        if lane.mover is not None and lane.mover < held:
+            return False
+        if (lane.bucket.feedback is not None or self.store.was_gone) and lane.next_token(now):
+            return False  # as was heard last: its rate is on its way back, or it was this worker's share
+        if lane.slots:
+            return lane.slots[0].at <= now <= lane.slots[0].until - lane.margin
+        store = self.pacer._tokens.own if lane.local else self.store
+        return not MemoryStore.take(store, [Take((lane.bucket,), 0)], now_us=int(now * 1e6))[0].retry_after
 
     def _accept(self, request):
         request.on_accepted(1, self.clock.now)
@@ -430,6 +471,7 @@ def test_each_starts_once_and_nothing_is_left(make_worker, seed, refusing):
         assert [request.handed_over for request in requests] == [0 if request.gone else 1 for request in requests]
         assert all(request.acknowledged == 1 for request in requests)
         assert worker.left() == worker.nothing_left()
+        assert worker.passed_over == []
         for limit in limits:
             times = [each.at for each in requests if each.handed_over and limit in worker.limits[each.task.name]]
             # This worker's half of a bucket is one more while the store is gone, and the store's fills up meanwhile.
@@ -467,6 +509,76 @@ def test_requests_that_have_each_others_token_in_view_go_on(make_worker):
         worker.run(worker.clock.now + 60)
         assert all(request.handed_over == 1 for request in requests)
         assert worker.left() == worker.nothing_left()
+
+
+def busy_with(worker, requests, seconds=0.01):
+    """Send these while the only process is busy; returns them in the order in which they start."""
+    worker.limits.setdefault("first", ())
+    worker.seconds = lambda request: 1.0 if request.task.name == "first" else seconds
+    worker.send(Request("first", SimpleNamespace(name="first")))
+    for request in requests:
+        worker.send(request)
+    worker.run(worker.clock.now + 60)
+    assert all(request.handed_over == 1 for request in requests)
+    assert worker.left() == worker.nothing_left()
+    return sorted(requests, key=lambda request: request.at)
+
+
+@pytest.mark.parametrize("limits", [(1, 1, 1), (1, 1, 0), (2, 1, 0), (2, 2, 1)])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_scarce_process_goes_by_arrival_whatever_the_limits(make_worker, limits, size):
+    """Three tasks with so many limits each, all of which admit all."""
+    worker = make_worker(size=1, prefetch=64)
+    shared = bound("shared", 1000, 1000)
+    for n, count in enumerate(limits):
+        worker.limits[f"t{n}"] = (bound(f"own{n}", 1000, 1000), shared)[:count]
+    tasks = [SimpleNamespace(name=f"t{n}", rate_limit=None) for n in range(3)]
+    rnd = random.Random(size)
+    requests = [Request(f"r{n}", rnd.choice(tasks)) for n in range(40)]
+    assert busy_with(worker, requests) == requests
+
+
+def test_a_scarce_process_goes_to_the_better_priority_first_even_past_requests_without_limits(make_worker):
+    worker = make_worker(size=1, prefetch=64)
+    worker.limits = {"a": (bound("A", 1000, 1000),), "b": (bound("B", 1000, 1000),), "free": ()}
+    kinds = ["free9", "a9", "b9", "a6", "free6", "b3", "a0", "free0", "b0", "a9", "free9"]
+    requests = [Request(kind, SimpleNamespace(name=kind[:-1]), int(kind[-1])) for kind in kinds]
+    started = [request.id for request in busy_with(worker, requests)]
+    # Those without limits stay in their own order. Nobody with a limit goes before one who has a better right.
+    assert started == ["a0", "free9", "free6", "free0", "b0", "b3", "a6", "a9", "b9", "a9", "free9"]
+
+
+def test_who_has_no_token_yet_does_not_hold_up_who_has(make_worker):
+    worker = make_worker(size=1, prefetch=64)
+    worker.limits = {"rare": (bound("rare", 2 * SECOND),), "often": (bound("often", 1000, 1000),), "free": ()}
+    rare = [Request(f"rare{n}", SimpleNamespace(name="rare")) for n in range(3)]
+    others = [Request(f"r{n}", SimpleNamespace(name=("often", "free")[n % 2])) for n in range(40)]
+    started = busy_with(worker, [*rare, *others])
+    assert started[0] is rare[0]
+    assert [each for each in started if each not in rare] == others
+    assert max(each.at for each in others) < rare[2].at
+
+
+def test_an_older_one_that_waits_is_not_passed_over_by_a_kept_process(make_worker):
+    """A process is kept for the next token of a limit; who comes meanwhile with a better right has it."""
+    worker = make_worker(size=1, prefetch=64)
+    worker.limits = {"long": (), "rare": (bound("rare", 700_000),)}
+    worker.seconds = lambda request: 2.0 if request.task.name == "long" else 0.001
+    long, rare = (SimpleNamespace(name=name) for name in ("long", "rare"))
+    for n in range(3):
+        worker.send(Request(f"long{n}", long, 5))
+    for n in range(6):
+        worker.send(Request(f"rare{n}", rare, 5))
+    kept, began = worker.pacer._processes, worker.clock.now
+    while not kept._kept:
+        worker.run(worker.clock.now + 0.01)
+        assert worker.clock.now < began + 30
+    urgent = Request("urgent", long, 0)
+    worker.send(urgent)
+    assert urgent.handed_over
+    assert not kept._kept
+    worker.run(worker.clock.now + 60)
+    assert worker.left() == worker.nothing_left()
 
 
 def test_many_lanes_in_line_for_one_process(make_worker):
