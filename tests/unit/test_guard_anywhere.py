@@ -17,7 +17,7 @@ from limitkit.decision import Take
 from limitkit.guard import Guard
 from limitkit.live import Live
 from limitkit.stores.memory import MemoryStore
-from limitkit.tracing import run_in_pool
+from limitkit.tracing import request_of, run_in_pool
 
 
 class Store(MemoryStore):
@@ -134,7 +134,9 @@ def test_a_start_that_waits_for_its_slot_lets_the_loop_go_on(tmp_path):
     assert longest < 0.08
 
 
-def test_a_start_in_another_thread_is_its_tracer_s(tmp_path):
+@pytest.mark.parametrize("called", [False, True])
+def test_a_start_in_another_thread_is_its_tracer_s(tmp_path, called):
+    """Also where Celery calls the task itself: with nothing on that thread's stack, that looks like a direct call."""
     scene = Scene(tmp_path, nothing)
     scene.guard.look_elsewhere(strange_pool=True)
     scene.empty()
@@ -144,7 +146,7 @@ def test_a_start_in_another_thread_is_its_tracer_s(tmp_path):
 
     def elsewhere():
         try:
-            scene.task.run()
+            (scene.task if called else scene.task.run)()
         except Retry as error:
             raised.append(error)
 
@@ -189,6 +191,36 @@ def test_a_call_within_a_start_is_not_limited(tmp_path):
         signals.task_postrun.send(sender=task, task=task)
         task.request_stack.pop()
     assert len(scene.store.threads) == 1
+
+
+def test_a_call_of_another_task_is_not_limited(tmp_path):
+    scene = Scene(tmp_path, nothing)
+    scene.guard.look_elsewhere(strange_pool=True)
+    app = Celery("other", broker="memory://", set_as_current=False)
+    app.task(nothing, shared=False, name="caller")
+    caller = app.tasks["caller"]
+    signals.task_prerun.send(sender=caller, task=caller)
+    try:
+        scene.task.run()
+    finally:
+        signals.task_postrun.send(sender=caller, task=caller)
+    assert not scene.store.threads
+
+
+def test_of_many_on_one_stack_each_has_its_own_request(tmp_path):
+    task = Scene(tmp_path, answer).task
+    mine, another, call = request(1), request(2), Context()
+    task.request_stack.push(mine)
+    signals.task_prerun.send(sender=task, task=task)
+    try:
+        for top, found in ((another, mine), (call, call)):
+            task.request_stack.push(top)
+            assert request_of(task) is found
+            task.request_stack.pop()
+    finally:
+        signals.task_postrun.send(sender=task, task=task)
+        task.request_stack.pop()
+    assert request_of(task) is None
 
 
 def test_a_run_past_the_consumer_is_a_start_and_what_it_calls_is_none(tmp_path):

@@ -271,6 +271,7 @@ def test_odd_values_count_by_their_type():
         assert found.text.startswith("object:")
         assert found.vague.endswith("can't be looked at,")
     assert find(RaisingDict(a=1), "a") == MISSING
+    assert find(type("Exiting", (), {"name": property(sys.exit)})(), "name") == MISSING
 
 
 class Signalled:

@@ -61,11 +61,10 @@ def wrapping(*args, **options):
     """As monitoring does it."""
     trace = build_tracer(*args, **options)
 
-    @functools.wraps(trace)
     def watched(*args, **options):
         return trace(*args, **options)
 
-    return watched
+    return functools.update_wrapper(watched, trace, assigned=())
 
 
 def test_what_is_celery_s_own_or_around_it_is_not_told_of(find):
