@@ -56,6 +56,7 @@ class _Report(BaseModel):
     caps: dict[str, _Number]
     limits: dict[str, _Limit]
     store: str = ""
+    workers: _Count = 0
     overrides: list[tuple[str, str, _Moment | None]] = []
     learnt: dict[str, _Learnt] = {}
 
@@ -75,6 +76,7 @@ class _NotHeld(BaseModel):
 
 class _Done(BaseModel):
     ok: str | int
+    left_out: list[str] = []
 
 
 class _Task(BaseModel):

@@ -12,6 +12,7 @@ from limitkit import meaning, rules, schema, source, unquoted, variables
 from limitkit.errors import ConfigError, Problem
 from limitkit.expanded import Expanded
 from limitkit.fields import Mode
+from limitkit.model import errors as errors_of
 from limitkit.ports import parse_ports
 from limitkit.scalar import port_fault
 from limitkit.wording import listed
@@ -66,14 +67,16 @@ def judge(document: Document) -> Config:
     ports, unusable = _ports_from_environment(document)
     document, unquoted_names = unquoted.meant(document)
     said, unset = variables.filled(document)
-    model, meant = meaning.check(said)
+    model, errors = errors_of(said.data)
+    found = schema.check(said, [error["loc"] for error in errors]) + meaning.check(said, model, errors)
     # Of a variable without a value nothing else is said: what its key would be by itself is not in the file.
     without = {(problem.line, problem.column) for problem in unset}
-    found = [each for each in schema.check(said) + meant if (each.line, each.column) not in without]
+    found = [each for each in found if (each.line, each.column) not in without]
     problems = list(dict.fromkeys([*problems, *unusable, *unquoted_names, *unset, *found]))
     problems.sort(key=lambda problem: (problem.line, problem.column))
-    if model is None or any(problem.severity == "error" for problem in problems):
-        raise ConfigError(problems)
+    refused = any(problem.severity == "error" for problem in problems)
+    if model is None or refused:
+        raise ConfigError(problems if refused else [*problems, *meaning.unsaid(said, errors)])
     compiled = rules.compile(model, said, mode, ports)
     given = tuple(variables.values_of(said.data)) if said is not document else ()
     return Config(document.path, compiled, document, tuple(problems), model.mode, given)
@@ -92,7 +95,9 @@ def locate(config: str | os.PathLike[str] | None = None) -> str:
     except FileNotFoundError:  # the working folder was removed
         here = Path()
     for folder in (here, *here.parents):
-        if (folder / FILE).is_file():
+        path = folder / FILE
+        # A folder of this name is another thing; whatever else has it is refused when it is read, not passed by.
+        if os.path.lexists(path) and not path.is_dir():
             return FILE if folder == here else str(folder / FILE)
     fact = f"there is no {FILE} in {here} or a folder above"
     hint = f"write one, or name a file by {CONFIG_VARIABLE}, --config or install(app, config)"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, Field, Strict, WithJsonSchema
+from pydantic import AfterValidator, Field, Strict, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
-from limitkit.fields import RATE_MEANING, duration_meaning, meaning, refuse
+from limitkit.fields import RATE_MEANING, duration_meaning, refuse
 from limitkit.scalar import factor_fault, likeness_fault
 from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
@@ -27,6 +27,13 @@ def some_likeness(items: tuple[str, ...]) -> tuple[str, ...]:
         fact = "nothing is named here, so nothing would ever follow"
         refuse("LK031", fact, 'write e.g. on = ["requests.HTTPError:429"]')
     return items
+
+
+def _factor(value: object, shape: ValidatorFunctionWrapHandler) -> object:
+    """Judge a number before it is made a float, for which a whole one may be too large."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and (fault := factor_fault(value)):
+        refuse("LK033", *fault)
+    return shape(value)
 
 
 LikenessField = Annotated[
@@ -54,7 +61,7 @@ FactorField = Annotated[
         title="What a cut leaves of the rate",
         description="More than 0 and less than 1. A second cut in a row counts double, a third four times.",
     ),
-    meaning("LK033", factor_fault),
+    WrapValidator(_factor),
 ]
 StepField = Annotated[
     str,

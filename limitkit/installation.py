@@ -17,7 +17,7 @@ from limitkit.wording import quote
 
 if TYPE_CHECKING:
     from limitkit.config import Config
-    from limitkit.errors import StoreError
+    from limitkit.errors import Problem, StoreError
     from limitkit.pacer import Pacer
     from limitkit.upkeep import Upkeep
     from limitkit.watching import Watching
@@ -150,7 +150,7 @@ class Installation:
     def start_worker(self, worker: Any) -> None:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
         from limitkit.passing import pool_of, tracer_of  # noqa: PLC0415 (of use to workers alone)
-        from limitkit.refusal import refusals  # noqa: PLC0415
+        from limitkit.refusal import needs_store, refusals  # noqa: PLC0415
         from limitkit.storecheck import ask_once, unusable  # noqa: PLC0415
         from limitkit.storechoice import open_store  # noqa: PLC0415
         from limitkit.upkeep import Upkeep  # noqa: PLC0415
@@ -167,28 +167,43 @@ class Installation:
         strange_pool = pool_of(worker.pool_cls) is not None
         if strange_pool or tracer_of() is not None:
             self.guard.look_elsewhere(strange_pool=strange_pool)
-        self.live.store = open_store(self.app, self.config.rules.store)
+        store = self.live.store = open_store(self.app, self.config.rules.store)
         if self.live.store is not None and self.live.on_errors:
             self.trouble = ask_once(self.live.store, self.live.rules.store.prefix)
             if self.trouble is not None and self.trouble.remedy:
                 _refuse(str(unusable(self.config, self.trouble)))
-        self.upkeep = Upkeep(
-            self.config, self.live, self.app.tasks.values, lambda config: refusals(config, worker), self._go_by
-        )
+
+        def judge(config: Config) -> list[Problem]:
+            return refusals(config, worker) or ([] if store is not None else needs_store(config))
+
+        self.upkeep = Upkeep(self.config, self.live, self.app.tasks.values, judge, self._go_by)
         self.watching = Watching(self.app, self.live, self.upkeep)
 
     def _go_by(self, config: Config) -> None:
         """Put another config in force."""
         assert self.config is not None and self.live is not None  # noqa: S101, PT018 (there was one before)
-        if config.rules.store != self.config.rules.store:
+        for table in self.left_out(config):
             logger.warning(
-                "[store] is another one in %s than when this worker started, which goes by the one before; restart it "
+                "[%s] is another one in %s than when this worker started, which goes by the one before; restart it "
                 "to use the new one.",
+                table,
                 config.path,
             )
         self.config = config
         self.live.use(config.rules)
         self.sweep()
+
+    def left_out(self, config: Config) -> list[str]:
+        """Name the tables of a changed file that a worker takes up only when it starts."""
+        assert self.live is not None and self.watching is not None  # noqa: S101, PT018 (start_worker sets both)
+        return [
+            name
+            for name, there, here in (
+                ("store", config.rules.store, self.live.rules.store),
+                ("metrics", config.rules.metrics, self.watching.settings),
+            )
+            if there != here
+        ]
 
 
 class _Annotation:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import MEANINGLESS, OWN_KEYS, SAY_WHAT_THEN, crossed_limit, crossed_task
 from limitkit.fields import files_meaning
-from limitkit.model import RateLimits, errors
+from limitkit.model import RateLimits
 from limitkit.nearest import Nearest
 from limitkit.scalar import rate_fault
 from limitkit.units import parse_rate
 from limitkit.unquoted import line_for
-from limitkit.wording import quote, suggest
+from limitkit.wording import quote, show, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from limitkit.errors import Problem
     from limitkit.source import Document
     from limitkit.units import Rate
+    from limitkit.wording import Path
 
 UNUSABLE_FILE: Final = "LK056"
 _OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode", "feedback"})
 
 
-def check(document: Document) -> tuple[RateLimits | None, list[Problem]]:
-    """Judge the meaning: the model, or None when anything is wrong, and the problems; warnings are among them."""
-    model, found = errors(document.data)
+def check(document: Document, model: RateLimits | None, found: Iterable[dict[str, Any]]) -> list[Problem]:
+    """Judge the meaning; warnings are among the problems. ``found`` is what the model refuses, where there is none."""
     problems = [_placed(document, error) for error in found if error["type"] == "meaning"]
     problems += _crossed(document)
     problems += _unknown_limits(document)
@@ -35,9 +36,22 @@ def check(document: Document) -> tuple[RateLimits | None, list[Problem]]:
     problems += _unused_limits(document)
     if model is not None and model.store.url is not None:
         problems += _unusable_files(document, model.store.url)
-    if any(problem.severity == "error" for problem in problems):
-        model = None
-    return model, problems
+    return problems
+
+
+def unsaid(document: Document, found: Iterable[dict[str, Any]]) -> list[Problem]:
+    """Say at least where it is of each value that the model refuses, for when nobody else has found anything wrong."""
+    problems = []
+    for error in found:
+        value: Any = document.data
+        path: Path = ()
+        with suppress(LookupError, TypeError):  # the way leads on, to what is not there or has no parts
+            for part in error["loc"]:
+                value = value[part]
+                path = (*path, part)
+        fact = f"{show(value)} can't be used here" if path else "this can't be used"
+        problems.append(document.problem("LK029", path, fact, f"write another value ({error['msg']})"))
+    return problems
 
 
 def _placed(document: Document, error: dict[str, Any]) -> Problem:
@@ -103,6 +117,8 @@ def _misfits(document: Document) -> Iterator[Problem]:
             if feedback.get("action") == "pause" and "recover" in feedback:
                 fact = "a pause leaves the rate as it is, so recover has no meaning here"
                 yield document.problem("LK033", path, fact, 'take it out, or write action = "slow"', at="key")
+            if not recover:
+                continue
             own, floor, ceiling = map(_rate, (_table(table).get("rate"), recover.get("floor"), recover.get("ceiling")))
             if own is not None and ceiling is not None and ceiling.per_second > own.per_second:
                 fact = f"{quote(ceiling.text)} is above the limit's own rate, {quote(own.text)}"

@@ -238,4 +238,4 @@ def errors(data: object) -> tuple[RateLimits | None, list[dict[str, Any]]]:
     try:
         return RateLimits.model_validate(data), []
     except ValidationError as error:
-        return None, [dict(each) for each in error.errors(include_url=False)]
+        return None, [dict(each) for each in error.errors(include_url=False, include_input=False)]

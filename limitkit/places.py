@@ -105,6 +105,18 @@ class Places:
         return pairs
 
 
+def long_number(text: str, digits: int) -> tuple[int, int]:
+    """Return line and column, from 1, of the first whole number of more than so many digits; 1 and 1 without any."""
+    todo = [Parser(Language(tree_sitter_toml.language())).parse(text.encode()).root_node]
+    while todo:
+        node = todo.pop()
+        if node.type == "integer" and node.end_byte - node.start_byte > digits:
+            lines = Places(text.encode().split(b"\n"), keys={("",): (node.start_point.row, node.start_point.column)})
+            return lines.find(("",), "key")
+        todo.extend(reversed(node.children))
+    return 1, 1
+
+
 def _parts(node: Node) -> list[tuple[str, tuple[int, int]]]:
     """Split a key into its names, each with its place."""
     parts = []

@@ -69,6 +69,13 @@ def refusals(config: Config, worker: Any) -> list[Problem]:
     return sorted(found, key=lambda problem: (problem.line, problem.column))
 
 
+def needs_store(config: Config) -> list[Problem]:
+    """Find what a worker that has started without a store can't keep of a changed file."""
+    shared = [path for path, limit in _in_force(config) if limit.strategy != "static"]
+    fact = "this limit needs a store, and this worker has started without one"
+    return [config.document.problem(NO_STORE, path, fact, "restart the worker", at="header") for path in shared[:1]]
+
+
 def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> None:
     """Log what works, but not as one might think."""
     rules, tasks = config.rules, worker.app.tasks

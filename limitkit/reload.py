@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from limitkit.config import load_as
 from limitkit.errors import ConfigError
 from limitkit.events import ConfigRefused, ConfigReloaded, emit
+from limitkit.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,27 +62,42 @@ class Reload:
         try:
             config = self._load()
         except ConfigError as error:
-            self.problems = error.problems
-            if str(error) != self.refused:
-                self.refused = str(error)
-                logger.error(  # noqa: TRY400 (a user's typo is no traceback)
-                    "The changed config can't be used, and the one before stays in force: %s",
-                    error,
-                    extra={"action": "reload_refused"},
-                )
-                emit(ConfigRefused(path=self._path, problems=len(error.problems)))
+            self._refuse(str(error), error.problems)
+            return False
+        except Exception as error:
+            logger.exception("The changed config can't be judged.")
+            self._refuse(_unforeseen(self.config.path, "it can't be judged", error))
             return False
         self.refused, self.problems = "", ()
         if config.digest == self.config.digest:
             return False
+        try:
+            self._use(config)
+        except Exception as error:
+            logger.exception("The changed config can't be put in force; this worker goes back to the one before.")
+            self._refuse(_unforeseen(config.path, "it can't be put in force", error))
+            self._use(self.config)
+            return False
         self.config = config
         self.since = time.time()
-        self._use(config)
         logger.info("%s is in force as it was changed.", config.path, extra={"action": "reload"})
         emit(ConfigReloaded(path=config.path))
         for problem in config.warnings:
             logger.warning("%s", problem)
         return True
+
+    def _refuse(self, said: str, problems: tuple[Problem, ...] = ()) -> None:
+        """Remember what is wrong with the file, and tell it once."""
+        self.problems = problems
+        if said == self.refused:
+            return
+        self.refused = said
+        logger.error(
+            "The changed config can't be used, and the one before stays in force: %s",
+            said,
+            extra={"action": "reload_refused"},
+        )
+        emit(ConfigRefused(path=self._path, problems=len(problems) or 1))
 
     def _load(self) -> Config:
         """Read the file, and judge it as at the worker's start. Raises ConfigError."""
@@ -98,3 +114,7 @@ class Reload:
         except OSError:
             return ()
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _unforeseen(path: str, fact: str, error: Exception) -> str:
+    return one_line(f"{path}: {fact} ({type(error).__name__}: {error}); see this worker's log")

@@ -47,14 +47,18 @@ def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
 
 @control_command()  # type: ignore[untyped-decorator] # likewise
 def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
-    """Take up the config file as it is now."""
+    """Take up the config file as it is now, and say which one that is, or what is wrong with it."""
     here = _installed(state)
     if here is None or here.upkeep is None:
         return _NOT_HERE
     refused = here.upkeep.reload_now()
     if refused:
-        return {"error": refused, "lines": [str(problem) for problem in here.upkeep.reload.problems]}
-    return {"ok": here.upkeep.reload.config.digest}
+        lines = [str(problem) for problem in here.upkeep.reload.problems]
+        told_apart = refused.split("\n") == lines  # but for a path with a line break in it
+        return {"error": refused, **({} if told_apart or not lines else {"lines": lines})}
+    config = here.upkeep.reload.config
+    left_out = here.left_out(config)
+    return {"ok": config.digest, **({"left_out": left_out} if left_out else {})}
 
 
 @control_command()  # type: ignore[untyped-decorator] # likewise

@@ -45,6 +45,7 @@ def report(
         "mode": live.rules.mode,
         "paced": pacer is not None,
         "pid": os.getpid(),
+        "workers": live.headcount.workers,
         "unguarded": upkeep.unguarded(),
         "passing": [[each.fact, each.hint] for each in upkeep.passing()],
         "caps": pacer.caps() if pacer is not None else {},

@@ -34,7 +34,7 @@ def _with_example(said: tuple[str, str], meant: str | None) -> tuple[str, str]:
 
 
 def _meant_rate(text: str) -> str | None:
-    guess = likely.rate(text)
+    guess = likely.rate(text) if type(text) is str else None  # what a variable holds is not shown, nor hinted at
     try:
         return parse_rate(guess).text if guess else None
     except ValueError:  # out of range
@@ -61,7 +61,7 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        return _with_example(_split(error, text), likely.duration(text))
+        return _with_example(_split(error, text), likely.duration(text) if type(text) is str else None)
     in_range = parse_duration(least) <= seconds <= parse_duration(most)
     return None if in_range else (f"{quote(text)} is out of range", hint)
 

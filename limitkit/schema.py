@@ -23,10 +23,11 @@ from limitkit.shape import problems_of
 from limitkit.units import DURATION_PATTERN, RATE_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from limitkit.errors import Problem
     from limitkit.source import Document
+    from limitkit.wording import Path as Way
 
 _DROPPED: Final = ("examples", "$defs")
 _ORDER: Final = ("$schema", "title", "description", "type", "enum", "default")
@@ -112,9 +113,27 @@ def shipped() -> str:
     raise FileNotFoundError(_FILE)
 
 
-def check(document: Document) -> list[Problem]:
-    """Judge a document's shape: all problems, each at its key, value or table header."""
-    return problems_of(document, faults(document.data))
+def check(document: Document, refused: Iterable[Way] = ()) -> list[Problem]:
+    """Judge a document's shape: all problems, each at its key, value or table header.
+
+    ``refused`` are the ways to what the model does not take. Model and schema have the same shape, so entries of
+    limits and tasks that the model takes need no second judge: that would be half of the work on a file of thousands.
+    """
+    return problems_of(document, faults(_suspicious(document.data, {path[:2] for path in refused})))
+
+
+def _suspicious(data: dict[str, Any], refused: Collection[Way]) -> dict[str, Any]:
+    left = {
+        section: {name: each for name, each in data[section].items() if (section, name) in refused or _repeats(each)}
+        for section in ("limits", "tasks")
+        if isinstance(data.get(section), dict)
+    }
+    return {**data, **left}
+
+
+def _repeats(entry: Any) -> bool:
+    """Whether an entry names a limit twice, which the model leaves to the schema."""
+    return isinstance(entry, dict) and BREAKS["uniqueItems"](True, entry.get("limits"))  # noqa: FBT003 - its rule
 
 
 def faults(data: object) -> Iterator[ValidationError]:

@@ -6,17 +6,16 @@ says where things are; where it can't follow, a problem is placed at the nearest
 
 from __future__ import annotations
 
-import re
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, Literal
 
 import tomli
 
-from limitkit import syntax
+from limitkit import contents, syntax
 from limitkit.errors import ConfigError, Problem, Severity
-from limitkit.places import Places
+from limitkit.places import Places, long_number
 from limitkit.wording import dotted, sentence
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 At = Literal["key", "value", "header"]
 _BOM = b"\xef\xbb\xbf"
-_LONG_NUMBER = re.compile(r"[0-9][0-9_]{1000,}")
 
 
 @dataclass(frozen=True)
@@ -66,17 +64,19 @@ def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
     """
     shown = str(path) if shown is None else shown
     try:
-        content = FilePath(path).read_bytes()
-    except IsADirectoryError:
-        raise _unreadable(shown, "is a folder", "name the file in it, e.g. ratelimits.toml") from None
-    except PermissionError:
-        raise _unreadable(shown, "may not be read", "give its reader the permission") from None
-    except FileNotFoundError:
-        raise _unreadable(shown, "does not exist", "name an existing file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _unreadable(shown, f"can't be read ({reason})", "name a file that can be read") from None
+        content = contents.of_file(path)
+    except contents.UnreadableError as error:
+        raise _unreadable(shown, error) from None
     return parse(content, shown)
+
+
+def read_pipe(path: str) -> Document | None:
+    """Read and parse what a shell has handed over (``-``, ``<(...)``); None for any other path. Raises ConfigError."""
+    try:
+        content = contents.of_pipe(path)
+    except contents.UnreadableError as error:
+        raise _unreadable(path, error) from None
+    return None if content is None else parse(content, path)
 
 
 def parse(content: str | bytes, path: str) -> Document:
@@ -99,8 +99,7 @@ def parse(content: str | bytes, path: str) -> Document:
         fact, hint = "values are nested too deep to be read", "a config needs three levels"
         raise _refused(path, (1, 1), "LK005", fact, hint) from None
     except ValueError:  # Python reads no whole number of more than 4,300 digits
-        found = _LONG_NUMBER.search(text)
-        place = _line_and_column(text, found.start() if found else 0)
+        place = long_number(text, sys.get_int_max_str_digits())
         raise _refused(path, place, "LK005", "a number has too many digits", "write a smaller one") from None
 
 
@@ -122,6 +121,6 @@ def _refused(path: str, place: tuple[int, int], code: str, fact: str, hint: str)
     return ConfigError([Problem(path, *place, code, f"{fact}; {hint}", hint)])
 
 
-def _unreadable(path: str | os.PathLike[str], fact: str, hint: str) -> ConfigError:
-    problem = Problem(str(path), 1, 1, "LK001", f"the file {fact}; {hint}", hint)
+def _unreadable(path: str, error: contents.UnreadableError) -> ConfigError:
+    problem = Problem(path, 1, 1, error.code, f"the file {error.fact}; {error.hint}", error.hint)
     return ConfigError([problem], unreadable=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,6 +60,7 @@ class Rate:
         return self.text
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_rate(text: str) -> Rate:
     """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``.
 

@@ -91,7 +91,7 @@ class Upkeep:
             logger.exception("What is set at run time can't be taken up; it is tried again in a second.")
 
     def reload_now(self) -> str:
-        """Take up the file as it is; returns what is wrong with it, or nothing."""
+        """Take up the file as it is, and what it says, at once; returns what is wrong with it, or nothing."""
         if self.reload.now():
             if self.lookout is not None:
                 self.lookout.look()

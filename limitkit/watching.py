@@ -93,7 +93,8 @@ class Watching:
         self._starts = Starts(self.recent, live, app.tasks)
         self._relay = Relay()
         self._events = WorkerEvents(app)
-        self._settings = live.rules.metrics
+        self.settings = live.rules.metrics
+        """As they were when it started: its port stays."""
         self._reading: Reading | None = None
         self._server: BoundedServer | None = None
         self._served = False
@@ -106,7 +107,7 @@ class Watching:
     def _count(self, app: Any, live: Live, upkeep: Upkeep) -> None:
         from limitkit import metrics  # noqa: PLC0415 (of use where metrics are wanted alone)
 
-        if not self._settings.wanted and not metrics.registered():
+        if not self.settings.wanted and not metrics.registered():
             return
         from limitkit.metrics.counting import Counting  # noqa: PLC0415
         from limitkit.metrics.numbers import Numbers  # noqa: PLC0415
@@ -152,7 +153,7 @@ class Watching:
             self._server.server_close()
 
     def _show(self) -> None:
-        if self._served or not self._settings.wanted:
+        if self._served or not self.settings.wanted:
             return
         self._served = True
         from prometheus_client import REGISTRY, CollectorRegistry  # noqa: PLC0415
@@ -165,5 +166,5 @@ class Watching:
             registry = CollectorRegistry()
         if not metrics.registered():
             metrics.show_in(registry)
-        if self._settings.ports:
-            self._server = serve(self._settings.host, self._settings.ports, registry, metrics.COLLECTOR)
+        if self.settings.ports:
+            self._server = serve(self.settings.host, self.settings.ports, registry, metrics.COLLECTOR)

@@ -38,6 +38,7 @@ LAYERS = {
     ],
     "from text to rules": [
         "places",
+        "contents",
         "syntax",
         "source",
         "unquoted",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from limitkit import schema
+from limitkit import contents, schema
 from limitkit.cli.options import examples
 from limitkit.cli.output import Drawn, Unusable, say
 
@@ -37,7 +37,10 @@ def command(ctx: click.Context, output: str | None, check: str | None) -> None:
 
 
 def _check(file: str, text: str) -> int:
-    fresh = Path(file).read_bytes() == text.encode()
+    try:
+        fresh = contents.of_file(file) == text.encode()
+    except contents.UnreadableError as error:
+        raise Unusable(f"{file} {error}") from None
     remedy = f"; write it again: limitkit schema -o {file}"
     say(f"{file}: {'fresh' if fresh else 'stale' + remedy}", err=True)
     return 0 if fresh else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -61,7 +60,7 @@ def _validate(file: str | None, app: Any, workers: int | None, *, strict: bool) 
     """Judge one file and report on it; returns its exit status."""
     try:
         path = file or path_in_use(app)
-        config = judge(source.parse(sys.stdin.buffer.read(), "-")) if path == "-" else load(path)
+        config = judge(piped) if (piped := source.read_pipe(path)) is not None else load(path)
     except ConfigError as error:
         return _report(error.problems[0].path, error.problems, strict=strict, unreadable=error.unreadable)
     problems = [*config.warnings, *(_against(app, config) if app is not None else ())]
