@@ -149,7 +149,8 @@ def reasons(row: Row, survey: Survey) -> Iterator[str]:
         where = "" if row.is_lost else f" in {few(sorted(gone))}"
         yield f'the store can\'t be asked{where}: on_error = "{current.limit.on_error}"'
     if current.limit.mode == "shadow":
-        yield f"shadow: {row.shadowed} of {row.seen} would have waited"
+        counted = f"{row.shadowed} of {row.seen} would have waited"
+        yield f"shadow: {counted if row.is_watched else 'nothing is counted without a pacer'}"
     elif current.limit.mode == "off":
         yield 'mode = "off"'
     for seconds in sorted({*row.dialled.values()}):

@@ -190,6 +190,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
         row = rows.get(tag)
         if row is None:
             continue
+        row.paced[worker] = bool(report.get("paced"))
         row.held += limit["held"]
         if limit["started"] is not None:
             row.started = (row.started or 0) + limit["started"]

@@ -74,6 +74,8 @@ class Row:
     """By worker of another file: what holds there of a limit that each worker keeps by itself."""
     lost: dict[str, bool] = field(default_factory=dict)
     """By worker that keeps a limit of all workers: whether it can't ask the store."""
+    paced: dict[str, bool] = field(default_factory=dict)
+    """By worker that has it: whether that has a pacer, which alone knows who waits, and counts in shadow."""
     foreign: str = ""
     """The file that declares it, where the one that was asked about does not."""
 
@@ -97,6 +99,11 @@ class Row:
         if self.is_lost and self.current.limit.on_error != "divide" and self.current.source != "pause":
             return "not kept" if self.current.limit.on_error == "allow" else "held", 0, "store"
         return in_force(self.current, self.standing)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is known who waits for it in workers."""
+        return not self.paced or any(self.paced.values())
 
     @property
     def is_lost(self) -> bool:

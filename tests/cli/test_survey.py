@@ -109,6 +109,19 @@ def test_a_store_that_is_gone(on_error, in_force, drained, then):
     assert "in w1: on_error" in next(reasons(api, found))
 
 
+def test_who_waits_is_not_known_where_no_worker_has_a_pacer():
+    api, shy = row(), row("shy", mode="shadow")
+    for each in (api, shy):
+        each.paced = {"w1": False}
+    found = survey(api, shy, w1=report(api, shy, paced=False))
+    assert as_values(found)["limits"][0]["held"] is None
+    assert [*reasons(shy, found)] == ["shadow: nothing is counted without a pacer"]
+    for each in (api, shy):
+        each.paced["w2"] = True
+    assert as_values(found)["limits"][0]["held"] == 0
+    assert [*reasons(shy, found)] == ["shadow: 0 of 0 would have waited"]
+
+
 def test_what_a_worker_keeps_by_itself_is_in_force_where_all_agree():
     push = row("push", strategy="static", held=6)
     push.kept = {"w1": ("1/s", 1, "control"), "w2": ("1/s", 1, "control")}
