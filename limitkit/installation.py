@@ -171,7 +171,7 @@ class Installation:
         if self.live.store is not None and self.live.on_errors:
             self.trouble = ask_once(self.live.store, self.live.rules.store.prefix)
             if self.trouble is not None and self.trouble.remedy:
-                _refuse(str(unusable(self.config, self.trouble)))
+                _refuse(told(ConfigError([unusable(self.config, self.trouble)])))
 
         def judge(config: Config) -> list[Problem]:
             return refusals(config, worker) or ([] if store is not None else needs_store(config))

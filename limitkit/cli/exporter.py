@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import click
 
 from limitkit.cli.inuse import config_in_use
+from limitkit.cli.managed import asking
 from limitkit.cli.options import app_given, common, examples
 from limitkit.cli.output import Drawn, Unusable, say
+from limitkit.waiting import kinds
 from limitkit.wording import one_line
 
 _PORT = 9544
@@ -44,7 +47,8 @@ def command(
 
     One process is enough for all workers of an app. What each worker does, it shows by itself: see [metrics].
 
-    Exit status: 0 fine, 1 with --once something can't be asked, 2 there is no app, or the port is taken.
+    Exit status: 0 fine, 1 with --once something can't be asked, 2 there is no app, or the host or the port can't be
+    listened on.
     """
     found = app_given(ctx, app)
     if found is None:
@@ -59,7 +63,9 @@ def command(
     from limitkit.metrics.serving import listen  # noqa: PLC0415
     from limitkit.storechoice import open_store  # noqa: PLC0415
 
-    cluster = Cluster(found, rules, open_store(found, rules.store))
+    with asking():
+        kinds.kind_of(found)  # a broker that can't ever be asked
+        cluster = Cluster(found, rules, open_store(found, rules.store))
     collector = Collector(EXPORTER)
     collector.source = lambda: cluster.known
     if once:
@@ -74,9 +80,10 @@ def command(
         raise Unusable(f"{why.fact}; {why.hint}: --{why.of}") from None
     cluster.look()
     say(f"The metrics of all workers are shown on {url(host, port, '/metrics')}.", err=True)
-    while True:
-        time.sleep(interval)
-        cluster.look()
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+        while True:
+            time.sleep(interval)
+            cluster.look()
 
 
 def _escaped(line: str) -> Drawn:

@@ -128,3 +128,26 @@ def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
         with suppress(subprocess.TimeoutExpired):
             exporter.wait(10)
         exporter.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--host", "a..b"],
+            'the host "a..b" can\'t be found (it is not written as a name is); name an address of this',
+        ),
+        (["--host", "203.0.113.1"], '"203.0.113.1" is not an address of this machine; name an address of this machine'),
+    ],
+)
+def test_where_it_can_not_listen(words, said, here):  # noqa: F811
+    done = here(["exporter", *words, *APP], f"redis://127.0.0.1:{free_port()}/0")
+    (line,) = done.stderr.decode().splitlines()
+    assert (done.returncode, line.startswith(f"limitkit: {said}"), line.endswith(": --host")) == (2, True, True)
+
+
+@pytest.mark.parametrize("words", [["--once"], []])
+def test_a_broker_that_can_not_ever_be_asked(words, here):  # noqa: F811
+    done = here(["exporter", *words, *APP], "redis://:s3c/ret@localhost/")
+    said = b"limitkit: the app's broker can't be used: its URL can't be read\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", said)

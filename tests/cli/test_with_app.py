@@ -212,3 +212,40 @@ def test_a_pattern_has_no_arguments(project):
     done = project("explain", "emails.*", "--args", "[]")
     assert done.returncode == 2
     assert "name the task" in done.said
+
+
+BROKEN = {
+    "raise RuntimeError('\\x1b[31m')": "RuntimeError: \\u001B[31m (FILE:1)",
+    "raise SystemExit(3)": "a module of it ends the program: SystemExit: 3 (FILE:1)",
+    "class Stop(BaseException): pass\nraise Stop('now')": "NAME.Stop: now (FILE:2)",
+    "import os\nos.nope": "AttributeError: module 'os' has no attribute 'nope' (FILE:2)",
+    "import no_such_module": "ModuleNotFoundError: No module named 'no_such_module' (FILE:1)",
+    "def (": "SyntaxError: invalid syntax (FILE:1)",
+    "": 'the module NAME has no "app"; and there is no Celery app in it',
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize("form", ["NAME", "NAME:app"])
+def test_an_app_that_can_not_be_had(text, form, tmp_path):
+    name = f"app_of_with_app_{next(numbers)}"
+    file = tmp_path / f"{name}.py"
+    file.write_text(text)
+    done = Teller(tmp_path).run("validate", "-A", form.replace("NAME", name))
+    why = BROKEN[text].replace("FILE", str(file)).replace("NAME", name)
+    said = f'limitkit: the app "{form.replace("NAME", name)}" can\'t be imported: {why}\n'
+    assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (2, "", said)
+
+
+@pytest.mark.parametrize("separator", [":", "."])
+def test_a_module_that_has_its_app_under_another_name(separator, tmp_path):
+    name = f"app_of_with_app_{next(numbers)}"
+    (tmp_path / f"{name}.py").write_text("import celery\nshop = celery.Celery('shop', set_as_current=False)\n")
+    done = Teller(tmp_path).run("validate", "-A", f"{name}{separator}nope")
+    assert f'the module {name} has no "nope"; the app is there as "{name}:shop"' in done.stderr.decode()
+
+
+def test_what_an_app_prints_is_no_data(project):
+    done = project("explain", "shop.charge", tasks="print('hello')")
+    assert b"hello" not in done.stdout
+    assert b"hello" in done.stderr
