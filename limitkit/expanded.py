@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, unquote_plus
 
-from limitkit.wording import HIDDEN, hidden
+from limitkit.wording import HIDDEN, hidden, hidden_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -121,7 +121,7 @@ class Expanded(str):
                     yield form, part.written
 
     def __str__(self) -> str:
-        return hidden(self.written)
+        return hidden_address(self.written)
 
     def __repr__(self) -> str:
         return repr(str(self))

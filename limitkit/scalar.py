@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from limitkit import likely
 from limitkit.ports import LAST, PORT_HINT, parse_ports
 from limitkit.slowdown import fault
 from limitkit.units import parse_duration, parse_rate
 from limitkit.wording import quote, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DURATIONS: Final = {
     "timeout": ("10ms", "10s"),
@@ -26,9 +29,10 @@ def _split(error: ValueError, text: str) -> tuple[str, str]:
     return fact, hint
 
 
-def _with_example(said: tuple[str, str], meant: str | None) -> tuple[str, str]:
-    """Put what is probably meant in place of the example in a hint."""
+def _with_example(said: tuple[str, str], text: str, guess: Callable[[str], str | None]) -> tuple[str, str]:
+    """Put what is probably meant in place of the example in a hint; of what came from the environment nothing is."""
     fact, hint = said
+    meant = None if getattr(text, "masked", False) else guess(text)
     before, example, _ = hint.partition("e.g. ")
     return (fact, f"{before}{example}{quote(meant)}") if example and meant else said
 
@@ -48,7 +52,7 @@ def rate_fault(text: str) -> tuple[str, str] | None:
     try:
         parse_rate(text)
     except ValueError as error:
-        return _with_example(_split(error, text), _meant_rate(text))
+        return _with_example(_split(error, text), text, _meant_rate)
     return None
 
 
@@ -61,7 +65,7 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        return _with_example(_split(error, text), likely.duration(text) if type(text) is str else None)
+        return _with_example(_split(error, text), text, likely.duration)
     in_range = parse_duration(least) <= seconds <= parse_duration(most)
     return None if in_range else (f"{quote(text)} is out of range", hint)
 

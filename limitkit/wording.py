@@ -29,18 +29,19 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 HIDDEN: Final = "**"
 """What stands for a user and a password."""
 _WORD: Final = re.compile(r"[^\s\"]+")
-_OPTION: Final = re.compile(r"([?&])([^=&?\s\"]*)=([^&\s\"]*)")
-_SECRET: Final = re.compile("pass|user|token|secret", re.IGNORECASE)
+_SECRET_OPTION: Final = re.compile(
+    r"([?&][^=&?\s\"]{0,64}(?:pass|user|token|secret)[^=&?\s\"]{0,64}=)[^&\s\"]+", re.IGNORECASE
+)
 
 
 def hidden(text: str) -> str:
     """Hide what addresses in a text say of users and passwords: all from ``://`` to the last ``@``, and in options."""
     if "://" not in text:
         return text
-    return _WORD.sub(lambda word: _hidden(word[0]), text)
+    return _WORD.sub(lambda word: hidden_address(word[0]), text)
 
 
-def _hidden(text: str) -> str:
+def hidden_address(text: str) -> str:
     """Hide it in a text that is one address, or none. Each step takes a time that only the text's length bounds."""
     begin, end = text.find("://"), text.rfind("@")
     if begin < 0:
@@ -49,12 +50,7 @@ def _hidden(text: str) -> str:
     if begin < end:
         shown = f"{HIDDEN}@" if text[begin:end].strip(":") else ""
         text = f"{text[:begin]}{shown}{text[end + 1 :]}"
-    return _OPTION.sub(_without_secret, text)
-
-
-def _without_secret(option: re.Match[str]) -> str:
-    secret = option[3] and _SECRET.search(option[2])
-    return f"{option[1]}{option[2]}={HIDDEN}" if secret else option[0]
+    return _SECRET_OPTION.sub(rf"\1{HIDDEN}", text)
 
 
 def one_line(text: str) -> str:
@@ -94,7 +90,7 @@ def quote(text: str, most: int = _SHOWN) -> str:
         written = str(text)
         return f"the value of {written if _ONE_VARIABLE.fullmatch(written) else quote(written)}"
     # Before it is cut, or half a password would be no password any more; and whatever signs are in it.
-    return f'"{one_line(shorten(_hidden(text), most))}"'
+    return f'"{one_line(shorten(hidden_address(text), most))}"'
 
 
 def show(value: object) -> str:

@@ -172,17 +172,16 @@ def file_faults(url: Expanded) -> Iterator[Fault]:
     """Go through what is wrong with the files that an address names: they are looked at where this runs."""
     scheme = url.plain().partition(":")[0]
     for names in _sorted(scheme, options(url)):
-        said = {name: _decoded(value) for name, (_, value) in names.items() if value}
-        yield from _unreadable({name: names[name][0] for name in names}, said)
+        yield from _unreadable({name: _decoded(value) for name, (_, value) in names.items() if value})
 
 
-def _unreadable(shown: dict[str, Expanded], said: dict[str, str]) -> Iterator[Fault]:
+def _unreadable(said: dict[str, str]) -> Iterator[Fault]:
     hint = "put it there, or name another"
     for name in [name for name in _FILES if name in said]:
         path = Path(said[name])
         if not (path.is_dir() if name == "ssl_ca_path" else path.is_file()):
             what = "folder" if name == "ssl_ca_path" else "file"
-            yield f"the {what} that {_written(shown[name])} names is not on this machine, so TLS can't be spoken", hint
+            yield f"the {what} that {name} names is not on this machine, so TLS can't be spoken", hint
             return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
@@ -194,7 +193,7 @@ def _unreadable(shown: dict[str, Expanded], said: dict[str, str]) -> Iterator[Fa
             # With no password OpenSSL would ask for one at the terminal.
             context.load_cert_chain(said[name], said.get("ssl_keyfile"), password=said.get("ssl_password", ""))
     except (OSError, ValueError):
-        fact = f"what {_written(shown[name])} names can't be used as a certificate, so TLS can't be spoken"
+        fact = f"what {name} names can't be used as a certificate, so TLS can't be spoken"
         yield fact, "name a file in PEM that this user may read, with the key and the password that belong to it"
 
 
@@ -215,10 +214,6 @@ def _sorted(
 
 def _decoded(text: Expanded) -> str:
     return unquote_plus(text.plain())
-
-
-def _written(name: Expanded) -> str:
-    return name.written if name.masked else _decoded(name)
 
 
 def _is_on(names: dict[str, tuple[Expanded, Expanded]], flag: str) -> bool:
