@@ -16,6 +16,8 @@ from tomlkit.exceptions import TOMLKitError
 from limitkit import source
 from limitkit.config import judge
 from limitkit.errors import LimitkitError
+from limitkit.expanded import names_variable
+from limitkit.wording import dotted, quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +38,11 @@ def amended(config: Config, table: tuple[str, str], values: Mapping[str, str | i
     """
     document = config.document
     section, name = table
+    for key, value in values.items():
+        said = document.data[section][name].get(key)
+        if names_variable(said):
+            fact = f"{document.path}: {dotted((*table, key))} is {quote(said)}, so the file stays as it is"
+            raise AmendError(f'{fact}; set the variable so that it comes to "{value}", and restart the workers')
     wanted = deepcopy(document.data)
     wanted[section][name].update(values)
     try:

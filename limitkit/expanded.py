@@ -84,7 +84,8 @@ class Expanded(str):
                 first, last = max(start, at, begin), min(end, at + len(value), stop)
                 if first < last:
                     text = value[first - at : last - at]
-                    found.append((text, written if value != written else HIDDEN if hides else text))
+                    sign = "@" if stop == last else ""
+                    found.append((text, written if value != written else f"{HIDDEN}{sign}" if hides else text))
             at += len(value)
         return Expanded(tuple(found))
 
@@ -144,6 +145,11 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
         at = match.end()
     rest = text[at:]
     return Expanded((*pieces, (rest, rest)))
+
+
+def names_variable(value: object) -> bool:
+    """Whether a value of a file names a variable."""
+    return isinstance(value, str) and re.search(VARIABLE_PATTERN, value) is not None
 
 
 def _value(match: re.Match[str], environ: Mapping[str, str]) -> str:

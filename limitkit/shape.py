@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.crossing import REQUIRED
+from limitkit.expanded import names_variable
 from limitkit.nearest import Nearest
 from limitkit.scalar import DURATIONS, duration_fault, host_fault, key_fault, port_fault, rate_fault
 from limitkit.synonyms import remedy
@@ -130,6 +131,8 @@ def _wrong_word(name: str, value: Any, allowed: list[Any]) -> tuple[str, str]:
     if name == "version":
         return f"this limitkit does not know version {show(value)}", "write version = 1, or install a newer limitkit"
     what = f"a {name}" if name in {"strategy", "mode"} else f"a value of {name}"
+    if names_variable(value):
+        return f"{show(value)} names a variable, and none can stand here", f"write {listed(allowed)}"
     return f"{show(value)} is not {what}", suggest(value, allowed) or f"write {listed(allowed)}"
 
 

@@ -46,7 +46,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         logger.info("%s", start_line(installation.config, consumer.app, paced=paced), extra={"action": "started"})
         warn(installation.config, consumer.controller, installation.live.store, paced=paced)
         if installation.trouble is not None:
-            installation.live.outage.lost(installation.trouble, installation.live.on_errors)
+            installation.live.outage.out_of_sight(installation.trouble, installation.live.on_errors)
             installation.trouble = None
         if paced:
             self.pacer = installation.pacer = self._pace(consumer, installation.live)

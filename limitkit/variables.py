@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.expanded import VARIABLE_PATTERN, Decimal, Expanded, VariableError, Whole, expand
+from limitkit.expanded import Decimal, Expanded, VariableError, Whole, expand
 from limitkit.schema import judged, takes_variables, types_of
 
 if TYPE_CHECKING:
@@ -50,11 +50,6 @@ def values_of(value: Any) -> Iterator[str]:
         yield value.plain()
     elif isinstance(value, Whole | Decimal):
         yield repr(float(value))
-
-
-def names_variable(value: object) -> bool:
-    """Whether a value of a file names a variable."""
-    return isinstance(value, str) and re.search(VARIABLE_PATTERN, value) is not None
 
 
 def _fill(document: Document, schema: Any, value: Any, path: Path, problems: list[Problem]) -> Any:

@@ -47,7 +47,7 @@ def hidden_address(text: str) -> str:
     if begin < 0:
         return text
     begin += len("://")
-    if begin < end:
+    if begin <= end:
         shown = f"{HIDDEN}@" if text[begin:end].strip(":") else ""
         text = f"{text[:begin]}{shown}{text[end + 1 :]}"
     return _SECRET_OPTION.sub(rf"\1{HIDDEN}", text)

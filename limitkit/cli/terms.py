@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from limitkit.cli.output import Drawn, table
 from limitkit.declared import WaitingSettings
+from limitkit.expanded import names_variable
 from limitkit.units import duration_text
 from limitkit.waiting import kinds
-from limitkit.wording import listed
+from limitkit.wording import listed, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -65,11 +66,23 @@ def beside(config: Config, rule: TaskRule) -> Iterator[str]:
     for limit in on:
         if limit.feedback:
             yield _heeds(limit, limit.feedback)
+    yield from _from_outside(config, rule)
     waiting = config.rules.waiting
     if on and waiting != WaitingSettings():
         most = [(waiting.per_limit, "of one bucket"), (waiting.per_worker, "in all")]
         told = "".join(f", at most {number} {where}" for number, where in most if number)
         yield f"One worker holds what starts within {duration_text(waiting.hold)}{told}."
+
+
+def _from_outside(config: Config, rule: TaskRule) -> Iterator[str]:
+    """Say which numbers are variables' in the file: what is shown of them is true of this environment alone."""
+    for limit in rule.limits:
+        section, entry = ("tasks", rule.pattern) if limit.own else ("limits", limit.name)
+        table = config.document.data[section][entry]
+        said = [f"{key} = {quote(table[key])}" for key in ("rate", "burst") if names_variable(table.get(key))]
+        if said:
+            name = "Its own limit" if limit.own else limit.name
+            yield f"{name} has {' and '.join(said)}, as set here; a worker goes by its own environment."
 
 
 def _heeds(limit: Limit, feedback: Feedback) -> str:

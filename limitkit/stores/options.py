@@ -260,7 +260,7 @@ def _fault(
     if name not in known:
         names = [f"{prefix}{each}" for each in sorted(known & _VALUES.keys())]
         near = "" if written.masked else suggest(f"{prefix}{name}", names)
-        return f"{quote(written)} is no option of redis-py {redis.__version__}", near or "take it out"
+        return f"{quote(written)} is no option of the redis-py that is installed", near or "take it out"
     if name not in _VALUES:
         return f"{quote(written)} can't be said in an address", "take it out"
     judge, hint = _VALUES[name]
@@ -285,7 +285,7 @@ def _unusable(url: Expanded, scheme: str) -> Fault | None:
             cast("Any", client.connection_pool).make_connection().pack_command("ECHO", _COMMAND)
     except Exception:  # noqa: BLE001 (whatever it is: a worker would stop at it, and its text may hold a value)
         return (
-            f"redis-py {redis.__version__} can't use its options",
+            "the redis-py that is installed can't use its options",
             f"take them out; known: {listed(sorted(_VALUES), 'and')}",
         )
     return None

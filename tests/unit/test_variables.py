@@ -1,0 +1,119 @@
+"""Rates, durations and numbers may come from the environment, and are then what they would be in the file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft4Validator
+
+from limitkit import schema
+from limitkit.config import judge
+from limitkit.errors import ConfigError
+from limitkit.source import parse
+
+WHOLE = """\
+version = 1
+
+[store]
+timeout = "{timeout}"
+
+[waiting]
+hold = "{hold}"
+per_limit = {per_limit}
+per_worker = {per_worker}
+
+[metrics]
+port = {port}
+
+[limits.api]
+strategy = "token_bucket"
+rate = "{rate}"
+burst = {burst}
+on_limit = "drop"
+max_wait = "{max_wait}"
+
+[limits.api.feedback]
+on = ["shop.Busy"]
+recover = {{ factor = {factor}, step = "{step}", floor = "{floor}", ceiling = "{ceiling}" }}
+resend = {resend}
+max_pause = "{max_pause}"
+
+[tasks.charge]
+limits = ["api"]
+"""
+TEXTS = {
+    "timeout": "100ms",
+    "hold": "5s",
+    "rate": "25/s",
+    "max_wait": "1m",
+    "step": "0.5/s",
+    "floor": "1/s",
+    "ceiling": "20/s",
+    "max_pause": "2h",
+}
+NUMBERS = {"per_limit": "7", "per_worker": "50", "port": "9545", "burst": "12", "factor": "0.5", "resend": "3"}
+
+
+def config(text):
+    return judge(parse(text, "f.toml"))
+
+
+def written(form):
+    texts = {key: form.format(key.upper()) for key in TEXTS}
+    return WHOLE.format(**texts, **{key: f'"{form.format(key.upper())}"' for key in NUMBERS})
+
+
+def test_what_variables_say_is_what_the_file_would_say(monkeypatch):
+    wanted = config(WHOLE.format(**TEXTS, **NUMBERS)).rules
+    for key, value in (TEXTS | NUMBERS).items():
+        monkeypatch.setenv(key.upper(), value)
+    got = config(written("${{{}}}")).rules
+    assert got == wanted
+    assert repr(got) == repr(wanted), "these are plain numbers and texts: they are in force, and shown by status"
+
+
+def test_defaults_hold_where_a_variable_is_not_set_or_empty(monkeypatch):
+    monkeypatch.setenv("EMPTY", "")
+    made = config('version = 1\n[tasks.a]\nstrategy = "static"\nrate = "${NOT_SET:-3}/s"\nburst = "${EMPTY:-5}"\n')
+    (limit,) = made.rules.exact["a"].limits
+    assert (limit.rate.text, limit.burst) == ("3/s", 5)
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_what_may_be_true_or_false_may_be_said_so(monkeypatch, value):
+    monkeypatch.setenv("AGAIN", value)
+    text = 'version = 1\n[tasks.a]\nstrategy = "token_bucket"\nrate = "1/s"\n[tasks.a.feedback]\non = ["a.B"]\n'
+    assert config(f'{text}resend = "${{AGAIN}}"').rules == config(f"{text}resend = {value}").rules
+
+
+def test_all_variables_that_are_not_set_are_said_at_once_and_nothing_else_of_them():
+    with pytest.raises(ConfigError) as caught:
+        config(written("${{NOT_SET_{}}}"))
+    assert {each.code for each in caught.value.problems} == {"LK020"}
+    assert len(caught.value.problems) == len(TEXTS | NUMBERS)
+
+
+def test_a_number_in_quotes_stays_none_without_a_variable():
+    with pytest.raises(ConfigError, match=r'LK015 tasks.a.burst: the string "5" is not a whole number'):
+        config('version = 1\n[tasks.a]\nstrategy = "static"\nrate = "3/s"\nburst = "5"\n')
+
+
+def test_the_schema_that_editors_read_takes_variables_and_no_other_text():
+    judges = Draft4Validator(schema.make())
+    plain = parse(WHOLE.format(**TEXTS, **NUMBERS), "f.toml").data
+    assert judges.is_valid(plain)
+    assert judges.is_valid(parse(written("${{{}}}"), "f.toml").data)
+    assert judges.is_valid(parse(written("${{{}:-a b}}"), "f.toml").data)
+    for text in ("{}", "$ {{{}}}", "${{1{}}}", "${{{}"):
+        found = {each.absolute_path[-1] for each in judges.iter_errors(parse(written(text), "f.toml").data)}
+        assert found == {*TEXTS, *NUMBERS}, text
+    assert "null" not in json.dumps(schema.make())
+
+
+def test_workers_with_other_values_go_by_another_file(monkeypatch):
+    text = 'version = 1\n[tasks.a]\nstrategy = "static"\nrate = "${RATE:-3/s}"\n'
+    before = config(text)
+    monkeypatch.setenv("RATE", "4/s")
+    after = config(text)
+    assert before.digest != after.digest
