@@ -67,6 +67,20 @@ def test_only_the_values_change(form, newline):
     assert amended(config(before), table, {"rate": "10/s", "burst": 5}) == after
 
 
+@pytest.mark.parametrize("key", ["rate", "burst"])
+def test_a_variable_is_not_written_over(key, monkeypatch):
+    monkeypatch.setenv("GIVEN", {"rate": "25/s", "burst": "31337"}[key])
+    said = {"rate": '"25/s"', "burst": "5", key: '"${GIVEN}"'}
+    text = f'{HEAD}[limits.api]\nstrategy = "token_bucket"\nrate = {said["rate"]}\nburst = {said["burst"]}\n'
+    with pytest.raises(AmendError) as caught:
+        amended(config(text), ("limits", "api"), {"rate": "10/s", "burst": 6})
+    value = {"rate": "10/s", "burst": 6}[key]
+    assert str(caught.value) == (
+        f'ratelimits.toml: limits.api.{key} is "${{GIVEN}}", so the file stays as it is; '
+        f'set the variable so that it comes to "{value}", and restart the workers'
+    )
+
+
 def test_what_could_not_be_used_is_not_written():
     with pytest.raises(ConfigError, match=r"ratelimits\.toml:5:9: LK015 "):
         amended(config(FORMS["with a burst"][1]), NAMED, {"burst": 0})

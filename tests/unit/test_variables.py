@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft4Validator
 
 from limitkit import schema
+from limitkit.cli import limitkit
 from limitkit.config import judge
 from limitkit.errors import ConfigError
 from limitkit.source import parse
@@ -117,3 +119,13 @@ def test_workers_with_other_values_go_by_another_file(monkeypatch):
     monkeypatch.setenv("RATE", "4/s")
     after = config(text)
     assert before.digest != after.digest
+
+
+def test_explain_says_which_numbers_are_this_environment_s(monkeypatch, tmp_path):
+    monkeypatch.setenv("RATE", "4/s")
+    file = tmp_path / "f.toml"
+    file.write_text('version = 1\n[tasks.a]\nstrategy = "static"\nrate = "${RATE}"\nburst = "${NOT_SET:-7}"\n')
+    said = CliRunner().invoke(limitkit, ["explain", "a", "--config", str(file)]).output
+    assert " 4/s " in said
+    line = 'Its own limit has rate = "${RATE}" and burst = "${NOT_SET:-7}", as set here; a worker goes by its own '
+    assert line in said
