@@ -73,6 +73,8 @@ class Headcount:
     def note(self) -> None:
         """Note this worker in the store, and see how many there are."""
         assert self._store is not None  # noqa: S101 (start gave it)
+        if self._pool is not None and self._pool._pool is None:  # noqa: SLF001 (a cold shutdown ends the pool first)
+            return
         try:
             workers = self._store.note(self._key, self._name)
         except StoreError as error:

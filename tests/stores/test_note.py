@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import redis
+from celery.concurrency.prefork import TaskPool
 from support.needed import missing
 from support.servers import RedisServer, redis_binary
 
@@ -16,7 +17,7 @@ from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 
 SECOND = 1_000_000
-POOL = SimpleNamespace(num_processes=4)
+POOL = SimpleNamespace(num_processes=4, _pool=object())
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def store(server):
         yield store
 
 
-def start(headcount, store, *, prefork):
+def start(headcount, store, *, prefork, pool=POOL):
     """Start as a worker's consumer does; returns what the timer was given."""
     armed = []
-    pool = SimpleNamespace(pool=POOL, pool_cls=SimpleNamespace(uses_semaphore=prefork))
+    pool = SimpleNamespace(pool=pool, pool_cls=SimpleNamespace(uses_semaphore=prefork))
     timer = SimpleNamespace(call_repeatedly=lambda every, call: armed.append((every, call)))
     headcount.start(store, pool, timer)
     return armed
@@ -80,3 +81,10 @@ def test_each_worker_keeps_to_what_it_saw_last(server, store):
     assert (first.processes, second.processes) == (4, 1)
     assert first.share_of_process(shared) == Bucket("b", 800_000, 1)
     assert first.share(Bucket("c", 7, 3)) == Bucket("c", 14, 1)
+
+
+def test_a_pool_that_a_cold_shutdown_has_ended_is_not_asked(store):
+    headcount = Headcount("x")
+    ended = TaskPool(2)  # as one that was not started yet
+    start(headcount, store, prefork=True, pool=ended)
+    assert headcount.workers == 0
