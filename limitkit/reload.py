@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from limitkit.config import load_as
 from limitkit.errors import ConfigError
@@ -21,6 +23,37 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 Stamp = tuple[int, ...]
+
+
+_SIZE: Final = 2
+"""Where a stamp has the size."""
+_LARGE: Final = 200_000
+"""Bytes from which on a file is read beside the worker's loop: by then that takes more than a tenth of a second."""
+_MOST_TOLD: Final = 50
+"""Problems of a file that are logged, and told to who asks this worker; ``limitkit validate`` prints all."""
+
+
+class _Reading(threading.Thread):
+    """Reads a file while the worker's loop goes on."""
+
+    def __init__(self, read: Callable[[], Config]) -> None:
+        super().__init__(name="limitkit-reading", daemon=True)
+        self._read = read
+        self._config: Config | None = None
+        self._error: Exception | None = None
+
+    def run(self) -> None:
+        """Read it."""
+        try:
+            self._config = self._read()
+        except Exception as error:  # noqa: BLE001 - it is raised where the loop asks
+            self._error = error
+
+    def outcome(self) -> Config:
+        """Return the config, or raise what was raised."""
+        if self._config is None:
+            raise self._error or AssertionError
+        return self._config
 
 
 class Reload:
@@ -44,6 +77,7 @@ class Reload:
         self._judge = judge
         self._use = use
         # The file may have changed since it was read: the first look that is settled reads it again.
+        self._reading: _Reading | None = None
         self._seen: Stamp = ()
         self._taken: Stamp = ()
 
@@ -52,17 +86,36 @@ class Reload:
 
         What is being written is not read half-way.
         """
+        if self._reading is not None:
+            if self._reading.is_alive():
+                return False
+            reading, self._reading = self._reading, None
+            return self._take(reading.outcome)
         stamp = self._stamp()
         settled, self._seen = stamp == self._seen, stamp
-        return settled and stamp != self._taken and self.now()
+        if not settled or stamp == self._taken:
+            return False
+        if stamp and stamp[_SIZE] > _LARGE:
+            self._taken = stamp
+            self._reading = _Reading(self._read)
+            self._reading.start()
+            return False
+        return self.now()
 
     def now(self) -> bool:
         """Take up the file as it is; says whether something else is in force than before."""
         self._taken = self._seen = self._stamp()
+        self._reading = None
+        return self._take(self._read)
+
+    def _take(self, read: Callable[[], Config]) -> bool:
         try:
-            config = self._load()
+            config = read()
+            problems = [problem for problem in self._judge(config) if problem.severity == "error"]
+            if problems:
+                raise ConfigError(problems)  # noqa: TRY301 - as when it is read
         except ConfigError as error:
-            self._refuse(str(error), error.problems)
+            self._refuse(_shortened(error))
             return False
         except Exception as error:
             logger.exception("The changed config can't be judged.")
@@ -86,26 +139,21 @@ class Reload:
             logger.warning("%s", problem)
         return True
 
-    def _refuse(self, said: str, problems: tuple[Problem, ...] = ()) -> None:
+    def _refuse(self, said: str | ConfigError) -> None:
         """Remember what is wrong with the file, and tell it once."""
-        self.problems = problems
-        if said == self.refused:
+        self.problems = said.problems if isinstance(said, ConfigError) else ()
+        if str(said) == self.refused:
             return
-        self.refused = said
+        self.refused = str(said)
         logger.error(
             "The changed config can't be used, and the one before stays in force: %s",
             said,
             extra={"action": "reload_refused"},
         )
-        emit(ConfigRefused(path=self._path, problems=len(problems) or 1))
+        emit(ConfigRefused(path=self._path, problems=len(self.problems) or 1))
 
-    def _load(self) -> Config:
-        """Read the file, and judge it as at the worker's start. Raises ConfigError."""
-        config = load_as(self._path, self.config.path)
-        problems = [problem for problem in self._judge(config) if problem.severity == "error"]
-        if problems:
-            raise ConfigError(problems)
-        return config
+    def _read(self) -> Config:
+        return load_as(self._path, self.config.path)
 
     def _stamp(self) -> Stamp:
         """Tell one state of the file from another; a link that leads elsewhere is another, too."""
@@ -114,6 +162,16 @@ class Reload:
         except OSError:
             return ()
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _shortened(error: ConfigError) -> ConfigError:
+    """Return the first of very many problems, and how many more there are."""
+    more = len(error.problems) - _MOST_TOLD
+    if more <= 0:
+        return error
+    *told, last = error.problems[: _MOST_TOLD + 1]
+    hint = f"limitkit validate {last.path} prints them all"
+    return ConfigError([*told, replace(last, message=f"and {more} more problems; {hint}", hint=hint)])
 
 
 def _unforeseen(path: str, fact: str, error: Exception) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
-from limitkit.config import load
+from limitkit.config import load, load_as
 from limitkit.reload import Reload
 
 GOOD = 'version = 1\n\n[tasks.paid]\nstrategy = "static"\nrate = "{}"\n'
@@ -94,3 +95,73 @@ def test_a_file_that_is_gone_leaves_the_last_one_in_force(file):
     file.write_text(GOOD.format("2/s"))
     assert True in settle(watched)
     assert watched.refused == ""
+
+
+def test_a_fault_while_a_file_is_judged_is_a_refusal_and_said(file, caplog):
+    def fails(config):
+        raise OverflowError("too large")
+
+    used = []
+    watched = reload(used, fails)
+    file.write_text(GOOD.format("2/s"))
+    with caplog.at_level(logging.ERROR, "limitkit"):
+        assert not watched.now()
+    assert watched.refused == "ratelimits.toml: it can't be judged (OverflowError: too large); see this worker's log"
+    assert "Traceback" in caplog.text
+    assert not used
+
+
+def test_a_fault_while_it_is_put_in_force_goes_back_to_the_one_before(file):
+    used = []
+
+    def use(config):
+        used.append(config.rules.for_task("paid").limits[0].rate.text)
+        if len(used) == 1:
+            raise ValueError("no")
+
+    watched = Reload(load("ratelimits.toml"), lambda _: (), use)
+    before = watched.config
+    file.write_text(GOOD.format("2/s"))
+    assert not watched.now()
+    assert watched.refused == "ratelimits.toml: it can't be put in force (ValueError: no); see this worker's log"
+    assert watched.config is before
+    assert used == ["2/s", "1/s"]
+
+
+def test_very_many_problems_are_not_all_told_by_a_worker(file, caplog):
+    watched = reload()
+    file.write_text("version = 1\n" + "".join(f"unknown_{number} = 1\n" for number in range(1000)))
+    with caplog.at_level(logging.ERROR, "limitkit"):
+        assert not watched.now()
+    lines = watched.refused.splitlines()
+    assert len(lines) == 51
+    assert lines[-1] == (
+        "ratelimits.toml:52:1: LK010 and 950 more problems; limitkit validate ratelimits.toml prints them all"
+    )
+    assert len(caplog.text) < 20_000
+
+
+@pytest.mark.parametrize("rate", ["2/s", "2/sec"])
+def test_a_large_file_is_read_beside_the_loop(file, rate, monkeypatch):
+    used = []
+    watched = reload(used)
+    settle(watched)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*paths):
+        begun.set()
+        assert go_on.wait(30)
+        return load_as(*paths)
+
+    monkeypatch.setattr("limitkit.reload.load_as", slowly)
+    file.write_text(GOOD.format(rate) + "#" * 300_000)
+    assert settle(watched) == [False] * 3
+    assert begun.wait(30)
+    assert not used
+    assert not watched.refused
+    go_on.set()
+    watched._reading.join(30)
+    assert watched.look() == (rate == "2/s")
+    assert [config.rules.for_task("paid").limits[0].rate.text for config in used] == (["2/s"] if rate == "2/s" else [])
+    assert ("is not a rate" in watched.refused) == (rate == "2/sec")
+    assert settle(watched) == [False] * 3
