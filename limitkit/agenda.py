@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from limitkit.lane import Lane
 
+_LONGEST_UNSEEN: Final = 10.0
+"""Seconds until a bucket that gives way is looked at again, however far away its next token is."""
 _LEAST_FULL: Final = 256
 """Entries from which on those are thrown out that count no more: a lane may be dropped long before it is due."""
 
@@ -40,7 +42,12 @@ class Agenda:
         self._timer_at = NEVER
 
     def schedule(self, lane: Lane, due: float) -> None:
-        """Look at a lane then, and no more at the time that was set before."""
+        """Look at a lane then, and no more at the time that was set before.
+
+        The other side may have paused a bucket for weeks, and somebody may end that: nobody tells of it, so look again.
+        """
+        if due != NEVER and lane.bucket.feedback is not None:
+            due = min(due, self.now + _LONGEST_UNSEEN)
         lane.due = due
         if due <= self.now and not lane.ready:
             self._call(lane)

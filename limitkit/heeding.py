@@ -5,6 +5,7 @@ It works where the exception is seen first: around the task's own code, and in `
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import inspect
 import logging
@@ -35,13 +36,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _ATTEMPT: Final = "_limitkit_attempt"
+_LONG: Final = 600.0
+"""Seconds from which on a pause is told in days, hours, minutes and seconds."""
 _PAUSE: Final = 1.0
 """Seconds for which a task waits at least that the store could not be told of."""
 
 
 def took_effect(feedback: Feedback, yielded: Yielded) -> None:
     """Tell that a limit, or one partition of it, gives way on all workers: once for each change, by who met it."""
-    so_long = f"no start for {yielded.pause:.3g} s, then " if yielded.pause else ""
+    pause = f"{yielded.pause:.3g} s" if yielded.pause < _LONG else str(dt.timedelta(seconds=round(yielded.pause)))
+    so_long = f"no start for {pause}, then " if yielded.pause else ""
     rate = MICROSECONDS / yielded.interval_us
     logger.info("%s: the other side refused; %s%.3g/s.", feedback.limit, so_long, rate, extra={"action": "feedback"})
     emit(FeedbackHeard(limit=feedback.limit, action=feedback.action))

@@ -102,12 +102,13 @@ class MemoryStore:
             return each.startswith(f"{key}:") if partitions else each == key
 
         with self._lock:
-            for each in [each for each in self._kept if is_meant(each)]:
+            taught = [each for each in self._kept if is_meant(each)]
+            for each in taught:
                 del self._kept[each], self._learnt[each]
             keys = [each for each in self._tats if is_meant(each)]
             for each in keys:
                 del self._tats[each]
-            return len(keys)
+            return max(len(keys), len(taught))
 
     def evicts(self) -> str:
         """Nothing is dropped."""

@@ -63,15 +63,13 @@ def question(
 def refill(client: Any, key: str, *, partitions: bool) -> int:
     """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were.
 
-    What refusals have taught about them goes, too.
+    What refusals have taught about them goes, too: who is paused may have nothing else.
     """
     names = (key, learnt_key(key))
     if not partitions:
-        found, _ = (int(client.delete(each)) for each in names)
-        return found
+        return max([int(client.delete(each)) for each in names])
     patterns = [re.sub(r"([\\*?\[\]^])", r"\\\1", each) + ":*" for each in names]
-    found, _ = (sum(int(client.delete(each)) for each in _scan(client, pattern)) for pattern in patterns)
-    return found
+    return max([sum(int(client.delete(each)) for each in _scan(client, pattern)) for pattern in patterns])
 
 
 def _scan(client: Any, pattern: str) -> Any:

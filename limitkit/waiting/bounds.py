@@ -18,6 +18,8 @@ LEAD: Final = 1.5
 """Seconds before its turn at which a request comes back: it must be in a worker in time, and no earlier than needed."""
 _LEADS_SHARE: Final = 0.75
 _PREFETCHES: Final = 4
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds for which all that is parked for a bucket that gives way is left alone at a time."""
 _CROWDED: Final = 0.75
 """From this part of the most that a worker may hold on, none keeps a place for long."""
 _PATIENCE: Final = 2
@@ -79,6 +81,15 @@ class Bounds:
         per_limit = self._settings().per_limit
         half = self.hold / 2 if per_limit is None else per_limit / 2 / lane.rate
         return max(0.0, lane.refs / lane.rate - half)
+
+    def pause(self, lane: Lane, now: float) -> float:
+        """Return for how many seconds nobody need come back for a lane: he would be parked again at once; or 0.0."""
+        wait = lane.next_token(now)
+        return self.believed(lane, wait) if wait > self.longest else 0.0
+
+    def believed(self, lane: Lane, wait: float) -> float:
+        """Return for how long a wait counts: somebody may end what the other side has asked for, and nobody tells."""
+        return wait if lane.bucket.feedback is None else min(wait, _LONGEST_PAUSE)
 
     def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
         """Return those that wait longest for their tokens and take the place of others, which could start soon."""

@@ -141,7 +141,7 @@ class Parking:
         """Let a request leave, soon: it waits for that lane's bucket longest."""
         queue = parkable_queue(self._app, held.request.message)
         assert queue is not None  # noqa: S101 (may_leave said so)
-        turn = self.turn(held, lane, now)
+        turn = self.bounds.believed(lane, self.turn(held, lane, now))
         self.backlog.parked(lane.paced, turn, now)
         if lane.local or (ORDER in held.request.message.properties and self._is_stuck(lane, now)):
             turn = NO_MORE
@@ -230,7 +230,10 @@ class Parking:
             rate = 1 / interval
             if key in unsure:
                 hungry[key] = interval, 0
-            if level >= _HIGH and lane is not None:
+            pause = self.bounds.pause(lane, now) if lane is not None else 0.0
+            if pause:
+                full[key] = interval, pause
+            elif level >= _HIGH and lane is not None:
                 full[key] = interval, NO_MORE if self._is_stuck(lane, now) else self.bounds.seconds(lane)
             elif key in wet if lane is None else lane.dry_until <= now:
                 self._wet.add(key)

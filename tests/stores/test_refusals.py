@@ -186,12 +186,22 @@ def test_who_resets_a_bucket_has_it_forget_what_it_was_taught(store, now):
     api, other = yielding(100_000), yielding(100_000)
     for each in (api, other):
         refuse(store, now, each, 60.0)
-    store.refill(api.key, partitions=False)
+    assert store.refill(api.key, partitions=False) == 1, "who is paused was not full, though nothing was taken"
     assert one(store, now, (api,)).slots == (0.0,)
     assert one(store, now, (api,), 0).intervals == (100_000,)
     assert one(store, now, (other,)).slots == ()
-    store.refill(other.key.rpartition(":")[0], partitions=True)
+    assert store.refill(other.key.rpartition(":")[0], partitions=True) >= 1
     assert one(store, now, (other,)).slots == (0.0,)
+
+
+@pytest.mark.parametrize("action", ["slow", "pause"])
+def test_a_pause_of_weeks_lasts_until_its_end(store, now, action):
+    api, longest = yielding(100_000, max_pause=31 * 86_400.0, action=action), 31 * 86_400
+    assert refuse(store, now, api, float(longest)).pause == longest
+    for later in (1, 3601, longest - 1):
+        assert one(store, now + later * SECOND, (api,)).slots == ()
+        assert one(store, now + later * SECOND, (api,), 0).retry_after == longest - later
+    assert one(store, now + longest * SECOND, (api,)).slots == (0.0,)
 
 
 # -- Redis itself -------------------------------------------------------------------------------------------------

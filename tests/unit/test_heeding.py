@@ -201,6 +201,19 @@ def test_no_pause_is_longer_than_the_longest_that_is_believed():
     assert stage.sent == [(stage.came, 31 * DAY)]
 
 
+def test_a_long_pause_is_told_in_days(caplog):
+    caplog.set_level("INFO", "limitkit")
+    error = SlowDownError()
+    for error.retry_after in (599.0, 5025.0, 20 * DAY):
+        with pytest.raises(Retry):
+            Stage(yielding(max_pause=31 * DAY)).fail(error)
+    assert [record.args[1] for record in caplog.records] == [
+        "no start for 599 s, then ",
+        "no start for 1:23:45, then ",
+        "no start for 20 days, 0:00:00, then ",
+    ]
+
+
 def test_a_pattern_tells_for_how_long():
     api = Bucket("a", 100_000, 1, feedback=Feedback("api", ("re:again in (?P<wait>[0-9a-z.]+)",)))
     stage = Stage(api)
