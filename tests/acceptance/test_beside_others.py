@@ -20,6 +20,10 @@ rate = "4/s"
 strategy = "static"
 rate = "4/s"
 
+[tasks."batch.hourly"]
+strategy = "token_bucket"
+rate = "1/h"
+
 [tasks."batch.dropped"]
 strategy = "token_bucket"
 rate = "1/h"
@@ -75,11 +79,9 @@ def runs(shop, task, messages):
     return shop.starts(task)
 
 
-def test_a_batch_is_one_start_and_waits_without_a_pool_process(batches):
+def test_a_batch_is_one_start(batches):
     sent = [batches.send("batch.many", number) for number in range(30)]
     late = [batches.send("batch.late", number) for number in range(20)]
-    free = [batches.send("free") for _ in range(20)]
-    others = batches.wait_for_each(free)
     assert returned(sent) == list(range(30))
     assert returned(late) == list(range(20))
     for name, count in (("batch.many", 30), ("batch.late", 20)):
@@ -87,9 +89,18 @@ def test_a_batch_is_one_start_and_waits_without_a_pool_process(batches):
         assert sum(int(start.label) for start in starts) == count  # none was served twice
         assert len(starts) <= count // 5 + 1  # each run takes one token, not one a message
         assert excess([start.at for start in starts], 4) <= promised(4)
-    assert max(start.at for start in others) < batches.times("batch.many")[3]
     with redis_client.Redis.from_url(batches.broker_url) as broker:
-        wait_until(lambda: not broker.hlen("unacked") and not broker.llen("celery"))
+        wait_until(
+            lambda: not any(each.id.encode() in kept for kept in broker.hvals("unacked") for each in sent + late)
+        )
+
+
+def test_batches_that_wait_keep_no_pool_process_and_no_place_in_the_window(batches):
+    assert returned([batches.send("batch.hourly", number) for number in range(5)]) == list(range(5))
+    for number in range(50):  # more runs than processes, and more messages than are prefetched
+        batches.send("batch.hourly", number)
+    batches.wait_for_each([batches.send("free") for _ in range(20)])
+    assert len(batches.starts("batch.hourly")) == 1
 
 
 def test_a_batch_may_be_dropped_or_fail(batches):

@@ -52,6 +52,7 @@ else:
 
     batch("batch.many")
     batch("batch.late", acks_late=True)
+    batch("batch.hourly")
     batch("batch.dropped")
     batch("batch.failed")
     batch("plain.many")
