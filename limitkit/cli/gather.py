@@ -142,6 +142,8 @@ def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping
         if _heeds(row.current.limit):
             parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
             key = bucket_key(prefix, row.current.limit, None)
+            digests = (each.removeprefix(f"{key}:") for each in heard if each.startswith(f"{key}:"))
+            parts += [(digest, row.parts.setdefault(digest, Part(row.standing))) for digest in digests]
             wanted |= {f"{key}:{digest}": part for digest, part in parts}
     found = heard or (learnt(manager.store, wanted) if asks else {})
     for key in wanted.keys() & found.keys():
