@@ -1,5 +1,6 @@
 """Starts are counted where no pacer sees them: by the guard, in each thread, and in pool processes."""
 
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -34,13 +35,34 @@ def test_starts_of_all_threads_are_counted(recent):
         for _ in range(500):
             emit(TaskStarted(task="paid"))
 
-    threads = [threading.Thread(target=start_some) for _ in range(8)]
+    together(start_some for _ in range(8))
+    emit(TaskStarted(task="gone meanwhile"))
+    assert total(recent) == 4000
+
+
+def test_threads_that_count_new_names_while_time_goes_on_do_not_meet():
+    recent, failed = Recent(), []
+
+    def count(thread):
+        try:
+            for number in range(1000):
+                recent.count(f"{thread} {number}", number / 20)
+        except RuntimeError as error:  # as a dict says that is changed while it is gone through
+            failed.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    together(lambda thread=thread: count(thread) for thread in range(4))
+    sys.setswitchinterval(before)
+    assert failed == []
+
+
+def together(doing):
+    threads = [threading.Thread(target=each) for each in doing]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    emit(TaskStarted(task="gone meanwhile"))
-    assert total(recent) == 4000
 
 
 def test_starts_in_pool_processes_are_counted_where_they_are_asked_for(recent):
