@@ -14,7 +14,16 @@ def text_of(port):
         return answer.read().decode()
 
 
-class Scrape(dict):
+class Samples(dict):
+    def outcome(self, task, word):
+        return self["outcomes_total", word, task]
+
+    def since(self, before):
+        """Return by how much each is more than it was."""
+        return Samples({key: value - before.get(key, 0.0) for key, value in self.items()})
+
+
+class Scrape(Samples):
     """Samples of limitkit's metrics: name without what all have in common, and label values, to value."""
 
     def __init__(self, text):
@@ -26,9 +35,6 @@ class Scrape(dict):
                     key = (name, *(sample.labels[label] for label in sorted(sample.labels)))
                     assert key not in self, f"{key} is there twice"
                     self[key] = sample.value
-
-    def outcome(self, task, word):
-        return self["outcomes_total", word, task]
 
 
 def scrape(port):
