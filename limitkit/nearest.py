@@ -28,7 +28,7 @@ _MOST_FILED: Final = 250_000
 """What is filed of all known words together, so that their number and length don't take a worker's memory."""
 _MOST_ALIKE: Final = 32
 """Known words that are filed under the same letters, and looked at."""
-_PARTS = re.compile(r"[^a-z0-9]+")
+_PARTS = re.compile(r"[\W_]+")
 
 
 class Nearest:

@@ -40,6 +40,17 @@ def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path):
     assert refused(tmp_path / "f.toml") == PIPE
 
 
+def test_what_becomes_a_pipe_while_it_is_looked_at_is_not_waited_for_either(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "f.toml")
+    (tmp_path / "file").write_text(GOOD)
+    before, said = (tmp_path / "file").stat(), []
+    monkeypatch.setattr(contents.os, "stat", lambda *_, **__: before)
+    thread = threading.Thread(target=lambda: said.append(refused(tmp_path / "f.toml")), daemon=True)
+    thread.start()
+    thread.join(30)
+    assert said == [PIPE]
+
+
 def test_devices_and_sockets_are_refused(tmp_path, monkeypatch):
     for device in ("/dev/zero", "/dev/null", "/dev/random"):
         assert refused(device) == "LK001 the file is a device; name a file"
