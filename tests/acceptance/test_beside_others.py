@@ -97,7 +97,7 @@ def test_a_batch_is_one_start(batches):
 
 def test_batches_that_wait_keep_no_pool_process_and_no_place_in_the_window(batches):
     assert returned([batches.send("batch.hourly", number) for number in range(5)]) == list(range(5))
-    for number in range(50):  # more runs than processes, and more messages than are prefetched
+    for number in range(200):  # more runs than processes, and more messages than are prefetched
         batches.send("batch.hourly", number)
     batches.wait_for_each([batches.send("free") for _ in range(20)])
     assert len(batches.starts("batch.hourly")) == 1
