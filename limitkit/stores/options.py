@@ -37,8 +37,13 @@ _TLS: Final = "ssl"
 _BY_OPTION: Final = ("sentinel", "redis+cluster")
 """Schemes that speak TLS when ``ssl=true`` says so."""
 _FILES: Final = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
-_PASSED_AS_TEXT: Final = frozenset({"port", "protocol", "decode_responses"})
-"""What redis-py makes a number or a truth of by itself, though its reading of addresses leaves it a text."""
+_READ: Final = frozenset(
+    {
+        *("db", "socket_timeout", "socket_connect_timeout", "socket_keepalive", "socket_read_size", "max_connections"),
+        *("retry_on_timeout", "health_check_interval", "legacy_responses", "ssl_check_hostname", "ssl_min_version"),
+    }
+)
+"""Numbers and truths that are of use only to a redis-py that makes such of them; older ones leave some a text."""
 
 
 def _number(least: int, most: int) -> Callable[[str], bool]:
@@ -227,15 +232,15 @@ def _known(scheme: str, prefix: str, *, tls: bool) -> set[str]:
     elif scheme == "redis+cluster":
         found = {*cluster.REDIS_ALLOWED_KEYS, *inspect.signature(cluster.RedisCluster.__init__).parameters}
     elif scheme == "unix":
-        found = _taken(connection.UnixDomainSocketConnection)
+        found = taken(connection.UnixDomainSocketConnection)
     else:
-        found = _taken(connection.SSLConnection if tls else connection.Connection)
+        found = taken(connection.SSLConnection if tls else connection.Connection)
     if scheme in _BY_OPTION:
         found |= {_TLS}
     return found | {"max_connections"}
 
 
-def _taken(kind: type) -> set[str]:
+def taken(kind: type) -> set[str]:
     """Return what a connection can be made with: its own parameters, and those of what it hands the others on to."""
     found: set[str] = set()
     for each in kind.__mro__:
@@ -261,7 +266,10 @@ def _fault(
         names = [f"{prefix}{each}" for each in sorted(known & _VALUES.keys())]
         near = "" if written.masked else suggest(f"{prefix}{name}", names)
         return f"{quote(written)} is no option of the redis-py that is installed", near or "take it out"
-    if name not in _VALUES:
+    unread = _READ - connection.URL_QUERY_ARGUMENT_PARSERS.keys()
+    if prefix:  # redis-py 5 can't read the sentinels' answers in protocol 3
+        unread |= {"protocol"}
+    if name not in _VALUES or name in unread:
         return f"{quote(written)} can't be said in an address", "take it out"
     judge, hint = _VALUES[name]
     if value and not judge(_decoded(value)):

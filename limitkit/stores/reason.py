@@ -41,9 +41,10 @@ def store_error(error: Exception, url: Expanded) -> StoreError:
         moved.remedy = "write redis+cluster:// in place of redis://"
         return moved
     kinds = [each.__name__ for each in type(error).__mro__]
+    # Redis says it of what is sent first: of HELLO, or of a script that is longer than who is unknown may send.
+    if (name == "AuthenticationError" and text.startswith("HELLO ")) or "Protocol error: unauthenticated" in text:
+        name, text, kinds = "AuthenticationError", "Authentication required.", []
     kind = StoreRefusedError if "ResponseError" in kinds else StoreError
-    if name == "AuthenticationError" and text.startswith("HELLO "):  # as redis-py before 8 says it
-        text = "Authentication required."
     met = ", ".join(dict.fromkeys(_MET.findall(text)))
     said = f"{name}: {_CLIENTS.sub(f'; the sentinels: {met}' if met else '', _IN_SCRIPT.sub('', text))}"
     if name == "TimeoutError" and "connecting" in text and url.startswith("rediss:"):

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.connection import UnixDomainSocketConnection
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from limitkit.expanded import Expanded
 from limitkit.stores import sentinel
+from limitkit.stores.options import taken
 from limitkit.stores.reason import store_error
 from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 
@@ -40,6 +42,8 @@ class RedisStore:
             "retry": Retry(NoBackoff(), 0),
             **options,
         }
+        if self._url.startswith("unix:") and "socket_connect_timeout" not in taken(UnixDomainSocketConnection):
+            del self._options["socket_connect_timeout"]  # redis-py 4 has it for hosts alone
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
         self._pid = -1
