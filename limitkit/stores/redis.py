@@ -42,8 +42,9 @@ class RedisStore:
             "retry": Retry(NoBackoff(), 0),
             **options,
         }
-        if self._url.startswith("unix:") and "socket_connect_timeout" not in taken(UnixDomainSocketConnection):
-            del self._options["socket_connect_timeout"]  # redis-py 4 has it for hosts alone
+        if self._url.startswith("unix:"):  # of which redis-py 4.5 takes no bounds at all
+            missing = {"socket_timeout", "socket_connect_timeout"} - taken(UnixDomainSocketConnection)
+            self._options = {name: value for name, value in self._options.items() if name not in missing}
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
         self._pid = -1
