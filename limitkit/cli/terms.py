@@ -6,6 +6,7 @@ from math import floor
 from typing import TYPE_CHECKING, Any
 
 from limitkit.cli.output import Drawn, table
+from limitkit.decision import MOST_RESENDS
 from limitkit.declared import WaitingSettings
 from limitkit.expanded import names_variable
 from limitkit.units import duration_text
@@ -90,7 +91,10 @@ def _heeds(limit: Limit, feedback: Feedback) -> str:
     what = "one partition of it" if limit.key else "it"
     does = f"{what} is slowed down" if feedback.action == "slow" else f"{what} is paused"
     then = "the task that met it waits again" if feedback.resend else "the exception goes on"
-    return f"{name} heeds {listed(feedback.on)}: {does} on all workers, and {then}."
+    if feedback.resend not in {0, MOST_RESENDS}:
+        then += f", up to {feedback.resend} times in a row"
+    unless = f" (and not {listed(feedback.unless)})" if feedback.unless else ""
+    return f"{name} heeds {listed(feedback.on)}{unless}: {does} on all workers, and {then}."
 
 
 def parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:
