@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import redis
 from redis.backoff import NoBackoff
-from redis.connection import UnixDomainSocketConnection
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from limitkit.expanded import Expanded
 from limitkit.stores import sentinel
-from limitkit.stores.options import taken
 from limitkit.stores.reason import store_error
 from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 
@@ -42,9 +40,6 @@ class RedisStore:
             "retry": Retry(NoBackoff(), 0),
             **options,
         }
-        if self._url.startswith("unix:"):  # of which redis-py 4.5 takes no bounds at all
-            missing = {"socket_timeout", "socket_connect_timeout"} - taken(UnixDomainSocketConnection)
-            self._options = {name: value for name, value in self._options.items() if name not in missing}
         self._client: Any = None
         self._scripts: dict[str, Any] = {}
         self._pid = -1
