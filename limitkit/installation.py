@@ -119,6 +119,12 @@ class Installation:
             raise self.error or AssertionError
         return self.config
 
+    def on_configure(self, **_: Any) -> None:
+        """Have what purges a queue purge what is parked of it, too."""
+        from limitkit.waiting.purging import purge_parked_too  # noqa: PLC0415 (imports what workers need)
+
+        purge_parked_too(self.app, lambda: self.usable().rules.store.prefix)
+
     def on_finalize(self, **_: Any) -> None:
         """Read the file and put the guard around the tasks that have limits."""
         self.read()

@@ -44,6 +44,10 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
         logger.warning("%s", beside)
     installation = INSTALLED[app] = Installation(app, wanted)
     app.steps["consumer"].update((PacerStep, PassingStep))
+    if app.configured:
+        installation.on_configure()
+    else:
+        app.on_after_configure.connect(installation.on_configure, weak=False)
     if app.finalized:
         installation.on_finalize()
     else:

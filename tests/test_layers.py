@@ -116,6 +116,7 @@ LAYERS = {
         "waiting.etaroom",
         "waiting.rooms",
         "waiting.census",
+        "waiting.purging",
         "waiting.queued",
         "waiting.owners",
         "waiting.draining",

@@ -77,10 +77,10 @@ class Census:
         self._prefix = prefix
         self._messages, self._queues, self._clock = keys(channel, prefix, "messages", "queues", "clock")
 
-    def piles(self) -> Iterator[Pile]:
-        """Count what is parked, queue by queue and bucket by bucket."""
-        for queue, buckets in self._buckets():
-            yield from self._count(queue, buckets)
+    def piles(self, queue: str | None = None) -> Iterator[Pile]:
+        """Count what is parked, of one queue or of all, queue by queue and bucket by bucket."""
+        for name, buckets in self._buckets(queue):
+            yield from self._count(name, buckets)
 
     def find(self, task_id: str) -> Found | None:
         """Find the parked message of a task; None when there is none."""
@@ -99,10 +99,15 @@ class Census:
             names = [self._messages, self._queues, *queue_keys(self._channel, self._prefix, queue)]
             yield call(self._channel, _PURGE, names, [queue, *wanted])
 
-    def _buckets(self) -> Iterator[tuple[str, list[bytes]]]:
+    def purge_queue(self, queue: str) -> Iterator[int]:
+        """Remove all that is parked of a queue now, and yield now and then how many."""
+        yield from self.purge(list(self.piles(queue)))
+
+    def _buckets(self, only: str | None = None) -> Iterator[tuple[str, list[bytes]]]:
         """Name the buckets for which something is parked, some of one queue at a time."""
         with client_of(self._channel) as client:
-            for queue in sorted(client.sscan_iter(self._queues, count=_CHUNK)):
+            queues = [only.encode()] if only is not None else sorted(client.sscan_iter(self._queues, count=_CHUNK))
+            for queue in queues:
                 due = queue_keys(self._channel, self._prefix, queue.decode())[0]
                 seen: set[bytes] = set()
                 for chunk in _chunks(bucket for bucket, _ in client.zscan_iter(due, count=_CHUNK)):
