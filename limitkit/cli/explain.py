@@ -33,8 +33,10 @@ def _json(wanted: type, name: str) -> Callable[[click.Context, click.Parameter, 
     def read(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
         try:
             said = json.loads(value) if value is not None else wanted()
-        except (ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise click.BadParameter(f"it is not JSON: {error}") from None
+        except ValueError:  # Python reads no whole number of more than 4,300 digits
+            raise click.BadParameter("a number in it has too many digits; write a smaller one") from None
         if not isinstance(said, wanted):
             raise click.BadParameter(f"it is not a JSON {name}")
         return None if value is None else said
