@@ -6,10 +6,12 @@ import itertools
 import json
 
 import pytest
+from kombu import Connection
 
 from limitkit import schema
 from limitkit.config import MODE_VARIABLE, PORT_VARIABLE, judge
 from limitkit.errors import ConfigError
+from limitkit.fleet import _address
 from limitkit.source import parse
 
 SECRETS = [
@@ -136,3 +138,17 @@ def test_whatever_the_schema_lets_a_variable_into_is_in_these_spots():
     walk(schema.judged(), "")
     assert [name for name in sorted(found) if not any(name in spot for spot in SPOTS)] == []
     assert {"rate", "burst", "timeout", "hold", "per_limit", "per_worker", "max_wait", "port", "factor"} <= found
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://:SECRET@localhost:6379/0", "redis://**@localhost:6379/0"),
+        ("redis://SECRET:SECRET@localhost:6379/0", "redis://**@localhost:6379/0"),
+        ("amqp://SECRET:SECRET@localhost:5672//", "amqp://**@localhost:5672//"),
+    ],
+)
+def test_a_broker_is_shown_with_a_password_only_where_it_has_one(url, shown):
+    with Connection(url) as connection:
+        assert _address(connection) == shown
