@@ -67,7 +67,7 @@ RUSH = {"paid": 100, "free": 20, "slow": 5, "user": 8}
 def rush(scene):
     """Many tasks at once, and what is shown before, meanwhile, and afterwards."""
     before = scrape(scene.port)
-    started = Counter(scene.counts)
+    started = Counter(start.task for start in scene.shop.starts())
     tasks = [(task, (f"u{number % 4}",) if task == "user" else ()) for task in RUSH for number in range(RUSH[task])]
     ids = scene.send(tasks)
     busy = scrape_until(scene.port, lambda seen: seen["held", "paid"] > 0 and seen["parked", "paid"] > 0)
@@ -203,7 +203,7 @@ def test_rates_that_are_set_at_run_time(scene):
 
 
 def test_a_store_that_is_gone_and_comes_back(scene):
-    before, started, sent = scrape(scene.port), scene.counts["paid"], len(scene.sent)
+    before, started, sent = scrape(scene.port), len(scene.shop.times("paid")), len(scene.sent)
     scene.store.stop()
     scene.send([("paid", ())] * 20)
     scene.wait_for({"paid": started + 20})

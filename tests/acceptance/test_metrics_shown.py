@@ -7,6 +7,7 @@ import time
 from collections import Counter
 
 import pytest
+import redis
 from support.scene import Scene, config, limit
 from support.scrape import scrape, scrape_until, text_of
 from support.servers import free_port
@@ -19,6 +20,15 @@ LIMITS = config(limit("paid", "20/s", burst=5), limit("slow", "3/s"))
 def scene():
     with Scene(LIMITS, module="support.seen_app") as scene:
         yield scene
+
+
+@pytest.fixture(autouse=True)
+def left(scene):
+    """Leave neither workers nor messages to the test that comes next."""
+    yield
+    scene.stop_workers()
+    with redis.Redis(port=scene.broker.port) as client:
+        client.flushall()
 
 
 def free_ports(count):
@@ -42,8 +52,9 @@ def test_workers_of_one_host_share_a_range_and_one_too_many_goes_on_without(scen
     for worker in workers:
         worker.wait_ready()
     wait_until(lambda: sum("Metrics can't be shown" in worker.output() for worker in workers) == 1)
+    before = len(scene.shop.times("paid"))
     scene.send([("paid", ())] * 60)
-    scene.wait_for({"paid": 60})
+    scene.wait_for({"paid": before + 60})
     one, other = (scrape(first + number) for number in range(2))
     assert started(one) > 0
     assert started(other) > 0
