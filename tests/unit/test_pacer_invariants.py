@@ -584,10 +584,11 @@ def test_who_has_no_token_yet_does_not_hold_up_who_has(make_worker):
     assert max(each.at for each in others) < rare[2].at
 
 
-def test_an_older_one_that_waits_is_not_passed_over_by_a_kept_process(make_worker):
+@pytest.mark.parametrize("of", ["long", "soon"])
+def test_a_kept_process_goes_to_who_has_a_better_right_and_may_start(make_worker, of):
     """A process is kept for the next token of a limit; who comes meanwhile with a better right has it."""
     worker = make_worker(size=1, prefetch=64)
-    worker.limits = {"long": (), "rare": (bound("rare", 700_000),)}
+    worker.limits = {"long": (), "rare": (bound("rare", 700_000),), "soon": (bound("soon", 1000),)}
     worker.seconds = lambda request: 2.0 if request.task.name == "long" else 0.001
     long, rare = (SimpleNamespace(name=name) for name in ("long", "rare"))
     for n in range(3):
@@ -598,12 +599,31 @@ def test_an_older_one_that_waits_is_not_passed_over_by_a_kept_process(make_worke
     while not kept._kept:
         worker.run(worker.clock.now + 0.01)
         assert worker.clock.now < began + 30
-    urgent = Request("urgent", long, 0)
+    urgent = Request("urgent", SimpleNamespace(name=of), 0)
     worker.send(urgent)
     assert urgent.handed_over
     assert not kept._kept
     worker.run(worker.clock.now + 60)
     assert worker.left() == worker.nothing_left()
+
+
+def test_who_can_be_judged_only_after_the_one_before_is_not_passed_over(make_worker):
+    """Two processes, and all come forward at once: the second of a limit whose first has another limit, too."""
+    worker = make_worker(size=2)
+    one, two, other = (bound(name, 1000, 100, on_error="hold") for name in ("one", "two", "other"))
+    two.bucket = replace(two.bucket, interval_us=5000)
+    worker.limits = {"both": (one, two), "one": (one,), "other": (other,)}
+    worker.seconds = lambda _: 0.5
+    worker.store.gone = True
+    requests = [Request(name, SimpleNamespace(name=name)) for name in ("both", "one", "other")]
+    for request in requests:
+        worker.send(request)
+    worker.store.gone = False
+    worker.pacer._lanes.start_over(worker.clock.now + 2)  # the store is asked again by then
+    worker.pacer.pump()
+    worker.run(worker.clock.now + 10)
+    assert sorted(requests, key=lambda request: request.at) == requests
+    assert requests[2].at > requests[1].at + 0.4
 
 
 def test_many_lanes_in_line_for_one_process(make_worker):
