@@ -173,7 +173,8 @@ def came_back(seen: dict[str, Any]) -> None:
     ``seen`` is what the task will see of it, by name. What stays would be sent on, too: every unknown header becomes
     one of what a task's retry publishes.
     """
-    note = _note(seen.get(_NOTE) or (seen.get("headers") or {}).get(_NOTE))  # the latter in Celery's first protocol
+    in_body = _NOTE not in seen  # in Celery's first protocol, which has headers of its own in any case
+    note = _note(seen.get(_NOTE) or (seen.get("headers") or {}).get(_NOTE))
     if note is not None:
         if note.eta != _UNTOUCHED:
             seen["eta"] = note.eta
@@ -182,8 +183,9 @@ def came_back(seen: dict[str, Any]) -> None:
             seen["delivery_info"] = {**(seen.get("delivery_info") or {}), **routing}
         _take_off(seen)
         if seen.get("headers"):
-            seen["headers"] = dict(seen["headers"])
-            _take_off(seen["headers"])
+            headers = dict(seen["headers"])
+            _take_off(headers)
+            seen["headers"] = headers if headers or in_body else None
 
 
 def _take_off(headers: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from celery.app.task import Context
 from kombu import Connection
 
 from limitkit.decision import Bucket
@@ -86,6 +87,16 @@ def test_what_is_taken_off_a_request_is_still_known_of_its_message():
     came_back(request.request_dict)
     assert request.request_dict == {"id": "1", "headers": {"task": "paid"}}
     assert note_of(waiting)[:3] == (5.0, 8.0, "")
+
+
+def test_a_task_sees_none_where_its_sender_gave_no_headers():
+    """Celery's own request has None for them, and none that are empty."""
+    first = {"id": "1", "task": "paid"}
+    seen = vars(Context({**first, "limitkit_wait": Note(refusals=1)._asdict()}))
+    assert seen["headers"]
+    came_back(seen)
+    assert seen == vars(Context(first))
+    assert seen["headers"] is None
 
 
 def test_an_eta_of_the_senders_own_comes_back():
