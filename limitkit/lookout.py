@@ -61,12 +61,12 @@ class Lookout:
             self.gone = "" if refused else str(error)
             if self._audible and self._live.on_errors and not refused:
                 self._live.outage.out_of_sight(error, self._live.on_errors)
-            if refused and not self._refused:
+            if refused and self._audible and not self._refused:
                 self._refused = True
                 logger.warning(
-                    "What is set at run time can't be seen (%s), so limits hold as they are declared; give the store's "
-                    "user the rights that docs/store.md lists.",
-                    error,
+                    "What is set at run time can't be seen (%s), so limits hold as they are declared; %s.",
+                    str(error).rstrip("."),
+                    error.remedy or "mend that in the store",
                     extra={"action": "overrides_refused"},
                 )
             changed = in_force.end()

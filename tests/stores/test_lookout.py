@@ -7,14 +7,17 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+from redis.exceptions import ResponseError
 
 from limitkit.config import judge
+from limitkit.expanded import expand
 from limitkit.live import Live
 from limitkit.lookout import Lookout
 from limitkit.override import Override, Target
 from limitkit.source import parse
 from limitkit.stores.board import Board
 from limitkit.stores.memory import MemoryStore
+from limitkit.stores.reason import store_error
 from limitkit.units import parse_rate
 
 _numbers = itertools.count()
@@ -128,6 +131,31 @@ def unreachable(*_):
     from limitkit.errors import StoreError
 
     raise StoreError("gone")
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("READONLY You can't write against a read only replica.", "a read only replica); mend that in the store"),
+        ("NOPERM this user has no permissions", "NOPERM this user has no permissions); give its user the rights"),
+    ],
+)
+def test_what_the_store_refuses_is_told_once_there_is_a_log_with_its_own_remedy(process, caplog, reply, said):
+    def refuse(*_):
+        raise store_error(ResponseError(reply), expand("redis://localhost", {}))
+
+    one = process()
+    one.lookout._board = Board(SimpleNamespace(run=refuse), "x")
+    one.look()
+    assert caplog.messages == []
+    one.lookout.say()
+    for _ in range(2):
+        one.look()
+    (message,) = caplog.messages
+    assert message.startswith("What is set at run time can't be seen (ResponseError: ")
+    assert said in message.replace(", so limits hold as they are declared", "")
+    assert message.endswith(".")
+    assert not message.endswith("..")
 
 
 def test_what_the_store_lost_is_put_back_with_its_end(process, admin, caplog):
