@@ -62,7 +62,8 @@ def test_what_a_process_was_sent_and_has_not_accepted_starts_once(tmp_path):
         os.kill(process, signal.SIGCONT)
         broker.start()
         wait_until(lambda: worker.output().count("Connected to") == 2)
-        last = shop.send("free").id  # goes to the tail of the queue, behind what came back
+        shop.wait_for_each([sent])
+        last = shop.send("free").id  # what came back would come before it
         shop.wait_for_each([last])
         assert [start.id for start in shop.starts()] == [sent, last]
 
