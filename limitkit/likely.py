@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Final
 
 _LONGEST: Final = 64
@@ -21,6 +21,8 @@ _WORDS: Final = {
 _UNITS: Final = {word: unit for unit, words in _WORDS.items() for word in words.split()}
 _A_SECOND: Final = {"rps": "s", "qps": "s", "tps": "s", "hz": "s", "rpm": "m", "rph": "h", "rpd": "d"}
 _SECONDS: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
+_EXACT: Final = Context(prec=300)
+"""Digits enough for all that 64 characters can say: a quotient of more digits than its context has is an error."""
 _NUMBER: Final = r"([0-9]{1,3}(?:[,_' ][0-9]{3})+|[0-9_]+)(\.[0-9]+)?(e\+?[0-9]{1,2}|k)?"
 _RATE = re.compile(
     rf"\+?{_NUMBER} *(?:(?:r|reqs?|requests?|calls?|tasks?|times)\b)? *"
@@ -42,14 +44,15 @@ def rate(text: str) -> str | None:
     tokens, period = _number(whole, decimals, scale), Decimal(every or 1)
     if not unit or not tokens or not period:
         return None
-    if len(unit) > 1 and unit != "ms":
-        period, unit = period * int(unit[:-1]), unit[-1]
-    if unit == "ms" or period % 1:  # periods are whole numbers
-        period, unit = period * _SECONDS[unit], "s"
-        while period % 1:
-            tokens, period = tokens * 10, period * 10
-        tokens, period = (tokens / period, Decimal(1)) if not tokens % period else (tokens, period)
-    return f"{tokens.normalize():f}/{'' if period == 1 else f'{period.normalize():f}'}{unit}"
+    with localcontext(_EXACT):
+        if len(unit) > 1 and unit != "ms":
+            period, unit = period * int(unit[:-1]), unit[-1]
+        if unit == "ms" or period % 1:  # periods are whole numbers
+            period, unit = period * _SECONDS[unit], "s"
+            while period % 1:
+                tokens, period = tokens * 10, period * 10
+            tokens, period = (tokens / period, Decimal(1)) if not tokens % period else (tokens, period)
+        return f"{tokens.normalize():f}/{'' if period == 1 else f'{period.normalize():f}'}{unit}"
 
 
 def duration(text: str) -> str | None:

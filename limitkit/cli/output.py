@@ -11,6 +11,7 @@ import io
 import json
 import os
 import sys
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ def written() -> Iterator[None]:
             raise
         raise click.UsageError(one_line(said), error.ctx) from None
     except OSError as error:
-        if not _is_stuck(sys.stdout):
+        if not (_is_stuck(sys.stdout) or _was_written_by_click(error)):
             raise
         unwritable(error)
         raise click.exceptions.Exit(0) from None
@@ -104,6 +105,12 @@ def _is_stuck(stream: Any) -> bool:
     except OSError:
         return True
     return False
+
+
+def _was_written_by_click(error: OSError) -> bool:
+    """Whether click's own writing has failed. Where nothing is buffered (PYTHONUNBUFFERED), nothing is stuck then."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code is click.echo.__code__
 
 
 def say_json(value: Any) -> None:

@@ -48,15 +48,23 @@ CASES = {
 }
 
 
-def shell(arguments, behind):
+def shell(arguments, behind, **environ):
     code = f'"{sys.executable}" -m limitkit {" ".join(arguments)} {behind}'
-    environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **environ}
     return subprocess.run(["bash", "-c", code], cwd=HERE, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_standard_output_that_can_not_be_written(name):
-    done = shell(*CASES[name])
+    is_refused_in_one_line(shell(*CASES[name]))
+
+
+@pytest.mark.parametrize("arguments", [["explain", "--help"], ["--version"]])
+def test_nor_where_nothing_is_buffered(arguments):
+    is_refused_in_one_line(shell(arguments, ">/dev/full", PYTHONUNBUFFERED="1"))
+
+
+def is_refused_in_one_line(done):
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("limitkit: standard output can't be written (")

@@ -37,6 +37,8 @@ from limitkit.scalar import duration_fault, rate_fault
         ("7/300ms", "70/3s"),
         ("10/1.5m", "10/90s"),
         ("1/0.5s", "2/s"),
+        ("1e33/500ms", f"2{'0' * 33}/s"),
+        (f"{'7' * 40}/1.5s", f"{'7' * 40}0/15s"),
         ("unlimited", None),
         ("-10/s", None),
         ("nan/s", None),
@@ -62,6 +64,7 @@ def test_a_duration(said, meant):
 def test_the_hint_names_it():
     assert rate_fault("10000/month")[1] == 'write a number, a slash and s, m, h or d, e.g. "10000/30d"'
     assert rate_fault("1e9/s")[1] == 'write a number, a slash and s, m, h or d, e.g. "10/s"'  # it would be out of range
+    assert rate_fault("1e99/500ms")[1] == 'write a number, a slash and s, m, h or d, e.g. "10/s"'
     assert duration_fault("max_wait", "2 weeks")[1] == 'write a number and ms, s, m, h or d, e.g. "14d"'
 
 
