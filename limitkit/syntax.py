@@ -17,6 +17,27 @@ _LONGEST: Final = 300
 _HEADER = re.compile(r"\s*(\[{1,2})\s*(tasks|limits)\s*\.\s*([^\s\"'\]][^\"'\]]*?)\s*(\]{1,2})\s*(?:#.*)?")
 _PAIR = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=\s*([^\s\"'#\[\]{},=]+(?: [^\s\"'#\[\]{},=]+)*)\s*(?:#.*)?")
 
+_OF_TEXT: Final = frozenset(
+    [
+        "strategy",
+        "rate",
+        "on_limit",
+        "max_wait",
+        "mode",
+        "on_error",
+        "timeout",
+        "hold",
+        "action",
+        "max_pause",
+        "step",
+        "floor",
+        "ceiling",
+        "prefix",
+    ]
+)
+"""Keys whose value is shown as it should have been written. What follows another one may be a secret: a stranger's file
+can be a link to one that is no config, such as ``.env`` or ``/proc/self/environ``."""
+
 
 def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
     """Return where it is, line and column, the fact, and the remedy."""
@@ -31,14 +52,16 @@ def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
 
 
 def _remedy(text: str, fact: str) -> str:
-    # What looks like an address may hold a password.
-    if len(text) <= _LONGEST and not fact.startswith("Cannot ") and "@" not in text and "://" not in text:
+    if len(text) > _LONGEST or fact.startswith("Cannot "):
+        return "mend the syntax here"
+    pair = _PAIR.fullmatch(text)
+    if "@" not in text and "://" not in text:  # what looks like an address may hold a password
         if header := _HEADER.fullmatch(text):
             opened, section, name, closed = header.groups()
             return f"put the name in quotes: {opened}{section}.{_quoted(name)}{closed}"
-        if pair := _PAIR.fullmatch(text):
+        if pair and pair[1] in _OF_TEXT:
             return f"put the value in quotes: {pair[1]} = {_quoted(pair[2])}"
-    return "mend the syntax here"
+    return "put the value in quotes if it is a text" if pair else "mend the syntax here"
 
 
 def _quoted(text: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 
 import pytest
 from kombu import Connection
 
-from limitkit import schema
+from limitkit import schema, syntax
 from limitkit.config import MODE_VARIABLE, PORT_VARIABLE, judge
 from limitkit.errors import ConfigError
 from limitkit.fleet import _address
@@ -152,3 +153,17 @@ def test_whatever_the_schema_lets_a_variable_into_is_in_these_spots():
 def test_a_broker_is_shown_with_a_password_only_where_it_has_one(url, shown):
     with Connection(url) as connection:
         assert _address(connection) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["TOKEN=SECRET", "a = 1\nSECRET_b = SECRET\n", "A=1\0\nkey=SECRET\0B=2", "x: SECRET", "SECRET"]
+)
+def test_nor_what_stands_in_a_file_that_is_no_config(text):
+    """A stranger's ``ratelimits.toml`` may be a link to ``.env``, to ``/proc/self/environ``, or to credentials."""
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "f.toml")
+    assert "SECRET" not in str(caught.value)
+
+
+def test_the_keys_whose_text_is_shown_are_keys_of_the_file():
+    assert set(re.findall(r'"(\w+)": \{', json.dumps(schema.judged()))) >= syntax._OF_TEXT
