@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import re
 import time
 import warnings
@@ -24,6 +25,9 @@ logger = logging.getLogger("limitkit")
 LONGEST_PATTERN: Final = 200
 MOST_TEXT: Final = 2_000
 """Characters of a text that are searched."""
+MOST_REPEATS: Final = 10_000
+"""What its counts may come to, multiplied: the engine writes out what has to be there, so ``(?:a{1000}){1000}`` takes
+ten seconds and gigabytes before anything is searched. No text is as long as that."""
 LONGEST_SEARCH: Final = 0.1
 """Seconds of processor time; what is not hostile takes less than a hundredth of it."""
 _REST: Final = 20 * LONGEST_SEARCH
@@ -31,6 +35,9 @@ _REST: Final = 20 * LONGEST_SEARCH
 process up: at most a twentieth of its time goes there."""
 _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?![0-9]*,?[0-9]*\})", re.DOTALL)
 """A brace that opens no repeat. The other engine would read some of them as its own syntax, as in ``{e}``."""
+
+_LEAST = re.compile(r"\{([0-9]+)(?:,[0-9]*)?\}")
+"""How often something has to be there, at least."""
 
 
 class Search:
@@ -42,6 +49,8 @@ class Search:
         self._rests_until = 0.0
         if len(pattern) > LONGEST_PATTERN:
             raise ValueError(f"is a pattern of more than {LONGEST_PATTERN} characters")
+        if math.prod(int(least) or 1 for least in _LEAST.findall(pattern)) > MOST_REPEATS:
+            raise ValueError(f"is a pattern that repeats something more than {MOST_REPEATS} times")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what another version of Python may read otherwise

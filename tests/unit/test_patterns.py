@@ -67,6 +67,21 @@ def test_what_is_slow_is_not_slow_down():
     assert refusal(ValueError(HOSTILE), ["re:!"], ["re:(x+x+)+y", "re:(a+)+$"]), "nor what it is not"
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    ["a{1000000}", "(?:a{101}){100}", "((x{300,}){300,400}){300}", "(?:[ab]{1000}y?){1000}", f"a{{{'9' * 190}}}"],
+)
+def test_none_takes_gigabytes_before_it_is_searched_for(pattern):
+    """By what it says, and not by trying."""
+    assert fault(f"re:{pattern}")[0] == "is a pattern that repeats something more than 10000 times"
+
+
+def test_counts_that_others_write_are_fine():
+    uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    assert Search(uuid)("f81d4fae-7dec-11d0-a765-00a0c91e6bf6") == {}
+    assert Search("(?:a{,1000}b{0}){,1000}c")("aac") == {}
+
+
 def test_its_groups_and_how_much_of_a_text_is_read():
     search = Search(r"in (?P<wait>\d+s)(?P<rest>x)?")
     assert search.names == {"wait", "rest"}
