@@ -70,8 +70,16 @@ class _Held(BaseModel):
     interval: _Number = 0.0
 
 
+class _SentBack(BaseModel):
+    task: str
+    buckets: Annotated[list[str], Field(min_length=1, max_length=100)]
+    again_in: _Number
+    bucket: None = None
+
+
 class _NotHeld(BaseModel):
     bucket: None = None
+    again_in: None = None
 
 
 class _Done(BaseModel):
@@ -87,7 +95,7 @@ _OTHER: Final = {"error": "it answers as another version of limitkit"}
 _DONE: Final[TypeAdapter[Any]] = TypeAdapter(_Refused | _Done)
 _SHAPES: Final[dict[str, TypeAdapter[Any]]] = {
     "limitkit_status": TypeAdapter(_Refused | _Report),
-    "limitkit_why": TypeAdapter(_Refused | _Held | _NotHeld),
+    "limitkit_why": TypeAdapter(_Refused | _Held | _SentBack | _NotHeld),
     "query_task": TypeAdapter(dict[str, tuple[str, _Task]]),
 }
 

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from celery.worker.control import control_command, inspect_command
+from celery.worker.state import requests
 
 from limitkit.installation import installation_of
 from limitkit.override import read
 from limitkit.report import report
+from limitkit.waiting.copies import note_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +40,26 @@ def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:
 
 @inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise
 def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
-    """Say for which limit a task is held, and when it starts."""
+    """Say for which limit a task is held, and when it starts; or which ones have sent it back, and until when."""
     here = _installed(state)
     if here is None:
         return _NOT_HERE
     found = here.pacer.find(task_id) if here.pacer is not None else None
-    return {} if found is None else found._asdict()
+    return _sent_back(here, task_id) if found is None else found._asdict()
+
+
+def _sent_back(here: Installation, task_id: str) -> dict[str, Any]:
+    """Tell of a task that Celery keeps until an ETA which is limitkit's own, and not its sender's."""
+    request, live = requests.get(task_id), here.live
+    note = note_of(request.message) if request is not None else None
+    if note is None or note.eta == "" or request.eta is None or live is None:
+        return {}
+    seconds = request.eta.timestamp() - time.time()
+    bound = [limit for limit in live.limits(request.task) if here.pacer is not None or not limit.local]
+    if seconds <= 0 or not bound:
+        return {}
+    buckets = [live.bucket(limit, request.task, request.args, request.kwargs).key for limit in bound]
+    return {"task": request.name, "buckets": buckets, "again_in": seconds}
 
 
 @control_command()  # type: ignore[untyped-decorator] # likewise

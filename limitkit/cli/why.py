@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from limitkit.waiting.queued import Queued
 
 _NOT_OURS = "it does not wait because of limitkit"
+_RETRY = "The result backend says RETRY: it starts again, and where it is meanwhile is not known."
 
 
 @click.command(
@@ -72,6 +73,8 @@ def _in_workers(manager: RateLimitManager, task_id: str) -> list[str]:
     for worker, answer in answers.items():
         if "bucket" in answer:
             return _held(manager, worker, answer)
+        if "again_in" in answer:
+            return _sent_back(manager, worker, answer)
     if not answers:
         return []
     for worker, answer in ask(manager.app, "query_task", to=sorted(answers), ids=[task_id]).items():
@@ -95,7 +98,9 @@ def _elsewhere(manager: RateLimitManager, kind: str, task_id: str) -> list[str]:
         if found is not None:
             return _parked(manager, found)
         names = [name for name, queue in app.amqp.queues.items() if getattr(queue.exchange, "type", "") != "fanout"]
-        return _result(app, task_id) or _queued(queued.find(channel, names, task_id))
+        # A start that was sent back is a retry, too, as far as the backend knows.
+        known = _result(app, task_id)
+        return known if known and _RETRY not in known else _queued(queued.find(channel, names, task_id)) or known
 
 
 class _What(NamedTuple):
@@ -120,6 +125,13 @@ def _held(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> 
     lines = [f"{answer['task']} waits for {what.named}, held in {worker} for {span(answer['held'])}."]
     place = f"It is number {answer['place']} of those that {worker} holds for it"
     return [*lines, f"{place}, and {what.starts(answer['place'], max(0.0, answer['starts_in']))}."]
+
+
+def _sent_back(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
+    """Tell of one that waits with an ETA: where no pacer holds it, or its broker has no other room."""
+    named = " and ".join(_what(manager, bucket).named for bucket in answer["buckets"])
+    lines = [f"{answer['task']} waits for {named}, sent back to its queue with an ETA."]
+    return [*lines, f"{worker} has fetched it again, and looks whether it may start in {span(answer['again_in'])}."]
 
 
 def _parked(manager: RateLimitManager, found: Found) -> list[str]:
@@ -171,6 +183,8 @@ def _result(app: Any, task_id: str) -> list[str]:
     except Exception as error:  # noqa: BLE001 - each backend has its own, and it is only one source of several
         say(f"limitkit: the result backend can't be asked: {one_line(str(error))}", err=True)
         return []
+    if state == "RETRY":
+        return [_RETRY]
     return [] if state == "PENDING" else [f"The result backend says {state}: {_NOT_OURS}."]
 
 

@@ -1,5 +1,9 @@
 """In a pool without a pacer the guard alone keeps the limits, and all that Celery promises."""
 
+import re
+import subprocess
+import sys
+
 import pytest
 from celery import chain, chord
 from celery.exceptions import TaskRevokedError
@@ -19,6 +23,10 @@ rate = "4/s"
 strategy = "token_bucket"
 rate = "10/s"
 burst = 2
+
+[tasks."slow.stamped"]
+strategy = "token_bucket"
+rate = "2/h"
 """
 
 RESENT = ("eta", "ignore_result")
@@ -119,3 +127,26 @@ def test_status_counts_the_starts_where_the_guard_is_alone(unpaced):
         return sum(said["limits"]["task=kept.result"]["started"] for reply in replies for said in reply.values())
 
     wait_until(lambda: started() >= 3)
+
+
+def test_why_knows_that_what_was_sent_back_waits_for_its_limit(unpaced):
+    """Celery keeps it until its ETA, which is limitkit's own."""
+    sent = [unpaced.send("slow.stamped") for _ in range(2)]
+    theirs = unpaced.send("slow.stamped", countdown=3600)
+
+    def why(result):
+        command = [sys.executable, "-m", "limitkit", "why", result.id, "-A", unpaced.module]
+        options = {"env": unpaced.env, "cwd": unpaced.folder, "capture_output": True, "text": True}
+        return subprocess.run(command, check=True, **options).stdout
+
+    unpaced.wait_for(1, "slow.stamped")
+    (started,) = unpaced.starts("slow.stamped")
+    (waits,) = (result for result in sent if result.id != started.id)
+    wait_until(lambda: "looks whether" in why(waits))
+    assert re.fullmatch(
+        r"slow\.stamped waits for tasks\.slow\.stamped \(2/h, burst 1\), sent back to its queue with an ETA\.\n"
+        r"w[12]@test has fetched it again, and looks whether it may start in [0-9]+s\.\n",
+        why(waits),
+    )
+    assert "it does not wait because of limitkit" in why(theirs)
+    unpaced.app.control.revoke([waits.id, theirs.id])
