@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from limitkit import likely
 from limitkit.ports import LAST, PORT_HINT, parse_ports
 from limitkit.slowdown import fault
-from limitkit.units import parse_duration, parse_rate
+from limitkit.units import DURATION_PATTERN, RATE_PATTERN, parse_duration, parse_rate
 from limitkit.wording import quote, show
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _meant_rate(text: str) -> str | None:
 
 def rate_fault(text: str) -> tuple[str, str] | None:
     """Say what is wrong with a rate, as fact and hint; None when it is one."""
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST and re.fullmatch(RATE_PATTERN, text):
         return f"{quote(text)} is out of range", 'write a rate from "1/366d" to "100000/s"'
     try:
         parse_rate(text)
@@ -60,7 +61,7 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
     """Say what is wrong with the duration of one of ``DURATIONS``, as fact and hint; None when it is one."""
     least, most = DURATIONS[key]
     hint = f"write a duration from {quote(least)} to {quote(most)}"
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST and re.fullmatch(DURATION_PATTERN, text):
         return f"{quote(text)} is out of range", hint
     try:
         seconds = parse_duration(text)

@@ -68,6 +68,13 @@ def test_the_hint_names_it():
     assert duration_fault("max_wait", "2 weeks")[1] == 'write a number and ms, s, m, h or d, e.g. "14d"'
 
 
+def test_a_text_of_any_length_that_is_no_rate_is_not_called_out_of_range():
+    assert rate_fault("x" * 70)[0].endswith('…" is not a rate')
+    assert rate_fault("9" * 70 + "/s")[0].endswith('…" is out of range')
+    assert duration_fault("max_wait", "a while " * 10)[0].endswith('…" is not a duration')
+    assert duration_fault("max_wait", "9" * 70 + "s")[0].endswith('…" is out of range')
+
+
 parts = st.sampled_from(
     ["10", "1e9", "1e99", "0.5", "1,000", "/", " per ", "every", "1.5", "ms", "month", "s", "k", "_"]
 )
