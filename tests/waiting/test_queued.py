@@ -4,8 +4,10 @@ import pytest
 from celery import Celery
 from support.servers import RedisServer
 
+from limitkit.cli.why import _elsewhere
 from limitkit.fleet import connection
-from limitkit.waiting import queued
+from limitkit.manager import RateLimitManager
+from limitkit.waiting import kinds, queued
 
 QUEUES = ("celery", "mail")
 
@@ -56,3 +58,24 @@ def test_one_that_a_worker_has_fetched_and_not_acknowledged(app):
 def test_an_id_in_an_argument_is_not_the_message_s_own(app):
     app.send_task("free", ["wanted-id"], argsrepr="('wanted-id',)")
     assert find(app, "wanted-id") is None
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated setex")  # of Celery's backend
+def test_why_takes_a_retry_for_what_was_sent_back_and_looks_into_the_queues(app, server, tmp_path):
+    """A start that was sent back has that state, and its message may be in its queue."""
+    (tmp_path / "f.toml").write_text("version = 1\n")
+    app.conf.result_backend = f"{server.url[:-1]}2"
+    manager = RateLimitManager(app, tmp_path / "f.toml")
+    task_id = app.send_task("free").id
+    app.backend.mark_as_retry(task_id, None)
+    assert _elsewhere(manager, kinds.REDIS, task_id) == [
+        "free is in its queue, celery, number 1: no worker has fetched it yet."
+    ]
+    app.backend.mark_as_retry("running", None)
+    assert _elsewhere(manager, kinds.REDIS, "running") == [
+        "The result backend says RETRY: it starts again, and where it is meanwhile is not known."
+    ]
+    app.backend.mark_as_done("done", 1)
+    assert _elsewhere(manager, kinds.REDIS, "done") == [
+        "The result backend says SUCCESS: it does not wait because of limitkit."
+    ]
