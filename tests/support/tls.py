@@ -1,6 +1,7 @@
 """TLS in front of a server that has none: a link with a certificate of its own, in threads of this process."""
 
 import contextlib
+import select
 import socket
 import ssl
 import subprocess
@@ -53,18 +54,17 @@ class TlsLink:
         except OSError:
             near.close()
             return
-        back = threading.Thread(target=_pump, args=(far, near), daemon=True)
-        back.start()
-        _pump(near, far)
-        back.join()
-        near.close()
-        far.close()
+        with near, far, contextlib.suppress(OSError):
+            _pump(near, far)
 
 
-def _pump(source, sink):
-    with contextlib.suppress(OSError):
-        while data := source.recv(1 << 16):
-            sink.sendall(data)
-    for each in (source, sink):
-        with contextlib.suppress(OSError):
-            each.shutdown(socket.SHUT_RDWR)
+def _pump(near, far):
+    """Pass on both ways in one thread: OpenSSL lets no two use a connection at the same time."""
+    while True:
+        ready = [near] if near.pending() else select.select([near, far], [], [])[0]
+        for source, sink in ((near, far), (far, near)):
+            if source in ready:
+                data = source.recv(1 << 16)
+                if not data:
+                    return
+                sink.sendall(data)
