@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from celery.worker.control import control_command, inspect_command
-from celery.worker.state import requests
+from celery.worker.request import Request
 
 from limitkit.installation import installation_of
 from limitkit.override import read
@@ -45,12 +45,23 @@ def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
     if here is None:
         return _NOT_HERE
     found = here.pacer.find(task_id) if here.pacer is not None else None
-    return _sent_back(here, task_id) if found is None else found._asdict()
+    return _sent_back(state, here, task_id) if found is None else found._asdict()
 
 
-def _sent_back(here: Installation, task_id: str) -> dict[str, Any]:
+def _kept(state: Any, task_id: str) -> Any:
+    """Find the request of a task that Celery keeps until its ETA; None when there is none.
+
+    Celery forgets a request by its id as soon as one of that id ends, as the one does that was sent back. So it is
+    looked for where Celery's own ``inspect scheduled`` looks.
+    """
+    scheduled = (waiting.entry.args for waiting in state.consumer.timer.schedule.queue)
+    kept = (args[0] for args in scheduled if args and isinstance(args[0], Request))
+    return next((request for request in kept if request.id == task_id), None)
+
+
+def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
     """Tell of a task that Celery keeps until an ETA which is limitkit's own, and not its sender's."""
-    request, live = requests.get(task_id), here.live
+    request, live = _kept(state, task_id), here.live
     note = note_of(request.message) if request is not None else None
     if note is None or note.eta == "" or request.eta is None or live is None:
         return {}

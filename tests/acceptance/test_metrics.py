@@ -135,7 +135,8 @@ def test_a_throttled_task_is_told_of_by_signals_and_none_of_them_harms(scene, ru
     assert len(ids) == len([1 for sender, _ in admitted if sender == "paid"]) == 100
     assert {said["limit"] for sender, said in throttled if sender == "paid"} == {"paid"}
     assert all(set(said) == {"task_id", "limit", "wait"} for _, said in throttled + parked)
-    assert 3 < max(said["wait"] for sender, said in throttled if sender == "paid") < 10
+    # Longer than what is held: those that are parked. How much longer, the pace of the sender says.
+    assert 2 < max(said["wait"] for sender, said in throttled if sender == "paid") < 10
     assert "a receiver's own fault" in scene.worker.output()
 
 
