@@ -17,6 +17,7 @@ from celery.worker import state
 from limitkit import asking, ticket
 from limitkit.agenda import Agenda
 from limitkit.delivery import attach
+from limitkit.flow import Flow
 from limitkit.guard import is_guarded
 from limitkit.handover import HandOver
 from limitkit.impatience import Impatience
@@ -79,7 +80,8 @@ class Pacer:
         self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
         self._telling = Telling(consumer.app, live)
         self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
-        self._lanes.on_leave = self._impatience.forget
+        self._flow = Flow(window)
+        self._lanes.on_leave = self._on_leave
         self._parking.on_parked = self._telling.parked
         self._turns = Turns(consumer.controller, self._agenda, self._processes, self._tokens, self._lanes)
         self._turns.on_start, self._turns.on_refused = self._start, self._telling.throttled
@@ -149,11 +151,13 @@ class Pacer:
                 self._telling.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
                 self._leave(held, elsewhere)
                 return held
-        self._window.widen(held)
-        if held.squeezed:
-            self._squeezed.append(held)
+        self._flow.join(held)
         self._lanes.enter(held)
         return held
+
+    def _on_leave(self, held: Held) -> None:
+        self._impatience.forget(held)
+        self._flow.leave(held)
 
     def _leave(self, held: Held, lane: Lane | None = None) -> None:
         """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
@@ -234,6 +238,7 @@ class Pacer:
         self._impatience.look(now)
         self._shadow.work(now)
         self._turns.take(now)
+        self._squeezed += self._flow.look(self._processes.coming_in(now), now)
 
     def _sweep(self, now: float) -> None:
         """Let go of what was revoked, has expired, or was held as long as it may be."""
@@ -316,6 +321,7 @@ class Pacer:
         for held in self._lanes.held:
             state.requests.pop(held.request.id, None)
         self._squeezed.clear()
+        self._flow.clear()
         self._lanes.forget()
         self._processes.forget()
         self._parking.forget()

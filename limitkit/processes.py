@@ -19,6 +19,8 @@ _MEMORY: Final = 0.3
 """Weight of the newest sample in the running mean of waits for a process."""
 _PATIENCE_SHARE: Final = 0.05
 """Part of the pool's time that processes may be kept idle for a slot that is due soon."""
+_LEAST_WAIT: Final = 0.001
+"""Seconds that a process takes to come from a busy pool, at least."""
 _MOST_PATIENCE: Final = 1.0
 """Seconds of it that add up at most."""
 
@@ -73,6 +75,13 @@ class Processes:
         """Note a request without limits that is about to stand in line; says if it comes before one that claims."""
         self.rivals.add(request, order)
         return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)
+
+    def coming_in(self, now: float) -> float:
+        """Return in how many seconds one comes that is not kept, as far as is known; 0 while there is one."""
+        if self.spare or not self.busy:
+            return 0.0
+        waited = now - self._claimed_at if self._claims else 0.0
+        return max(self.wait, waited, _LEAST_WAIT)
 
     @property
     def busy(self) -> bool:

@@ -84,6 +84,7 @@ LAYERS = {
         "tracing",
         "lane",
         "window",
+        "flow",
         "recovery",
         "asking",
         "tokens",

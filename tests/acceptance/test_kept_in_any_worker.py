@@ -1,5 +1,6 @@
 """Limits hold, and nothing is lost, whatever options the worker was started with."""
 
+import redis
 from celery import chord
 from support.measure import waited
 from support.messages import RICH, seen
@@ -34,6 +35,20 @@ def test_disabled_prefetch(make_kept):
     starts = shop.wait_for_each_once(limited)
     assert waited(starts, INTERVAL)
     assert max(start.at for start in shop.wait_for_each_once(free)) < starts[-1].at  # 4.7 s after the first
+
+
+def test_what_waits_for_the_pool_alone_is_left_in_its_queue_for_other_workers(make_kept, tmp_path):
+    shop = make_kept('version = 1\n[tasks.until]\nstrategy = "token_bucket"\nrate = "500/s"\n')
+    shop.start_worker(concurrency=1)
+    gate = tmp_path / "open"
+    sent = [shop.send("until", str(gate)) for _ in range(100)]
+    shop.wait_for(1, "until")
+    for _ in range(5):  # long enough for a worker to fetch them all, one by one
+        shop.inspect("stats")
+    with redis.Redis.from_url(shop.broker_url) as client:
+        assert client.llen("celery") >= 70
+    gate.touch()
+    shop.wait_for_each_once(sent)
 
 
 def test_recycled_processes(make_kept):

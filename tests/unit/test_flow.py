@@ -1,0 +1,83 @@
+"""The prefetch window grows for those who wait for tokens, and for nobody who waits for the pool alone."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from limitkit.decision import Bucket
+from limitkit.flow import Flow
+from limitkit.lane import Held, Lane
+from limitkit.precedence import Precedence
+
+
+class Window:
+    """A prefetch window that may be one that can't grow."""
+
+    def __init__(self, *, grows=True):
+        self.grows, self.grown = grows, 0
+
+    def widen(self, held):
+        held.window, held.squeezed = self.grows, not self.grows
+        self.grown += 1
+
+
+def held(*lanes):
+    held = Held(Precedence(0, 0.0, 0), SimpleNamespace(id="1"), lanes, 0.0)
+    for lane in lanes:
+        lane.refs += 1
+    return held
+
+
+@pytest.fixture
+def lane():
+    return Lane(Bucket("a", 1_000_000, 1), local=False)
+
+
+def test_the_window_grows_once_there_is_no_token_before_the_pool_has_a_process(lane):
+    window = Window()
+    flow = Flow(window)
+    for _ in range(3):
+        flow.join(held(lane))
+    assert flow.look(2.0, 0.0) == []
+    assert window.grown == 0, "nobody knows of a limit that holds them up"
+    lane.heard(1.0, 0.0)
+    flow.look(2.0, 0.0)
+    assert window.grown == 0, "the token comes before the process"
+    flow.look(0.5, 0.0)
+    assert window.grown == 3
+    flow.look(0.5, 0.0)
+    assert window.grown == 3, "each is given one place"
+
+
+def test_where_the_pool_is_idle_it_is_something_else_that_holds_them_up(lane):
+    """The store may be gone."""
+    window = Window()
+    flow = Flow(window)
+    flow.join(held(lane))
+    flow.look(0.0, 0.0)
+    assert window.grown == 1
+
+
+def test_any_of_several_limits_counts_and_who_has_gone_does_not(lane):
+    window, other = Window(), Lane(Bucket("b", 1_000_000, 1), local=True)
+    flow = Flow(window)
+    gone, stays = held(lane, other), held(lane, other)
+    flow.join(gone)
+    flow.join(stays)
+    flow.leave(gone)
+    other.heard(9.0, 0.0)
+    flow.look(1.0, 0.0)
+    assert (window.grown, stays.window, gone.window) == (1, True, False)
+    flow.leave(stays)
+    flow.look(0.0, 0.0)
+    assert window.grown == 1
+
+
+def test_those_for_whom_it_can_not_grow_are_named(lane):
+    flow = Flow(Window(grows=False))
+    tight = held(lane)
+    flow.join(tight)
+    assert flow.look(0.0, 0.0) == [tight]
+    flow.join(held(lane))
+    flow.clear()
+    assert flow.look(0.0, 0.0) == []
