@@ -61,10 +61,11 @@ def make_kept(redis, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def kept(make_kept):
-    """Two prefork workers, and one with a single process that serves the queue "single" alone."""
+    """Two prefork workers, and one with a single process that has the queue "single" alone, and fetches more of it."""
     shop = make_kept(accept_content=["json", "pickle"])
     workers = [shop.start_worker("-Q", "celery", wait=False) for _ in range(2)]
-    single = shop.start_worker("-Q", "single", concurrency=1, name="single", wait=False)
+    options = ("-Q", "single", "--prefetch-multiplier", "16")
+    single = shop.start_worker(*options, concurrency=1, name="single", wait=False)
     for worker in (*workers, single):
         worker.wait_ready()
     yield shop
