@@ -284,8 +284,8 @@ def test_a_worker_killed_on_the_way_loses_nothing(rabbit, deliveries, step, coun
     )
     assert killed.returncode == -signal.SIGKILL
     with Deliveries(rabbit.url, deliveries.queue.name, **CONF) as after:
-        copies = {"publish": 2, "settle": 4, "acknowledge": 4}[step]
-        acknowledged = count - 1 if step == "acknowledge" else 0
-        counts = after.counts(ids, lambda counts: counts.total() == 4 + copies - acknowledged)
+        # What RabbitMQ has confirmed it has; of what it has not, it may have read nothing when the connection broke.
+        confirmed = 4 - (count - 1) if step == "acknowledge" else 0
+        counts = after.counts(ids, lambda counts: set(counts) == set(ids) and counts.total() >= 4 + confirmed)
         assert set(counts) == set(ids)
         assert max(counts.values()) <= 2
