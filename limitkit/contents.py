@@ -47,9 +47,10 @@ def of_file(path: str | os.PathLike[str]) -> bytes:
         raise _refused("may not be read", "give its reader the permission") from None
     except FileNotFoundError:
         raise _refused("does not exist", "name an existing file") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise _refused(f"can't be read ({reason})", "name a file that can be read") from None
+    except ValueError:  # Pythons say it differently
+        raise _refused("can't be read (no name has a null character)", "name a file that can be read") from None
+    except OSError as error:
+        raise _refused(f"can't be read ({error.strerror or error})", "name a file that can be read") from None
 
 
 def of_stream(stream: BinaryIO) -> bytes:

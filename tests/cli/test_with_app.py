@@ -218,7 +218,7 @@ BROKEN = {
     "raise RuntimeError('\\x1b[31m')": "RuntimeError: \\u001B[31m (FILE:1)",
     "raise SystemExit(3)": "a module of it ends the program: SystemExit: 3 (FILE:1)",
     "class Stop(BaseException): pass\nraise Stop('now')": "NAME.Stop: now (FILE:2)",
-    "import os\nos.nope": "AttributeError: module 'os' has no attribute 'nope' (FILE:2)",
+    "import os\nos.xyzzy_42": "AttributeError: module 'os' has no attribute 'xyzzy_42' (FILE:2)",
     "import no_such_module": "ModuleNotFoundError: No module named 'no_such_module' (FILE:1)",
     "def (": "SyntaxError: invalid syntax (FILE:1)",
     "": 'the module NAME has no "app"; and there is no Celery app in it',

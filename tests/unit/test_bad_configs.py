@@ -48,7 +48,7 @@ def test_no_message_speaks_python_or_tells_a_secret(file):
         ("{tmp}", "the file is a folder; name the file in it, e.g. ratelimits.toml"),
         ("{tmp}/gone.toml", "the file does not exist; name an existing file"),
         ("{tmp}/file/x.toml", "the file can't be read (Not a directory); name a file that can be read"),
-        ("{tmp}/nul\0.toml", "the file can't be read (embedded null byte); name a file that can be read"),
+        ("{tmp}/nul\0.toml", "the file can't be read (no name has a null character); name a file that can be read"),
     ],
 )
 def test_bytes_that_cannot_be_had(tmp_path, path, said):
