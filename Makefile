@@ -15,7 +15,7 @@ demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared agai
 test: export LIMITKIT_SKIPPED := $(abspath $(VENV))/.skipped
 test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
 	@rm -f $(LIMITKIT_SKIPPED)
-	@$(MAKE) --no-print-directory together alone
+	@$(MAKE) --no-print-directory --keep-going together alone
 	@$(BIN)/python tests/support/skipped.py $(LIMITKIT_SKIPPED)
 
 # Exit status 5: ARGS names none of this kind.

@@ -9,6 +9,11 @@ from celery import bootsteps
 from support.shop import app, log, note, simple, started
 
 LATE = {"acks_late": True, "reject_on_worker_lost": True}
+HEARD = 0.2
+"""Seconds in which the main process mostly hears of a start.
+
+When a process is killed of whose start it has not heard yet, Celery starts that task anew.
+"""
 
 late_free = simple("late_free", **LATE)
 
@@ -19,6 +24,7 @@ def ending(name, **options):
         """Run for so long; one that dies takes its process with it, but not again when it is redelivered."""
         started(self)
         if dies and not self.request.delivery_info["redelivered"]:
+            time.sleep(HEARD)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(seconds)
         note(self, f"{name}.ended")
