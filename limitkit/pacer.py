@@ -26,26 +26,23 @@ from limitkit.lanes import Lanes
 from limitkit.precedence import Arrivals
 from limitkit.processes import Processes
 from limitkit.recent import Recent
-from limitkit.revoked import is_revoked, may_be_revoked
+from limitkit.revoked import revoked
 from limitkit.routes import parkable_queue
 from limitkit.shadow import Shadow
 from limitkit.telling import Telling
 from limitkit.tokens import Tokens
 from limitkit.turns import Turns
-from limitkit.view import waiting
+from limitkit.view import View
 from limitkit.waiting.copies import came_back
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from limitkit.dials import Dials
     from limitkit.inforce import Terms
     from limitkit.lane import Lane
     from limitkit.live import BoundLimit, Live
     from limitkit.precedence import Precedence
-    from limitkit.shadow import Shade
-    from limitkit.view import Waiting
     from limitkit.waiting.parking import Parking
     from limitkit.window import Window
 
@@ -54,8 +51,6 @@ logger = logging.getLogger("limitkit")
 _PAUSE: Final = 1.0
 """Seconds until what is held is looked at again, when something has failed."""
 _SWEEP_EVERY: Final = 1.0
-_MOST_SWEPT: Final = 100
-"""Revoked requests that one sweep lets go of: for each, the result backend is written to."""
 
 
 class Pacer:
@@ -86,6 +81,7 @@ class Pacer:
         self._turns = Turns(consumer.controller, self._agenda, self._processes, self._tokens, self._lanes)
         self._turns.on_start, self._turns.on_refused = self._start, self._telling.throttled
         self._shadow = Shadow(live, self._tokens.own)
+        self.view = View(self._lanes, parking, self._telling, dials, self._shadow)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
         self._squeezed: list[Held] = []
@@ -245,10 +241,8 @@ class Pacer:
         self._telling.look(self._lanes.held, now)
         for held in self._parking.outstaying(self._lanes.held, now):
             self._leave(held)
-        suspects = [held for held in self._lanes.held if may_be_revoked(held.request)]
-        for held in suspects[:_MOST_SWEPT]:
-            if is_revoked(held.request):
-                self._lanes.drop(held)
+        for held in revoked(self._lanes.held):
+            self._lanes.drop(held)
 
     # -- connections and rates ------------------------------------------------------------------------------------
 
@@ -272,39 +266,9 @@ class Pacer:
                 self._pass(held.request)
         self.pump()
 
-    def by_limit(self) -> tuple[Counter[str], Counter[str]]:
-        """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
-        return self._telling.by_limit(self._lanes.counts()), self._telling.by_limit(self._parking.backlog.counts)
-
-    def dialled_rates(self) -> dict[str, float]:
-        """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
-        return {self._telling.limit(key) or key: rate for key, rate in self._dials.rates().items()}
-
     def retime(self, terms: Mapping[str, Terms]) -> None:
         """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
         self._parking.retime(terms)
-
-    # -- from outside ---------------------------------------------------------------------------------------------
-
-    def waiting(self) -> Iterator[Waiting]:
-        """Go through all that is held, lane by lane, in the order in which it starts."""
-        return waiting(self._lanes, time.monotonic())
-
-    def find(self, task_id: str) -> Waiting | None:
-        """Find the held request of a task; None when it is not held here."""
-        return next((each for each in self.waiting() if each.id == task_id), None)
-
-    def dialled(self, bound: BoundLimit) -> float | None:
-        """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
-        return self._dials.interval(bound)
-
-    def shade(self, tag: str) -> Shade | None:
-        """Return what a limit in shadow would have done here; None when nothing has come for it."""
-        return self._shadow.shades.get(tag)
-
-    def caps(self) -> dict[str, float]:
-        """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
-        return self._dials.caps()
 
     def refill(self, key: str) -> None:
         """Make a bucket of this worker's own full again."""

@@ -44,7 +44,7 @@ def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
     here = _installed(state)
     if here is None:
         return _NOT_HERE
-    found = here.pacer.find(task_id) if here.pacer is not None else None
+    found = here.pacer.view.find(task_id) if here.pacer is not None else None
     return _sent_back(state, here, task_id) if found is None else found._asdict()
 
 

@@ -48,7 +48,7 @@ def report(
         "workers": live.headcount.workers,
         "unguarded": upkeep.unguarded(),
         "passing": [[each.fact, each.hint] for each in upkeep.passing()],
-        "caps": pacer.caps() if pacer is not None else {},
+        "caps": pacer.view.caps() if pacer is not None else {},
         "store": upkeep.store_gone,
         "overrides": [[each.name, each.text(), each.until] for each in live.in_force.overrides],
         "prefix": live.rules.store.prefix,
@@ -86,14 +86,14 @@ def _limits(
             bound[tag] = each, rule.pattern if rule is not None else name
     now = time.monotonic()
     held: dict[str, list[tuple[float, str]]] = {}
-    for request in pacer.waiting() if pacer is not None else ():
+    for request in pacer.view.waiting() if pacer is not None else ():
         parts = parts_of(request.bucket)
         if parts is not None:
             held.setdefault(parts[0], []).append((request.held, parts[1] or ""))
     for tag, (each, pattern) in bound.items():
         terms = each.terms
         waits = held.get(tag, [])
-        shade = pacer.shade(tag) if pacer is not None else None
+        shade = pacer.view.shade(tag) if pacer is not None else None
         yield (
             tag,
             {
@@ -108,7 +108,7 @@ def _limits(
                 "interval": terms.interval_us / MICROSECONDS,
                 "burst": terms.burst,
                 "source": terms.source,
-                "dialled": pacer.dialled(each) if pacer is not None else None,
+                "dialled": pacer.view.dialled(each) if pacer is not None else None,
                 "held": len(waits),
                 "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
                 # What has limits in shadow alone starts without a word to anybody.

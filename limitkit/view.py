@@ -1,16 +1,23 @@
-"""Who is held in a worker, for whoever asks from outside."""
+"""What a pacer holds and goes by, for whoever asks from outside."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from limitkit.bucket import MICROSECONDS
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
 
+    from limitkit.dials import Dials
     from limitkit.lane import Held, Lane
     from limitkit.lanes import Lanes
+    from limitkit.live import BoundLimit
+    from limitkit.shadow import Shade, Shadow
+    from limitkit.telling import Telling
+    from limitkit.waiting.parking import Parking
 
 
 class Waiting(NamedTuple):
@@ -28,6 +35,45 @@ class Waiting(NamedTuple):
     """As far as this worker can tell; others may start theirs before."""
     interval: float
     """Between two starts, as this worker knows it."""
+
+
+class View:
+    """Looks at a worker's pacer, and changes nothing."""
+
+    def __init__(self, lanes: Lanes, parking: Parking, telling: Telling, dials: Dials, shadow: Shadow) -> None:
+        self._lanes = lanes
+        self._parking = parking
+        self._telling = telling
+        self._dials = dials
+        self._shadow = shadow
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Go through all that is held, lane by lane, in the order in which it starts."""
+        return waiting(self._lanes, time.monotonic())
+
+    def find(self, task_id: str) -> Waiting | None:
+        """Find the held request of a task; None when it is not held here."""
+        return next((each for each in self.waiting() if each.id == task_id), None)
+
+    def by_limit(self) -> tuple[Counter[str], Counter[str]]:
+        """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
+        return self._telling.by_limit(self._lanes.counts()), self._telling.by_limit(self._parking.backlog.counts)
+
+    def dialled_rates(self) -> dict[str, float]:
+        """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
+        return {self._telling.limit(key) or key: rate for key, rate in self._dials.rates().items()}
+
+    def dialled(self, bound: BoundLimit) -> float | None:
+        """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
+        return self._dials.interval(bound)
+
+    def caps(self) -> dict[str, float]:
+        """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
+        return self._dials.caps()
+
+    def shade(self, tag: str) -> Shade | None:
+        """Return what a limit in shadow would have done here; None when nothing has come for it."""
+        return self._shadow.shades.get(tag)
 
 
 def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:

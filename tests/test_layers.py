@@ -103,6 +103,7 @@ LAYERS = {
         "shares",
         "waiting.backlog",
         "waiting.bounds",
+        "waiting.demand",
         "answers",
         "fleet",
         "recent",

@@ -74,7 +74,7 @@ class Reading:
 
     def _standing(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _Standing]:
         pacer, terms = self.pacer(), self._live.in_force.terms
-        dialled = pacer.dialled_rates() if pacer is not None else {}
+        dialled = pacer.view.dialled_rates() if pacer is not None else {}
         found: dict[str, _Standing] = {}
         for _, rule in rules:
             for limit in rule.limits:
@@ -90,7 +90,7 @@ class Reading:
 
     def _limits(self, standing: dict[str, _Standing]) -> Iterator[Shown]:
         pacer, now = self.pacer(), time.monotonic()
-        held, parked = pacer.by_limit() if pacer is not None else ({}, {})
+        held, parked = pacer.view.by_limit() if pacer is not None else ({}, {})
         used: dict[str, float] = {}
         for name, each in standing.items():
             if each.limit.strategy != "per_user":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from celery.worker import state
@@ -16,7 +15,8 @@ from limitkit.partition import parts_of
 from limitkit.routes import parkable_queue
 from limitkit.waiting.backlog import Backlog
 from limitkit.waiting.copies import was_parked
-from limitkit.waiting.room import NO_MORE, ORDER, Leaver, Steering
+from limitkit.waiting.demand import Demand
+from limitkit.waiting.room import NO_MORE, ORDER, Leaver
 from limitkit.waiting.rooms import longest_hold
 
 if TYPE_CHECKING:
@@ -35,16 +35,6 @@ _LINGER: Final = 0.02
 """Seconds that a leaver waits for others, so that one call parks many."""
 _PAUSE: Final = 1.0
 """Seconds until a broker that failed is asked again."""
-_FEED: Final = 0.25
-"""Seconds' worth of starts that a lane is fed with when it runs low."""
-_FAST: Final = 4.0
-"""Starts a second from which on a lane that runs low is fed before the time at which its next would come back."""
-_LOW: Final = 0.25
-_HIGH: Final = 0.75
-"""How full a lane is, as a part of what a worker should hold for it, when more is wanted, and when no more is."""
-_MOST_LOOKED_AT: Final = 256
-"""Buckets with a backlog and without a lane that are looked at in one round."""
-_DEEPER: Final = 4
 _EVERY: Final = 0.1
 _LONGEST_SQUEEZED: Final = 2.0
 """Seconds that a request is held in a prefetch window that can't grow."""
@@ -60,6 +50,7 @@ class Parking:
         """Is told of each that was parked."""
         self.bounds = bounds
         self.backlog = Backlog()
+        self._demand = Demand(self.backlog, bounds)
         self._app = consumer.app
         self._consumer = consumer
         self._rooms = rooms
@@ -68,11 +59,6 @@ class Parking:
         self._leaving: deque[tuple[Held, Leaver]] = deque()
         self._park_at = NEVER
         self._bring_at = 0.0
-        self._wet: set[str] = set()
-        self._local: set[str] = set()
-        """Buckets that each worker has of its own: others may have tokens when this one's has none."""
-        self._unsure: set[str] = set()
-        self._dead: dict[str, int] = {}
         self._failing = False
         self._retimed: dict[str, float] = {}
         """Intervals that what is parked does not go by yet, by the limits' tags."""
@@ -123,10 +109,10 @@ class Parking:
         else:
             for lane in held.lanes:
                 # Where nobody can be called back for it, a lane that runs low takes whoever comes.
-                low = not self._room.steered and self.bounds.level(lane, now) < _LOW
+                low = not self._room.steered and self._demand.is_low(lane, now)
                 if not low and self.backlog.waits(lane.bucket.key, now):
                     return lane
-        self._local.update(lane.bucket.key for lane in held.lanes if lane.local)
+        self._demand.came(held.lanes)
         slowest = held.slowest(now)
         if slowest.wait(now) > self.bounds.longest or not self.bounds.admits(held, count, now, returned=returned):
             return slowest
@@ -143,7 +129,7 @@ class Parking:
         assert queue is not None  # noqa: S101 (may_leave said so)
         turn = self.bounds.believed(lane, self.turn(held, lane, now))
         self.backlog.parked(lane.paced, turn, now)
-        if lane.local or (ORDER in held.request.message.properties and self._is_stuck(lane, now)):
+        if lane.local or (ORDER in held.request.message.properties and self._demand.is_stuck(lane, now)):
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
             self._window.widen(held)
@@ -188,20 +174,20 @@ class Parking:
         for bucket in buckets:
             if ORDER in properties or self.backlog.waits(bucket.key, now):
                 self._expect_more([bucket], now)
-                self._dead[bucket.key] = self._dead.get(bucket.key, 0) + 1
+                self._demand.is_dead(bucket.key)
 
-    def _expect_more(self, buckets: Iterable[Bucket], now: float) -> None:
+    def _expect_more(self, buckets: Collection[Bucket], now: float) -> None:
         """Think that more of these are parked, until the waiting room says so or not."""
         for bucket in buckets:
             self.backlog.parked(bucket, 0.0, now)
-            self._unsure.add(bucket.key)
+        self._demand.ask_of(bucket.key for bucket in buckets)
         self._bring_at = min(self._bring_at, now + _EVERY)
 
     def _bring(self, lanes: Mapping[str, Lane], places: int, now: float) -> None:
         if places <= 0:
             self._bring_at = now + _EVERY
             return
-        steering = self._steering(lanes, places, now)
+        steering = self._demand.steering(lanes, places, now)
         try:
             brought = self._room.bring(steering)
         except Exception as error:  # noqa: BLE001 (as above; nothing has left the waiting room)
@@ -215,51 +201,10 @@ class Parking:
             self.backlog.left(brought.left, now)
         self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
 
-    def _steering(self, lanes: Mapping[str, Lane], places: int, now: float) -> Steering:
-        hungry: dict[str, tuple[float, int]] = {}
-        full: dict[str, tuple[float, float]] = {}
-        wet, self._wet = self._wet, set()
-        dead, self._dead = self._dead, {}
-        unsure, self._unsure = self._unsure, set()
-        for key, bucket in self._looked_at(lanes, unsure):
-            if not self.backlog.waits(key, now):
-                continue
-            lane = lanes.get(key)
-            level = self.bounds.level(lane, now) if lane is not None else 0.0
-            interval = (lane.paced if lane is not None else bucket).interval_us / MICROSECONDS
-            rate = 1 / interval
-            if key in unsure:
-                hungry[key] = interval, 0
-            pause = self.bounds.pause(lane, now) if lane is not None else 0.0
-            if pause:
-                full[key] = interval, pause
-            elif level >= _HIGH and lane is not None:
-                full[key] = interval, NO_MORE if self._is_stuck(lane, now) else self.bounds.seconds(lane)
-            elif key in wet if lane is None else lane.dry_until <= now:
-                self._wet.add(key)
-                if level < _LOW:
-                    hungry[key] = interval, min(bucket.burst, self.bounds.beside)
-            elif level < _LOW and (rate >= _FAST or key in self._local):
-                hungry[key] = interval, ceil(rate * _FEED)
-            if key in dead and lane is None:
-                # Who is behind them may be dead too: dig deeper each time.
-                hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
-        return Steering(hungry, full, self.bounds.lead, places)
-
-    def _is_stuck(self, lane: Lane, now: float) -> bool:
-        """Whether a lane is full, while its bucket has tokens for other workers: they may go on."""
-        return (lane.local or lane.dry_until <= now) and self.bounds.level(lane, now) >= _HIGH
-
-    def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
-        known = self.backlog.buckets
-        if len(known) <= _MOST_LOOKED_AT:
-            return list(known.items())
-        return [(key, known[key]) for key in {*lanes, *unsure} if key in known]
-
     def retime(self, terms: Mapping[str, Terms]) -> None:
         """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
         now = time.monotonic()
-        self._unsure |= self.backlog.retime(terms, now)
+        self._demand.ask_of(self.backlog.retime(terms, now))
         for index, (held, leaver) in enumerate(self._leaving):
             of = terms.get((parts_of(leaver.bucket.key) or ("",))[0])
             if of is not None:
