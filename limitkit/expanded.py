@@ -22,6 +22,8 @@ Pieces = tuple[tuple[str, str], ...]
 VARIABLE_PATTERN: Final = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
 _VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _PARTS: Final = re.compile(r"[^/?#@:&=,]+")
+MOST_VARIABLES: Final = 100
+"""Variables in one text: each part of it is told by the names of those that reach into it."""
 _SHORT: Final = 4
 """Characters below which a value is looked for as a word of its own only: "1" is in too many numbers."""
 _SECRET_OPTIONS: Final = re.compile(r"[?&][^=&#]*(?:pass|user|token|secret)[^=&#]*=([^&#]+)", re.IGNORECASE)
@@ -138,7 +140,10 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
     """Put the environment's values in place of ``${NAME}`` and ``${NAME:-default}``. Raises VariableError."""
     pieces: list[tuple[str, str]] = []
     at = 0
-    for match in _VARIABLE.finditer(text):
+    for number, match in enumerate(_VARIABLE.finditer(text)):
+        if number == MOST_VARIABLES:
+            fact = f"it names more than {MOST_VARIABLES} variables"
+            raise VariableError(fact, "put several values into one variable")
         before = text[at : match.start()]
         pieces += [(before, before)] if before else []
         pieces.append((_value(match, environ), match[0]))

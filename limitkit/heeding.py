@@ -20,6 +20,7 @@ from limitkit.bucket import MICROSECONDS
 from limitkit.decision import Refusal
 from limitkit.errors import StoreError
 from limitkit.events import FeedbackHeard, TaskSentBack, emit
+from limitkit.patterns import sharing_time
 from limitkit.retryafter import retry_after
 from limitkit.slowdown import refusal
 from limitkit.tracing import off_loop, request_of
@@ -132,6 +133,7 @@ class Heeding:
                 raise Retry(ticket.REASON) from error
             raise
 
+    @sharing_time()
     def _heed(self, task: Any, error: BaseException, *, sends: bool) -> bool:
         """Tell the store if this is a refusal; says whether the message was sent back."""
         context = request_of(task)

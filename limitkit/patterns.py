@@ -7,18 +7,20 @@ syntax, and stops when it is told to (decision 012).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
 import re
 import time
 import warnings
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
 import regex
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 logger = logging.getLogger("limitkit")
 
@@ -30,14 +32,28 @@ MOST_REPEATS: Final = 10_000
 ten seconds and gigabytes before anything is searched. No text is as long as that."""
 LONGEST_SEARCH: Final = 0.1
 """Seconds of processor time; what is not hostile takes less than a hundredth of it."""
+LONGEST_TOGETHER: Final = 0.5
+"""Seconds for all the searches that one failure of a task leads to, however many patterns there are: each has a fifth
+of what is left, so one that is not hostile is found behind twenty that are."""
+_SHORTEST: Final = 0.0001
+"""Seconds that each has in any case; a plain word is found in a fiftieth of it."""
 _REST: Final = 20 * LONGEST_SEARCH
 """Seconds for which a pattern that took too long is not searched for, so that all such texts together can't hold a
-process up: at most a twentieth of its time goes there."""
+process up: at most a twentieth of its time goes to each."""
 _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?![0-9]*,?[0-9]*\})", re.DOTALL)
 """A brace that opens no repeat. The other engine would read some of them as its own syntax, as in ``{e}``."""
 
 _LEAST = re.compile(r"\{([0-9]+)(?:,[0-9]*)?\}")
 """How often something has to be there, at least."""
+
+
+class _Shared:
+    """The seconds that are left for searches that have to share their time."""
+
+    left = LONGEST_TOGETHER
+
+
+_shared: ContextVar[_Shared | None] = ContextVar("shared", default=None)
 
 
 class Search:
@@ -68,20 +84,38 @@ class Search:
         """Search for it; returns what its named groups hold, None when it is not found, or not within its time."""
         if time.monotonic() < self._rests_until:
             return None
+        shared = _shared.get() or _Shared()
+        longest = max(shared.left * LONGEST_SEARCH / LONGEST_TOGETHER, _SHORTEST)
+        began = time.thread_time()
         try:
-            found = self._pattern.search(text[:MOST_TEXT], timeout=LONGEST_SEARCH)
+            found = self._pattern.search(text[:MOST_TEXT], timeout=longest)
         except TimeoutError:
             self._rests_until = time.monotonic() + _REST
-            _tell_slow(self._said)
+            _tell_slow(self._said, f"{longest:.1g}")
             return None
+        finally:
+            shared.left -= time.thread_time() - began
         return None if found is None else found.groupdict()
 
 
+@contextlib.contextmanager
+def sharing_time() -> Iterator[None]:
+    """Have all searches in here share their time; one within another is as one."""
+    if _shared.get() is not None:
+        yield
+        return
+    token = _shared.set(_Shared())
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 @functools.cache
-def _tell_slow(pattern: str) -> None:
+def _tell_slow(pattern: str, seconds: str) -> None:
     logger.warning(
-        'The search for "re:%s" in the text of an exception was stopped after %g s, so the text counts as one without '
+        'The search for "re:%s" in the text of an exception was stopped after %s s, so the text counts as one without '
         "it; write a pattern with no repeat inside a repeat.",
         pattern,
-        LONGEST_SEARCH,
+        seconds,
     )

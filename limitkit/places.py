@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import tomli
 import tree_sitter_toml
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from limitkit.wording import Path
 
 _KEYS = frozenset({"bare_key", "quoted_key", "dotted_key"})
+_BLOCK: Final = 1_000
+_REST_OF_A_CHARACTER: Final = bytes(range(0x80, 0xC0))
+"""Bytes that go on with a character of UTF-8, and begin none."""
 
 
 @dataclass
@@ -28,6 +31,8 @@ class Places:
     _implied: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _lengths: dict[Path, int] = field(default_factory=dict)
     """How many tables an array of tables has so far."""
+    _counts: dict[int, list[int]] = field(default_factory=dict)
+    """Characters before each thousand of a row's bytes, as far as they were asked for."""
 
     @classmethod
     def of(cls, text: str) -> Places:
@@ -49,9 +54,17 @@ class Places:
             for places in wanted:
                 if path in places:
                     row, column = places[path]
-                    return row + 1, len(self.lines[row][:column].decode(errors="replace")) + 1
+                    return row + 1, self._characters(row, column) + 1
             path, wanted = path[:-1], tables
         return 1, 1
+
+    def _characters(self, row: int, column: int) -> int:
+        """Count the characters before a byte; from the last thousand on, since a file may be one line."""
+        line, counts = self.lines[row], self._counts.setdefault(row, [0])
+        while len(counts) <= column // _BLOCK:
+            counts.append(counts[-1] + _length(line[_BLOCK * (len(counts) - 1) : _BLOCK * len(counts)]))
+        at = column // _BLOCK
+        return counts[at] + _length(line[_BLOCK * at : column])
 
     def _table(self, node: Node) -> None:
         children = node.named_children
@@ -115,6 +128,10 @@ def long_number(text: str, digits: int) -> tuple[int, int]:
             return lines.find(("",), "key")
         todo.extend(reversed(node.children))
     return 1, 1
+
+
+def _length(text: bytes) -> int:
+    return len(text.translate(None, _REST_OF_A_CHARACTER))
 
 
 def _parts(node: Node) -> list[tuple[str, tuple[int, int]]]:

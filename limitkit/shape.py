@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -133,7 +134,13 @@ def _wrong_word(name: str, value: Any, allowed: list[Any]) -> tuple[str, str]:
     what = f"a {name}" if name in {"strategy", "mode"} else f"a value of {name}"
     if names_variable(value):
         return f"{show(value)} names a variable, and none can stand here", f"write {listed(allowed)}"
-    return f"{show(value)} is not {what}", suggest(value, allowed) or f"write {listed(allowed)}"
+    return f"{show(value)} is not {what}", suggest(value, _known(*allowed)) or f"write {listed(allowed)}"
+
+
+@functools.cache
+def _known(*words: Any) -> Nearest:
+    """File the words that a key may be: once for all the values that are none of them."""
+    return Nearest(words)
 
 
 def _wrong_type(name: str, path: Path, value: Any, wanted: str) -> tuple[str, str]:

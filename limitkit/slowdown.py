@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limitkit.patterns import Search
+from limitkit.patterns import Search, sharing_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,6 +67,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         found = carried if isinstance(carried, BaseException) else found.__cause__
 
 
+@sharing_time()
 def refusal(error: BaseException, on: Sequence[str], unless: Sequence[str] = ()) -> BaseException | None:
     """Return the exception of a chain that says "slow down"; None when none does.
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import tomli
 
 _NAMESPACE = re.compile(r"\(['\"].*\)")
+_OF_ESCAPES: Final = ("Unescaped '\\'", "Invalid hex value", "Escaped character")
 _LONGEST: Final = 300
 """Characters of a line that is written anew."""
 _HEADER = re.compile(r"\s*(\[{1,2})\s*(tasks|limits)\s*\.\s*([^\s\"'\]][^\"'\]]*?)\s*(\]{1,2})\s*(?:#.*)?")
@@ -41,7 +42,7 @@ can be a link to one that is no config, such as ``.env`` or ``/proc/self/environ
 
 def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
     """Return where it is, line and column, the fact, and the remedy."""
-    line, column = error.lineno, error.colno
+    line, column = _place(error)
     lines = error.doc.split("\n", line)
     text = lines[line - 1] if line <= len(lines) else ""
     fact = error.msg
@@ -51,7 +52,17 @@ def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
     return (line, column), f"not TOML: {fact[0].lower()}{fact[1:]}", _remedy(text, fact)
 
 
+def _place(error: tomli.TOMLDecodeError) -> tuple[int, int]:
+    """Return line and column; of an escape that is none, where it begins, since tomli has read on from there."""
+    if not error.msg.startswith(_OF_ESCAPES):
+        return error.lineno, error.colno
+    before = error.doc[: error.doc.rfind("\\", 0, error.pos)]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
+
+
 def _remedy(text: str, fact: str) -> str:
+    if fact.startswith(_OF_ESCAPES):
+        return "write \\\\ for a backslash, or put the text in single quotes"
     if len(text) > _LONGEST or fact.startswith("Cannot "):
         return "mend the syntax here"
     pair = _PAIR.fullmatch(text)

@@ -205,7 +205,7 @@ def _leaf(value: Any) -> str | None:
     if isinstance(value, int):
         return "text:" + _digits(value)
     if isinstance(value, float):
-        return "float:" + float.__repr__(value)
+        return "float:" + float.__repr__(float.__add__(value, 0.0))  # -0.0 and 0.0 are equal
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "bytes:" + bytes(value).hex()
     return None

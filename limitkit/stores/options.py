@@ -9,10 +9,10 @@ from __future__ import annotations
 import codecs
 import inspect
 import math
+import os
 import re
 import ssl
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote_plus, urlencode
 
@@ -183,9 +183,8 @@ def file_faults(url: Expanded) -> Iterator[Fault]:
 def _unreadable(said: dict[str, str]) -> Iterator[Fault]:
     hint = "put it there, or name another"
     for name in [name for name in _FILES if name in said]:
-        path = Path(said[name])
-        if not (path.is_dir() if name == "ssl_ca_path" else path.is_file()):
-            what = "folder" if name == "ssl_ca_path" else "file"
+        what, is_there = ("folder", os.path.isdir) if name == "ssl_ca_path" else ("file", os.path.isfile)
+        if not is_there(said[name]):  # pathlib's raise for a name that is too long, or in a folder that is closed
             yield f"the {what} that {name} names is not on this machine, so TLS can't be spoken", hint
             return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -175,8 +175,9 @@ def test_of_an_app_s_own_broker_what_is_not_for_redis_py_is_left_out():
 
 
 @pytest.mark.parametrize("name", ["ssl_ca_certs", "ssl_ca_path", "ssl_certfile"])
-def test_files_that_are_not_here_are_warned_of(name, tmp_path):
-    (warning,) = config(f"rediss://h?{name}={tmp_path}/none").warnings
+@pytest.mark.parametrize("path", ["none", "n" * 5_000, "none/" * 500, "%FF"], ids=["one", "long", "deep", "no text"])
+def test_files_that_are_not_here_are_warned_of(name, path, tmp_path):
+    (warning,) = config(f"rediss://h?{name}={tmp_path}/{path}").warnings
     kind = "folder" if name == "ssl_ca_path" else "file"
     assert warning.message == (
         f"store.url: the {kind} that {name} names is not on this machine, so TLS can't be spoken; "

@@ -91,12 +91,18 @@ def test_a_part_is_shown_by_whatever_reaches_into_it():
         ("${NOT_SET}", "the variable NOT_SET is not set"),
         ("a${", "${ begins a variable here, but no name and } follow"),
         ("${1}", "${ begins a variable here, but no name and } follow"),
+        ("${ONE}" * 101, "it names more than 100 variables"),
     ],
 )
 def test_a_variable_that_is_none(text, fact):
     with pytest.raises(VariableError) as caught:
         expand(text, ENV)
     assert caught.value.fact == fact
+
+
+def test_up_to_a_hundred_variables_are_fine():
+    assert expand("${ONE}" * 100, ENV).plain() == "1" * 100
+    assert expand("x${ONE}y" * 100, ENV).plain() == "x1y" * 100
 
 
 def test_an_empty_variable_gives_way_to_its_default_and_is_a_value_else():

@@ -179,8 +179,12 @@ LIMITS = "".join(f"[limits.limit_{number}]\n{STATIC}" for number in range(10_000
         (f"[tasks.b]\n{STATIC}" + "".join(f"on_limit_{number} = 1\n" for number in range(4_000)), 4_000),
         ("".join(f'[tasks.t{number}]\nstrategy = "statik"\nrate = "1/sec"\n' for number in range(2_000)), 4_000),
         ("".join(f"[tasks.a.t{number}]\n{STATIC}" for number in range(2_000)), 2_000),
+        ("tasks = {" + ",".join(f'"{"é" * 1_000}{number}" = {{}}' for number in range(6_000)) + "}", 6_000),
     ],
-    ids=["names", "equal names", "unknown keys", "unknown keys of a task", "wrong values", "names without quotes"],
+    ids=[
+        *("names", "equal names", "unknown keys", "unknown keys of a task", "wrong values", "names without quotes"),
+        "one line",
+    ],
 )
 def test_a_file_of_thousands_of_faults_does_not_take_long(text, said):
     """Two seconds are promised on a quiet machine; quadratic work would be minutes."""

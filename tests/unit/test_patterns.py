@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.patterns import LONGEST_SEARCH, MOST_TEXT, Search, _tell_slow
+from limitkit.patterns import LONGEST_SEARCH, LONGEST_TOGETHER, MOST_TEXT, Search, _tell_slow
 from limitkit.slowdown import fault, refusal
 
 SLOW = (
@@ -58,6 +58,13 @@ def test_one_that_was_slow_is_searched_for_again_after_a_rest(monkeypatch):
     later = time.monotonic() + 20 * LONGEST_SEARCH
     monkeypatch.setattr(time, "monotonic", lambda: later)
     assert search("baa") is not None
+
+
+def test_all_searches_that_a_failure_leads_to_share_their_time():
+    evil, error = [f"re:(a+)+x{number}" for number in range(300)], ValueError(HOSTILE)
+    began = time.process_time()
+    assert refusal(error, [*evil, "re:!"]), "one that is not hostile is found behind them all"
+    assert time.process_time() - began < 4 * LONGEST_TOGETHER
 
 
 def test_what_is_slow_is_not_slow_down():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import composite
 
+from limitkit.errors import ConfigError
 from limitkit.source import parse
 
 TEXT = """\
@@ -58,6 +60,35 @@ def test_places_of_keys_values_and_headers():
 def test_lines_that_end_in_crlf_stand_where_others_do():
     for path in (("store", "url"), ("limits", "ключ🐇", "bürst"), ("tasks", "a.*", "x", "z")):
         assert places(TEXT.replace("\n", "\r\n"), *path) == places(TEXT, *path)
+
+
+def test_columns_count_characters_however_long_the_line():
+    keys = [f"{letters}{number}" for number, letters in enumerate(["é" * 999, "a" * 1000, "😀" * 333, "é€" * 700] * 3)]
+    line = "{" + ", ".join(f'"{key}" = 1' for key in keys) + "}"
+    document = parse(f"a = 1\ntasks = {line}\n", "f.toml")
+    places = [document.place(("tasks", key), "key") for key in (*keys, *reversed(keys))]
+    columns = [len("tasks = ") + line.index(f'"{key}"') + 1 for key in keys]
+    assert places == [(2, column) for column in (*columns, *reversed(columns))]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('on = ["é\\d+"]', (1, 9)),
+        ('a = 1\nb = "x\\\nc = 2\n', (2, 7)),
+        ('b = "x\\', (1, 7)),
+        ('"\\q" = 1', (1, 2)),
+        ('b = """x\ny\\ z"""', (2, 2)),
+        ('b = "\\uD800"', (1, 6)),
+        ('b = "\\u12"', (1, 6)),
+    ],
+)
+def test_an_escape_that_is_none_stands_where_it_begins(text, place):
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "f.toml")
+    (problem,) = caught.value.problems
+    assert (problem.line, problem.column) == place
+    assert problem.hint == "write \\\\ for a backslash, or put the text in single quotes"
 
 
 def test_what_is_not_there_is_placed_at_what_is_around_it():

@@ -136,7 +136,7 @@ EQUAL = [
     (Row(1, "ann"), Row(1, "bob")), (Pair(1, 2), (1, 2)), ((1, 2), [1, 2]), ({1, 2}, frozenset({2, 1})),
     (b"a", bytearray(b"a")), (NOON, NOON.astimezone(ZoneInfo("Asia/Tokyo"))),
     (decimal.Decimal("1.0"), decimal.Decimal("1.00")), (decimal.Decimal(100), decimal.Decimal("1e2")),
-    (decimal.Decimal("-0"), decimal.Decimal(0)), (pathlib.Path("/a"), pathlib.PurePosixPath("/a")),
+    (decimal.Decimal("-0"), decimal.Decimal(0)), (-0.0, 0.0), (pathlib.Path("/a"), pathlib.PurePosixPath("/a")),
     ({1: 2}, {"1": "2"}), ({None: 1, True: 2, 1.5: 3}, {"1.5": 3, "true": 2, "null": 1}),
     (MappingProxyType({"a": 1}), {"a": 1}), (collections.OrderedDict(a=1, b=2), {"b": 2, "a": 1}),
 ]  # fmt: skip
