@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from kombu.pools import producers
 from kombu.transport import virtual
 
 if TYPE_CHECKING:
@@ -37,12 +38,20 @@ def publish(app: Any, delivery: Delivery, copy_for: Callable[[Any], Copy]) -> No
 
     Raises what the broker's client raises, and NoQueueError; then it is not there, or that can't be told.
     """
-    with app.producer_pool.acquire(block=True) as producer:
+    with _producers(app).acquire(block=True) as producer:
 
         def put() -> None:
             _put(producer.connection, producer.channel, delivery, copy_for(producer.channel))
 
         producer.connection.ensure(producer, put, **_RETRIES)()
+
+
+def _producers(app: Any) -> Any:
+    """Return the pool of producers for the broker that messages come from: an app may write to another."""
+    if app.conf.broker_read_url == app.conf.broker_write_url:
+        return app.producer_pool
+    app.pool  # noqa: B018 (kombu is told then how many connections there may be)
+    return producers[app.connection_for_read()]
 
 
 def keeps_routing(channel: Any) -> bool:

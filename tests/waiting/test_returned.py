@@ -172,6 +172,18 @@ def test_a_broker_that_is_gone_keeps_a_message_in_its_process(tmp_path, caplog):
         message.ack()
 
 
+def test_it_goes_back_to_the_broker_that_it_came_from_where_the_app_writes_to_another(server):
+    with Worker(server.url) as worker:
+        worker.app.conf.broker_write_url = f"{server.url[:-1]}1"
+        worker.send(1, queue="returned.plain", connection=worker.app.connection_for_read())
+        (message,) = worker.receive(1).values()
+        assert worker.send_back(PAID, "1", delivery_of(message, "returned.plain"))
+        message.ack()
+        (again,) = worker.receive(1).values()
+        assert again.body == message.body
+        again.ack()
+
+
 def test_what_a_message_says_is_no_delivery():
     forged = Context({"id": "1", "properties": {"limitkit_delivery": {"queue": "others"}}})
     assert collect(forged) is None
