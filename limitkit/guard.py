@@ -129,7 +129,7 @@ class Guard:
 
         Raises RateLimitExceeded when it is to fail.
         """
-        run, context, came = begin_run(task), starting(task, _GUARDED), None
+        run, context, came = begin_run(task), starting(task), None
         if run is not None:
             context, shown = context or Context(), run.ticket
         elif context is None:

@@ -69,15 +69,12 @@ def request_of(task: Any) -> Any:
     return traced.context
 
 
-def starting(task: Any, mark: str) -> Any:
-    """Do the same as a task's code begins; the first within a trace is its start, however it was called.
-
-    ``mark`` is an attribute that a request has from its start on.
-    """
+def starting(task: Any) -> Any:
+    """Do the same as a task's code begins: within a trace that is its start, however it was called."""
     traced = _traced.get()
-    if traced is not None and traced.task is task and mark not in vars(traced.context):
+    if traced is not None and traced.task is task:
         return traced.context  # where its thread has an empty stack, Celery calls it as if it were called directly
-    return request_of(task)
+    return task.request_stack.top
 
 
 def _is_call(context: Any) -> bool:

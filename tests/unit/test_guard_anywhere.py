@@ -134,13 +134,14 @@ def test_a_start_that_waits_for_its_slot_lets_the_loop_go_on(tmp_path):
     assert longest < 0.08
 
 
+@pytest.mark.parametrize("headers", [{}, {"_limitkit_guarded": True}], ids=["", "forged"])
 @pytest.mark.parametrize("called", [False, True])
-def test_a_start_in_another_thread_is_its_tracer_s(tmp_path, called):
+def test_a_start_in_another_thread_is_its_tracer_s(tmp_path, called, headers):
     """Also where Celery calls the task itself: with nothing on that thread's stack, that looks like a direct call."""
     scene = Scene(tmp_path, nothing)
     scene.guard.look_elsewhere(strange_pool=True)
     scene.empty()
-    scene.task.request_stack.push(request())
+    scene.task.request_stack.push(request(**headers))
     signals.task_prerun.send(sender=scene.task, task=scene.task)
     raised = []
 

@@ -1,10 +1,12 @@
 """A message's place: by its priority as its broker means it, then by when it first came to a worker."""
 
+import itertools
 import time
 from types import SimpleNamespace
 
 import pytest
 
+from limitkit import precedence
 from limitkit.precedence import Arrivals
 from limitkit.routes import priority_of
 from limitkit.waiting.copies import waits
@@ -58,6 +60,15 @@ def test_those_that_were_parked_at_once_keep_their_order(arrivals):
     messages = [parked(5, number) for number in range(200)]
     places = [arrivals(each) for each in reversed(messages)]
     assert sorted(places) == places[::-1]
+
+
+def test_the_order_of_parked_ones_outlives_that_clocks_are_not_read_at_once(arrivals, monkeypatch):
+    late = itertools.cycle([0.0, -0.001, 0.002])  # between two readings of them
+    clock = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + next(late))
+    monkeypatch.setattr(precedence, "time", clock)
+    messages = [parked(5, number) for number in range(9)]
+    places = [arrivals(each) for each in messages]
+    assert sorted(places) == places
 
 
 def test_who_waited_in_rabbitmq_goes_before_who_came_after_him(arrivals):

@@ -1,5 +1,6 @@
 """What waiting leaves on a message is taken off; what others have left on it stays for the task to see."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -49,12 +50,18 @@ def test_a_task_sees_the_notes_of_other_queues_alone(headers, kept):
     assert request.request_dict == {"id": "1", "task": "paid", **kept}
 
 
+SENDERS = ["guest", "somebody else"]
+
+
 def test_no_note_of_any_queue_is_sent_along():
     """With one, RabbitMQ takes what comes to the same queue again for a message that runs in circles, and drops it."""
     sent = {"id": "1", "CC": ["others"], "BCC": ["others"], **noted(OURS, THEIRS)}
     copy = parked(message(sent, application_headers=sent, type="t"), 5, 5)
     with Connection("memory://") as connection:  # what it says to a channel of AMQP
-        published = amqp_message(connection.default_channel, copy, "guest")
+        channel = connection.default_channel
+        published = amqp_message(channel, copy, "guest")
+        of_others = [amqp_message(channel, replace(copy, properties={"user_id": each}), "guest") for each in SENDERS]
+    assert [each["properties"].get("user_id") for each in of_others] == ["guest", None]  # RabbitMQ refuses any other
     assert sorted(published["headers"]) == ["id", "limitkit_wait", "task"]
     assert published["properties"].keys() & {"application_headers", "type"} == {"type"}
 

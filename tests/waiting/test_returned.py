@@ -19,6 +19,7 @@ from limitkit.reconnect import Unacked
 from limitkit.routes import note_queues, parkable_queue
 from limitkit.sendback import SendBack
 from limitkit.waiting.copies import came_back, note_of
+from limitkit.waiting.room import ORDER
 
 TOPIC = Exchange("returned.topic", "topic")
 QUEUES = [
@@ -113,6 +114,8 @@ def test_what_is_sent_back_is_the_same_message_in_its_queue_alone(worker, option
     worker.send(2, queue="returned.plain", **options)
     first = worker.receive(3)
     assert sorted(first) == ["returned.all", "returned.plain", "returned.some"]
+    assert first["returned.all"].delivery_info["exchange"] == TOPIC.name
+    assert first["returned.some"].delivery_info["routing_key"] == "a.b"
     before = {queue: seen(worker, message) for queue, message in first.items()}
     for queue, message in first.items():
         assert worker.send_back(PAID, "1", delivery_of(message, queue))
@@ -188,6 +191,17 @@ def test_what_a_message_says_is_no_delivery():
     forged = Context({"id": "1", "properties": {"limitkit_delivery": {"queue": "others"}}})
     assert collect(forged) is None
     assert forged.properties == {}
+
+
+def test_a_task_sees_nothing_of_what_travels_with_its_message():
+    message = SimpleNamespace(
+        body=b"", content_type=None, content_encoding=None, headers={}, properties={ORDER: "1"}, delivery_info={}
+    )
+    request = SimpleNamespace(message=message, request_dict={"properties": {ORDER: "1", "priority": 3}})
+    attach(request, "celery")
+    context = Context(request.request_dict)
+    assert collect(context).properties == {ORDER: "1"}
+    assert context.properties == {"priority": 3}
 
 
 def test_copies_of_one_message_are_noted_each_for_itself_and_for_its_queue(server):
