@@ -77,9 +77,26 @@ class _SentBack(BaseModel):
     bucket: None = None
 
 
+class _Due(BaseModel):
+    task: str
+    due_in: _Number
+    bucket: None = None
+    again_in: None = None
+
+
+class _Limited(BaseModel):
+    task: str
+    rate_limit: str
+    bucket: None = None
+    again_in: None = None
+    due_in: None = None
+
+
 class _NotHeld(BaseModel):
     bucket: None = None
     again_in: None = None
+    due_in: None = None
+    rate_limit: None = None
 
 
 class _Done(BaseModel):
@@ -95,7 +112,7 @@ _OTHER: Final = {"error": "it answers as another version of limitkit"}
 _DONE: Final[TypeAdapter[Any]] = TypeAdapter(_Refused | _Done)
 _SHAPES: Final[dict[str, TypeAdapter[Any]]] = {
     "limitkit_status": TypeAdapter(_Refused | _Report),
-    "limitkit_why": TypeAdapter(_Refused | _Held | _SentBack | _NotHeld),
+    "limitkit_why": TypeAdapter(_Refused | _Held | _SentBack | _Due | _Limited | _NotHeld),
     "query_task": TypeAdapter(dict[str, tuple[str, _Task]]),
 }
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from limitkit.override import MOST_BURST, OverrideError
+from limitkit.scalar import not_a_duration, rate_fault
 from limitkit.units import parse_duration, parse_rate
 
 if TYPE_CHECKING:
@@ -26,11 +27,10 @@ def rate(text: object) -> Rate:
     """Read a rate as TOML writes it."""
     if not isinstance(text, str):
         raise OverrideError(f'{text!r} is not a rate; write a number, a slash and s, m, h or d, e.g. "10/s"')
-    try:
-        return parse_rate(text)
-    except ValueError as error:
-        said = str(error).replace('or mode = "off" for no limit', "or pause the limit")
-        raise OverrideError(said) from None
+    fault = rate_fault(text)
+    if fault is not None:
+        raise OverrideError("; ".join(fault).replace('or mode = "off" for no limit', "or pause the limit"))
+    return parse_rate(text)
 
 
 def burst(number: object) -> int | None:
@@ -46,10 +46,10 @@ def seconds(span: float | dt.timedelta | str | None) -> float | None:
     """Read for how long something shall hold; None is without an end."""
     if span is None:
         return None
-    try:
-        found = parse_duration(span) if isinstance(span, str) else span
-    except ValueError as error:
-        raise OverrideError(str(error)) from None
+    fault = not_a_duration(span) if isinstance(span, str) else None
+    if fault is not None:
+        raise OverrideError("; ".join(fault))
+    found = parse_duration(span) if isinstance(span, str) else span
     if isinstance(found, dt.timedelta):
         found = found.total_seconds()
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 < found <= _LONGEST:

@@ -40,12 +40,14 @@ def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:
 
 @inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise
 def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
-    """Say for which limit a task is held, and when it starts; or which ones have sent it back, and until when."""
+    """Say for which limit a task is held, and when it starts; which ones have sent it back; or what else keeps it."""
     here = _installed(state)
     if here is None:
         return _NOT_HERE
     found = here.pacer.view.find(task_id) if here.pacer is not None else None
-    return _sent_back(state, here, task_id) if found is None else found._asdict()
+    if found is not None:
+        return found._asdict()
+    return _sent_back(state, here, task_id) or _kept_by_celery(state, task_id)
 
 
 def _kept(state: Any, task_id: str) -> Any:
@@ -71,6 +73,18 @@ def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
         return {}
     buckets = [live.bucket(limit, request.task, request.args, request.kwargs).key for limit in bound]
     return {"task": request.name, "buckets": buckets, "again_in": seconds}
+
+
+def _kept_by_celery(state: Any, task_id: str) -> dict[str, Any]:
+    """Tell of a task that Celery keeps, and not limitkit: until its sender's ETA, or for its own rate limit."""
+    request = _kept(state, task_id)
+    if request is not None and request.eta is not None:
+        return {"task": request.name, "due_in": max(0.0, request.eta.timestamp() - time.time())}
+    for bucket in filter(None, tuple(state.consumer.task_buckets.values())):
+        for limited, _tokens in tuple(bucket.contents):
+            if limited.id == task_id:
+                return {"task": limited.name, "rate_limit": str(limited.task.rate_limit)}
+    return {}
 
 
 @control_command()  # type: ignore[untyped-decorator] # likewise

@@ -63,12 +63,20 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
     hint = f"write a duration from {quote(least)} to {quote(most)}"
     if len(text) > _LONGEST and re.fullmatch(DURATION_PATTERN, text):
         return f"{quote(text)} is out of range", hint
+    fault = not_a_duration(text)
+    if fault is not None:
+        return fault
+    in_range = parse_duration(least) <= parse_duration(text) <= parse_duration(most)
+    return None if in_range else (f"{quote(text)} is out of range", hint)
+
+
+def not_a_duration(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with a duration of any length, as fact and hint; None when it is one."""
     try:
-        seconds = parse_duration(text)
+        parse_duration(text)
     except ValueError as error:
         return _with_example(_split(error, text), text, likely.duration)
-    in_range = parse_duration(least) <= seconds <= parse_duration(most)
-    return None if in_range else (f"{quote(text)} is out of range", hint)
+    return None
 
 
 def port_fault(said: int | str) -> tuple[str, str] | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from limitkit.cli.fitting import as_wide_as_the_terminal
 from limitkit.cli.managed import rated, reported, until
-from limitkit.cli.output import say, table
+from limitkit.cli.output import say
 from limitkit.current import current
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def show(before: Seen, now: Seen, *targets: Target) -> bool:
             rows.append((label, was.what, held.what, until(held.override, now.now) if held.override else ""))
     if rows:
         columns = 4 if any(row[3] for row in rows) else 3
-        say(table(_HEADINGS[:columns], [row[:columns] for row in rows]))
+        cells = [row[:columns] for row in rows]
+        say(*as_wide_as_the_terminal(_HEADINGS[:columns], cells, first=("limit", "now", "until", "before")))
     return bool(rows)
 
 

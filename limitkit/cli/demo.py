@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from limitkit.cli.fitting import as_wide_as_the_terminal
 from limitkit.cli.options import examples
-from limitkit.cli.output import Unusable, say, styled, table
+from limitkit.cli.output import Unusable, say, styled
 from limitkit.embedded import NoServerError
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def command(ctx: click.Context, *, serve: bool, port: int) -> None:
     tallies = list(run.tallies.values())
     left = "waiting" if serve else "lost"
     say("")
-    say(table((*_HEADINGS, left), map(_row, tallies), numbers=("achieved", left)))
+    first = (_HEADINGS[0], left, *_HEADINGS[1:])
+    say(*as_wide_as_the_terminal((*_HEADINGS, left), map(_row, tallies), numbers=("achieved", left), first=first))
     say("")
     say("Worst window: the stretch of time in which starts came closest to the most that the limit allows.")
     say(_verdict(tallies, went_on=serve))

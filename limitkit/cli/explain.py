@@ -126,7 +126,7 @@ def _show_task(config: Config, task: str, app: Any, call: tuple[list[Any], dict[
     if rule is None or not rule.limits:
         say(*_unlimited(config, task, rule, app))
         return
-    say(*_head(config, task, rule), allowed(rule.limits))
+    say(*_head(config, task, rule), *allowed(rule.limits))
     lines = [*beside(config, rule), *_natively(app, task, rule), *parked(app, config, rule)]
     lines += now_in_force(app, config, rule.limits, rule.pattern)
     say(*(["", *lines] if lines else []))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import sys
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from limitkit.cli.output import table
+from limitkit.cli.output import is_terminal, table
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
@@ -28,7 +27,18 @@ _INDENT: Final = "    "
 
 def width_of_terminal() -> int | None:
     """Return how wide a line may be; None where what is printed goes to no terminal."""
-    return max(_LEAST, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    return max(_LEAST, shutil.get_terminal_size().columns) if is_terminal() else None
+
+
+def as_wide_as_the_terminal(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numbers: Sequence[str] = (),
+    first: Sequence[str] = (),
+) -> list[str]:
+    """Draw a table with all its columns, or with those that fit the terminal: by ``first``, else as they stand."""
+    return fitted(headings, rows, width=width_of_terminal(), first=first or headings, numbers=numbers, always=headings)
 
 
 def fitted(

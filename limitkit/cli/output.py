@@ -156,12 +156,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Se
         grid.add_column(heading, no_wrap=True, justify="right" if heading in numbers else "left")
     for row in rows:
         grid.add_row(*(Text(one_line(cell)) for cell in row))  # rich would read a plain string's [red] and :bomb:
-    colored = _is_terminal() and not os.environ.get("NO_COLOR")
+    colored = is_terminal() and not os.environ.get("NO_COLOR")
     page = io.StringIO()
     console = Console(file=page, width=_WIDEST, force_terminal=colored, no_color=not colored, highlight=False)
     console.print(grid)
     return Drawn("\n".join(line.rstrip() for line in page.getvalue().split("\n")).rstrip("\n"))
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
+    """Say whether what is printed is seen at once."""
     return sys.stdout is not None and sys.stdout.isatty()

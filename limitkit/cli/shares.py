@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from limitkit.cli.output import say, table
+from limitkit.cli.fitting import as_wide_as_the_terminal
+from limitkit.cli.output import say
 from limitkit.cli.terms import WINDOWS, allowed, beside, modes, most
 from limitkit.declared import TaskRule, patience_of
 from limitkit.wording import dotted
@@ -40,14 +41,15 @@ def bare(name: str) -> str:
 
 def show_limit(config: Config, limit: Limit, app: Any) -> None:
     """Say what a named limit allows, and which tasks share it."""
-    say(f"{dotted(('limits', limit.name))}, {limit.path}:{limit.line}", *modes(config, [limit]), "", allowed([limit]))
+    say(f"{dotted(('limits', limit.name))}, {limit.path}:{limit.line}", *modes(config, [limit]), "", *allowed([limit]))
     rule = TaskRule(limit.name, limit.line, (limit,), patience_of([limit], None, None))
     say("", _bucket_of(limit), *beside(config, rule), *now_in_force(app, config, [limit], ""), "")
     entries = sorted(_entries_with(config, limit), key=lambda entry: entry.line)
     if not entries:
         say("No task names it, so it limits nothing.")
     elif app is None:
-        say(table(("shared by", "declared at"), [(_key(entry.pattern), _place(config, entry)) for entry in entries]))
+        rows = [(_key(entry.pattern), _place(config, entry)) for entry in entries]
+        say(*as_wide_as_the_terminal(("shared by", "declared at"), rows))
         if any("*" in entry.pattern for entry in entries):
             say("", f"Which tasks a pattern matches {_ASK_THE_APP}")
     else:
@@ -68,7 +70,7 @@ def show_pattern(config: Config, entry: Entry, app: Any) -> None:
     """Say what a pattern allows each task that it matches, and which those are."""
     say(f"{_key(entry.pattern)}, {_place(config, entry)}", *modes(config, entry.limits), "")
     if entry.limits:
-        say(allowed(entry.limits), "")
+        say(*allowed(entry.limits), "")
         shared = sorted({limit.name for limit in entry.limits if not limit.own})
         if shared:
             say(f"The tasks that it matches share {', '.join(shared)} with all others that name it.")
@@ -128,7 +130,7 @@ def _list_tasks(config: Config, patterns: Sequence[str], app: Any) -> int:
     if not rows:
         say("No task of the app has it.")
         return 0
-    say(table(("task of the app", "by", "declared at"), rows[:_SHOWN]))
+    say(*as_wide_as_the_terminal(("task of the app", "by", "declared at"), rows[:_SHOWN]))
     if len(rows) > _SHOWN:
         say(f"and {len(rows) - _SHOWN} more")
     return len(rows)

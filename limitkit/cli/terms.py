@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING, Any
 
-from limitkit.cli.output import Drawn, table
+from limitkit.cli.fitting import as_wide_as_the_terminal
 from limitkit.decision import MOST_RESENDS
 from limitkit.declared import WaitingSettings
 from limitkit.expanded import names_variable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WINDOWS = {"in a second": 1, "in a minute": 60, "in an hour": 3600}
 """Seconds."""
 _HEADINGS = ("limit", "strategy", "rate", "burst", "key", *WINDOWS, "declared at")
+_FIRST = ("limit", "rate", "burst", "key", *WINDOWS, "declared at", "strategy")
 _THEN = {"drop": 'is dropped (on_limit = "drop")', "fail": 'fails (on_limit = "fail")'}
 _WITHOUT_STORE = {
     "allow": 'limits nothing (on_error = "allow")',
@@ -32,9 +33,9 @@ _WITHOUT_STORE = {
 _NUMBERS = ("rate", "burst", *WINDOWS)
 
 
-def allowed(limits: Iterable[Limit]) -> Drawn:
+def allowed(limits: Iterable[Limit]) -> list[str]:
     """Draw what each limit allows: the most starts of one bucket."""
-    return table(_HEADINGS, [_row(limit) for limit in limits], numbers=_NUMBERS)
+    return as_wide_as_the_terminal(_HEADINGS, map(_row, limits), numbers=_NUMBERS, first=_FIRST)
 
 
 def most(limit: Limit, seconds: int) -> int:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit import appcheck, source
+from limitkit.cli.fitting import as_wide_as_the_terminal
 from limitkit.cli.inuse import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
-from limitkit.cli.output import count, say, show_problems, table
+from limitkit.cli.output import count, say, show_problems
 from limitkit.config import Config, judge, load
 from limitkit.errors import ConfigError
 from limitkit.wording import dotted
@@ -116,7 +117,8 @@ def _add_up(config: Config, workers: int) -> None:
         for name, limit in static
     ]
     headings = ("static limit", "in each worker", "burst", together, "burst")
-    say(table(headings, rows, numbers=headings[1:]))
+    first = ("static limit", together, "in each worker", "burst")
+    say(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first))
 
 
 def _times(rate: Rate, workers: int) -> str:

@@ -71,10 +71,9 @@ def _in_workers(manager: RateLimitManager, task_id: str) -> list[str]:
 
     answers = ask(manager.app, "limitkit_why", task_id=task_id)
     for worker, answer in answers.items():
-        if "bucket" in answer:
-            return _held(manager, worker, answer)
-        if "again_in" in answer:
-            return _sent_back(manager, worker, answer)
+        lines = _waits(manager, worker, answer)
+        if lines:
+            return lines
     if not answers:
         return []
     for worker, answer in ask(manager.app, "query_task", to=sorted(answers), ids=[task_id]).items():
@@ -120,6 +119,14 @@ class _What(NamedTuple):
         return self.paused or f"starts in {about}{span(seconds)}"
 
 
+def _waits(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
+    if "bucket" in answer:
+        return _held(manager, worker, answer)
+    if "again_in" in answer:
+        return _sent_back(manager, worker, answer)
+    return [_kept_by_celery(worker, answer)] if answer.keys() & {"due_in", "rate_limit"} else []
+
+
 def _held(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
     what = _what(manager, answer["bucket"], worker, answer)
     lines = [f"{answer['task']} waits for {what.named}, held in {worker} for {span(answer['held'])}."]
@@ -132,6 +139,13 @@ def _sent_back(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]
     named = " and ".join(_what(manager, bucket).named for bucket in answer["buckets"])
     lines = [f"{answer['task']} waits for {named}, sent back to its queue with an ETA."]
     return [*lines, f"{worker} has fetched it again, and looks whether it may start in {span(answer['again_in'])}."]
+
+
+def _kept_by_celery(worker: str, answer: Mapping[str, Any]) -> str:
+    native = "rate_limit" in answer
+    rate = f", held by Celery's own rate_limit, {answer['rate_limit']}" if native else ""
+    eta = "" if native else f", which keeps it until its ETA, in {span(answer['due_in'])}"
+    return f"{answer['task']} is in {worker}{rate or eta}: {_NOT_OURS}."
 
 
 def _parked(manager: RateLimitManager, found: Found) -> list[str]:

@@ -129,15 +129,31 @@ def test_status_counts_the_starts_where_the_guard_is_alone(unpaced):
     wait_until(lambda: started() >= 3)
 
 
+def said_by_why(shop, result):
+    command = [sys.executable, "-m", "limitkit", "why", result.id, "-A", shop.module]
+    options = {"env": shop.env, "cwd": shop.folder, "capture_output": True, "text": True}
+    return subprocess.run(command, check=True, **options).stdout
+
+
+def test_why_knows_what_celery_itself_holds_for_its_own_rate_limit(unpaced):
+    unpaced.app.control.rate_limit("plain.add", "2/m", reply=True)
+    held = [unpaced.send("plain.add", 1) for _ in range(6)][-1]
+    wait_until(lambda: "own rate_limit" in said_by_why(unpaced, held))
+    assert re.fullmatch(
+        r"plain\.add is in w[12]@test, held by Celery's own rate_limit, 2/m: it does not wait because of limitkit\.\n",
+        said_by_why(unpaced, held),
+    )
+    unpaced.app.control.revoke(held.id)
+    unpaced.app.control.rate_limit("plain.add", "0", reply=True)
+
+
 def test_why_knows_that_what_was_sent_back_waits_for_its_limit(unpaced):
     """Celery keeps it until its ETA, which is limitkit's own."""
     sent = [unpaced.send("slow.stamped") for _ in range(2)]
     theirs = unpaced.send("slow.stamped", countdown=3600)
 
     def why(result):
-        command = [sys.executable, "-m", "limitkit", "why", result.id, "-A", unpaced.module]
-        options = {"env": unpaced.env, "cwd": unpaced.folder, "capture_output": True, "text": True}
-        return subprocess.run(command, check=True, **options).stdout
+        return said_by_why(unpaced, result)
 
     unpaced.wait_for(1, "slow.stamped")
     (started,) = unpaced.starts("slow.stamped")
@@ -148,5 +164,9 @@ def test_why_knows_that_what_was_sent_back_waits_for_its_limit(unpaced):
         r"w[12]@test has fetched it again, and looks whether it may start in [0-9]+s\.\n",
         why(waits),
     )
-    assert "it does not wait because of limitkit" in why(theirs)
+    assert re.fullmatch(
+        r"slow\.stamped is in w[12]@test, which keeps it until its ETA, in (59m [0-9]+s|1h): "
+        r"it does not wait because of limitkit\.\n",
+        why(theirs),
+    )
     unpaced.app.control.revoke([waits.id, theirs.id])

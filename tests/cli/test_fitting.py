@@ -1,9 +1,16 @@
 """Tables on narrow and low terminals: nothing is wider, and what is left out is said."""
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from test_cli import HERE, ROOT
 
 from limitkit.cli.fitting import cut_to, fitted, shortened, wrapped
 
@@ -72,3 +79,37 @@ def test_a_text_is_cut_in_its_middle(text, width, wanted):
 def test_long_sentences_are_broken():
     assert wrapped("one two three", 7, "  ") == ["one two", "  three"]
     assert wrapped("one two three", None) == ["one two three"]
+
+
+def on_a_terminal(columns, *words):
+    """Run a command on a terminal that is so wide, and return the lines of its tables, and all that it wrote."""
+    leader, follower = pty.openpty()
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": str(columns), "LINES": "24", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "limitkit", *words]
+    with subprocess.Popen(command, stdout=follower, stderr=follower, cwd=HERE, env=environ) as process:
+        os.close(follower)
+        said = b""
+        with contextlib.suppress(OSError):  # nobody is at the other end any more
+            while more := os.read(leader, 100_000):
+                said += more
+        os.close(leader)
+        assert process.wait(20) == 0
+    text = said.decode().replace("\r\n", "\n")
+    return [line for line in text.splitlines() if "  " in line], text
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "shop.charge_customer"),
+        ("explain", "emails.welcome"),
+        ("explain", "stripe_api"),
+        ("validate", "--workers", "4"),
+    ],
+)
+def test_each_commands_table_fits_the_terminal(words, columns):
+    table, text = on_a_terminal(columns, *words)
+    assert table
+    assert all(cell_len(line) <= columns for line in table), text
+    assert columns > 40 or "Not shown, since this window is too narrow" in text.replace("\n", " ")

@@ -42,6 +42,8 @@ FINE = [
     ("limitkit_why", {}),
     ("limitkit_why", {"task": "t", "bucket": "b", "place": 1, "held": 1.0, "starts_in": 2.0, "id": "i"}),
     ("limitkit_why", {"task": "t", "buckets": ["b"], "again_in": 2.0}),
+    ("limitkit_why", {"task": "t", "due_in": 2.0}),
+    ("limitkit_why", {"task": "t", "rate_limit": "2/m"}),
     ("limitkit_reload", {"ok": "digest"}),
     ("limitkit_reload", {"error": "bad", "lines": ["bad"]}),
     ("limitkit_forget", {"ok": 2}),
@@ -49,7 +51,7 @@ FINE = [
     ("query_task", {"id": ["active", {"name": "t", "args": []}]}),
 ]
 STRANGE = [None, "text", [1], 3, True, {"digest": 3}, {"error": {}}, {"error": None}, {"ok": []}]
-STRANGE += [{"bucket": 3}, {"again_in": 3}]
+STRANGE += [{"bucket": 3}, {"again_in": 3}, {"due_in": 3}, {"rate_limit": 3}]
 TWISTED = [
     *(
         {**REPORT, name: value}
@@ -72,7 +74,7 @@ def test_what_is_believed(command, answer):
 def test_what_is_not(command, answer):
     judged_as = judged(command, answer)
     assert judged_as == {"error": "it answers as another version of limitkit"} or (
-        command == "limitkit_why" and not judged_as.keys() & {"bucket", "again_in"}
+        command == "limitkit_why" and not judged_as.keys() & {"bucket", "again_in", "due_in", "rate_limit"}
     )
 
 

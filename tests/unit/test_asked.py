@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from limitkit.asked import factor
+from limitkit.asked import factor, rate, seconds
 from limitkit.override import OverrideError
 
 
@@ -49,3 +49,23 @@ def test_what_is_none(said, hint):
     with pytest.raises(OverrideError) as caught:
         factor(said)
     assert str(caught.value) == f"a factor of {said!r} is out of range; {hint}"
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"), [("3", "3/s"), ("10/min", "10/m"), ("600 rpm", "600/m"), ("fast", "10/s"), ("x" * 999, "10/s")]
+)
+def test_a_rate_that_is_none_is_hinted_at_as_in_the_file(said, wanted):
+    with pytest.raises(OverrideError, match=f'is not a rate; write .* e.g. "{wanted}"$') as caught:
+        rate(said)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_rate_of_nothing_is_a_pause():
+    with pytest.raises(OverrideError, match="or pause the limit"):
+        rate("0/s")
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("2", "2s"), ("2 hours", "2h"), ("1w", "7d"), ("ever", "250ms")])
+def test_a_time_that_is_none_is_hinted_at_as_in_the_file(said, wanted):
+    with pytest.raises(OverrideError, match=f'is not a duration; write .* e.g. "{wanted}"$'):
+        seconds(said)
