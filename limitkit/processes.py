@@ -47,6 +47,7 @@ class Processes:
         self._claimed_at = 0.0
         self._generation = 0
         self._kept = 0
+        self._kept_since = 0.0
         self._patience = _MOST_PATIENCE
         self._patience_at = time.monotonic()
 
@@ -109,6 +110,8 @@ class Processes:
 
     def keep(self, seconds: float) -> None:
         """Keep one of ours for a slot that is due in so many seconds."""
+        if not self._kept:
+            self._kept_since = time.monotonic()
         self._kept += 1
         self._patience -= seconds
 
@@ -119,6 +122,10 @@ class Processes:
     def unkeep(self) -> None:
         """Keep one less: its slot has come, or is not wanted any more."""
         self._kept -= 1
+        if not self._kept:
+            # Who claims one has waited for that slot meanwhile. A pool that counted as busy for it would have the next
+            # one kept too, and so on, while it is idle.
+            self._claimed_at += time.monotonic() - max(self._kept_since, self._claimed_at)
 
     def use(self) -> None:
         """Let a start have one of ours; the pool gives it back when the task is done."""
