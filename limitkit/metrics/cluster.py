@@ -55,7 +55,8 @@ class Cluster:
         self._limits = _limits(rules, app.tasks)
         self.known: list[Shown] = []
         """What was heard last."""
-        self._complained = ""
+        self._complained: dict[str, str] = {}
+        """By source, why it could not be asked last time."""
 
     def look(self) -> bool:
         """Ask once; says whether all could be asked. Never raises for what can't be reached."""
@@ -76,10 +77,13 @@ class Cluster:
         try:
             known += list(ask())
         except (StoreError, UnreachableError) as error:
-            if self._complained != str(error):
-                self._complained = str(error)
-                logger.warning("The %s can't be asked (%s); its metrics are left out until it answers.", source, error)
+            if self._complained.get(source) != str(error):
+                self._complained[source] = str(error)
+                said = f"the store can't be asked: {error}" if source == "store" else str(error)
+                fact = f"{said[0].upper()}{said[1:].rstrip('.')}"
+                logger.warning("%s; its metrics are left out until it answers.", fact)
             return False
+        self._complained.pop(source, None)
         return True
 
     # -- the store ------------------------------------------------------------------------------------------------

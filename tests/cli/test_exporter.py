@@ -1,6 +1,7 @@
 """What the exporter says of all workers together, from a real Redis that is store and broker."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,15 +11,20 @@ from dataclasses import replace
 
 import pytest
 import redis
+from celery import Celery
 from support.parked import PREFIX, age, filling
 from support.scrape import Scrape, scrape, scrape_until
 from support.servers import RedisServer, free_port
+from support.workers import wait_until
 from test_waiting import APP, HERE, PUSH, STRIPE, USER, here  # noqa: F401 (a fixture)
 
+from limitkit.config import load
 from limitkit.decision import Bucket, Take
 from limitkit.metrics import families
+from limitkit.metrics.cluster import Cluster
 from limitkit.override import Override, Target
 from limitkit.partition import bucket_key
+from limitkit.storechoice import open_store
 from limitkit.stores.board import Board
 from limitkit.stores.redis import RedisStore
 from limitkit.units import parse_rate
@@ -151,3 +157,26 @@ def test_a_broker_that_can_not_ever_be_asked(words, here):  # noqa: F811
     done = here(["exporter", *words, *APP], "redis://:s3c/ret@localhost/")
     said = b"limitkit: the app's broker can't be used: its URL can't be read\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, b"", said)
+
+
+def test_what_can_not_be_asked_is_said_once_of_each(server, tmp_path, caplog):
+    file = tmp_path / "ratelimits.toml"
+    file.write_text('version = 1\n[tasks.push]\nstrategy = "token_bucket"\nrate = "1/s"\n')
+    app, rules = Celery(broker=server.url), load(file).rules
+    with closing(open_store(app, rules.store)) as store:
+        cluster = Cluster(app, rules, store)
+
+        def complaints():
+            caplog.clear()
+            for _ in range(3):
+                cluster.look()
+            return sorted(record.getMessage() for record in caplog.records)
+
+        assert complaints() == []
+        for _ in range(2):  # when it is gone again, that is said again
+            server.stop()
+            broker, lost = complaints()
+            assert re.fullmatch(r"The broker redis://\S+ can't be asked: .+; its metrics are left out until .+", broker)
+            assert re.fullmatch(r"The store can't be asked: .+; its metrics are left out until .+", lost)
+            server.start()
+            wait_until(cluster.look)
