@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
@@ -55,7 +56,9 @@ def of_file(path: str | os.PathLike[str]) -> bytes:
 
 def of_stream(stream: BinaryIO) -> bytes:
     """Read a stream to its end. Raises UnreadableError when that does not come in time."""
-    content = stream.read(MOST + 1)
+    content: bytes | None = stream.read(MOST + 1)
+    if content is None:  # a file of the kernel's, such as its log, that would have to be waited for
+        raise _refused("has nothing to be read yet", "name a file")
     if len(content) > MOST:
         fact = f"is larger than {MOST // 1_000_000} MB, which no config is"
         raise UnreadableError("LK009", fact, "name the right file")
@@ -70,6 +73,9 @@ def of_pipe(path: str) -> bytes | None:
     if path == "-":
         if sys.stdin is None:
             raise _refused("is standard input, which is closed", "name a file")
+        # Whoever started this may have set it so that a read returns what is there yet: that would be half a file.
+        with contextlib.suppress(OSError, ValueError):
+            os.set_blocking(sys.stdin.fileno(), True)
         return of_stream(sys.stdin.buffer)
     if path != "/dev/stdin" and os.path.dirname(path) not in _HANDED_OVER:  # noqa: PTH120 - as it was written
         return None

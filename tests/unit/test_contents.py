@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -113,6 +114,36 @@ def test_standard_input_that_does_not_end_is_refused():
         endless.stdout.close()
         endless.wait()
     assert (done.returncode, done.stdout.decode()) == (2, f"-:1:1: {LARGE}\n")
+
+
+@pytest.mark.parametrize("first", [b"", b"version = 1\n"])
+def test_standard_input_that_would_not_wait_is_read_to_its_end(first, monkeypatch):
+    """As some parents hand it over; what is there at once is not all that comes."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.write(writing, first)
+
+    def end(*_):
+        os.write(writing, GOOD.encode())
+        os.close(writing)
+
+    with open(reading) as standard_input:  # noqa: PTH123 - a handle has no path
+        monkeypatch.setattr("sys.stdin", standard_input)
+        later = threading.Timer(0.5, end)
+        later.start()
+        try:
+            assert contents.of_pipe("-") == first + GOOD.encode()
+        finally:
+            later.join()
+
+
+def test_a_file_that_has_nothing_yet_is_refused():
+    class Later(io.RawIOBase):
+        def read(self, size=-1):
+            """As a handle that does not wait says that there is nothing yet."""
+
+    with pytest.raises(contents.UnreadableError, match="has nothing to be read yet"):
+        contents.of_stream(Later())
 
 
 def test_standard_input_that_is_closed_is_no_traceback():
