@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from limitkit.decision import Decision, GiveBack, Take
 from limitkit.expanded import Expanded
-from limitkit.stores.reason import store_error
+from limitkit.stores.reason import FAILURES, store_error
 from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 from limitkit.stores.sentinel import url_options
 from limitkit.storeurl import servers
@@ -30,10 +30,6 @@ T = TypeVar("T")
 _PORT: Final = 6379
 _NAMES: Final = {name: sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}  # noqa: S324
 """How Redis names the scripts."""
-_FAILURES: Final = (
-    *(RedisError, RedisClusterException, OSError),
-    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError),  # how redis-py can't use an option
-)
 
 
 class _Call(NamedTuple):
@@ -109,7 +105,7 @@ class ClusterStore:
             policies = [
                 client.get_redis_connection(node).info("memory")["maxmemory_policy"] for node in client.get_primaries()
             ]
-        except _FAILURES as error:
+        except FAILURES as error:
             raise store_error(error, self._address) from None
         return next((policy for policy in policies if policy != "noeviction"), "")
 
@@ -136,7 +132,7 @@ class ClusterStore:
     def _guarded(self, ask: Callable[[Any], T]) -> T:
         try:
             return ask(self._connect())
-        except _FAILURES as error:
+        except FAILURES as error:
             self.close()  # after a failover the next one looks for the nodes anew
             raise store_error(error, self._address) from None
 
@@ -186,7 +182,7 @@ class ClusterStore:
                 ((decision,),) = self._calls([_Call([Take(buckets, count, count)], [])], now_us)
                 found.append((tuple(part), decision))
                 count = len(decision.slots)
-        except _FAILURES:
+        except FAILURES:
             self._give_back(ask, found, 0, now_us)
             raise
         found = self._give_back(ask, found, count, now_us)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from redis.exceptions import RedisClusterException, RedisError
+
 from limitkit.errors import StoreError, StoreRefusedError
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
     from limitkit.expanded import Expanded
 
+FAILURES: Final = (
+    *(RedisError, RedisClusterException, OSError),
+    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError),
+)
+"""What asking a store can raise. The second row is how redis-py can't use an option, and what comes of an answer that
+no Redis gives."""
 _IN_SCRIPT: Final = re.compile(r"Error running script \(call to \w+\): (?:@user_script: ?\d+: )+-?")
 _CLIENTS: Final = re.compile(r" : [^:]*<.*", re.DOTALL)
 """What redis-py says of each sentinel: how its client is made, over many lines' length, and what it has met."""
@@ -51,8 +59,8 @@ def store_error(error: Exception, url: Expanded) -> StoreError:
         said = f"{said.rstrip('.')}; a server that speaks no TLS does not answer rediss://"
     found = kind(one_line(url.hide_in(said)))
     if not type(error).__module__.startswith("redis.") and not isinstance(error, OSError):
-        # How redis-py says that it can't use an option; the text may be about its value.
-        found = StoreError(f"redis-py can't use its address ({name})")
-        found.remedy = "check the options of the address"
+        # The text may be about an option's value.
+        found = StoreError(f"redis-py can't use its address, or what answers there is no Redis ({name})")
+        found.remedy = "check the options of the address, and what listens there"
     found.remedy = found.remedy or next((remedy for sign, remedy in _FOR_GOOD if re.search(sign, said)), "")
     return found

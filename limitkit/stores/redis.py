@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from limitkit.expanded import Expanded
 from limitkit.stores import sentinel
-from limitkit.stores.reason import store_error
+from limitkit.stores.reason import FAILURES, store_error
 from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
     from limitkit.yielding import Learnt
 
-_FAILURES: Final = (RedisError, OSError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
-"""All but the first two are how redis-py says that it can't use an option."""
+_Answer = TypeVar("_Answer")
 
 
 class RedisStore:
@@ -49,55 +47,46 @@ class RedisStore:
     ) -> list[Decision]:
         """Give back, then take, in the order given, in one call of the script."""
         keys, args = question(takes, give_backs, now_us)
-        return answers(self._run("take", keys, args), takes)
+        return self._guarded(lambda: answers(self._run("take", keys, args), takes))
 
     def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
         """Slow a bucket down, or pause it, in one call of a script."""
         keys, args = report(refusal, now_us)
-        return yielded(self._run("slow", keys, args))
+        return self._guarded(lambda: yielded(self._run("slow", keys, args)))
 
     def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
         """Return what refusals have taught about these buckets, in one round trip."""
-        try:
-            self._connect()
-            return taught(self._client, keys)
-        except _FAILURES as error:
-            self._let_go()
-            raise store_error(error, self._url) from None
+        return self._guarded(lambda: taught(self._client, keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""
-        return int(self._run("note", [key], ["" if now_us is None else now_us, name]))
+        args = ["" if now_us is None else now_us, name]
+        return self._guarded(lambda: int(self._run("note", [key], args)))
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Call a script."""
-        return self._run(script, list(keys), list(args))
+        return self._guarded(lambda: self._run(script, list(keys), list(args)))
 
     def refill(self, key: str, *, partitions: bool) -> int:
         """Delete the bucket, or all whose keys begin with this one: a bucket that is not there is full."""
+        return self._guarded(lambda: refill(self._client, key, partitions=partitions))
+
+    def evicts(self) -> str:
+        """Return the server's ``maxmemory-policy``, unless it is ``noeviction``."""
+        policy = self._guarded(lambda: str(self._client.info("memory")["maxmemory_policy"]))
+        return "" if policy == "noeviction" else policy
+
+    def _guarded(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Ask with a client, and read the answer. Raises StoreError, also when it is none of a Redis."""
         try:
             self._connect()
-            return refill(self._client, key, partitions=partitions)
-        except _FAILURES as error:
+            return ask()
+        except FAILURES as error:
             self._let_go()
             raise store_error(error, self._url) from None
 
     def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        try:
-            self._connect()
-            return self._scripts[script](keys, args)
-        except _FAILURES as error:
-            self._let_go()
-            raise store_error(error, self._url) from None
-
-    def evicts(self) -> str:
-        """Return the server's ``maxmemory-policy``, unless it is ``noeviction``."""
-        try:
-            self._connect()
-            policy = self._client.info("memory")["maxmemory_policy"]
-        except _FAILURES as error:
-            raise store_error(error, self._url) from None
-        return "" if policy == "noeviction" else policy
+        return self._scripts[script](keys, args)
 
     def close(self) -> None:
         """Close the connections that this process opened."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import logging
+import socketserver
 import threading
 from contextlib import closing
 
@@ -210,3 +211,29 @@ def test_a_process_that_is_forked_finds_out_by_itself(told, monkeypatch):
     assert not outage.recent
     outage.lost(error, ("allow",))
     assert told() == [f"{FIRST} ({error})"] * 2
+
+
+@pytest.mark.parametrize("scheme", ["redis://{at}", "sentinel://{at}/0?master=m", "redis+cluster://{at}"])
+@pytest.mark.parametrize("reply", [b":1\r\n", b"*0\r\n", b"*1\r\n*1\r\n:1\r\n", b"$nan\r\n", b"*1\r\n" * 5_000])
+def test_what_answers_and_is_no_redis(scheme, reply):
+    """Its answers have a shape that no script's has: that must not pass for a fault of limitkit's own."""
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            while self.request.recv(65536):
+                self.request.sendall(reply)
+
+    with Server(("127.0.0.1", 0), Handler) as there:
+        thread = threading.Thread(target=there.serve_forever)
+        thread.start()
+        try:
+            found = reason(scheme.replace("{at}", f"127.0.0.1:{there.server_address[1]}"))
+        finally:
+            there.shutdown()
+            thread.join()
+    assert isinstance(found, StoreError)
+    if not scheme.startswith("redis+cluster"):  # of some of these its client says only that it can't connect
+        assert found.remedy == "check the options of the address, and what listens there"
