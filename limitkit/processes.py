@@ -60,7 +60,7 @@ class Processes:
     def claim(self, wanting: Sequence[tuple[Precedence, bool]]) -> None:
         """Stand in line for so many processes, each behind those requests without limits that come before it.
 
-        ``wanting`` is in order; each says whether it has no token yet: it lets one other go first even so.
+        ``wanting`` is in order; each says whether it has no token yet then: it lets one other go first even so.
         """
         semaphore = self._semaphore
         for _ in range(min(len(wanting), semaphore.initial_value) - self._claims):

@@ -61,7 +61,7 @@ class Shares:
         self.unfinished = False
         """Whether there are processes left for which another round has to decide."""
         self.wanting: list[tuple[Precedence, bool]] = []
-        """Who wants the next processes, and whether it has no token yet."""
+        """Who wants the next processes, and whether it has no token yet as one comes, as far as is known."""
         self._line = line
         self._lanes = lanes
         self._processes = processes
@@ -138,9 +138,10 @@ class Shares:
         """
         processes = self._processes
         most = max(processes.most, _MOST_AHEAD if asking_anyway else 0)
+        coming = processes.coming_in(self._now)
         while len(self.wanting) < most and (share := self._first()) is not None and share.next is not None:
             order = share.next
-            self.wanting.append((order, share.early))
+            self.wanting.append((order, share.early and share.lane.next_token(self._now) > coming))
             passed = rival is not None and rival < order
             if asking_anyway and not passed and len(self.wanting) <= asking.soon(share.lane, processes.wait):
                 share.ahead += 1

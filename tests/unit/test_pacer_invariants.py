@@ -573,6 +573,16 @@ def test_a_scarce_process_goes_to_the_better_priority_first_even_past_requests_w
     assert started == ["a0", "free9", "free6", "free0", "b0", "b3", "a6", "a9", "b9", "a9", "free9"]
 
 
+@pytest.mark.parametrize("seconds", [0.02, 0.3])
+def test_who_has_a_token_by_the_time_that_a_process_comes_is_not_passed_over(make_worker, seconds):
+    """When he gets in line for it, it is 2 ms away."""
+    worker = make_worker(size=1, prefetch=64)
+    worker.limits = {"often": (bound("often", 2000),), "free": ()}
+    often, free = (SimpleNamespace(name=name) for name in ("often", "free"))
+    requests = [Request(f"r{n}", often if n < 20 else free) for n in range(30)]
+    assert busy_with(worker, requests, seconds) == requests
+
+
 def test_who_has_no_token_yet_does_not_hold_up_who_has(make_worker):
     worker = make_worker(size=1, prefetch=64)
     worker.limits = {"rare": (bound("rare", 2 * SECOND),), "often": (bound("often", 1000, 1000),), "free": ()}
