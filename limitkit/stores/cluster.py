@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from limitkit.decision import Decision, GiveBack, Take
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FAILURES: Final = (RedisError, RedisClusterException, *FAILURES)
 _PORT: Final = 6379
 _NAMES: Final = {name: sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}  # noqa: S324
 """How Redis names the scripts."""
@@ -105,7 +106,7 @@ class ClusterStore:
             policies = [
                 client.get_redis_connection(node).info("memory")["maxmemory_policy"] for node in client.get_primaries()
             ]
-        except FAILURES as error:
+        except _FAILURES as error:
             raise store_error(error, self._address) from None
         return next((policy for policy in policies if policy != "noeviction"), "")
 
@@ -132,7 +133,7 @@ class ClusterStore:
     def _guarded(self, ask: Callable[[Any], T]) -> T:
         try:
             return ask(self._connect())
-        except FAILURES as error:
+        except _FAILURES as error:
             self.close()  # after a failover the next one looks for the nodes anew
             raise store_error(error, self._address) from None
 
@@ -182,7 +183,7 @@ class ClusterStore:
                 ((decision,),) = self._calls([_Call([Take(buckets, count, count)], [])], now_us)
                 found.append((tuple(part), decision))
                 count = len(decision.slots)
-        except FAILURES:
+        except _FAILURES:
             self._give_back(ask, found, 0, now_us)
             raise
         found = self._give_back(ask, found, count, now_us)

@@ -5,20 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import RedisClusterException, RedisError
-
 from limitkit.errors import StoreError, StoreRefusedError
 from limitkit.wording import one_line
 
 if TYPE_CHECKING:
     from limitkit.expanded import Expanded
 
-FAILURES: Final = (
-    *(RedisError, RedisClusterException, OSError),
-    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError),
-)
-"""What asking a store can raise. The second row is how redis-py can't use an option, and what comes of an answer that
-no Redis gives."""
+FAILURES: Final = (OSError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What asking a store can raise beside redis-py's own errors. All but the first are how redis-py can't use an option,
+and what comes of an answer that no Redis gives."""
 _IN_SCRIPT: Final = re.compile(r"Error running script \(call to \w+\): (?:@user_script: ?\d+: )+-?")
 _CLIENTS: Final = re.compile(r" : [^:]*<.*", re.DOTALL)
 """What redis-py says of each sentinel: how its client is made, over many lines' length, and what it has met."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import redis
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from limitkit.expanded import Expanded
@@ -81,7 +82,7 @@ class RedisStore:
         try:
             self._connect()
             return ask()
-        except FAILURES as error:
+        except (RedisError, *FAILURES) as error:
             self._let_go()
             raise store_error(error, self._url) from None
 
