@@ -107,7 +107,7 @@ def test_a_batch_may_be_dropped_or_fail(batches):
     for name, error in (("batch.dropped", TaskRevokedError), ("batch.failed", RateLimitExceeded)):
         first = [batches.send(name, number) for number in range(5)]
         assert returned(first) == list(range(5))
-        second = [batches.send(name, number) for number in range(5)]
+        second = [batches.send(name, number) for number in range(15)]  # more runs than processes
         for result in second:
             with pytest.raises(error):
                 result.get(timeout=20)
