@@ -14,6 +14,7 @@ from limitkit.config import MODE_VARIABLE, PORT_VARIABLE, judge
 from limitkit.errors import ConfigError
 from limitkit.fleet import _address
 from limitkit.source import parse
+from limitkit.wording import one_line
 
 SECRETS = [
     "hunter2SECRET",
@@ -167,3 +168,8 @@ def test_nor_what_stands_in_a_file_that_is_no_config(text):
 
 def test_the_keys_whose_text_is_shown_are_keys_of_the_file():
     assert set(re.findall(r'"(\w+)": \{', json.dumps(schema.judged()))) >= syntax._OF_TEXT
+
+
+def test_nor_is_it_said_of_text_from_outside_that_names_an_address():
+    """What a worker, a store or a client says goes through this alone, whatever else has been done with it."""
+    assert one_line("can't reach redis://user:SECRET@h\n") == "can't reach redis://**@h\\n"
