@@ -70,6 +70,14 @@ def said(workers, text):
     return sum(counts)
 
 
+def back_for_all(shop, workers):
+    """Whether all that had lost the store have asked it again: each does after a second, once a limited task comes."""
+    if said(workers, BACK) == said(workers, LOST):
+        return True
+    shop.wait_for_each([shop.send("kept.result", 1) for _ in range(8)])
+    return False
+
+
 @contextlib.contextmanager
 def taken_away(store, how="stopped"):
     """Take the store away, and bring it back in the end."""
@@ -114,11 +122,7 @@ def test_allow_runs_the_tasks_until_the_store_is_back(make_kept, tmp_path):
             assert max(shop.times("kept.result")) - gone < 8  # at 10/s it would be 11.5 s
             assert said(workers, LOST) > 0
             wait_until(lambda: all(why_gone(shop)))
-        # In force again once a worker has asked it, which it does when a limited task comes.
-        for _ in range(20):
-            if said(workers, BACK) == said(workers, LOST):
-                break
-            shop.wait_for_each([shop.send("kept.result", 1) for _ in range(8)])
+        wait_until(lambda: back_for_all(shop, workers))
         again = [shop.send("kept.result", number) for number in range(10)]
         assert waited(shop.wait_for_each(again), 0.1)
         assert said(workers, LOST) == said(workers, BACK) > 0
