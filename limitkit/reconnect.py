@@ -13,23 +13,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import select
 from queue import Empty
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 from kombu.transport.redis import QoS
 
+from limitkit.accepted import hear_who_accepted
 from limitkit.routes import QUEUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger("limitkit")
-
-_POLL_MS: Final = 20
-_PATIENCE: Final = 25
-"""Times that a pool process which says nothing is polled for what it was sent; it needs one or two milliseconds."""
 
 
 class LastingQoS(QoS):
@@ -121,7 +117,7 @@ class Unacked:
         qos.lost = True
         qos.restore_at_shutdown = False
         if not self._pool_queues:
-            _hear_who_accepted(self._consumer.pool)
+            hear_who_accepted(self._consumer.pool)
         requests = set(state.active_requests)
         if self._pool_queues:
             requests.update(state.reserved_requests)
@@ -142,7 +138,7 @@ class Unacked:
         if qos is None or qos.lost:
             return
         if not self._pool_queues:  # or Celery, as it stops the pool, takes what just began for what can start anew
-            _hear_who_accepted(self._consumer.pool)
+            hear_who_accepted(self._consumer.pool)
         self._hear_of_ends()
         given = {request.message.delivery_tag for request in state.requests.values() if request._apply_result}  # noqa: SLF001
         qos._flush()  # noqa: SLF001
@@ -228,29 +224,3 @@ def _do(call: Callable[[], Any]) -> None:
         call()
     except Exception:
         logger.exception("A call that was left to the event loop failed as the worker stopped.")
-
-
-def _hear_who_accepted(pool: Any) -> None:
-    """Hear which requests the pool's processes have accepted: what they say is not listened to any more after this.
-
-    Celery takes what was not accepted out of the pool, but a process to which it was sent already runs it.
-    """
-    pool = pool._pool  # noqa: SLF001 (Celery's own flush does the same)
-    if pool is None:  # in a cold shutdown Celery ends the pool first: it has run all that it was given, and said so
-        return
-    silent = 0  # not seconds: on a machine that stood still they may be over before the process had one
-    try:
-        while silent < _PATIENCE and any(map(_is_on_its_way, list(pool._cache.values()))):  # noqa: SLF001
-            poller = select.poll()
-            for pipe in pool._fileno_to_outq:  # noqa: SLF001
-                poller.register(pipe, select.POLLIN)
-            heard = poller.poll(_POLL_MS)
-            silent += not heard
-            for pipe, _ in heard:
-                pool.handle_result_event(pipe)
-    except Exception:
-        logger.exception("The pool can't be asked what it has accepted; some of that may start twice.")
-
-
-def _is_on_its_way(job: Any) -> bool:
-    return job._write_to is not None and not job._accepted  # noqa: SLF001

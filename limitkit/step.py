@@ -49,6 +49,9 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             installation.live.outage.out_of_sight(installation.trouble, installation.live.on_errors)
             installation.trouble = None
         if paced:
+            from limitkit.accepted import hear_before_close  # noqa: PLC0415
+
+            hear_before_close(consumer)
             self.pacer = installation.pacer = self._pace(consumer, installation.live)
         else:
             from limitkit.unpaced import Unpaced  # noqa: PLC0415

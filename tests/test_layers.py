@@ -142,6 +142,7 @@ LAYERS = {
         "refusal",
         "storecheck",
         "startline",
+        "accepted",
         "reconnect",
         "report",
         "upkeep",
