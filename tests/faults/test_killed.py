@@ -108,3 +108,15 @@ def test_a_worker_that_stops_gives_back_what_it_holds_while_its_pool_still_works
         assert {start.worker for start in starts} == {"w2@test"}
         assert first.process.poll() is None
         (tmp_path / "go").touch()
+
+
+def test_a_worker_that_stops_hears_of_a_start_that_has_just_begun(broker, client, tmp_path):
+    """Else the broker delivers it again, and its process waits for half a minute until its result is taken."""
+    with make_shop(tmp_path, broker) as shop:
+        worker = shop.start_worker(concurrency=1, env={"STOPS_AS_IT_SENDS": "1"})
+        sent = [shop.send("early").id]
+        shop.wait_for(1, "asleep")
+        sent.append(shop.send("early").id)
+        assert worker.process.wait(20) == 0
+        assert ids(shop, "early.ended") == sent
+        assert client.llen("celery") == client.hlen("unacked") == 0

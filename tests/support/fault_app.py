@@ -2,9 +2,12 @@
 
 import os
 import signal
+import threading
 import time
 
 from celery import bootsteps
+from celery.exceptions import WorkerShutdown
+from celery.worker import state
 
 from support.shop import app, log, note, simple, started
 
@@ -60,5 +63,28 @@ class Pulse(bootsteps.StartStopStep):
         self.timer.cancel()
 
 
+class StopsAsItSends(bootsteps.StartStopStep):
+    """Stops the worker at the moment at which a pool process has been sent a task, and has not said so yet."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer):
+        self.sleeps = False
+        consumer.timer.call_repeatedly(0.01, self.look, (consumer.pool._pool,))
+
+    def look(self, pool):
+        (process,) = pool._pool
+        if not self.sleeps:
+            if state.total_count and not pool._cache:  # it has run something, so it is known to be up
+                self.sleeps = True
+                os.kill(process.pid, signal.SIGSTOP)
+                os.write(log, f"{time.monotonic():.6f} asleep - {os.getpid()} 0 \n".encode())
+        elif any(job._write_to is not None and not job._accepted for job in pool._cache.values()):
+            threading.Timer(0.1, os.kill, (process.pid, signal.SIGCONT)).start()
+            raise WorkerShutdown(0)
+
+
+if "STOPS_AS_IT_SENDS" in os.environ:
+    app.steps["consumer"].add(StopsAsItSends)
 if "PULSE" in os.environ:
     app.steps["consumer"].add(Pulse)
