@@ -49,52 +49,57 @@ RETRIES: Final = Family(
 OUTCOMES: Final = Family(
     "outcomes",
     "counter",
-    "What became of deliveries: started; failed_open (started while the store could not be asked); held, and parked, "
-    "which start later; dropped; failed; shadowed (would have waited, in shadow mode).",
+    "What became of deliveries: started; failed_open (started while the store could not be asked); held or parked "
+    "(starts later); dropped; failed; shadowed (would have waited, in shadow mode).",
     (*_TASK, "outcome"),
 )
-STARTS: Final = Family("starts", "counter", "Starts that a limit counts, those that failed open too.", _LIMIT)
+STARTS: Final = Family(
+    "starts", "counter", "Starts that a limit counts, also those while the store could not be asked.", _LIMIT
+)
 WAITS: Final = Family(
-    "wait_seconds", "histogram", "Time from a task's first coming to a worker until it was admitted.", _TASK, _WAITS
+    "wait_seconds", "histogram", "Time from a task's first arrival at a worker until it was admitted.", _TASK, _WAITS
 )
 LATENESS: Final = Family(
     "start_lateness_seconds",
     "histogram",
-    "Time from the moment for which a task's tokens were taken until its code began.",
+    "How late a task's code began, after the moment for which its tokens were taken.",
     (),
     _MOMENTS,
 )
 SHADOW_WAITS: Final = Family(
-    "shadow_wait_seconds", "histogram", "Time that tasks would have waited for limits in shadow mode.", _LIMIT, _WAITS
+    "shadow_wait_seconds", "histogram", "How long tasks would have waited for limits in shadow mode.", _LIMIT, _WAITS
 )
 STORE_CALLS: Final = Family(
-    "store_call_seconds", "histogram", "Time that calls of the store took, failed ones too.", (), _MOMENTS
+    "store_call_seconds", "histogram", "How long calls of the store took, also failed ones.", (), _MOMENTS
 )
 STORE_ERRORS: Final = Family("store_errors", "counter", "Calls of the store that failed.")
 FEEDBACK: Final = Family(
-    "feedback", "counter", 'Times that the other side said "slow down", and what followed.', (*_LIMIT, "action")
+    "feedback", "counter", 'How often the other side said "slow down", and what followed.', (*_LIMIT, "action")
 )
-RELOADS: Final = Family("config_reloads", "counter", "Changes of the config that this worker has taken up.")
+RELOADS: Final = Family("config_reloads", "counter", "Changed files that this worker has loaded.")
 FAILED_RELOADS: Final = Family(
-    "config_reload_failures", "counter", "Changes of the config that could not be used, so the one before stayed."
+    "config_reload_failures", "counter", "Changed files that could not be used, so the one before stayed in force."
 )
 DECLARED: Final = Family("declared_rate", "gauge", "Starts a second as the file declares them.", _LIMIT)
 RATE: Final = Family(
     "rate",
     "gauge",
-    "Starts a second as they are in force, and why: file, override, pause, stricter_file (that of other workers), or "
-    "control (app.control.rate_limit in this worker). What feedback has slowed down or paused is not in it, "
-    "but in the exporter's cluster_rate.",
+    "Starts a second that are in force, and why: file, override, pause, stricter_file (other workers have it), or "
+    "control (app.control.rate_limit in this worker). It does not show what feedback has slowed down or paused; "
+    "the exporter's cluster_rate does.",
     (*_LIMIT, "source"),
 )
 HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worker.", _LIMIT)
 PARKED: Final = Family(
-    "parked", "gauge", "Tasks parked for a limit by all workers, as this one has heard: take the most of all.", _LIMIT
+    "parked",
+    "gauge",
+    "Tasks parked for a limit by all workers, as this one has heard: use the maximum over workers.",
+    _LIMIT,
 )
 UTILIZATION: Final = Family(
     "utilization_ratio",
     "gauge",
-    "Starts in this worker in the last minute, as a part of what the rate allows: add up those of all workers. "
+    "Starts in this worker in the last minute, as a part of what the rate allows: use the sum over workers. "
     "Not for per_user limits.",
     _LIMIT,
 )
@@ -102,17 +107,20 @@ NEAR: Final = Family(
     "near_limit", "gauge", "1 while tasks wait for a limit, or this worker alone uses 80 % of it; else 0.", _LIMIT
 )
 OVERRIDE: Final = Family(
-    "override_rate", "gauge", "Starts a second that were set at run time, 0 for a pause; while there is one.", _LIMIT
+    "override_rate",
+    "gauge",
+    "Starts a second that were set at run time, 0 for a pause. Only while there is an override.",
+    _LIMIT,
 )
 OVERRIDE_ENDS: Final = Family(
     "override_end_timestamp_seconds",
     "gauge",
-    "When the declared rate is back by itself; where there is an end.",
+    "When the override ends and the declared rate is back. Only if it has an end.",
     _LIMIT,
 )
 DEGRADED: Final = Family("degraded", "gauge", "1 while the store can't be asked, else 0.")
-CONFIG_HASH: Final = Family("config_hash", "gauge", "A number that is another one for each config.")
-CONFIG_TIME: Final = Family("config_timestamp_seconds", "gauge", "When the config that is in force was taken up.")
+CONFIG_HASH: Final = Family("config_hash", "gauge", "A number that differs from config to config.")
+CONFIG_TIME: Final = Family("config_timestamp_seconds", "gauge", "When the config that is in force was loaded.")
 CONFIG_REFUSED: Final = Family("config_refused", "gauge", "1 while the file as it is now can't be used, else 0.")
 
 WORKER: Final = (
@@ -150,9 +158,9 @@ CLUSTER_OLDEST: Final = Family(
 CLUSTER_DRAIN: Final = Family(
     "cluster_drain_seconds",
     "gauge",
-    "Time in which all that is parked for a limit starts as things are: of per_user limits the longest partition, of "
-    "static ones if there were one worker. Infinite while the limit is paused without an end; while the other side has "
-    "paused it, with that time.",
+    "How long until all tasks that are parked for a limit have started, as things are now: for per_user limits the "
+    "longest partition, for static ones with one worker. Infinite while the limit is paused without an end. A pause "
+    "by feedback counts with its time.",
     _LIMIT,
 )
 CLUSTER_TOKENS: Final = Family(
@@ -164,8 +172,8 @@ CLUSTER_TOKENS: Final = Family(
 CLUSTER_RATE: Final = Family(
     "cluster_rate",
     "gauge",
-    "Starts a second as they are in force, 0 while it is paused, by hand or by feedback. What feedback has slowed "
-    "down is in it, unless it is a partition.",
+    "Starts a second that are in force; 0 while the limit is paused, by hand or by feedback. It shows what feedback "
+    "has slowed down, but not for single partitions.",
     _LIMIT,
 )
 CLUSTER_BURST: Final = Family("cluster_burst", "gauge", "Tokens that a limit's bucket holds.", _LIMIT)
@@ -175,15 +183,15 @@ CLUSTER_DECLARED: Final = Family(
 CLUSTER_OVERRIDE_ENDS: Final = Family(
     "cluster_override_end_timestamp_seconds",
     "gauge",
-    "When a rate or a pause that was set at run time ends; where it ends.",
+    "When the override ends. Only if it has an end.",
     _LIMIT,
 )
-CLUSTER_WORKERS: Final = Family("cluster_workers", "gauge", "Workers that were there in the last 15 seconds.")
+CLUSTER_WORKERS: Final = Family("cluster_workers", "gauge", "Workers that noted themselves in the last 15 seconds.")
 CLUSTER_UP: Final = Family(
-    "cluster_up", "gauge", "1 if the store, or the broker, could be asked last time.", ("source",)
+    "cluster_up", "gauge", "1 if the last call of the store, or of the broker, worked, else 0.", ("source",)
 )
 CLUSTER_TIME: Final = Family(
-    "cluster_asked_timestamp_seconds", "gauge", "When the store and the broker were asked last."
+    "cluster_asked_timestamp_seconds", "gauge", "When the exporter last asked the store and the broker."
 )
 
 EXPORTER: Final = (

@@ -16,40 +16,53 @@ _HEAD: Final = """\
 
 <!-- Made by `make metrics-docs` from limitkit/metrics/; a test says when it is stale. -->
 
-A worker counts when the file has a table `[metrics]`, when `LIMITKIT_METRICS_PORT` is set, or when the app has called
+A worker counts if the file has a table `[metrics]`, if `LIMITKIT_METRICS_PORT` is set, or if the app has called
 `limitkit.metrics.register(registry)`.
 
-- `port` in `[metrics]` is where a worker shows its metrics: a port, or for several workers on a host a range such as
-  `"9545-9554"`, of which each takes the first that is free. Without it they are not shown.
-- `host` is the address on which it listens, `"127.0.0.1"` unless the file says another.
+```toml
+version = 1
 
-`LIMITKIT_METRICS_PORT` wins over the file. A port that is taken is a warning, and the worker goes on without.
+[metrics]
+port = "9545-9554"            # each worker of a host takes the first that is free
 
-The port answers as prometheus-client's own does: `?name[]=` for some metrics, OpenMetrics and gzip for whom asks for
-them. It has 16 connections at most, each with a thread: one that has not asked after 5 seconds, or that keeps others
-out, is closed; so is one that does not take its answer in 10 seconds.
+[tasks."shop.charge_customer"]
+strategy = "token_bucket"
+rate = "25/s"
+```
 
-- All is counted in the worker's main process, what happens in its pool's processes too, so there is one place to scrape
-  and no multiprocess mode.
-- The port shows prometheus-client's default registry, with whatever else the worker's main process has in it. Where a
-  team has `PROMETHEUS_MULTIPROC_DIR` set, and so shows that registry elsewhere, it shows limitkit's metrics alone.
-- Without a `port` the metrics are in the default registry, for whoever shows that.
-- A registry of one's own: `limitkit.metrics.register(registry)`, where the app is made.
-- Labels hold names of limits from the file, names of registered tasks, and fixed words: never a user, a key or a task's
-  id. Of a task's own limit the name is the task's.
+- `port` is where a worker shows its metrics: one port, or for several workers on a host a range such as
+  `"9545-9554"`. Each worker takes the first free port of the range. Without `port` they are not shown.
+- `host` is the address on which the worker listens: `"127.0.0.1"` by default.
+
+`LIMITKIT_METRICS_PORT` wins over the file. If no port is free, the worker logs a warning and runs without metrics.
+
+The port answers as prometheus-client's own does: `?name[]=` for some metrics, OpenMetrics, and gzip. It has at most
+16 connections, each with a thread. It closes a connection that has not asked within 5 seconds or keeps others out,
+and one that does not take its answer within 10 seconds.
+
+- Each worker counts in its main process, also what happens in its pool processes. So there is one place to scrape, and
+  no multiprocess mode.
+- The port shows prometheus-client's default registry, with everything else that the worker's main process has in it.
+  If `PROMETHEUS_MULTIPROC_DIR` is set, your team shows that registry elsewhere; then the port shows only limitkit's
+  metrics.
+- Without a `port`, the metrics are in the default registry.
+- For a registry of your own, call `limitkit.metrics.register(registry)` where the app is made.
+- Labels hold names of limits from the file, names of registered tasks, and fixed words. They never hold a user, a key
+  or the id of a task. A limit that stands at a task has the task's name.
 - Series that are known in advance are there from the start, with zeros. Rates are starts a second.
 """
 _EXPORTER: Final = """
 ## Of the cluster
 
-`limitkit exporter --app APP` shows these, from the store and from the waiting room of a Redis broker. It asks them once
-in `--interval` (15 s), however often it is scraped, and shows them on `--port` (9544) of `--host` (127.0.0.1).
+`limitkit exporter --app APP` shows these. It reads them from the store, and from the waiting room of a Redis broker. It
+asks once in `--interval` (15 s), however often it is scraped, and shows them on `--port` (9544) of `--host`
+(127.0.0.1).
 """
 _TAIL: Final = """
-## Asked often
+## Useful queries
 
 ```promql
-# Is it the limiter? Deliveries that it holds up, by task:
+# Is it the limiter? Deliveries that had to wait for a limit, by task:
 sum by (task_name) (rate(celery_rate_limit_hits_total[5m]))
 
 # How fast do tasks start, and how fast may they?
@@ -59,7 +72,7 @@ max by (limit) (celery_rate_limit_rate)
 # Which limits are nearly used up (80 %)?
 sum by (limit) (celery_rate_limit_utilization_ratio) >= 0.8
 
-# How much waits, and how long until that is done?
+# How much waits, and how long until all of it has started?
 sum by (limit) (celery_rate_limit_held) + max by (limit) (celery_rate_limit_parked)
 max by (limit) (celery_rate_limit_cluster_drain_seconds)
 
@@ -67,11 +80,11 @@ max by (limit) (celery_rate_limit_cluster_drain_seconds)
   sum by (task_name) (rate(celery_rate_limit_outcomes_total{outcome="parked"}[5m]))
 / sum by (task_name) (rate(celery_rate_limit_outcomes_total{outcome="started"}[5m]))
 
-# Do all workers go by the same file? How many go by each:
+# Do all workers use the same file? How many use each:
 count_values("config", celery_rate_limit_config_hash)
 ```
 
-[examples/monitoring](../examples/monitoring/) has a dashboard and alerts that ask these.
+[examples/monitoring](../examples/monitoring/) has a dashboard and alerts with these queries.
 """
 
 
