@@ -40,7 +40,7 @@ schema: $(VENV)/.installed  ## write the JSON Schema again, from the model
 	$(BIN)/limitkit schema -o schemas/ratelimits.schema.json
 
 metrics-docs: $(VENV)/.installed  ## write docs/metrics.md again, from the code
-	$(BIN)/python -m limitkit.metrics.page > docs/metrics.md
+	$(BIN)/python -m limitkit.metrics.docs_page > docs/metrics.md
 
 clean:
 	rm -rf $(VENV)

@@ -21,9 +21,9 @@ from support.scenarios.users import BOTH
 from support.scene import Scene, config, limit
 from support.servers import RedisServer
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.redis import RedisStore
-from limitkit.stores.script import question
+from limitkit.stores.take_script import question
 
 SECONDS = 5.0
 CLIENTS = 3

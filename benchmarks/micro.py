@@ -14,7 +14,7 @@ from redis.retry import Retry
 from support.servers import RedisServer
 from support.workers import ROOT
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.redis import RedisStore
 
 _CALLS = 50

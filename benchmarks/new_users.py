@@ -16,7 +16,7 @@ import redis
 from support.servers import RedisServer
 from support.workers import Shop
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 

@@ -9,22 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from limitkit.config import Config, load
+    from limitkit.config.load import Config, load
+    from limitkit.control.manager import RateLimitManager
     from limitkit.errors import ConfigError, Problem, RateLimitExceeded
-    from limitkit.manager import RateLimitManager
     from limitkit.wiring import install
 
 __version__ = "0.1.0"
 __all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load"]
 
 _HOMES = {
-    "Config": "limitkit.config",
+    "Config": "limitkit.config.load",
     "ConfigError": "limitkit.errors",
     "Problem": "limitkit.errors",
     "RateLimitExceeded": "limitkit.errors",
-    "RateLimitManager": "limitkit.manager",
+    "RateLimitManager": "limitkit.control.manager",
     "install": "limitkit.wiring",
-    "load": "limitkit.config",
+    "load": "limitkit.config.load",
 }
 
 

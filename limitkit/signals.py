@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from celery.utils.dispatch import Signal
 
-from limitkit import events
+from limitkit.events import events
 
 if TYPE_CHECKING:
-    from limitkit.events import Event
+    from limitkit.events.events import Event
 
 task_throttled: Final = Signal(name="task_throttled", providing_args={"task_id", "limit", "wait"})
 """A task can't start at once because of a limit; once for each delivery. The sender is the task's name.

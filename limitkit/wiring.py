@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
-from limitkit.installation import INSTALLED, Installation, must_be_config, real_app
-from limitkit.namesake import clash
-from limitkit.step import PacerStep, PassingStep
+from limitkit.name_clash import clash
+from limitkit.worker.consumer_step import PacerStep, PassingStep
+from limitkit.worker.installation import INSTALLED, Installation, must_be_config, real_app
 
 if TYPE_CHECKING:
-    from limitkit.config import Config
+    from limitkit.config.load import Config
 
 logger = logging.getLogger("limitkit")
 
@@ -75,6 +75,6 @@ def _on_celeryd_init(instance: Any = None, **_: Any) -> None:
 def _on_worker_init(sender: Any = None, **_: Any) -> None:
     installation = INSTALLED.get(sender.app)
     if installation is not None:
-        import limitkit.remote  # noqa: F401, PLC0415 (registers what a worker can be told)
+        from limitkit.worker import remote_control  # noqa: F401, PLC0415 (registers what a worker can be told)
 
         installation.start_worker(sender)

@@ -11,31 +11,31 @@ import click
 
 from limitkit.cli.options import examples
 from limitkit.cli.output import written
-from limitkit.namesake import damage
-from limitkit.wording import quote, suggest
+from limitkit.config.wording import quote, suggest
+from limitkit.name_clash import damage
 
-COMMANDS = {
-    "validate": "limitkit.cli.validate",
-    "explain": "limitkit.cli.explain",
-    "schema": "limitkit.cli.schema",
-    "demo": "limitkit.cli.demo",
-    "waiting": "limitkit.cli.waiting",
-    "purge": "limitkit.cli.purge",
-    "status": "limitkit.cli.status",
-    "top": "limitkit.cli.top",
-    "set": "limitkit.cli.set",
-    "reduce": "limitkit.cli.reduce",
-    "restore": "limitkit.cli.restore",
-    "pause": "limitkit.cli.pause",
-    "resume": "limitkit.cli.resume",
-    "reset": "limitkit.cli.reset",
-    "reload": "limitkit.cli.reload",
-    "drift": "limitkit.cli.drift",
-    "promote": "limitkit.cli.promote",
-    "why": "limitkit.cli.why",
-    "exporter": "limitkit.cli.exporter",
-}
-"""Each command and its module, which holds it as ``command``; imported when the command is asked for."""
+COMMANDS = (
+    "validate",
+    "explain",
+    "schema",
+    "demo",
+    "waiting",
+    "purge",
+    "status",
+    "top",
+    "set",
+    "reduce",
+    "restore",
+    "pause",
+    "resume",
+    "reset",
+    "reload",
+    "drift",
+    "promote",
+    "why",
+    "exporter",
+)
+"""All commands, as people meet them. Each is a module of ``cli/commands/``, imported when it is asked for."""
 
 
 _AFTER = ("-A", "--app", "--config")
@@ -54,7 +54,7 @@ class Commands(click.Group):
         """Import a command, or say that there is none of this name."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        command: click.Command = importlib.import_module(f"limitkit.cli.commands.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

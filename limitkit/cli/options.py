@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from limitkit.cli.output import Unusable
-from limitkit.wording import listed, one_line, quote
+from limitkit.config.wording import listed, one_line, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

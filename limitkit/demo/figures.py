@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.declared import Limit
+    from limitkit.config.declared import Limit
 
 JITTER: Final = 0.05
 """Seconds by which a window may be longer than it looks: a limit allows burst + rate x (T + 0.05 s) + 1 starts in T."""

@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from limitkit.config import PORT_VARIABLE, load
+from limitkit.config.load import PORT_VARIABLE, load
 from limitkit.demo import app as demo
+from limitkit.demo.embedded_redis import EmbeddedRedis, end
 from limitkit.demo.figures import Start, Tally
 from limitkit.demo.stopping import Stopping
-from limitkit.embedded import EmbeddedRedis, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

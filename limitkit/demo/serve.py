@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.httpd import BoundedServer
+from limitkit.metrics.http_server import BoundedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry, Metric
 
+    from limitkit.metrics.counters import Shown
     from limitkit.metrics.families import Family
-    from limitkit.metrics.numbers import Shown
 
 
 class Collector:
@@ -31,7 +31,7 @@ class Collector:
 
     def describe(self) -> Iterable[Metric]:
         """Name all metrics, before a worker has started too: by these a registry finds what is asked for by name."""
-        from limitkit.metrics.numbers import made  # noqa: PLC0415 (imports prometheus-client, as who asks has done)
+        from limitkit.metrics.counters import made  # noqa: PLC0415 (imports prometheus-client, as who asks has done)
 
         return [made(family, {}).metric() for family in self._families]
 

@@ -8,30 +8,30 @@ from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.bucket import MICROSECONDS
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.partition import bucket_key
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.in_force import InForce
+from limitkit.control.workers import UnreachableError
 from limitkit.errors import StoreError
-from limitkit.fleet import UnreachableError
-from limitkit.inforce import InForce
 from limitkit.metrics import families as f
-from limitkit.metrics.numbers import made
-from limitkit.partition import bucket_key
-from limitkit.standing import learnt, standing
-from limitkit.stores.board import Board
-from limitkit.waiting import kinds
-from limitkit.waiting.draining import draining
-from limitkit.waiting.owners import Owners
+from limitkit.metrics.counters import made
+from limitkit.stores.overrides import Board
+from limitkit.waiting import room_names
+from limitkit.waiting.bucket_owners import Owners
+from limitkit.waiting.drain_time import draining
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from limitkit.declared import Limit
-    from limitkit.metrics.numbers import Shown
-    from limitkit.rules import Rules
-    from limitkit.standing import Standing
+    from limitkit.config.declared import Limit
+    from limitkit.config.rules import Rules
+    from limitkit.control.bucket_state import Standing
+    from limitkit.metrics.counters import Shown
     from limitkit.stores import Store
-    from limitkit.waiting.census import Pile
-    from limitkit.waiting.owners import Sum
+    from limitkit.waiting.bucket_owners import Sum
+    from limitkit.waiting.parked_messages import Pile
 
 logger = logging.getLogger("limitkit")
 
@@ -64,7 +64,7 @@ class Cluster:
         known: list[Shown] = []
         for source, ask, wanted in (
             ("store", self._ask_store, self._store is not None),
-            ("broker", self._ask_broker, kinds.kind_of(self._app) == kinds.REDIS),
+            ("broker", self._ask_broker, room_names.kind_of(self._app) == room_names.REDIS),
         ):
             if wanted:
                 up[source,] = float(self._asked(source, ask, known))
@@ -142,7 +142,7 @@ class Cluster:
     # -- the broker -----------------------------------------------------------------------------------------------
 
     def _ask_broker(self) -> Iterator[Shown]:
-        from limitkit.waiting.census import Census, broker  # noqa: PLC0415 (imports redis)
+        from limitkit.waiting.parked_messages import Census, broker  # noqa: PLC0415 (imports redis)
 
         owners = Owners(self._rules, list(self._app.tasks))
         with broker(self._app) as channel:

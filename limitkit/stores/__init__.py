@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
-    from limitkit.yielding import Learnt
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
 
 
 class Store(Protocol):

@@ -12,18 +12,18 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
-from limitkit.decision import Decision, GiveBack, Take
-from limitkit.expanded import Expanded
-from limitkit.stores.reason import FAILURES, store_error
-from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
+from limitkit.buckets.decision import Decision, GiveBack, Take
+from limitkit.config.model.env_values import Expanded
+from limitkit.config.model.store_url import servers
+from limitkit.stores.failure_reason import FAILURES, store_error
 from limitkit.stores.sentinel import url_options
-from limitkit.storeurl import servers
+from limitkit.stores.take_script import SCRIPTS, answers, question, refill, report, taught, yielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from limitkit.decision import Refusal, Yielded
-    from limitkit.yielding import Learnt
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Refusal, Yielded
 
 T = TypeVar("T")
 

@@ -6,17 +6,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit import bucket as sums
-from limitkit.bucket import MICROSECONDS
-from limitkit.decision import Decision, Yielded
-from limitkit.stores.memoryboard import MemoryBoard
-from limitkit.yielding import kept_us, shifted
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.adaptive_rate import kept_us, shifted
+from limitkit.buckets.decision import Decision, Yielded
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.stores.memory_overrides import MemoryBoard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.decision import Bucket, GiveBack, Refusal, Take
-    from limitkit.yielding import Learnt
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
 
 _SWEEP_EVERY: Final = 4096
 """Takes between two sweeps of full buckets, so that memory follows what is in use."""

@@ -1,4 +1,4 @@
--- Stands before the scripts that need to know how fast a bucket with feedback may be. The sums are those of limitkit/yielding.py.
+-- Stands before the scripts that need to know how fast a bucket with feedback may be. The sums are those of limitkit/buckets/adaptive_rate.py.
 
 local HOLD, TAIL = 0.4, 0.4
 

@@ -10,16 +10,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from limitkit.expanded import Expanded
+from limitkit.config.model.env_values import Expanded
 from limitkit.stores import sentinel
-from limitkit.stores.reason import FAILURES, store_error
-from limitkit.stores.script import SCRIPTS, answers, question, refill, report, taught, yielded
+from limitkit.stores.failure_reason import FAILURES, store_error
+from limitkit.stores.take_script import SCRIPTS, answers, question, refill, report, taught, yielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.decision import Decision, GiveBack, Refusal, Take, Yielded
-    from limitkit.yielding import Learnt
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
 
 _Answer = TypeVar("_Answer")
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from redis.connection import parse_url
 from redis.sentinel import Sentinel
 
-from limitkit.storeurl import MASTER, servers
+from limitkit.config.model.store_url import MASTER, servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

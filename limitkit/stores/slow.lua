@@ -1,4 +1,4 @@
--- Slows a bucket down, or pauses it, since the other side has refused what a start did. The sums are those of limitkit/yielding.py.
+-- Slows a bucket down, or pauses it, since the other side has refused what a start did. The sums are those of limitkit/buckets/adaptive_rate.py.
 --
 -- KEYS   1  the bucket  2  what it has learnt
 -- ARGV   1  now in microseconds, or '' for the server's clock

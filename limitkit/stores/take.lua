@@ -1,4 +1,4 @@
--- Takes tokens from buckets, all or nothing in each group; gives slots back. The sums are those of limitkit/bucket.py.
+-- Takes tokens from buckets, all or nothing in each group; gives slots back. The sums are those of limitkit/buckets/token_bucket.py.
 --
 -- KEYS   the buckets of the give-backs, then those of the takes, in order; then what buckets with feedback have learnt, the
 --        last of these buckets first

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from limitkit.decision import Bucket
-    from limitkit.inforce import Terms
+    from limitkit.buckets.decision import Bucket
+    from limitkit.control.in_force import Terms
 
 ORDERS_A_SECOND: Final = 10_000
 MOST_ORDERS: Final = 10**14

@@ -2,7 +2,7 @@
 
 from support.scene import Scene, config, limit
 
-from limitkit.fleet import ask
+from limitkit.control.workers import ask
 
 
 def test_nothing_waits_and_what_would_have_is_counted():

@@ -14,11 +14,11 @@ from support.scrape import scrape, scrape_until, text_of
 from support.servers import free_port
 from support.workers import wait_until
 
+from limitkit.buckets.override import Override, Target
+from limitkit.config.model.units import parse_rate
 from limitkit.metrics import families
-from limitkit.override import Override, Target
-from limitkit.stores.board import Board
+from limitkit.stores.overrides import Board
 from limitkit.stores.redis import RedisStore
-from limitkit.units import parse_rate
 
 LIMITS = config(
     limit("paid", "20/s", burst=5),

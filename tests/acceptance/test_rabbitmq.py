@@ -6,7 +6,7 @@ from support.servers import RedisServer
 from support.workers import Shop
 
 from limitkit import RateLimitManager
-from limitkit.override import OverrideError
+from limitkit.buckets.override import OverrideError
 
 TOML = """version = 1
 

@@ -7,7 +7,7 @@ from support.measure import excess
 from support.scene import Scene, config, limit
 
 from limitkit import ConfigError, load
-from limitkit.fleet import ask
+from limitkit.control.workers import ask
 
 FIRST = config(limit("paid", "1/m"), limit("other", "2/m", burst=3), limit("slow", "20/s"))
 

@@ -15,8 +15,8 @@ import click
 import pytest
 import tomli
 
-from limitkit import schema
 from limitkit.cli import COMMANDS, limitkit
+from limitkit.config.checks import json_schema
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -215,11 +215,11 @@ def test_every_command_takes_config_and_app_but_those_that_need_neither(name):
 
 def test_schema_is_printed_written_and_checked(tmp_path):
     file = tmp_path / "s.json"
-    assert json.loads(run(["schema"]).stdout) == schema.make()
+    assert json.loads(run(["schema"]).stdout) == json_schema.make()
     assert run(["schema", "-o", str(file)]).stdout == b""
-    assert file.read_text(encoding="utf-8") == schema.text()
+    assert file.read_text(encoding="utf-8") == json_schema.text()
     assert run(["schema", "--check", str(file)]).returncode == 0
-    file.write_text(schema.text().replace("Named limits", "Limits"))
+    file.write_text(json_schema.text().replace("Named limits", "Limits"))
     stale = run(["schema", "--check", str(file)])
     assert (stale.returncode, stale.stdout) == (1, b"")
     assert stale.stderr.decode() == f"{file}: stale; write it again: limitkit schema -o {file}\n"

@@ -18,16 +18,16 @@ from support.servers import RedisServer, free_port
 from support.workers import wait_until
 from test_waiting import APP, HERE, PUSH, STRIPE, USER, here  # noqa: F401 (a fixture)
 
-from limitkit.config import load
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.override import Override, Target
+from limitkit.buckets.partition import bucket_key
+from limitkit.config.load import load
+from limitkit.config.model.units import parse_rate
 from limitkit.metrics import families
 from limitkit.metrics.cluster import Cluster
-from limitkit.override import Override, Target
-from limitkit.partition import bucket_key
-from limitkit.storechoice import open_store
-from limitkit.stores.board import Board
+from limitkit.stores.choice import open_store
+from limitkit.stores.overrides import Board
 from limitkit.stores.redis import RedisStore
-from limitkit.units import parse_rate
 
 STRIPE_BUCKET = Bucket(bucket_key(PREFIX, STRIPE, None), STRIPE.rate.interval_us, STRIPE.burst)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from test_cli import HERE, ROOT
 
-from limitkit.cli.fitting import cut_to, fitted, shortened, wrapped
+from limitkit.cli.table_width import cut_to, fitted, shortened, wrapped
 
 HEADINGS = ("limit", "declared", "in force", "held", "oldest", "why")
 FIRST = ("limit", "in force", "held", "why", "declared", "oldest")

@@ -12,7 +12,7 @@ from stories import HERE, Teller
 from support.impostor import answering
 from support.servers import RedisServer
 
-from limitkit.config import load
+from limitkit.config.load import load
 
 RAW = "evil\x1b[2J\x1b]0;t\x07\n2026 forged: line\r\u202egnp\u2028\x9b31m[red]"
 SHOWN = "evil\\u001B[2J"

@@ -19,8 +19,8 @@ from support.parked import filling
 from support.servers import RedisServer
 from support.workers import ROOT
 
-from limitkit.config import load
-from limitkit.decision import Bucket, Feedback, Refusal
+from limitkit.buckets.decision import Bucket, Feedback, Refusal
+from limitkit.config.load import load
 from limitkit.stores.redis import RedisStore
 
 TOML = """

@@ -10,7 +10,7 @@ import redis
 from stories import HERE, Teller, compare
 from support.servers import RedisServer, free_port
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.redis import RedisStore
 
 STORY = {
@@ -91,7 +91,7 @@ def test_one_after_the_other(server, teller, folder):
 
 
 def _digest(text):
-    from limitkit.partition import Partition, canonical
+    from limitkit.buckets.partition import Partition, canonical
 
     return Partition(canonical(text)).digest
 

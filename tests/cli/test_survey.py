@@ -5,16 +5,16 @@ from math import inf
 
 import pytest
 
-from limitkit.cli.deviations import in_general, of_limits, of_workers, reasons
-from limitkit.cli.picture import as_values, head, limits
-from limitkit.cli.survey import Row, Survey
-from limitkit.current import current_of
-from limitkit.declared import Limit
+from limitkit.buckets.override import Target
+from limitkit.cli.status_view import as_values, head, limits
+from limitkit.config.declared import Limit
+from limitkit.config.model.units import parse_rate
+from limitkit.control.bucket_state import standing
+from limitkit.control.in_force import InForce
+from limitkit.control.limits_in_force import current_of
+from limitkit.control.status.drift import in_general, of_limits, of_workers, reasons
+from limitkit.control.status.snapshot import Row, Survey
 from limitkit.errors import Problem
-from limitkit.inforce import InForce
-from limitkit.override import Target
-from limitkit.standing import standing
-from limitkit.units import parse_rate
 
 NOW = 1_800_000_000.0
 

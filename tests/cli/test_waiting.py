@@ -17,9 +17,9 @@ from support.servers import RedisServer, free_port
 from test_cli import told
 
 from limitkit.cli import limitkit
-from limitkit.config import load
-from limitkit.waiting import census as the_census
-from limitkit.waiting.census import Census
+from limitkit.config.load import load
+from limitkit.waiting import parked_messages as the_census
+from limitkit.waiting.parked_messages import Census
 
 HERE = Path(__file__).parent
 RULES = load(HERE / "waiting.toml").rules

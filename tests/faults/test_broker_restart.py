@@ -69,7 +69,7 @@ def test_what_a_process_was_sent_and_has_not_accepted_starts_once(tmp_path):
 
 
 def test_celery_alone_dies_or_leaves_them_to_the_visibility_timeout(tmp_path):
-    """If this fails, Celery has learned it, and ``limitkit/reconnect.py`` may go."""
+    """If this fails, Celery has learned it, and ``limitkit/worker/reconnect.py`` may go."""
     with RedisServer(tmp_path, *DURABLE) as broker, Shop(tmp_path, broker.url, env={"WITH_LIMITKIT": "0"}) as shop:
         worker = shop.start_worker()
         for _ in range(5):

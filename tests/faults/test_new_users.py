@@ -7,7 +7,7 @@ from support.servers import RedisServer
 from support.sizes import sized
 from support.workers import wait_until
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 

@@ -14,9 +14,9 @@ from support.tls import TlsLink
 from support.workers import Shop, wait_until
 
 from limitkit import RateLimitManager
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.errors import StoreError
-from limitkit.stores.breaker import Breaker
+from limitkit.stores.circuit_breaker import Breaker
 from limitkit.stores.redis import RedisStore
 
 RATE, BURST = 20, 5

@@ -9,7 +9,7 @@ from kombu.asynchronous import Hub
 from redis.exceptions import RedisError
 from support.servers import RedisServer
 
-from limitkit.reconnect import Unacked
+from limitkit.worker.reconnect import Unacked
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 

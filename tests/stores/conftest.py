@@ -10,10 +10,10 @@ from support.needed import missing
 from support.servers import RedisServer, redis_binary
 from support.topologies import Cluster, Sentinels
 
-from limitkit.stores.aside import Aside
 from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
+from limitkit.stores.time_bound import Aside
 
 STORES = ["memory", "redis", "sentinel", "cluster"]
 

@@ -10,12 +10,12 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.errors import StoreError
-from limitkit.stores.aside import Aside
 from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
+from limitkit.stores.time_bound import Aside
 
 ASK = Take((Bucket("limitkit:test:aside", 3_600_000_000, 100),))
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from limitkit.override import Override, Target
-from limitkit.stores.board import Board
-from limitkit.units import parse_rate
+from limitkit.buckets.override import Override, Target
+from limitkit.config.model.units import parse_rate
+from limitkit.stores.overrides import Board
 
 SECOND = 1_000_000
 NOW = 1_764_000_000_123_457
@@ -114,7 +114,7 @@ def test_what_another_version_posts_is_passed_over(board, store):
 
 @pytest.mark.parametrize("partitions", [False, True])
 def test_a_bucket_is_refilled_alone_or_with_all_partitions(store, partitions):
-    from limitkit.decision import Bucket, Take
+    from limitkit.buckets.decision import Bucket, Take
 
     key = f"refill{next(_numbers)}:{{a*[b]?}}:g1"
     keys = [key, f"{key}:{'0' * 32}", f"{key}:{'1' * 32}", key.replace("a*", "ab")]

@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 from support.topologies import SLOTS, Cluster, ask, info
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.errors import StoreError
 from limitkit.stores.cluster import ClusterStore
 

@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.servers import RedisServer, free_port
 
-from limitkit import bucket as sums
-from limitkit.decision import Bucket, GiveBack, Take
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.decision import Bucket, GiveBack, Take
 from limitkit.errors import StoreError
-from limitkit.stores import breaker, memory
-from limitkit.stores.breaker import Breaker
+from limitkit.stores import circuit_breaker, memory
+from limitkit.stores.circuit_breaker import Breaker
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
-from limitkit.stores.script import SCRIPTS
+from limitkit.stores.take_script import SCRIPTS
 
 SECOND = 1_000_000
 FADING = SCRIPTS["take"]
@@ -495,7 +495,7 @@ def test_closing_in_a_forked_process_leaves_the_parents_connection(server, admin
 def clock(monkeypatch):
     """The clock by which a store that failed is left alone."""
     clock = SimpleNamespace(at=1000.0)
-    monkeypatch.setattr(breaker, "time", SimpleNamespace(monotonic=lambda: clock.at))
+    monkeypatch.setattr(circuit_breaker, "time", SimpleNamespace(monotonic=lambda: clock.at))
     return clock
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.memory import MemoryStore
 
 

@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 from redis.exceptions import ResponseError
 
-from limitkit.config import judge
-from limitkit.expanded import expand
-from limitkit.live import Live
-from limitkit.lookout import Lookout
-from limitkit.override import Override, Target
-from limitkit.source import parse
-from limitkit.stores.board import Board
+from limitkit.buckets.override import Override, Target
+from limitkit.config.load import judge
+from limitkit.config.model.env_values import expand
+from limitkit.config.model.units import parse_rate
+from limitkit.config.source.toml import parse
+from limitkit.control.override_watch import Lookout
+from limitkit.control.task_limits import Live
+from limitkit.stores.failure_reason import store_error
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.reason import store_error
-from limitkit.units import parse_rate
+from limitkit.stores.overrides import Board
 
 _numbers = itertools.count()
 

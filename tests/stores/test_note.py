@@ -11,10 +11,10 @@ from celery.concurrency.prefork import TaskPool
 from support.needed import missing
 from support.servers import RedisServer, redis_binary
 
-from limitkit.decision import Bucket
-from limitkit.headcount import Headcount
+from limitkit.buckets.decision import Bucket
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
+from limitkit.stores.worker_count import Headcount
 
 SECOND = 1_000_000
 POOL = SimpleNamespace(num_processes=4, _pool=object())

@@ -10,14 +10,14 @@ import redis
 from redis import cluster, connection
 from support.tls import TlsLink
 
-from limitkit.config import judge
-from limitkit.declared import StoreSettings
+from limitkit.config.declared import StoreSettings
+from limitkit.config.load import judge
+from limitkit.config.model.env_values import Expanded
+from limitkit.config.model.store_options import option_fault, usable
+from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError, StoreError
-from limitkit.expanded import Expanded
-from limitkit.source import parse
-from limitkit.storecheck import ask_once
-from limitkit.storechoice import open_store
-from limitkit.stores.options import option_fault, usable
+from limitkit.stores.choice import open_store
+from limitkit.worker.startup_store_check import ask_once
 
 KINDS = (
     redis.Connection,

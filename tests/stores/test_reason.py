@@ -13,14 +13,14 @@ import redis
 from support.servers import RedisServer, free_port
 from support.tls import TlsLink
 
-from limitkit.config import judge
-from limitkit.declared import StoreSettings
+from limitkit.config.declared import StoreSettings
+from limitkit.config.load import judge
+from limitkit.config.model.store_url import expand
+from limitkit.config.source.toml import parse
 from limitkit.errors import StoreError
-from limitkit.outage import Outage
-from limitkit.source import parse
-from limitkit.storecheck import ask_once, unusable
-from limitkit.storechoice import open_store
-from limitkit.storeurl import expand
+from limitkit.stores.choice import open_store
+from limitkit.stores.outage import Outage
+from limitkit.worker.startup_store_check import ask_once, unusable
 
 RIGHTS = "give its user the rights that docs/store.md lists"
 ENV = {"USER_NAME": "janeSECRET", "PASSWORD": "hunter2SECRET", "HOST": "no.such.SECRET.invalid"}

@@ -14,13 +14,13 @@ from kombu import Queue
 from kombu.serialization import prepare_accept_content
 from support.servers import RedisServer
 
-from limitkit.decision import Bucket
-from limitkit.precedence import Arrivals
-from limitkit.routes import priority_of
-from limitkit.waiting import rediskeys, redisroom
-from limitkit.waiting.bounds import LEAD
-from limitkit.waiting.redisroom import RedisRoom
+from limitkit.buckets.decision import Bucket
+from limitkit.waiting import redis_keys, redis_room
+from limitkit.waiting.origin_queue import priority_of
+from limitkit.waiting.redis_room import RedisRoom
 from limitkit.waiting.room import NO_MORE, ORDER, Leaver, Steering
+from limitkit.worker.pacing.hold_bounds import LEAD
+from limitkit.worker.pool.request_order import Arrivals
 
 SECOND = 1_000_000
 FAST, SLOW = Bucket("fast", 100_000, 1), Bucket("slow", SECOND, 1)
@@ -198,10 +198,10 @@ def test_a_script_that_was_done_and_not_answered(broker, monkeypatch):
     leavers = worker.receive()
 
     def cut_off(*args):
-        rediskeys.call(*args)
+        redis_keys.call(*args)
         raise redis.ConnectionError
 
-    monkeypatch.setattr(redisroom, "call", cut_off)
+    monkeypatch.setattr(redis_room, "call", cut_off)
     with pytest.raises(redis.ConnectionError):
         worker.room.park(leavers)
     assert not leavers[0].request.message.acknowledged
@@ -218,11 +218,11 @@ def test_one_that_is_delivered_elsewhere_before_this_worker_knows_that_it_is_par
 
     def slowly(*args):
         monkeypatch.undo()
-        rediskeys.call(*args)
+        redis_keys.call(*args)
         other.bring()
         other.receive()
 
-    monkeypatch.setattr(redisroom, "call", slowly)
+    monkeypatch.setattr(redis_room, "call", slowly)
     worker.room.park(leavers)
     assert leavers[0].request.acknowledged
     assert leavers[0].request.message.acknowledged

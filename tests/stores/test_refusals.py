@@ -1,4 +1,4 @@
-"""What every store must do with refusals: the sums of ``limitkit.yielding``, beside the buckets that they are about."""
+"""What every store must do with refusals: the sums of ``buckets.adaptive_rate``, in each store."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limitkit import bucket as sums
-from limitkit.decision import Bucket, Feedback, GiveBack, Refusal, Take
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.decision import Bucket, Feedback, GiveBack, Refusal, Take
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.script import learnt_key
+from limitkit.stores.take_script import learnt_key
 
 SECOND = 1_000_000
 STORES = ["memory", "redis", "sentinel", "cluster"]

@@ -8,7 +8,7 @@ from celery.worker.request import Request
 from celery.worker.strategy import proto1_to_proto2
 from kombu import Consumer, Queue
 
-from limitkit.decision import Bucket
+from limitkit.buckets.decision import Bucket
 from limitkit.waiting.room import Leaver
 
 BUCKET = Bucket("paid", 1_000_000, 1)

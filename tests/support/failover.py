@@ -6,10 +6,10 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 
-from limitkit.decision import Bucket, Take
-from limitkit.declared import StoreSettings
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.config.declared import StoreSettings
 from limitkit.errors import StoreError
-from limitkit.storechoice import open_store
+from limitkit.stores.choice import open_store
 from support.scenarios.lanes import SlowLink
 from support.topologies import DOWN_AFTER, SLOTS, Cluster, Sentinels, ask
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import redis
 from celery import Celery
 
-from limitkit.decision import Bucket
-from limitkit.partition import Partition, bucket_key, canonical
-from limitkit.waiting.redisroom import RedisRoom
+from limitkit.buckets.decision import Bucket
+from limitkit.buckets.partition import Partition, bucket_key, canonical
+from limitkit.waiting.redis_room import RedisRoom
 from limitkit.waiting.room import ORDER, ORDERS_A_SECOND, Leaver
 
 PREFIX = "limitkit"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from limitkit.amend import AmendError, amended, write
-from limitkit.config import judge
+from limitkit.config.edit import AmendError, amended, write
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
-from limitkit.source import parse
 
 HEAD = "# ours\nversion = 1\n\n"
 USED = '\n[tasks."shop.charge"]\nlimits = ["stripe_api"]\n'
@@ -87,7 +87,7 @@ def test_what_could_not_be_used_is_not_written():
 
 
 def test_a_file_that_can_t_be_edited_so_is_left_alone(monkeypatch):
-    monkeypatch.setattr("limitkit.amend._put", lambda table, _: table.update({"rate": "11/s"}))
+    monkeypatch.setattr("limitkit.config.edit._put", lambda table, _: table.update({"rate": "11/s"}))
     with pytest.raises(AmendError, match=r'without harm; write rate = "10/s" there by hand$'):
         amended(config(FORMS["a table"][1]), NAMED, {"rate": "10/s"})
 

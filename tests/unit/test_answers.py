@@ -2,7 +2,7 @@
 
 import pytest
 
-from limitkit.answers import judged
+from limitkit.control.worker_answers import judged
 
 REPORT = {
     "path": "p",

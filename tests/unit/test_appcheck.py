@@ -7,9 +7,9 @@ import functools
 import celery
 import pytest
 
-from limitkit import appcheck
-from limitkit.config import judge
-from limitkit.source import parse
+from limitkit.config import app_check
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
 
 app = celery.Celery("appcheck", broker="memory://", set_as_current=False)
 
@@ -67,7 +67,7 @@ app.finalize()
 
 def found(text, tasks=None):
     config = judge(parse(f"version = 1\n{text}", "f.toml"))
-    return [str(problem) for problem in appcheck.problems(config, app.tasks if tasks is None else tasks)]
+    return [str(problem) for problem in app_check.problems(config, app.tasks if tasks is None else tasks)]
 
 
 def per_user(task, key, more=""):
@@ -115,7 +115,7 @@ def test_a_named_limit_s_key_is_judged_for_each_task_that_names_it():
 
 def test_a_key_of_a_limit_that_is_off_is_only_a_warning():
     config = judge(parse("version = 1\n" + per_user("plain", "x", 'mode = "off"'), "f.toml"))
-    assert [problem.severity for problem in appcheck.problems(config, app.tasks)] == ["warning"]
+    assert [problem.severity for problem in app_check.problems(config, app.tasks)] == ["warning"]
 
 
 def test_a_task_whose_signature_python_cannot_say_is_not_judged():
@@ -171,4 +171,4 @@ def test_a_task_with_a_rate_limit_of_its_own():
     assert found("[tasks.t]\nlimits = []\n", tasks) == []
     assert found(simple("t") + 'mode = "off"\n', tasks) == []
     config = judge(parse("version = 1\n" + simple("t"), "f.toml"))
-    assert [problem.severity for problem in appcheck.own_rate_limits(config, tasks)] == ["warning"]
+    assert [problem.severity for problem in app_check.own_rate_limits(config, tasks)] == ["warning"]

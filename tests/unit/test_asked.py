@@ -4,8 +4,8 @@ from fractions import Fraction
 
 import pytest
 
-from limitkit.asked import factor, rate, seconds
-from limitkit.override import OverrideError
+from limitkit.buckets.override import OverrideError
+from limitkit.control.inputs import factor, rate, seconds
 
 
 @pytest.mark.parametrize("number", [1, 1.0, 0.5, 0.001])

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import limitkit
-from limitkit.config import judge
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
-from limitkit.source import parse
 
 FOLDER = Path(__file__).parent.parent / "bad_configs"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -66,7 +66,7 @@ def test_no_permission(tmp_path):
     file.write_text("version = 1\n")
     file.chmod(0)
     code = """
-import os, sys, limitkit.config
+import os, sys, limitkit.config.load
 fd = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECTORY)
 os.fchdir(fd)
 if os.getuid() == 0:
@@ -74,8 +74,8 @@ if os.getuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
 try:
-    limitkit.config.load("ratelimits.toml")
-except limitkit.config.ConfigError as error:
+    limitkit.load("ratelimits.toml")
+except limitkit.ConfigError as error:
     print(error, error.unreadable)
 """
     tmp_path.chmod(0o755)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limitkit import bucket as sums
-from limitkit.decision import Bucket, GiveBack, Take
-from limitkit.units import parse_rate
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.decision import Bucket, GiveBack, Take
+from limitkit.config.model.units import parse_rate
 
 SLOWEST_US = 366 * 86_400 * 1_000_000
 SECOND = 1_000_000

@@ -10,7 +10,7 @@ import time
 import pytest
 
 import limitkit
-from limitkit.config import locate
+from limitkit.config.load import locate
 
 GOOD = 'version = 1\n[tasks.a]\nstrategy = "static"\nrate = "1/s"\n'
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 import limitkit
-from limitkit import contents
-from limitkit.config import locate
-from limitkit.reload import Reload
+from limitkit.config.load import locate
+from limitkit.config.source import read_file
+from limitkit.control.config_reload import Reload
 
 GOOD = 'version = 1\n[tasks.a]\nstrategy = "static"\nrate = "1/s"\n'
 PIPE = "LK001 the file is a pipe; name a file, or pipe its text to limitkit validate -"
@@ -45,7 +45,7 @@ def test_what_becomes_a_pipe_while_it_is_looked_at_is_not_waited_for_either(tmp_
     os.mkfifo(tmp_path / "f.toml")
     (tmp_path / "file").write_text(GOOD)
     before, said = (tmp_path / "file").stat(), []
-    monkeypatch.setattr(contents.os, "stat", lambda *_, **__: before)
+    monkeypatch.setattr(read_file.os, "stat", lambda *_, **__: before)
     thread = threading.Thread(target=lambda: said.append(refused(tmp_path / "f.toml")), daemon=True)
     thread.start()
     thread.join(30)
@@ -68,9 +68,9 @@ def test_a_file_that_is_larger_than_any_config_is_not_read(tmp_path):
 
 
 def test_the_largest_config_is_read(tmp_path):
-    (tmp_path / "f.toml").write_text(GOOD + "#" * (contents.MOST - len(GOOD)))
+    (tmp_path / "f.toml").write_text(GOOD + "#" * (read_file.MOST - len(GOOD)))
     assert limitkit.load(tmp_path / "f.toml").rules.exact
-    (tmp_path / "f.toml").write_text(GOOD + "#" * (contents.MOST - len(GOOD) + 1))
+    (tmp_path / "f.toml").write_text(GOOD + "#" * (read_file.MOST - len(GOOD) + 1))
     assert refused(tmp_path / "f.toml") == LARGE
 
 
@@ -132,7 +132,7 @@ def test_standard_input_that_would_not_wait_is_read_to_its_end(first, monkeypatc
         later = threading.Timer(0.5, end)
         later.start()
         try:
-            assert contents.of_pipe("-") == first + GOOD.encode()
+            assert read_file.of_pipe("-") == first + GOOD.encode()
         finally:
             later.join()
 
@@ -142,8 +142,8 @@ def test_a_file_that_has_nothing_yet_is_refused():
         def read(self, size=-1):
             """As a handle that does not wait says that there is nothing yet."""
 
-    with pytest.raises(contents.UnreadableError, match="has nothing to be read yet"):
-        contents.of_stream(Later())
+    with pytest.raises(read_file.UnreadableError, match="has nothing to be read yet"):
+        read_file.of_stream(Later())
 
 
 def test_standard_input_that_is_closed_is_no_traceback():
@@ -166,4 +166,4 @@ def test_what_a_shell_hands_over_as_a_pipe_is_read(tmp_path):
     done = validate(path, pass_fds=[reading])
     os.close(reading)
     assert (done.returncode, done.stderr.decode()) == (0, f"{path}: fine\n")
-    assert contents.of_pipe(str(tmp_path)) is None
+    assert read_file.of_pipe(str(tmp_path)) is None

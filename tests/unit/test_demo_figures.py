@@ -5,10 +5,10 @@ import random
 import pytest
 from support.measure import excess
 
-from limitkit.declared import Limit
+from limitkit.config.declared import Limit
+from limitkit.config.model.units import parse_rate
 from limitkit.demo.figures import Start, Tally
 from limitkit.demo.run import MESSAGES, _interleaved
-from limitkit.units import parse_rate
 
 
 def limit(strategy="token_bucket", rate="10/s", burst=1):

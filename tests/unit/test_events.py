@@ -6,9 +6,18 @@ import select
 
 import pytest
 
-from limitkit import events, signals
-from limitkit.events import StoreAsked, StoreFailed, StoreRecovered, TaskSentBack, TaskStarted, TaskThrottled, emit
-from limitkit.relay import Relay
+from limitkit import signals
+from limitkit.events import events
+from limitkit.events.events import (
+    StoreAsked,
+    StoreFailed,
+    StoreRecovered,
+    TaskSentBack,
+    TaskStarted,
+    TaskThrottled,
+    emit,
+)
+from limitkit.events.relay import Relay
 
 STARTED = TaskStarted(task="shop.charge")
 THROTTLED = TaskThrottled(task="shop.charge", id="1", limit="stripe", wait=2.0, held=True)

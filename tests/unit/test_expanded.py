@@ -8,9 +8,9 @@ import pickle
 
 import pytest
 
-from limitkit.declared import StoreSettings
-from limitkit.expanded import Expanded, VariableError, expand
-from limitkit.wording import hidden, one_line, quote
+from limitkit.config.declared import StoreSettings
+from limitkit.config.model.env_values import Expanded, VariableError, expand
+from limitkit.config.wording import hidden, one_line, quote
 
 ENV = {"HOST": "db.internal", "PORT": "6380", "TOKEN": "hunter2/x?y#z@q", "USER_NAME": "jane%40shop", "ONE": "1"}
 

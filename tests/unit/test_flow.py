@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from limitkit.decision import Bucket
-from limitkit.flow import Flow
-from limitkit.lane import Held, Lane
-from limitkit.precedence import Precedence
+from limitkit.buckets.decision import Bucket
+from limitkit.worker.pacing.lane import Held, Lane
+from limitkit.worker.pacing.prefetch_widening import Flow
+from limitkit.worker.pool.request_order import Precedence
 
 
 class Window:

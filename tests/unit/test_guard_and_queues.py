@@ -9,14 +9,14 @@ from celery.exceptions import Retry
 from kombu import Exchange, Message, Queue
 from kombu.common import Broadcast
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.ticket import KEY, NONCE, Ticket
 from limitkit.errors import StoreError
-from limitkit.guard import Guard
-from limitkit.headcount import Headcount
-from limitkit.outage import Outage
-from limitkit.routes import parkable_queue, queue_of
 from limitkit.stores.memory import MemoryStore
-from limitkit.ticket import KEY, NONCE, Ticket
+from limitkit.stores.outage import Outage
+from limitkit.stores.worker_count import Headcount
+from limitkit.waiting.origin_queue import parkable_queue, queue_of
+from limitkit.worker.guard import Guard
 
 
 class Gone:

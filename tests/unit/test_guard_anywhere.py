@@ -12,12 +12,12 @@ from celery import Celery, signals
 from celery.app.task import Context, Task
 from celery.exceptions import Retry
 
-from limitkit import config
-from limitkit.decision import Take
-from limitkit.guard import Guard
-from limitkit.live import Live
+from limitkit.buckets.decision import Take
+from limitkit.config import load
+from limitkit.control.task_limits import Live
 from limitkit.stores.memory import MemoryStore
-from limitkit.tracing import request_of, run_in_pool
+from limitkit.worker.current_request import request_of, run_in_pool
+from limitkit.worker.guard import Guard
 
 
 class Store(MemoryStore):
@@ -40,7 +40,7 @@ class Scene:
         file.write_text(f'version = 1\n[tasks.paid]\nstrategy = "token_bucket"\nrate = "{rate}"\nburst = {burst}\n')
         app = Celery("shop", broker="memory://", set_as_current=False)
         self.store, self.sent = Store(), []
-        self.live = Live(config.load(str(file)).rules, self.store)
+        self.live = Live(load.load(str(file)).rules, self.store)
         self.guard = Guard(app, lambda: self.live)
         self.guard._send_back = lambda _, task_id, *__, **___: self.sent.append(task_id) or True
         app.task(code, shared=False, name="paid", **options)

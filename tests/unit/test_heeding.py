@@ -10,14 +10,14 @@ from celery import Celery
 from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, Retry
 
-from limitkit import events
-from limitkit.decision import Bucket, Feedback, Take
-from limitkit.delivery import Delivery
+from limitkit.buckets.decision import Bucket, Feedback, Take
+from limitkit.buckets.ticket import NONCE, Ticket
 from limitkit.errors import StoreError
-from limitkit.heeding import Heeding
+from limitkit.events import events
+from limitkit.feedback.handler import Heeding
 from limitkit.stores.memory import MemoryStore
-from limitkit.ticket import NONCE, Ticket
-from limitkit.waiting.copies import Note
+from limitkit.waiting.delivery import Delivery
+from limitkit.waiting.message_copy import Note
 
 DAY = 86_400.0
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from limitkit import appcheck, meaning, schema
-from limitkit.config import judge
+from limitkit.config import app_check
+from limitkit.config.checks import json_schema, model_errors
+from limitkit.config.load import judge
+from limitkit.config.model.tables import errors
+from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
-from limitkit.model import errors
-from limitkit.source import parse
 
 LONGEST = 1_500
 """Characters of a problem, with all that is quoted in it."""
@@ -102,7 +103,7 @@ def test_a_factor_is_refused_with_place_reason_and_remedy(number):
 def test_what_the_model_alone_refuses_is_said_too():
     document = parse('version = 1\n[tasks.a]\nrate = "1/s"\nburst = "x"\n', "f.toml")
     _, found = errors(document.data)
-    said = {(each.code, each.line, each.column) for each in meaning.unsaid(document, found)}
+    said = {(each.code, each.line, each.column) for each in model_errors.unsaid(document, found)}
     assert said == {("LK029", 4, 9)}
 
 
@@ -194,7 +195,7 @@ def test_a_file_of_thousands_of_faults_does_not_take_long(text, said):
 
 
 def test_the_schema_s_faults_hold_no_values():
-    assert [fault.message for fault in schema.faults({"version": 0xF << 20_000, "x": [1] * 1000})] == ["", ""]
+    assert [fault.message for fault in json_schema.faults({"version": 0xF << 20_000, "x": [1] * 1000})] == ["", ""]
 
 
 class Task:
@@ -209,7 +210,7 @@ def test_thousands_of_tasks_that_an_app_does_not_have_do_not_take_long():
     config = judge(parse(text, "f.toml"))
     tasks = {f"shop.task_{number}": Task() for number in range(5_000)}
     began = time.process_time()
-    found = appcheck.problems(config, tasks)
+    found = app_check.problems(config, tasks)
     assert time.process_time() - began < 6
     assert len(found) == 5_000
     assert found[17].hint == 'did you mean "shop.task_17"?'

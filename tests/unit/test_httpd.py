@@ -10,8 +10,8 @@ import time
 import pytest
 from support.workers import wait_until
 
-from limitkit import httpd
-from limitkit.httpd import BoundedServer
+from limitkit.metrics import http_server
+from limitkit.metrics.http_server import BoundedServer
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 LARGE = b"x" * 30_000_000
@@ -72,11 +72,11 @@ def test_those_who_say_no_more_give_way(serve, connect, said):
             sock.sendall(said)
         most = max(most, len(handling()))
     assert ask(server).endswith(b"hello")
-    assert most < 2 * httpd._MOST <= 64  # a thread lives on for a moment when its connection has ended
+    assert most < 2 * http_server._MOST <= 64  # a thread lives on for a moment when its connection has ended
 
 
 def test_whoever_takes_long_to_ask_is_hung_up_on(serve, connect, monkeypatch):
-    monkeypatch.setattr(httpd, "_ASKS_WITHIN", 0.2)
+    monkeypatch.setattr(http_server, "_ASKS_WITHIN", 0.2)
     server = serve()
     silent, slow = connect(server), connect(server)
     slow.sendall(b"GET / HTTP/1.1\r\nX: ")
@@ -91,11 +91,11 @@ def test_whoever_takes_long_to_ask_is_hung_up_on(serve, connect, monkeypatch):
 
 def test_whoever_does_not_take_the_answer_is_hung_up_on(serve, connect, monkeypatch, capfd):
     server = serve(LARGE)
-    for _ in range(httpd._MOST):
+    for _ in range(http_server._MOST):
         connect(server).sendall(GET)
-    wait_until(lambda: len(server._answered) == httpd._MOST)
+    wait_until(lambda: len(server._answered) == http_server._MOST)
     assert ask(server) == b"", "more threads than there may be"
-    monkeypatch.setattr(httpd, "_TAKES_WITHIN", 0.2)
+    monkeypatch.setattr(http_server, "_TAKES_WITHIN", 0.2)
     wait_until(lambda: not handling())
     monkeypatch.undo()
     assert ask(server).endswith(LARGE)

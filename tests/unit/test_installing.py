@@ -4,7 +4,7 @@ import celery
 import pytest
 
 import limitkit
-from limitkit.installation import installation_of
+from limitkit.worker.installation import installation_of
 
 STRANGE = {
     '"shop" is a string': "shop",

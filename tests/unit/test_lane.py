@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limitkit import bucket as sums
-from limitkit.asking import give_back
-from limitkit.decision import Bucket, Feedback, Take
-from limitkit.lane import Held, Lane, follow
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.decision import Bucket, Feedback, Take
 from limitkit.stores.memory import MemoryStore
+from limitkit.worker.pacing.lane import Held, Lane, follow
+from limitkit.worker.pacing.taking import give_back
 
 SECOND = 1_000_000
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit import likely
-from limitkit.scalar import duration_fault, rate_fault
+from limitkit.config.model import suggestions
+from limitkit.config.model.scalars import duration_fault, rate_fault
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ from limitkit.scalar import duration_fault, rate_fault
     ],
 )
 def test_a_rate(said, meant):
-    assert likely.rate(said) == meant
+    assert suggestions.rate(said) == meant
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_rate(said, meant):
     [("5 minutes", "5m"), ("1w", "7d"), ("300", "300s"), ("1 month", "30d"), ("2.5 sec", "2.5s"), ("soon", None)],
 )
 def test_a_duration(said, meant):
-    assert likely.duration(said) == meant
+    assert suggestions.duration(said) == meant
 
 
 def test_the_hint_names_it():
@@ -82,7 +82,7 @@ parts = st.sampled_from(
 
 @given(st.lists(parts, max_size=6).map("".join))
 def test_what_is_proposed_as_a_rate_is_one_or_out_of_range(said):
-    meant = likely.rate(said)
+    meant = suggestions.rate(said)
     assert meant is None or " is not a rate" not in str(rate_fault(meant))
-    meant = likely.duration(said)
+    meant = suggestions.duration(said)
     assert meant is None or " is not a duration" not in str(duration_fault("max_wait", meant))

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limitkit.decision import Bucket
-from limitkit.lane import Held, Lane
-from limitkit.line import Line
-from limitkit.precedence import Precedence
+from limitkit.buckets.decision import Bucket
+from limitkit.worker.pacing.lane import Held, Lane
+from limitkit.worker.pacing.process_line import Line
+from limitkit.worker.pool.request_order import Precedence
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["come", "come", "come", "go", "join", "leave"]), st.integers(0, 3), st.integers(0, 9)),

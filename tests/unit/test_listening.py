@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from limitkit.metrics.listening import fault, url
+from limitkit.metrics.bind_errors import fault, url
 
 
 def refused(host, port=0):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from limitkit.config import judge
-from limitkit.live import Live
-from limitkit.source import parse
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
+from limitkit.control.task_limits import Live
 
 TEXT = """
 version = 1

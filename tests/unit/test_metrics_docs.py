@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from limitkit.metrics import page
+from limitkit.metrics import docs_page
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 def test_the_page_is_fresh():
-    assert PAGE.read_text(encoding="utf-8") == page.text(), "make metrics-docs"
+    assert PAGE.read_text(encoding="utf-8") == docs_page.text(), "make metrics-docs"

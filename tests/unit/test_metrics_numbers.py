@@ -8,11 +8,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from limitkit import metrics
-from limitkit.events import TaskStarted
+from limitkit.events.events import TaskStarted
 from limitkit.metrics import families
-from limitkit.metrics.counting import Counting
+from limitkit.metrics.count_events import Counting
+from limitkit.metrics.counters import Numbers, made
 from limitkit.metrics.families import Family
-from limitkit.metrics.numbers import Numbers, made
 
 SEEN = Family("seen", "counter", "Things seen.", ("limit",))
 TOOK = Family("took_seconds", "histogram", "Time that things took.", ("limit",), (0.1, 1.0))

@@ -15,8 +15,8 @@ from support.scrape import Scrape
 
 from limitkit import metrics
 from limitkit.metrics import Collector, families
-from limitkit.metrics.numbers import Numbers, made
-from limitkit.metrics.serving import serve
+from limitkit.metrics.counters import Numbers, made
+from limitkit.metrics.endpoint import serve
 
 
 @pytest.fixture

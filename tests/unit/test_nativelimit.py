@@ -4,7 +4,7 @@ import celery
 import pytest
 from celery.utils.time import rate
 
-from limitkit.nativelimit import NativeLimit, native_limit
+from limitkit.config.native_limit import NativeLimit, native_limit
 
 
 class Slow:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.nearest import Nearest
-from limitkit.wording import suggest
+from limitkit.config.spelling import Nearest
+from limitkit.config.wording import suggest
 
 KEYS = ["strategy", "rate", "burst", "key", "limits", "on_limit", "max_wait", "on_error", "feedback", "mode"]
 TASKS = ["shop.charge_customer", "emails.reciept", "push.send", "shop.tasks.refund", "celery_stuff"]

@@ -21,18 +21,20 @@ from celery.worker import state
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
-from limitkit import handover, outage, pacer, precedence, processes, revoked, telling, ticket, turns
-from limitkit.decision import Bucket, Feedback, Refusal, Take
-from limitkit.dials import Dials
+from limitkit.buckets import ticket
+from limitkit.buckets.decision import Bucket, Feedback, Refusal, Take
 from limitkit.errors import StoreError
-from limitkit.headcount import Headcount
-from limitkit.pacer import Pacer
-from limitkit.stores import memory
+from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
-from limitkit.waiting.bounds import Bounds
-from limitkit.waiting.parking import Parking
+from limitkit.stores.worker_count import Headcount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
-from limitkit.window import Window
+from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, revoked
+from limitkit.worker.pacing.hold_bounds import Bounds
+from limitkit.worker.pacing.pacer import Pacer
+from limitkit.worker.pacing.parking import Parking
+from limitkit.worker.pacing.prefetch_window import Window
+from limitkit.worker.pacing.rate_limit_command import Dials
+from limitkit.worker.pool import processes, request_order
 
 SECOND = 1_000_000
 SEEDS = 25
@@ -193,9 +195,9 @@ class Worker:
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
         self.store = Store(self.clock)
-        for module in (pacer, precedence, processes, memory, outage, telling, turns):
+        for module in (pacer, request_order, processes, memory, outage, pacing_events, admission):
             patch.setattr(module, "time", self.clock)
-        for module in (pacer, handover, processes, outage, revoked):
+        for module in (pacer, hand_over, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
         patch.setattr(state, "revoked", set())
         patch.setattr(pacer.state, "revoked", state.revoked)
@@ -818,7 +820,7 @@ def test_a_hand_over_that_raises_gives_its_process_back(make_worker, monkeypatch
     task = SimpleNamespace(name="shared", rate_limit=None)
     worker.limits = {"shared": (bound("shared", 100_000),)}
     odd, fine = Request("odd", task), Request("fine", task)
-    monkeypatch.setattr(handover.ticket, "attach", lambda request, _: 1 / 0 if request is odd else None)
+    monkeypatch.setattr(hand_over.ticket, "attach", lambda request, _: 1 / 0 if request is odd else None)
     worker.send(odd)
     worker.send(fine)
     worker.run(worker.clock.now + 2)

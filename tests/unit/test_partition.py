@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.declared import Limit
-from limitkit.partition import MISSING, Partition, Resolver, bucket_key, canonical, partition
-from limitkit.units import parse_rate
+from limitkit.buckets.partition import MISSING, Partition, Resolver, bucket_key, canonical, partition
+from limitkit.config.declared import Limit
+from limitkit.config.model.units import parse_rate
 
 
 def task(order, user_id="nobody", *rest, tenant=None, **more): ...

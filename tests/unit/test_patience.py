@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from unit.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
 
-from limitkit.declared import Patience
+from limitkit.config.declared import Patience
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.patterns import LONGEST_SEARCH, LONGEST_TOGETHER, MOST_TEXT, Search, _tell_slow
-from limitkit.slowdown import fault, refusal
+from limitkit.config.model.exception_patterns import fault, refusal
+from limitkit.config.model.regex import LONGEST_SEARCH, LONGEST_TOGETHER, MOST_TEXT, Search, _tell_slow
 
 SLOW = (
     *(

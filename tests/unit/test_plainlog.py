@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
-from limitkit import installation
+from limitkit.buckets.override import Override, Target
 from limitkit.errors import ConfigError, Problem
-from limitkit.override import Override, Target
+from limitkit.worker import installation
 
 HOSTILE = "a\x1b[2J\nb\u202ec\x9b31m\u2028d\r"
 SHOWN = "a\\u001B[2J\\nb\\u202Ec\\u009B31m\\u2028d\\r"

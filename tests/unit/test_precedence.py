@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from limitkit import precedence
-from limitkit.precedence import Arrivals
-from limitkit.routes import priority_of
-from limitkit.waiting.copies import waits
+from limitkit.waiting.message_copy import waits
+from limitkit.waiting.origin_queue import priority_of
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
+from limitkit.worker.pool import request_order
+from limitkit.worker.pool.request_order import Arrivals
 
 
 def message(*, priority=None, **properties):
@@ -65,7 +65,7 @@ def test_those_that_were_parked_at_once_keep_their_order(arrivals):
 def test_the_order_of_parked_ones_outlives_that_clocks_are_not_read_at_once(arrivals, monkeypatch):
     late = itertools.cycle([0.0, -0.001, 0.002])  # between two readings of them
     clock = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + next(late))
-    monkeypatch.setattr(precedence, "time", clock)
+    monkeypatch.setattr(request_order, "time", clock)
     messages = [parked(5, number) for number in range(9)]
     places = [arrivals(each) for each in messages]
     assert sorted(places) == places

@@ -14,8 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from limitkit.retryafter import retry_after
-from limitkit.slowdown import refusal
+from limitkit.config.model.exception_patterns import refusal
+from limitkit.feedback.retry_after import retry_after
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # what they say of Pythons that they will drop

@@ -2,10 +2,10 @@
 
 import pytest
 
-from limitkit.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.errors import StoreError
-from limitkit.recovery import take_both
 from limitkit.stores.memory import MemoryStore
+from limitkit.stores.recovery import take_both
 
 HOUR = 3_600_000_000
 DIVIDED, OTHER = Bucket("divided", HOUR, 6, divides=True), Bucket("other", HOUR, 6)

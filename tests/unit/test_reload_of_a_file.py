@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from limitkit.config import load, load_as
-from limitkit.reload import Reload
+from limitkit.config.load import load, load_as
+from limitkit.control.config_reload import Reload
 
 GOOD = 'version = 1\n\n[tasks.paid]\nstrategy = "static"\nrate = "{}"\n'
 
@@ -153,7 +153,7 @@ def test_a_large_file_is_read_beside_the_loop(file, rate, monkeypatch):
         assert go_on.wait(30)
         return load_as(*paths)
 
-    monkeypatch.setattr("limitkit.reload.load_as", slowly)
+    monkeypatch.setattr("limitkit.control.config_reload.load_as", slowly)
     file.write_text(GOOD.format(rate) + "#" * 300_000)
     assert settle(watched) == [False] * 3
     assert begun.wait(30)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.retryafter import LONGEST, retry_after
+from limitkit.feedback.retry_after import LONGEST, retry_after
 
 
 class RefusedError(Exception):

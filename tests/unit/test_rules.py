@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.config import judge
-from limitkit.decision import Feedback
-from limitkit.declared import Patience, WaitingSettings
-from limitkit.rules import _CACHED, _matches
-from limitkit.source import parse
+from limitkit.buckets.decision import Feedback
+from limitkit.config.declared import Patience, WaitingSettings
+from limitkit.config.load import judge
+from limitkit.config.rules import _CACHED, _matches
+from limitkit.config.source.toml import parse
 
 
 def rules(*entries, head=""):

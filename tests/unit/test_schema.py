@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from limitkit import schema
-from limitkit.config import judge
-from limitkit.crossing import crossed_limit, crossed_task
+from limitkit.config.checks import json_schema
+from limitkit.config.load import judge
+from limitkit.config.model.cross_checks import crossed_limit, crossed_task
+from limitkit.config.model.tables import errors
+from limitkit.config.source.toml import Document, parse
 from limitkit.errors import ConfigError
-from limitkit.model import errors
-from limitkit.source import Document, parse
 
 VALID = """\
 version = 1
@@ -74,7 +74,7 @@ mode = "enforce"
 [tasks."emails.receipt"]
 limits = []
 """
-WHOLE = schema.judge()(schema.make())
+WHOLE = json_schema.judge()(json_schema.make())
 COMMITTED = Path(__file__).parent.parent.parent / "schemas" / "ratelimits.schema.json"
 
 SAID = ["on_limit", "max_wait", "on_error", "feedback", "on", "recover", "factor", "step"]
@@ -189,18 +189,18 @@ def test_the_shape_is_judged_the_same_without_the_rules_between_keys():
     @given(mutants())
     def same(data):
         whole = {tuple(each.absolute_path) for each in WHOLE.iter_errors(data) if each.validator != "anyOf"}
-        assert {tuple(each.absolute_path) for each in schema.faults(data)} >= whole
+        assert {tuple(each.absolute_path) for each in json_schema.faults(data)} >= whole
 
     same()
 
 
 def test_the_committed_schema_is_fresh():
-    assert COMMITTED.read_text(encoding="utf-8") == schema.text()
-    assert schema.shipped() == schema.text()
+    assert COMMITTED.read_text(encoding="utf-8") == json_schema.text()
+    assert json_schema.shipped() == json_schema.text()
 
 
 def test_the_schema_is_draft_4_and_has_no_newer_word():
-    made = schema.make()
+    made = json_schema.make()
     Draft4Validator.check_schema(made)
     words = set()
 
@@ -223,7 +223,7 @@ def test_the_schema_is_draft_4_and_has_no_newer_word():
 
 
 def test_an_editor_finds_title_and_description_at_each_key():
-    made = schema.make()
+    made = json_schema.make()
     tables = [made, *made["definitions"].values()]
     for table in tables:
         for name, key in table["properties"].items():

@@ -9,12 +9,13 @@ import re
 import pytest
 from kombu import Connection
 
-from limitkit import schema, syntax
-from limitkit.config import MODE_VARIABLE, PORT_VARIABLE, judge
+from limitkit.config.checks import json_schema
+from limitkit.config.load import MODE_VARIABLE, PORT_VARIABLE, judge
+from limitkit.config.source import syntax_hints
+from limitkit.config.source.toml import parse
+from limitkit.config.wording import one_line
+from limitkit.control.workers import _address
 from limitkit.errors import ConfigError
-from limitkit.fleet import _address
-from limitkit.source import parse
-from limitkit.wording import one_line
 
 SECRETS = [
     "hunter2SECRET",
@@ -129,7 +130,7 @@ def test_whatever_the_schema_lets_a_variable_into_is_in_these_spots():
     found = set()
 
     def walk(node, name):
-        if schema.takes_variables(node):
+        if json_schema.takes_variables(node):
             found.add(name)
         for key, each in node.get("properties", {}).items():
             walk(each, key)
@@ -137,7 +138,7 @@ def test_whatever_the_schema_lets_a_variable_into_is_in_these_spots():
             if isinstance(each, dict):
                 walk(each, name)
 
-    walk(schema.judged(), "")
+    walk(json_schema.judged(), "")
     assert [name for name in sorted(found) if not any(name in spot for spot in SPOTS)] == []
     assert {"rate", "burst", "timeout", "hold", "per_limit", "per_worker", "max_wait", "port", "factor"} <= found
 
@@ -167,7 +168,7 @@ def test_nor_what_stands_in_a_file_that_is_no_config(text):
 
 
 def test_the_keys_whose_text_is_shown_are_keys_of_the_file():
-    assert set(re.findall(r'"(\w+)": \{', json.dumps(schema.judged()))) >= syntax._OF_TEXT
+    assert set(re.findall(r'"(\w+)": \{', json.dumps(json_schema.judged()))) >= syntax_hints._OF_TEXT
 
 
 def test_nor_is_it_said_of_text_from_outside_that_names_an_address():

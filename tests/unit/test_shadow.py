@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from limitkit.config import judge
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
+from limitkit.control.task_limits import Live
 from limitkit.errors import StoreError
-from limitkit.live import Live
-from limitkit.shadow import Shadow
-from limitkit.source import parse
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.room import ORDER
+from limitkit.worker.pacing.shadow import Shadow
 
 FILE = """
 version = 1

@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from celery.exceptions import Retry
 
-from limitkit.slowdown import fault, refusal
+from limitkit.config.model.exception_patterns import fault, refusal
 
 
 class HTTPError(Exception):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import composite
 
+from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
-from limitkit.source import parse
 
 TEXT = """\
 version = 1

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limitkit import bucket as sums
-from limitkit.decision import Bucket, Feedback, Refusal, Take
-from limitkit.declared import Limit
-from limitkit.inforce import InForce
-from limitkit.override import Override, Target
-from limitkit.standing import Standing, learnt, standing
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.adaptive_rate import seconds_for
+from limitkit.buckets.decision import Bucket, Feedback, Refusal, Take
+from limitkit.buckets.override import Override, Target
+from limitkit.config.declared import Limit
+from limitkit.config.model.units import about, parse_rate
+from limitkit.control.bucket_state import Standing, learnt, standing
+from limitkit.control.in_force import InForce
 from limitkit.stores.memory import MemoryStore
-from limitkit.units import about, parse_rate
-from limitkit.yielding import seconds_for
 
 SECOND = 1_000_000
 NOW = 1_800_000_000.0

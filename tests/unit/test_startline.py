@@ -3,10 +3,10 @@
 import pytest
 from celery import Celery
 
-from limitkit.config import load
-from limitkit.declared import StoreSettings
-from limitkit.startline import start_line
-from limitkit.storechoice import store_shown
+from limitkit.config.declared import StoreSettings
+from limitkit.config.load import load
+from limitkit.stores.choice import store_shown
+from limitkit.worker.startup_line import start_line
 
 LIMITS = """
 version = 1

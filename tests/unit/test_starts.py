@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import pytest
 from unit.test_events import in_child, listen  # noqa: F401 (a fixture)
 
-from limitkit import events
-from limitkit.events import TaskStarted, emit
-from limitkit.recent import Recent
-from limitkit.relay import Relay
-from limitkit.starts import Starts
+from limitkit.events import events
+from limitkit.events.events import TaskStarted, emit
+from limitkit.events.recent import Recent
+from limitkit.events.relay import Relay
+from limitkit.worker.start_counter import Starts
 
 TASK = SimpleNamespace(name="paid")
 BOUND = SimpleNamespace(limit=SimpleNamespace(name="paid", own=False))

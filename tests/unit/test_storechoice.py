@@ -9,11 +9,11 @@ import celery
 import pytest
 import redis
 
-from limitkit.declared import StoreSettings
-from limitkit.storechoice import open_store, store_url
-from limitkit.stores.aside import Aside
-from limitkit.stores.breaker import Breaker
+from limitkit.config.declared import StoreSettings
+from limitkit.stores.choice import open_store, store_url
+from limitkit.stores.circuit_breaker import Breaker
 from limitkit.stores.memory import MemoryStore
+from limitkit.stores.time_bound import Aside
 
 NOT_GIVEN = StoreSettings(url=None, prefix="limitkit", timeout=0.25, on_error="allow")
 TLS = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": "/etc/ca.pem"}

@@ -8,9 +8,9 @@ import pytest
 from unit.test_events import Heard, listen  # noqa: F401 (a fixture)
 from unit.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
 
-from limitkit import impatience
-from limitkit.declared import Patience
-from limitkit.events import TaskAdmitted, TaskDropped, TaskParked, TaskThrottled
+from limitkit.config.declared import Patience
+from limitkit.events.events import TaskAdmitted, TaskDropped, TaskParked, TaskThrottled
+from limitkit.worker.pacing import max_wait
 
 PAID, LONG = SimpleNamespace(name="paid"), SimpleNamespace(name="long")
 SECOND = 1_000_000
@@ -78,7 +78,7 @@ def test_what_is_parked_is_throttled_and_parked(play):
 
 def test_what_may_not_wait_is_throttled_and_dropped(play, monkeypatch):
     monkeypatch.setattr(Request, "_announce_revoked", lambda *_: None, raising=False)
-    monkeypatch.setattr(impatience.state, "task_reserved", lambda _: None)
+    monkeypatch.setattr(max_wait.state, "task_reserved", lambda _: None)
     events, _ = play(6, bound("paid", SECOND, 2), patience=Patience("drop", 0.0))
     throttled = of(TaskThrottled, events)
     assert sorted(event.id for event in throttled) == ["r2", "r3", "r4", "r5"]

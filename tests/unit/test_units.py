@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from limitkit.units import (
+from limitkit.config.model.units import (
     DURATION_PATTERN,
     FASTEST,
     RATE_PATTERN,

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft4Validator
 
-from limitkit import schema
 from limitkit.cli import limitkit
-from limitkit.config import judge
+from limitkit.config.checks import json_schema
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
-from limitkit.source import parse
 
 WHOLE = """\
 version = 1
@@ -102,7 +102,7 @@ def test_a_number_in_quotes_stays_none_without_a_variable():
 
 
 def test_the_schema_that_editors_read_takes_variables_and_no_other_text():
-    judges = Draft4Validator(schema.make())
+    judges = Draft4Validator(json_schema.make())
     plain = parse(WHOLE.format(**TEXTS, **NUMBERS), "f.toml").data
     assert judges.is_valid(plain)
     assert judges.is_valid(parse(written("${{{}}}"), "f.toml").data)
@@ -110,7 +110,7 @@ def test_the_schema_that_editors_read_takes_variables_and_no_other_text():
     for text in ("{}", "$ {{{}}}", "${{1{}}}", "${{{}"):
         found = {each.absolute_path[-1] for each in judges.iter_errors(parse(written(text), "f.toml").data)}
         assert found == {*TEXTS, *NUMBERS}, text
-    assert "null" not in json.dumps(schema.make())
+    assert "null" not in json.dumps(json_schema.make())
 
 
 def test_workers_with_other_values_go_by_another_file(monkeypatch):

@@ -2,9 +2,9 @@
 
 from types import SimpleNamespace
 
-from limitkit.decision import Bucket, Feedback
-from limitkit.lane import Held, Lane
-from limitkit.view import waiting
+from limitkit.buckets.decision import Bucket, Feedback
+from limitkit.worker.pacing.held_requests import waiting
+from limitkit.worker.pacing.lane import Held, Lane
 
 FEEDBACK = Feedback("api", ("a.B",))
 

@@ -11,9 +11,9 @@ from celery.worker import strategy
 from celery_aio_pool import AsyncIOPool, build_async_tracer
 from celery_batches import Batches
 
-from limitkit import config
-from limitkit.live import Live
-from limitkit.passing import passing, pool_of
+from limitkit.config import load
+from limitkit.control.task_limits import Live
+from limitkit.worker.bypasses import passing, pool_of
 
 TOML = 'version = 1\n[tasks."shop.*"]\nstrategy = "token_bucket"\nrate = "1/s"\n'
 
@@ -42,7 +42,7 @@ def code(): ...
 def find(tmp_path):
     """Find what passes the limits of tasks with these bases by."""
     (tmp_path / "ratelimits.toml").write_text(TOML)
-    read = config.load(str(tmp_path / "ratelimits.toml"))
+    read = load.load(str(tmp_path / "ratelimits.toml"))
 
     def find(*bases, pool="prefork", build=build_tracer):
         app = Celery("shop", broker="memory://", set_as_current=False)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit import bucket as sums
-from limitkit.decision import Bucket, Feedback, Refusal, Take
-from limitkit.yielding import interval_us, kept_us, rate, refused
+from limitkit.buckets import token_bucket as sums
+from limitkit.buckets.adaptive_rate import interval_us, kept_us, rate, refused
+from limitkit.buckets.decision import Bucket, Feedback, Refusal, Take
 
 SECOND = 1_000_000
 NOW = 1_764_000_000_123_457

@@ -1,7 +1,7 @@
 """What is parked where nobody can ask is counted until it is due back."""
 
-from limitkit.decision import Bucket
-from limitkit.waiting.away import Away
+from limitkit.buckets.decision import Bucket
+from limitkit.waiting.parked_counter import Away
 from limitkit.waiting.room import Steering
 
 

@@ -7,10 +7,10 @@ import pytest
 from celery.app.task import Context
 from kombu import Connection
 
-from limitkit.decision import Bucket
-from limitkit.delivery import delivery_of
-from limitkit.waiting.copies import Note, came_back, copy_of, copy_with_eta, note_of, turn_of, waits
-from limitkit.waiting.publishing import amqp_message
+from limitkit.buckets.decision import Bucket
+from limitkit.waiting.delivery import delivery_of
+from limitkit.waiting.message_copy import Note, came_back, copy_of, copy_with_eta, note_of, turn_of, waits
+from limitkit.waiting.publish import amqp_message
 from limitkit.waiting.room import Leaver
 
 OURS = {"queue": "limitkit.wait.celery.5", "reason": "expired"}

@@ -10,8 +10,8 @@ from celery import chord
 from support.deliveries import Deliveries, leavers
 from support.messages import RICH
 
-from limitkit.waiting.copies import came_back
-from limitkit.waiting.etaroom import EtaRoom, longest
+from limitkit.waiting.eta_room import EtaRoom, longest
+from limitkit.waiting.message_copy import came_back
 
 PAST = "2020-01-01T00:00:00+00:00"
 

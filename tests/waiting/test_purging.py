@@ -14,7 +14,7 @@ from support.servers import RedisServer
 from support.workers import ROOT, wait_until
 
 import limitkit
-from limitkit.waiting.ttlroom import wait_queue
+from limitkit.waiting.rabbitmq_room import wait_queue
 
 TOML = """
 version = 1

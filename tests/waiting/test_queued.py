@@ -4,10 +4,10 @@ import pytest
 from celery import Celery
 from support.servers import RedisServer
 
-from limitkit.cli.why import _elsewhere
-from limitkit.fleet import connection
-from limitkit.manager import RateLimitManager
-from limitkit.waiting import kinds, queued
+from limitkit.cli.commands.why import _elsewhere
+from limitkit.control.manager import RateLimitManager
+from limitkit.control.workers import connection
+from limitkit.waiting import find_queued, room_names
 
 QUEUES = ("celery", "mail")
 
@@ -32,17 +32,17 @@ def app(server, request):
 
 def find(app, task_id):
     with connection(app) as lent:
-        return queued.find(lent.channel(), QUEUES, task_id)
+        return find_queued.find(lent.channel(), QUEUES, task_id)
 
 
 def test_its_place_counts_from_the_next_and_over_priorities(app):
     first, *_, last = [app.send_task("free").id for _ in range(120)]
     later = app.send_task("later", priority=6, queue="mail", eta="2100-01-01T00:00:00").id
     behind = app.send_task("behind", priority=9).id
-    assert find(app, first) == queued.Queued("free", "celery", 1, "")
-    assert find(app, last) == queued.Queued("free", "celery", 120, "")
-    assert find(app, behind) == queued.Queued("behind", "celery", 121, "")
-    assert find(app, later) == queued.Queued("later", "mail", 1, "2100-01-01T00:00:00")
+    assert find(app, first) == find_queued.Queued("free", "celery", 1, "")
+    assert find(app, last) == find_queued.Queued("free", "celery", 120, "")
+    assert find(app, behind) == find_queued.Queued("behind", "celery", 121, "")
+    assert find(app, later) == find_queued.Queued("later", "mail", 1, "2100-01-01T00:00:00")
     assert find(app, "no-such-id") is None
 
 
@@ -50,7 +50,7 @@ def test_one_that_a_worker_has_fetched_and_not_acknowledged(app):
     kept = app.send_task("free", queue="mail").id
     with app.connection_for_read() as other:
         message = other.default_channel.basic_get("mail")
-        assert find(app, kept) == queued.Queued("free", "", 0, "")
+        assert find(app, kept) == find_queued.Queued("free", "", 0, "")
         message.ack()
         assert find(app, kept) is None
 
@@ -68,14 +68,14 @@ def test_why_takes_a_retry_for_what_was_sent_back_and_looks_into_the_queues(app,
     manager = RateLimitManager(app, tmp_path / "f.toml")
     task_id = app.send_task("free").id
     app.backend.mark_as_retry(task_id, None)
-    assert _elsewhere(manager, kinds.REDIS, task_id) == [
+    assert _elsewhere(manager, room_names.REDIS, task_id) == [
         "free is in its queue, celery, number 1: no worker has fetched it yet."
     ]
     app.backend.mark_as_retry("running", None)
-    assert _elsewhere(manager, kinds.REDIS, "running") == [
+    assert _elsewhere(manager, room_names.REDIS, "running") == [
         "The result backend says RETRY: it starts again, and where it is meanwhile is not known."
     ]
     app.backend.mark_as_done("done", 1)
-    assert _elsewhere(manager, kinds.REDIS, "done") == [
+    assert _elsewhere(manager, room_names.REDIS, "done") == [
         "The result backend says SUCCESS: it does not wait because of limitkit."
     ]

@@ -14,12 +14,12 @@ from kombu import Consumer, Exchange, Queue
 from support.messages import RICH
 from support.servers import RedisServer
 
-from limitkit.delivery import attach, collect, delivery_of
-from limitkit.reconnect import Unacked
-from limitkit.routes import note_queues, parkable_queue
-from limitkit.sendback import SendBack
-from limitkit.waiting.copies import came_back, note_of
+from limitkit.waiting.delivery import attach, collect, delivery_of
+from limitkit.waiting.message_copy import came_back, note_of
+from limitkit.waiting.origin_queue import note_queues, parkable_queue
 from limitkit.waiting.room import ORDER
+from limitkit.waiting.send_back import SendBack
+from limitkit.worker.reconnect import Unacked
 
 TOPIC = Exchange("returned.topic", "topic")
 QUEUES = [

@@ -14,11 +14,11 @@ from celery import Celery, chord
 from support.deliveries import BUCKET, Deliveries, leavers
 from support.messages import RICH
 
-from limitkit.waiting import publisher
-from limitkit.waiting.copies import came_back
-from limitkit.waiting.publisher import Publisher
+from limitkit.waiting import rabbitmq_publisher
+from limitkit.waiting.message_copy import came_back
+from limitkit.waiting.rabbitmq_publisher import Publisher
+from limitkit.waiting.rabbitmq_room import STEPS, TtlRoom, wait_queue
 from limitkit.waiting.room import Steering
-from limitkit.waiting.ttlroom import STEPS, TtlRoom, wait_queue
 
 CONF = {
     "result_backend": "cache+memory://",
@@ -34,7 +34,7 @@ ARGUMENTS = {
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """Wait longer for RabbitMQ's confirmations: on a busy machine they may be late."""
-    monkeypatch.setattr(publisher, "_PATIENCE", 30.0)
+    monkeypatch.setattr(rabbitmq_publisher, "_PATIENCE", 30.0)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def test_a_user_who_may_not_make_queues_is_told_what_is_missing(rabbit, deliveri
 
 
 def test_a_broker_out_of_memory_confirms_later_and_each_message_once(rabbit, deliveries, room, monkeypatch):
-    monkeypatch.setattr(publisher, "_PATIENCE", 1.0)
+    monkeypatch.setattr(rabbitmq_publisher, "_PATIENCE", 1.0)
     ids = [deliveries.send() for _ in range(6)]
     requests = deliveries.receive(6)
     rabbit.control("set_vm_memory_high_watermark", "absolute", "1")

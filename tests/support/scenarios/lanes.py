@@ -11,8 +11,8 @@ from pathlib import Path
 import redis
 
 import limitkit
-from limitkit.decision import Bucket, Take
-from limitkit.partition import Resolver, bucket_key
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.partition import Resolver, bucket_key
 from limitkit.stores.redis import RedisStore
 from support.scene import Scene, config, limit
 from support.servers import free_port

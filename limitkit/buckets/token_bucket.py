@@ -1,0 +1,128 @@
+"""The token bucket's arithmetic, as whole microseconds.
+
+A bucket is one number, its *theoretical arrival time* (TAT): the moment at which it will be full again. This is the
+generic cell rate algorithm (ITU-T I.371, annex A): a token may be taken once ``TAT + interval - burst * interval``
+has come, and each moves the TAT on by one interval. ``stores/take.lua`` does the same sums inside Redis.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from limitkit.buckets.adaptive_rate import interval_us, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
+
+MICROSECONDS: Final = 1_000_000
+LONGEST_LEAD_US: Final = MICROSECONDS
+"""How far ahead of its token a slot may be reserved."""
+NOTHING: Final[Mapping[str, Learnt]] = MappingProxyType({})
+
+
+class Pace(NamedTuple):
+    """How a bucket goes at a moment, in microseconds."""
+
+    interval: int
+    depth: int
+    """From one token to a full bucket."""
+    paused: int
+    """No token before that time."""
+
+
+def pace(bucket: Bucket, learnt: Mapping[str, Learnt], now: int) -> Pace:
+    """Return how a bucket goes now: as declared, but for what the other side's refusals have taught."""
+    taught = learnt.get(bucket.key) if bucket.feedback is not None and bucket.burst else None
+    if taught is None:
+        return Pace(bucket.interval_us, (bucket.burst - 1) * bucket.interval_us, 0)
+    # A bucket is full after the same time at any rate: one that was slowed down holds as many tokens less.
+    interval = interval_us(bucket, taught, now)
+    return Pace(interval, max(0, bucket.burst * bucket.interval_us - interval), taught.paused)
+
+
+def settled(tat: int | None, now: int, bucket: Bucket, goes: Pace, lead: int = LONGEST_LEAD_US) -> int:
+    """Return the bucket's TAT as it counts now: never in the past, nor further ahead than anybody can have taken.
+
+    The upper bound makes a rate that was raised, or a clock that was set back, felt at once. ``lead`` is how far ahead
+    of its token a slot may be reserved. A paused bucket's TAT is of no matter.
+    """
+    if tat is None or tat <= now or not bucket.burst:
+        return now
+    return min(tat, now + goes.interval + goes.depth + max(lead, LONGEST_LEAD_US))
+
+
+def wait_us(tat: int, now: int, goes: Pace) -> int:
+    """Microseconds until one token can be taken from a settled bucket; of a paused one, until it is looked at again."""
+    return max(0, tat - goes.depth - now)
+
+
+def take(
+    state: MutableMapping[str, int], ask: Take, now: int, learnt: Mapping[str, Learnt] = NOTHING
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Take from ``state`` (key -> TAT); returns slots and waits, in microseconds from now, and the new TATs.
+
+    A TAT that is cut down is written even when the take is refused, or it would be cut down to the same distance again
+    and again, and never come nearer. A paused bucket admits nothing, and keeps its TAT.
+    """
+    horizon, ready = round(ask.horizon * MICROSECONDS), ask.ready
+    goes = [pace(bucket, learnt, now) for bucket in ask.buckets]
+    tats = [
+        settled(state.get(bucket.key), now, bucket, how, horizon) for bucket, how in zip(ask.buckets, goes, strict=True)
+    ]
+    far = [tat < state.get(bucket.key, 0) for bucket, tat in zip(ask.buckets, tats, strict=True)]
+    # What is paused has not been filling up meanwhile.
+    tats = [max(tat, how.paused + how.depth) if how.paused else tat for tat, how in zip(tats, goes, strict=True)]
+    if ask.count:
+        state.update(
+            (bucket.key, tat) for bucket, tat, cut in zip(ask.buckets, tats, far, strict=True) if bucket.burst and cut
+        )
+    slots: list[int] = []
+    most = ask.count if all(bucket.burst for bucket in ask.buckets) else 0
+    while len(slots) < most:
+        slot = max(map(wait_us, tats, [now] * len(tats), goes))
+        if slot > horizon or (slot == 0 and ready == 0):
+            break
+        ready -= slot == 0
+        slots.append(slot)
+        # The token goes at its slot: a bucket that is full by then has not been filling up meanwhile.
+        tats = [max(tat, now + slot) + how.interval for tat, how in zip(tats, goes, strict=True)]
+    if slots:
+        state.update(zip((bucket.key for bucket in ask.buckets), tats, strict=True))
+    waits = tuple(map(wait_us, tats, [now] * len(tats), goes))
+    return tuple(slots), waits, tuple(tats)
+
+
+def intervals(ask: Take, now: int, learnt: Mapping[str, Learnt]) -> tuple[int, ...]:
+    """Return the intervals of a take's buckets as they are now; none when no bucket has feedback."""
+    if all(bucket.feedback is None for bucket in ask.buckets):
+        return ()
+    return tuple(pace(bucket, learnt, now).interval for bucket in ask.buckets)
+
+
+def yield_to(
+    state: Mapping[str, int], learnt: MutableMapping[str, Learnt], refusal: Refusal, now: int
+) -> tuple[bool, int, int]:
+    """Learn by a refusal; returns whether that changed anything, the microseconds of pause, and the new interval."""
+    bucket = refusal.bucket
+    goes = pace(bucket, learnt, now)
+    slot = min(state.get(bucket.key, now) - goes.depth, now + LONGEST_LEAD_US)
+    after, changed = refused(learnt.get(bucket.key), slot, now, refusal)
+    learnt[bucket.key] = after
+    return changed, max(0, after.paused - now), interval_us(bucket, after, now)
+
+
+def give_back(state: MutableMapping[str, int], gift: GiveBack) -> bool:
+    """Undo the last takes of a bucket, if they are still its last; says whether it did."""
+    if state.get(gift.bucket.key) != gift.mark:
+        return False
+    state[gift.bucket.key] = gift.mark - gift.count * gift.bucket.interval_us
+    return True
+
+
+def full(state: Mapping[str, int], now: int) -> list[str]:
+    """Keys of the buckets that are full again: nothing need be remembered of them."""
+    return [key for key, tat in state.items() if tat <= now]

@@ -1,0 +1,53 @@
+"""``limitkit drift``: whether what runs is what the file says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Unusable, count, say, say_json
+from limitkit.cli.status_source import looking
+
+
+@click.command(
+    "drift",
+    short_help="Show where what runs is not what the file says.",
+    epilog=examples(
+        "limitkit drift -A shop",
+        "limitkit drift --output-format json -A shop",
+    ),
+)
+@click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@common
+@click.pass_context
+def command(ctx: click.Context, *, form: str, app: str | None, config: str | None) -> None:
+    """Say what runs otherwise than the file says: rates that were set or dialled, pauses, workers with another file.
+
+    Exit status: 0 all is as the file says, 1 something is not, or the file has problems, 2 no worker answered, or the
+    store or the broker can't be asked.
+    """
+    with looking(ctx, app, config, needs_app=True) as look:
+        from limitkit.control.status.drift import in_general, lost, of_limits, of_workers  # noqa: PLC0415 (quick without)
+
+        survey = look.survey()
+        if not survey.workers:
+            raise Unusable("no worker answered, so it is not known what runs; start one")
+        found = [*in_general(survey), *of_workers(survey), *of_limits(survey), *lost(survey)]
+        workers = count(len(survey.workers), "worker")
+        path = f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}"
+        if form == "json":
+            head: dict[str, Any] = {"version": 1, "path": survey.path, "digest": survey.digest or None}
+            if survey.problems:
+                head["problems"] = [asdict(each) for each in survey.problems]
+            drift = [asdict(each) for each in found]
+            say_json({**head, "workers": sorted(survey.workers), "drift": drift})
+        elif found:
+            for each in found:
+                say(f"{each.subject}: {each.fact}; {each.hint}")
+            say(f"{path}, {workers}: {count(len(found), 'deviation')}", err=True)
+        else:
+            say(f"{path}, {workers}: all is as the file says.")
+        ctx.exit(2 if survey.gone else max(look.exit_status, int(bool(found))))

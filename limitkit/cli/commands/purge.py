@@ -1,0 +1,60 @@
+"""``limitkit purge``: what is parked is removed for good."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Unusable, count, say
+from limitkit.cli.parked_view import lobby
+from limitkit.config.wording import one_line
+from limitkit.waiting import room_names
+
+
+@click.command(
+    "purge",
+    short_help="Remove parked tasks for good; it asks first.",
+    epilog=examples(
+        "limitkit purge stripe_api -A shop",
+        "limitkit purge --yes -A shop",
+    ),
+)
+@click.argument("limit", required=False)
+@click.option("-y", "--yes", is_flag=True, help="Remove them without asking.")
+@common
+@click.pass_context
+def command(ctx: click.Context, limit: str | None, *, yes: bool, app: str | None, config: str | None) -> None:
+    """Remove the tasks that are parked for good: those that wait for LIMIT, or all. It asks first.
+
+    LIMIT is a limit's name, or the name of a task that has a limit of its own. What workers hold, what is in its
+    queue, and what is parked after the question stays. As after celery purge, the results of removed tasks stay
+    PENDING, and a chord with one of them never ends.
+
+    Exit status: 0 done, or nothing is parked, 1 there is no such limit, or the answer was no, 2 the broker can't be
+    reached, or there is no terminal to ask on.
+    """
+    with lobby(ctx, app, config) as room:
+        if room.census is None:
+            raise Unusable(
+                f"what is parked in {room.kind} can't be removed by limitkit. {room_names.to_look(room.kind)}"
+            )
+        piles = list(room.census.piles())
+        owner = room.chosen(ctx, limit, piles)
+        if owner is not None:
+            piles = [pile for pile in piles if room.owners.of(pile.bucket) == owner]
+        wanted = sum(pile.count for pile in piles)
+        if not wanted:
+            say(f"Nothing is parked{f' for {owner.label}' if owner else ''} in {room.kind}.")
+            return
+        sums = room.owners.sums(piles)
+        lost = f"{count(wanted, 'task')} ({', '.join(f'{each.owner.label}: {each.parked}' for each in sums)})"
+        if not yes:
+            if not sys.stdin.isatty():
+                raise Unusable(f"{lost} would be lost, and there is no terminal to ask on; to remove them, say -y")
+            click.confirm(one_line(f"{lost} would be lost. Remove them?"), abort=True, err=True)
+        removed = sum(room.census.purge(piles))
+        say(f"Removed {count(removed, 'task')}.")
+        if removed < wanted:
+            say(f"{count(wanted - removed, 'other')} had left the waiting room meanwhile.")

@@ -1,0 +1,45 @@
+"""``limitkit restore``: limits go by the file again."""
+
+from __future__ import annotations
+
+import click
+
+from limitkit.cli.change_summary import how_soon, look, show
+from limitkit.cli.manager_command import managed
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import say
+from limitkit.control.targets import all_of
+
+
+@click.command(
+    "restore",
+    short_help="Let limits go by the file again.",
+    epilog=examples(
+        "limitkit restore stripe_api -A shop",
+        "limitkit restore -A shop",
+    ),
+)
+@click.argument("limit", required=False)
+@common
+@click.pass_context
+def command(ctx: click.Context, limit: str | None, *, app: str | None, config: str | None) -> None:
+    """Let LIMIT, or all limits, go by the file again: no rate that was set, and no pause.
+
+    LIMIT is a limit's name, the name of a task that has one limit, or a pattern. It need not be in the file any more.
+
+    Exit status: 0 done, or there was nothing to restore, 1 the file has problems, 2 there is no such limit, or the
+    store or the broker can't be asked.
+    """
+    with managed(ctx, app, config) as manager:
+        before = look(manager)
+        if limit is None:
+            manager.restore_defaults()
+        else:
+            manager.restore(limit)
+        if show(before, look(manager)):
+            say(how_soon(manager) if manager.board is not None else "These workers go by the file now.")
+        else:
+            say(f"{limit or 'Each limit'} goes by the file already.")
+        concerned = [each for target, each in all_of(manager.config.rules) if limit in (None, target.name)]
+        if manager.app is None and any(each.strategy == "static" for each in concerned):
+            say("What single workers were told of static limits stays: to reach them, name the app.", err=True)

@@ -1,0 +1,104 @@
+"""``limitkit top``: status, again and again."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import time
+import tty
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from limitkit.cli.manager_command import asking
+from limitkit.cli.options import common, examples
+from limitkit.cli.output import Drawn, Unusable, say
+from limitkit.cli.status_source import looking
+from limitkit.config.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.control.status.snapshot import Survey
+
+_EVERY: Final = 1.0
+"""Seconds between two pictures."""
+_PATIENCE: Final = 0.5
+"""Seconds for workers to answer."""
+
+
+@click.command(
+    "top",
+    short_help="Show status live, until q or Ctrl-C.",
+    epilog=examples(
+        "limitkit top -A shop",
+    ),
+)
+@common
+@click.pass_context
+def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
+    """Show status live, anew each second, until q or Ctrl-C. Where there is no terminal, it is shown once.
+
+    Exit status: 0 fine, 1 the file has problems, 2 the store or the broker can't be asked at the start.
+    """
+    with looking(ctx, app, config) as look:
+        survey = look.survey(_PATIENCE)
+        if not (sys.stdout.isatty() and sys.stdin.isatty()):
+            say(*_lines(survey))
+            ctx.exit(look.exit_status)
+        console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
+        failure = ""
+        with _keys(), Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+            while True:
+                at = time.monotonic()
+                live.update(_page(survey, failure, *console.size), refresh=True)
+                if _is_over(at + _EVERY):
+                    return
+                try:
+                    with asking():
+                        survey, failure = look.survey(_PATIENCE), ""
+                except Unusable as error:
+                    failure = f"{error.format_message()} It is tried again each second."
+
+
+def _lines(survey: Survey, failure: str = "", width: int | None = None) -> list[str]:
+    from limitkit.cli.status_view import head, limits  # noqa: PLC0415 (likewise)
+    from limitkit.cli.table_width import wrapped  # noqa: PLC0415 (quick to start without)
+
+    said = [failure, *head(survey)[1:]] if failure else head(survey)
+    told = [line for each in said for line in wrapped(each, width, "  ")]
+    return [*told, "", *limits(survey, every=False, width=width)]
+
+
+def _page(survey: Survey, failure: str, width: int, height: int) -> Text:
+    """Fill the terminal; what it has no room for is at least said."""
+    from limitkit.cli.table_width import cut_to  # noqa: PLC0415 (quick to start without)
+
+    page = cut_to([f"{time.strftime('%H:%M:%S')}  q ends", *_lines(survey, failure, width)], width, height)
+    fit = (line if isinstance(line, Drawn) else one_line(line) for line in page)
+    return Text.from_ansi("\n".join(fit), no_wrap=True, overflow="crop")
+
+
+@contextmanager
+def _keys() -> Iterator[None]:
+    """Have each key at once, without showing it."""
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        tty.setcbreak(sys.stdin)
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+
+
+def _is_over(end: float) -> bool:
+    """Wait until then (of the monotonic clock); says whether q was pressed, or nobody is there any more."""
+    while (left := end - time.monotonic()) > 0:
+        if select.select([sys.stdin], [], [], left)[0] and os.read(sys.stdin.fileno(), 1) in (b"q", b"Q", b""):
+            return True
+    return False

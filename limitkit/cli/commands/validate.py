@@ -1,0 +1,130 @@
+"""``limitkit validate``: all that is wrong with a file, at once."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from limitkit.cli.config_in_use import path_in_use
+from limitkit.cli.options import app_given, common, examples, tasks_of
+from limitkit.cli.output import count, say, show_problems
+from limitkit.cli.table_width import as_wide_as_the_terminal
+from limitkit.config import app_check
+from limitkit.config.load import Config, judge, load
+from limitkit.config.source import toml
+from limitkit.config.wording import dotted
+from limitkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from limitkit.config.model.units import Rate
+    from limitkit.errors import Problem
+
+
+@click.command(
+    "validate",
+    short_help="Check config files; print all problems at once.",
+    epilog=examples(
+        "limitkit validate",
+        "limitkit validate -A shop --strict",
+        "limitkit validate staging.toml production.toml",
+        "git show HEAD:ratelimits.toml | limitkit validate -",
+    ),
+)
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option("--strict", is_flag=True, help="Make warnings count: exit status 1 for them, too.")
+@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Add up what static limits allow N workers.")
+@common
+@click.pass_context
+def command(
+    ctx: click.Context, files: Sequence[str], *, strict: bool, workers: int | None, app: str | None, config: str | None
+) -> None:
+    """Check config files, and print all their problems at once, one a line.
+
+    FILE may be - for standard input. Without a FILE, the one that a worker started here would use. With --app, the
+    file is checked against the app's tasks and settings, too: whether a worker would start.
+
+    Exit status: 0 fine, 1 problems were found, 2 a file can't be read or the app can't be imported.
+    """
+    if files and config:
+        raise click.UsageError("name the file as FILE or by --config, not both")
+    found = app_given(ctx, app)
+    # What is read stays until its end, so of a large file a third of the time would go into looking for what may go.
+    gc.disable()
+    try:
+        chosen: list[str | None] = [*files] or [config]
+        status = max(_validate(file, found, workers, strict=strict) for file in chosen)
+    finally:
+        gc.enable()
+    ctx.exit(status)
+
+
+def _validate(file: str | None, app: Any, workers: int | None, *, strict: bool) -> int:
+    """Judge one file and report on it; returns its exit status."""
+    try:
+        path = file or path_in_use(app)
+        config = judge(piped) if (piped := toml.read_pipe(path)) is not None else load(path)
+    except ConfigError as error:
+        return _report(error.problems[0].path, error.problems, strict=strict, unreadable=error.unreadable)
+    problems = [*config.warnings, *(_against(app, config) if app is not None else ())]
+    problems.sort(key=lambda problem: (problem.line, problem.column))
+    status = _report(config.path, problems, strict=strict)
+    if workers and not any(problem.severity == "error" for problem in problems):
+        _add_up(config, workers)
+    return status
+
+
+def _against(app: Any, config: Config) -> Iterable[Problem]:
+    """Find what the app and the file disagree on, and what a worker of this app would refuse to start with."""
+    from limitkit.install_check import problems as of_installation  # noqa: PLC0415 (imports Celery)
+    from limitkit.worker.startup_checks import BySettings, refusals  # noqa: PLC0415 (likewise)
+
+    by_settings = refusals(config, BySettings(app))
+    found = (*of_installation(config, app), *app_check.problems(config, tasks_of(app)), *by_settings)
+    return dict.fromkeys(found)  # a key that a task does not have is told by both
+
+
+def _report(path: str, problems: Sequence[Problem], *, strict: bool, unreadable: bool = False) -> int:
+    show_problems(problems)
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    told = [count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
+    say(f"{path}: {' and '.join(told) or 'fine'}", err=True)
+    if unreadable:
+        return 2
+    return 1 if errors or (strict and warnings) else 0
+
+
+def _add_up(config: Config, workers: int) -> None:
+    """Say what static limits, which each worker keeps alone, come to in all workers."""
+    own = [
+        (dotted(("tasks", entry.pattern)) + (" (each task)" if "*" in entry.pattern else ""), limit)
+        for entry in [*config.rules.exact.values(), *config.rules.patterns]
+        for limit in entry.limits
+        if limit.own
+    ]
+    named = [(dotted(("limits", name)), limit) for name, limit in config.rules.named.items()]
+    kept = [(name, limit) for name, limit in named + own if limit.strategy == "static" and limit.mode != "off"]
+    static = sorted(kept, key=lambda pair: pair[1].line)
+    if not static:
+        say(f"{config.path} has no static limit in force: nothing to add up")
+        return
+    together = f"in {count(workers, 'worker')}"
+    rows = [
+        (name, limit.rate.text, str(limit.burst), _times(limit.rate, workers), str(limit.burst * workers))
+        for name, limit in static
+    ]
+    headings = ("static limit", "in each worker", "burst", together, "burst")
+    first = ("static limit", together, "in each worker", "burst")
+    say(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first))
+
+
+def _times(rate: Rate, workers: int) -> str:
+    """Write a rate times so many workers: exact, over the same period."""
+    tokens = rate.tokens * workers
+    digits = len(str(rate.tokens.denominator))  # a decimal part's denominator divides a power of ten
+    number = str(tokens.numerator) if tokens.denominator == 1 else f"{float(tokens):.{digits + 6}f}".rstrip("0")
+    return f"{number}/{rate.text.partition('/')[2]}"

@@ -1,0 +1,131 @@
+"""What limits allow, as ``explain`` says it: a table of the most starts, and what is not as it is by default."""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING, Any
+
+from limitkit.buckets.decision import MOST_RESENDS
+from limitkit.cli.table_width import as_wide_as_the_terminal
+from limitkit.config.declared import WaitingSettings
+from limitkit.config.model.env_values import names_variable
+from limitkit.config.model.units import duration_text
+from limitkit.config.wording import listed, quote
+from limitkit.waiting import room_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from limitkit.buckets.decision import Feedback
+    from limitkit.config.declared import Limit, TaskRule
+    from limitkit.config.load import Config
+
+WINDOWS = {"in a second": 1, "in a minute": 60, "in an hour": 3600}
+"""Seconds."""
+_HEADINGS = ("limit", "strategy", "rate", "burst", "key", *WINDOWS, "declared at")
+_FIRST = ("limit", "rate", "burst", "key", *WINDOWS, "declared at", "strategy")
+_THEN = {"drop": 'is dropped (on_limit = "drop")', "fail": 'fails (on_limit = "fail")'}
+_WITHOUT_STORE = {
+    "allow": 'limits nothing (on_error = "allow")',
+    "hold": 'lets nobody start (on_error = "hold")',
+    "divide": 'is divided by the number of workers (on_error = "divide")',
+}
+_NUMBERS = ("rate", "burst", *WINDOWS)
+
+
+def allowed(limits: Iterable[Limit]) -> list[str]:
+    """Draw what each limit allows: the most starts of one bucket."""
+    return as_wide_as_the_terminal(_HEADINGS, map(_row, limits), numbers=_NUMBERS, first=_FIRST)
+
+
+def most(limit: Limit, seconds: int) -> int:
+    """Return how many may start in a time at most, of one bucket."""
+    return floor(limit.burst + limit.rate.per_second * seconds)
+
+
+def modes(config: Config, limits: Iterable[Limit]) -> Iterator[str]:
+    """Say which limits are not kept now."""
+    if config.rules.mode == "off":
+        yield "No limit is kept now: the mode is off."
+        return
+    names = [name_of(limit) for limit in limits if limit.mode == "shadow"]
+    if names:
+        yield f"In shadow, where starts are counted and nothing waits: {', '.join(names)}."
+
+
+def beside(config: Config, rule: TaskRule) -> Iterator[str]:
+    """Say what is not as by default: what becomes of who can't start, without a store, and while waiting."""
+    on = [limit for limit in rule.limits if limit.mode == "enforce"]
+    if rule.patience:
+        longest = rule.patience.max_wait
+        so_long = f" longer than {duration_text(longest)}" if longest else ""
+        yield f"A task that would have to wait{so_long} {_THEN[rule.patience.action]}."
+    shared = [limit for limit in on if limit.strategy != "static"]
+    if any(limit.on_error != "allow" for limit in shared):
+        for limit in shared:
+            name = "its own limit" if limit.own else limit.name
+            yield f"While the store can't be asked, {name} {_WITHOUT_STORE[limit.on_error]}."
+    for limit in on:
+        if limit.feedback:
+            yield _heeds(limit, limit.feedback)
+    yield from _from_outside(config, rule)
+    waiting = config.rules.waiting
+    if on and waiting != WaitingSettings():
+        most = [(waiting.per_limit, "of one bucket"), (waiting.per_worker, "in all")]
+        told = "".join(f", at most {number} {where}" for number, where in most if number)
+        yield f"One worker holds what starts within {duration_text(waiting.hold)}{told}."
+
+
+def _from_outside(config: Config, rule: TaskRule) -> Iterator[str]:
+    """Say which numbers are variables' in the file: what is shown of them is true of this environment alone."""
+    for limit in rule.limits:
+        section, entry = ("tasks", rule.pattern) if limit.own else ("limits", limit.name)
+        table = config.document.data[section][entry]
+        said = [f"{key} = {quote(table[key])}" for key in ("rate", "burst") if names_variable(table.get(key))]
+        if said:
+            name = "Its own limit" if limit.own else limit.name
+            yield f"{name} has {' and '.join(said)}, as set here; a worker goes by its own environment."
+
+
+def _heeds(limit: Limit, feedback: Feedback) -> str:
+    name = "its own limit" if limit.own else limit.name
+    what = "one partition of it" if limit.key else "it"
+    does = f"{what} is slowed down" if feedback.action == "slow" else f"{what} is paused"
+    then = "the task that met it waits again" if feedback.resend else "the exception goes on"
+    if feedback.resend not in {0, MOST_RESENDS}:
+        then += f", up to {feedback.resend} times in a row"
+    unless = f" (and not {listed(feedback.unless)})" if feedback.unless else ""
+    return f"{name} heeds {listed(feedback.on)}{unless}: {does} on all workers, and {then}."
+
+
+def parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:
+    """Say where tasks wait that a worker does not hold, if an app says what its broker is."""
+    waits = rule.patience is None or rule.patience.max_wait > config.rules.waiting.hold
+    if app is None or not waits or all(limit.mode != "enforce" for limit in rule.limits):
+        return
+    try:
+        kind = room_names.kind_of(app)
+    except room_names.UnusableBrokerError as error:
+        yield f"Where tasks are parked that can't start soon is not known: {error}."
+    else:
+        yield room_names.parked_where(kind, config.rules.waiting)
+
+
+def name_of(limit: Limit) -> str:
+    """Name a limit among those of one task."""
+    return "(its own)" if limit.own else limit.name
+
+
+def _row(limit: Limit) -> tuple[str, ...]:
+    off = limit.mode == "off"
+    starts = ["off" if off else str(most(limit, each)) for each in WINDOWS.values()]
+    key = ".".join(limit.key) if limit.key else "-"
+    return (
+        name_of(limit),
+        limit.strategy,
+        limit.rate.text,
+        str(limit.burst),
+        key,
+        *starts,
+        f"{limit.path}:{limit.line}",
+    )

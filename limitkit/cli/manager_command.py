@@ -1,0 +1,109 @@
+"""What the commands of run time share: the way to the manager, and how they say what it can't do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from limitkit.buckets.override import OverrideError
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.cli.config_in_use import config_in_use
+from limitkit.cli.options import app_given
+from limitkit.cli.output import Unusable, span
+from limitkit.config.model.units import interval_text
+from limitkit.config.wording import one_line
+from limitkit.errors import StoreError
+from limitkit.waiting import room_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeVar
+
+    from limitkit.buckets.override import Override
+    from limitkit.control.manager import RateLimitManager
+
+    Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def signed(function: Function) -> Function:
+    """Add the options of what is set: for how long, why, and by whom."""
+    for_ = click.option("--for", "for_", metavar="TIME", help='How long it holds, e.g. "2h"; else until restored.')
+    reason = click.option("--reason", metavar="TEXT", help="Why; status and the workers' logs show it.")
+    by = click.option("--by", metavar="NAME", help="Who sets it; the user of this process by default.")
+    return for_(reason(by(function)))
+
+
+def name_the_app(ctx: click.Context) -> str:
+    """Say how to name the app."""
+    name = ctx.info_name
+    return f"name the app: limitkit {name} --app APP, or celery -A APP limitkit {name}"
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Ask the store, the broker, or the manager. What they can't do is one line, and exit status 2."""
+    from limitkit.control.workers import UnreachableError  # noqa: PLC0415 (imports kombu)
+
+    try:
+        yield
+    except StoreError as error:
+        fact = f"the store can't be asked: {one_line(str(error)).rstrip('.')}"
+        raise Unusable(f"{fact}; start it, or mend its address: [store] url") from None
+    except (OverrideError, UnreachableError, room_names.UnusableBrokerError) as error:
+        raise Unusable(one_line(str(error))) from None
+
+
+@contextmanager
+def managed(
+    ctx: click.Context, app: str | None, config: str | None, *, needs_app: bool = False
+) -> Iterator[RateLimitManager]:
+    """Lend the manager of an app, or of a file that names its store; see ``asking`` for its errors."""
+    found = app_given(ctx, app)
+    if found is None and needs_app:
+        raise Unusable(f"whose workers? {name_the_app(ctx)}")
+    used = config_in_use(ctx, found, config)
+    if found is None and used.rules.store.url is None:
+        raise Unusable(f"{used.path} names no store, so it is the app's, which is not known; {name_the_app(ctx)}")
+    from limitkit.control.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
+
+    with asking():
+        yield RateLimitManager(found, used)
+
+
+def until(override: Override, now: float) -> str:
+    """Say until when an override holds, by the clock here: ``13:40:05, in 1h 59m``."""
+    if override.until is None:
+        return "it is resumed" if override.kind == "pause" else "it is restored"
+    return f"{moment(override.until)}, in {span(max(0.0, override.until - now))}"
+
+
+def moment(at: float) -> str:
+    """Write a time (seconds since 1970) by the clock here, with the day unless it is today."""
+    then = dt.datetime.fromtimestamp(at).astimezone()
+    day = "" if then.date() == dt.datetime.now().astimezone().date() else f"{then:%Y-%m-%d} "
+    return f"{day}{then:%H:%M:%S}"
+
+
+def rated(rate: str, burst: int) -> str:
+    """Write a rate and a burst: ``25/s, burst 100``; a pause is one word."""
+    return f"{rate}, burst {burst}" if burst else rate
+
+
+def reported(limit: Mapping[str, Any]) -> str:
+    """Write the rate and burst that a worker has reported of a limit."""
+    if not limit["burst"]:
+        return "paused"
+    if limit["source"] == "file":
+        return rated(limit["declared"], limit["burst"])
+    return rated(interval_text(round(limit["interval"] * MICROSECONDS)), limit["burst"])
+
+
+def number(text: str | None, kind: type[int | float]) -> Any:
+    """Read a number; what is none stays as it is, and the manager says what is wrong with it."""
+    try:
+        return None if text is None else kind(text)
+    except ValueError:
+        return text

@@ -1,0 +1,84 @@
+"""How ``status``, ``top`` and ``drift`` look at what runs, also where the file can't be used."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from limitkit.cli.config_in_use import usable_config
+from limitkit.cli.manager_command import asking, managed
+from limitkit.cli.options import app_given
+from limitkit.cli.output import Unusable, show_problems
+from limitkit.config.wording import quote, suggest
+from limitkit.control.targets import find
+from limitkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+    from limitkit.control.manager import RateLimitManager
+    from limitkit.control.status.snapshot import Survey
+
+
+class Looking:
+    """Looks at what the file says, and what runs."""
+
+    exit_status = 0
+    """What the command exits with at least."""
+
+    def __init__(self, manager: RateLimitManager) -> None:
+        self._manager = manager
+
+    def survey(self, patience: float = 1.0) -> Survey:
+        """Ask for it all."""
+        from limitkit.control.status.collect import gather  # noqa: PLC0415 (imports kombu)
+
+        return gather(self._manager, patience=patience)
+
+    def only(self, survey: Survey, name: str) -> Survey:
+        """Keep one limit, or those of one pattern. Raises OverrideError when there is none of this name."""
+        tasks = self._manager.app.tasks if self._manager.app is not None else ()
+        return survey.only(find(self._manager.config.rules, name, tasks)[0])
+
+
+class Outlook(Looking):
+    """Looks at what runs alone, since the file can't be used."""
+
+    def __init__(self, app: Any, error: ConfigError) -> None:
+        self._app = app
+        self._error = error
+        self.exit_status = 2 if error.unreadable else 1
+
+    def survey(self, patience: float = 1.0) -> Survey:
+        """Ask the workers for it all."""
+        from limitkit.control.status.without_file import running  # noqa: PLC0415 (imports kombu)
+
+        return running(self._app, self._error.problems, patience=patience)
+
+    def only(self, survey: Survey, name: str) -> Survey:
+        """Keep one limit, or those of one pattern. Exits with status 2 when no worker has one of this name."""
+        rows = [row for row in survey.rows if name in (row.current.target.name, row.entry.name)]
+        if not rows:
+            known = sorted({row.current.target.name for row in survey.rows})
+            hint = suggest(name, known) or "mend the file first"
+            raise Unusable(f"no worker has said that it has a limit {quote(name)}; {hint}")
+        return replace(survey, rows=rows)
+
+
+@contextmanager
+def looking(ctx: click.Context, app: str | None, config: str | None, *, needs_app: bool = False) -> Iterator[Looking]:
+    """Lend a way to look. Problems of the file are said first; without an app there is nothing else to say then."""
+    found = app_given(ctx, app)
+    try:
+        if found is not None:
+            usable_config(found, config)
+    except ConfigError as error:
+        show_problems(error.problems, err=True)
+        with asking():
+            yield Outlook(found, error)
+    else:
+        with managed(ctx, app, config, needs_app=needs_app) as manager:
+            yield Looking(manager)

@@ -1,0 +1,200 @@
+"""What ``status`` and ``top`` show of the limits, and the same for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from math import floor, inf
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.partition import MISSING
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.cli.manager_command import rated
+from limitkit.cli.output import count, span
+from limitkit.cli.table_width import fitted, wrapped
+from limitkit.config.model.units import interval_text
+from limitkit.control.status.drift import few, in_general, lost, of_workers, passing, reasons
+from limitkit.waiting import room_names
+
+if TYPE_CHECKING:
+    from limitkit.buckets.override import Override
+    from limitkit.control.status.snapshot import Part, Row, Survey
+
+_HEADINGS: Final = ("limit", "declared", "in force", "tokens", "held", "parked", "last minute", "oldest", "drained in")
+_WHY: Final = "why"
+_FIRST: Final = (
+    "limit",
+    "in force",
+    "drained in",
+    "held",
+    "parked",
+    _WHY,
+    "last minute",
+    "declared",
+    "tokens",
+    "oldest",
+)
+"""The same by what they say; where a terminal is narrow, the last ones go first."""
+_NUMBERS: Final = ("tokens", "held", "parked", "last minute")
+_MANY: Final = 20
+"""Up to so many limits, those with nothing going on are shown, too; and so many partitions."""
+_DIGITS: Final = 8
+"""Of a partition's hash."""
+
+
+def head(survey: Survey) -> list[str]:
+    """Say who was asked, and what is not as the file says in a worker as a whole."""
+    who = "only the store was asked, for want of an app"
+    if survey.workers is not None:
+        names = sorted(survey.workers)
+        who = f"{count(len(names), 'worker')} answered: {few(names)}" if names else "no worker answered"
+    lines = [f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}; {who}."]
+    lines += [
+        f"{each.subject}: {each.fact}; {each.hint}."
+        for each in (*in_general(survey), *of_workers(survey), *passing(survey), *lost(survey))
+    ]
+    if survey.room is not None and survey.room != room_names.REDIS:
+        lines.append(f"Tasks that can't start soon are parked in {survey.room}. {room_names.to_look(survey.room)}")
+    return lines
+
+
+def limits(survey: Survey, *, every: bool, width: int | None = None) -> list[str]:
+    """Show the limits, the busy ones first; where nothing goes on they are only counted, if there are many.
+
+    ``width`` is that of the terminal, if there is one.
+    """
+    busy = sorted((row for row in survey.rows if row.is_busy), key=lambda row: -row.waiting)
+    idle = [row for row in survey.rows if not row.is_busy]
+    folded = not every and len(survey.rows) > _MANY
+    cells = [_cells(row, survey) for row in (busy if folded else busy + idle)]
+    lines = fitted((*_HEADINGS, _WHY), cells, width=width, first=_FIRST, numbers=_NUMBERS, below=_WHY)
+    if folded:
+        left = f"{count(len(idle), 'limit')} with nothing going on, as declared; --all shows them."
+        lines += wrapped(f"And {left}" if busy else left, width)
+    return lines or ["There is no limit." if survey.problems else "The file has no limit."]
+
+
+def partitions(row: Row, survey: Survey, width: int | None = None) -> list[str]:
+    """Show the partitions of a limit for which most is waiting."""
+    parts = _busiest(row)
+    if not parts:
+        return []
+    otherwise = any(_stands_apart(part) for _, part in parts)
+    cells = [(_partition(digest), *_counted(part, survey, otherwise=otherwise)) for digest, part in parts]
+    drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
+    lines = ["", *wrapped(f"Busiest partitions of {row.current.target}:", width), "", *drawn]
+    rest = len(row.parts) - len(parts)
+    return [*lines, f"And {rest} more."] if rest else lines
+
+
+_PART: Final = ("held", "parked", "oldest", "in force", "drained in")
+
+
+def _cells(row: Row, survey: Survey) -> tuple[str, ...]:
+    current, asked, counted = row.current, survey.workers is not None, survey.room == room_names.REDIS
+    rate, burst, _ = row.in_force
+    return (
+        str(current.target),
+        rated(current.limit.rate.text, current.limit.burst),
+        rated(rate, burst),
+        str(floor(row.tokens)) if row.tokens is not None else "-",
+        str(row.held) if asked and row.is_watched else "-",
+        str(row.parked) if counted else "-",
+        str(row.started or 0) if asked and row.standing.keeps else "-",
+        span(row.oldest) if row.waiting else "-",
+        drained(row.drained_in) if row.waiting else "-",
+        "; ".join(reasons(row, survey)),
+    )
+
+
+def drained(seconds: float) -> str:
+    """Write in which time what waits has started."""
+    return span(seconds) if seconds < inf else "not while paused"
+
+
+def _stands_apart(part: Part) -> bool:
+    return part.standing.slowed or bool(part.standing.refused_for)
+
+
+def _counted(part: Part, survey: Survey, *, otherwise: bool) -> tuple[str, ...]:
+    standing = part.standing
+    rate = "paused" if standing.paused_for else rated(standing.rate, standing.burst)
+    return (
+        str(part.held),
+        str(part.parked) if survey.room == room_names.REDIS else "-",
+        span(part.oldest) if part.parked else "-",
+        rate if otherwise else "-",
+        drained(part.drained_in) if part.drained_in < inf else "-",
+    )
+
+
+def _busiest(row: Row) -> list[tuple[str, Part]]:
+    return sorted(row.parts.items(), key=lambda pair: (-pair[1].waiting, pair[0]))[:_MANY]
+
+
+def _partition(digest: str) -> str:
+    return "missing" if digest == MISSING.digest else digest[:_DIGITS]
+
+
+def as_values(survey: Survey) -> dict[str, Any]:
+    """Say it all as plain values, for JSON; what is not known is None."""
+    workers = survey.workers
+    return {
+        "version": 1,
+        "path": survey.path,
+        "digest": survey.digest or None,
+        **({"problems": [asdict(each) for each in survey.problems]} if survey.problems else {}),
+        "room": survey.room,
+        "store_error": survey.gone or None,
+        "workers": None if workers is None else [_worker(name, workers[name]) for name in sorted(workers)],
+        "limits": [_limit(row, survey) for row in survey.rows],
+        "undeclared": [override(each) for each in survey.overrides if survey.row_of(each) is None],
+    }
+
+
+def _worker(name: str, report: Any) -> dict[str, Any]:
+    keys = ("path", "digest", "since", "refused", "mode", "paced", "unguarded", "passing", "caps", "store", "error")
+    return {"name": name, **{key: report.get(key) for key in keys}}
+
+
+def _limit(row: Row, survey: Survey) -> dict[str, Any]:
+    current, asked, counted = row.current, survey.workers is not None, survey.room == room_names.REDIS
+    rate, burst, source = row.in_force
+    refused, ends = row.standing.refused_for, row.drained_in
+    parts = [_part(digest, part, counted=counted) for digest, part in _busiest(row)]
+    return {
+        "limit": str(current.target),
+        "entry": str(row.entry),
+        "strategy": current.limit.strategy,
+        "declared": {"rate": current.limit.rate.text, "burst": current.limit.burst},
+        "in_force": {"rate": rate, "burst": burst, "source": source},
+        "why": list(reasons(row, survey)),
+        "override": override(current.override) if current.override is not None else None,
+        "mode": current.limit.mode,
+        "shadow": {"came": row.seen, "delayed": row.shadowed} if current.limit.mode == "shadow" else None,
+        "slowed": row.standing.rate if row.standing.slowed else None,
+        "paused_by_feedback_until": round(survey.now + refused, 3) if refused else None,
+        "dialled": {worker: interval_text(round(each * MICROSECONDS)) for worker, each in sorted(row.dialled.items())},
+        "apart": dict(sorted(row.apart.items())),
+        "tokens": round(row.tokens, 3) if row.tokens is not None else None,
+        "held": row.held if asked and row.is_watched else None,
+        "parked": row.parked if counted else None,
+        "started_last_minute": row.started or 0 if asked and row.standing.keeps else None,
+        "oldest_seconds": round(row.oldest, 3) if asked else None,
+        "drain_seconds": round(ends, 3) if asked and ends < inf else None,
+        "partitions": parts,
+    }
+
+
+def _part(digest: str, part: Part, *, counted: bool) -> dict[str, Any]:
+    standing = part.standing
+    rate = "paused" if standing.paused_for else standing.rate
+    waiting = {"held": part.held, "parked": part.parked if counted else None}
+    seconds = round(part.drained_in, 3) if part.drained_in < inf else None
+    return {"partition": digest, **waiting, "in_force": rate, "drain_seconds": seconds}
+
+
+def override(over: Override) -> dict[str, Any]:
+    """Say an override as plain values; times are seconds since 1970."""
+    rate = over.rate.text if over.rate is not None else None
+    who = {"by": over.by, "reason": over.reason, "at": round(over.at, 3), "until": over.until}
+    return {"limit": str(over.target), "kind": over.kind, "rate": rate, "burst": over.burst, **who}

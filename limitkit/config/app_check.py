@@ -1,0 +1,145 @@
+"""The rules against the tasks that an app really has; it takes a mapping of name to task, and imports no Celery."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.config.native_limit import setting_of
+from limitkit.config.spelling import Nearest
+from limitkit.config.wording import listed, quote, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from limitkit.config.declared import Limit
+    from limitkit.config.load import Config
+    from limitkit.errors import Problem
+
+UNKNOWN_TASK: Final = "LK040"
+UNMATCHED_PATTERN: Final = "LK041"
+AMBIGUOUS_PATTERNS: Final = "LK042"
+MISSING_KEY: Final = "LK043"
+OWN_RATE_LIMIT: Final = "LK044"
+
+
+def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
+    """Find all that the file and the app disagree on, in the order of the file.
+
+    What is fatal is the caller's to say: told apart by ``code``. A missing key of a limit that is switched off
+    and a task's own rate limit are warnings; all else are errors.
+    """
+    found = [
+        *unknown_tasks(config, tasks),
+        *unmatched_patterns(config, tasks),
+        *ambiguous_patterns(config, tasks),
+        *missing_keys(config, tasks),
+        *own_rate_limits(config, tasks),
+    ]
+    return sorted(found, key=lambda problem: (problem.line, problem.column))
+
+
+def unknown_tasks(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find entries whose task the app does not have."""
+    near = _nearest(tasks)
+    for name in config.rules.exact_names:
+        if name not in tasks:
+            hint = suggest(name, near) or "mend the name, or import the task's module in the app"
+            fact = f"the app has no task {quote(name)}"
+            yield config.document.problem(UNKNOWN_TASK, ("tasks", name), fact, hint, at="header")
+
+
+def _nearest(tasks: Mapping[str, Any]) -> Nearest:
+    return Nearest(name for name in tasks if not name.startswith("celery."))
+
+
+def unmatched_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find patterns that match none of the app's tasks."""
+    matched = {entry.pattern for name in tasks for entry in config.rules.matching(name)}
+    near = _nearest(tasks)
+    for entry in config.rules.patterns:
+        pattern = entry.pattern
+        if pattern in matched:
+            continue
+        hint = suggest(pattern.replace("*", ""), near) or "mend the pattern, or take it out"
+        fact = "no task of the app matches this pattern"
+        if pattern.startswith("celery."):
+            fact, hint = "a pattern matches none of Celery's own tasks", "write the task's whole name"
+        yield config.document.problem(UNMATCHED_PATTERN, ("tasks", pattern), fact, hint, at="header")
+
+
+def ambiguous_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find pairs of patterns of equal weight that match the same task; one problem a pair, at the second."""
+    seen = set()
+    for name in sorted(tasks):
+        pair = config.rules.ambiguous(name)
+        if pair and pair not in seen:
+            seen.add(pair)
+            first, second = pair
+            fact = (
+                f"this pattern and {quote(first)} have equally many literal characters and both match "
+                f"{quote(name)}, so the first in the file holds"
+            )
+            hint = "make one of them longer, or name the task exactly"
+            yield config.document.problem(AMBIGUOUS_PATTERNS, ("tasks", second), fact, hint, at="header")
+
+
+def missing_keys(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find keys that the real signature of a task does not have."""
+    for name in sorted(tasks):
+        rule = config.rules.for_task(name)
+        for limit in rule.limits if rule else ():
+            signature = task_signature(tasks[name]) if limit.key else None
+            if rule and limit.key and signature and not has_argument(signature, limit.key[0]):
+                yield _missing_key(config, name, rule.pattern, limit, signature)
+
+
+def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find tasks that have a ``rate_limit`` of their own beside the file's limits, which win."""
+    for name in sorted(tasks):
+        rule = config.rules.for_task(name)
+        own = getattr(tasks[name], "rate_limit", None)
+        limits = [limit for limit in rule.limits if limit.mode == "enforce"] if rule else []
+        if rule and limits and own is not None:
+            declared = " and ".join(limit.rate.text if limit.own else f"limits.{limit.name}" for limit in limits)
+            setting = setting_of(tasks[name])
+            whose = "of its own" if setting == "rate_limit" else f"by {setting}"
+            fact = f"{name} has a rate_limit {whose}, {quote(str(own))}, which gives way to {declared} here"
+            hint = "take one of them out"
+            path = ("tasks", rule.pattern)
+            yield config.document.problem(OWN_RATE_LIMIT, path, fact, hint, at="header", severity="warning")
+
+
+def task_signature(task: Any) -> inspect.Signature | None:
+    """Return what a caller of the task may pass: ``self`` is not counted, wrappers are looked through.
+
+    None when Python can't say, as for some callables written in C.
+    """
+    run = getattr(task, "_orig_run", None) or task.run
+    try:
+        return inspect.signature(run)
+    except (TypeError, ValueError):
+        return None
+
+
+def has_argument(signature: inspect.Signature, name: str) -> bool:
+    """Say whether a call may pass an argument of this name; ``**kwargs`` takes any, ``*args`` none by name."""
+    parameters = signature.parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return True
+    return name in parameters and parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL
+
+
+def _missing_key(config: Config, task: str, pattern: str, limit: Limit, signature: inspect.Signature) -> Problem:
+    section, name = ("tasks", pattern) if limit.own else ("limits", limit.name)
+    key = (limit.key or ("",))[0]
+    names = [each.name for each in signature.parameters.values() if each.kind is not each.VAR_POSITIONAL]
+    taken = f"which takes {listed(names, 'and')}" if names else "which takes none by name"
+    hint = suggest(key, names) or "name an argument of the task"
+    return config.document.problem(
+        MISSING_KEY,
+        (section, name, "key"),
+        f"{quote(key)} is not an argument of {task}, {taken}",
+        hint,
+        severity="warning" if limit.mode == "off" else "error",
+    )

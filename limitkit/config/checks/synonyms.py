@@ -1,0 +1,95 @@
+"""What people write for limitkit's keys who know Celery's, or another rate limiter's; and what is meant by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.config.model.scalars import rate_fault
+from limitkit.config.source.unquoted_names import ENTRY, entry_within, line_for
+from limitkit.config.wording import dotted, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from limitkit.config.spelling import Nearest
+    from limitkit.config.wording import Path
+
+_NAMES: Final = {
+    "rate": "rate_limit ratelimit throttle throttle_rate max_rate limit_rate requests requests_per_second rps tps qps "
+    "max_calls calls max_requests speed frequency refill_rate fill_rate amount quota count",
+    "burst": "max_burst burst_size burst_capacity capacity bucket_size bucket_capacity depth max_tokens tokens size "
+    "burst_limit",
+    "key": "user user_id per_user users by group group_by partition partition_by partition_key key_func key_function "
+    "identifier tenant argument arg arguments per_key",
+    "strategy": "algorithm type kind method policy mechanism",
+    "limits": "limit rate_limits limiters limiter",
+    "on_limit": "on_exceed on_exceeded exceeded overflow when_limited on_throttle behavior behaviour",
+    "max_wait": "max_delay wait wait_timeout max_waiting timeout max_wait_time deadline patience",
+    "on_error": "on_failure fallback fail_open fail_closed swallow_errors on_store_error in_memory_fallback",
+    "mode": "dry_run shadow enforce",
+    "url": "uri address backend redis redis_url storage_uri dsn host broker_url",
+    "prefix": "key_prefix namespace keyprefix",
+    "timeout": "socket_timeout connect_timeout",
+    "port": "listen bind",
+}
+_MEANT: Final = {name: key for key, names in _NAMES.items() for name in names.split()}
+_OFF: Final = 'write mode = "off" for no limit'
+_PERIOD: Final = 'write the time in the rate, e.g. rate = "10/15m"'
+_ANY_QUEUE: Final = "take it out; a limit holds for a task whatever its queue"
+_NO_RETRY: Final = "take it out; a task that waits for a limit spends no retry"
+_NO_DEFAULTS: Final = 'say it in each limit, or of many tasks by a pattern: [tasks."*"]'
+_COMMENT: Final = "write a comment: # …"
+_TIMES: Final = (
+    *("per", "period", "interval", "every", "seconds", "minutes", "time", "duration", "unit", "window", "expiry"),
+    *("window_size", "time_window", "time_unit", "refill_interval"),
+)
+_SAID: Final = {
+    **dict.fromkeys(_TIMES, _PERIOD),
+    **dict.fromkeys(("enabled", "disabled", "enable", "disable", "active"), _OFF),
+    **dict.fromkeys(("queue", "routing_key", "exchange"), _ANY_QUEUE),
+    "priority": "take it out; tasks keep the priority that they are sent with",
+    "name": "take it out; the name stands in the table's header",
+    **dict.fromkeys(("retry", "retries", "max_retries", "countdown", "default_retry_delay", "backoff"), _NO_RETRY),
+    **dict.fromkeys(("default", "defaults", "common"), _NO_DEFAULTS),
+    **dict.fromkeys(("description", "comment", "note", "notes", "doc", "title", "owner", "team"), _COMMENT),
+}
+_IN: Final = {
+    **dict.fromkeys(("url", "prefix", "timeout", "on_error"), "store"),
+    **dict.fromkeys(("hold", "per_limit", "per_worker"), "waiting"),
+    **dict.fromkeys(("host", "port"), "metrics"),
+    **dict.fromkeys(("on", "action", "recover", "resend", "unless", "max_pause"), "feedback"),
+}
+"""Keys that stand in a table of their own, and which."""
+
+
+def remedy(path: Path, value: Any, table: Collection[str], known: Nearest, names: Collection[str]) -> str:
+    """Say what is meant by a key that is not among the known ``names``; an empty string when that can't be told.
+
+    ``table`` holds the keys that stand beside it.
+    """
+    key = str(path[-1])
+    plain = key.casefold().replace("-", "_")
+    if isinstance(value, str) and "rate" in names and "rate" not in table and rate_fault(value) is None:
+        return 'did you mean "rate"?'
+    if len(path) == 1 and isinstance(value, dict) and (task := entry_within(value, key)) and "." in task:
+        return suggest(key, known) or f"write {line_for(task)}"
+    meant = "rate" if plain == "limit" and isinstance(value, int | float) else _MEANT.get(plain, "")
+    if meant in names:
+        return suggest(meant, known)
+    return _said(path, plain) or _elsewhere(path, plain, meant, names) or suggest(key, known)
+
+
+def _said(path: Path, plain: str) -> str:
+    """Say what is wrong with the thought behind a key of a limit or a task."""
+    said = _SAID.get(plain, "")
+    return said if len(path) > 1 or said is _NO_DEFAULTS else ""
+
+
+def _elsewhere(path: Path, plain: str, meant: str, names: Collection[str]) -> str:
+    """Say in which table a key belongs."""
+    where = _IN.get(plain) or _IN.get(meant, "")
+    if where in names:
+        table = f"[{dotted((*path[:-1], where))}]"
+        return f"write it in {table}" if plain in _IN else f"write it in {table}, as {meant}"
+    inside = len(path) == 1 and (meant or plain) in ENTRY
+    return 'write it in a limit or a task, e.g. below [tasks."NAME"]' if inside else ""

@@ -1,0 +1,100 @@
+"""Writes other values into a config file, and leaves everything else in it as it is: comments, order, spaces."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from contextlib import suppress
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from limitkit.config.load import judge
+from limitkit.config.model.env_values import names_variable
+from limitkit.config.source import toml
+from limitkit.config.wording import dotted, quote
+from limitkit.errors import LimitkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from limitkit.config.load import Config
+
+_LONE_NEWLINE: Final = re.compile(r"(?<!\r)\n")
+
+
+class AmendError(LimitkitError):
+    """A file can't be changed so; its text says fact and remedy."""
+
+
+def amended(config: Config, table: tuple[str, str], values: Mapping[str, str | int]) -> str:
+    """Return the text of a file in which a table has these values; it has been judged.
+
+    Raises ConfigError when the file could not be used then, and AmendError when it can't be written without harm.
+    """
+    document = config.document
+    section, name = table
+    for key, value in values.items():
+        said = document.data[section][name].get(key)
+        if names_variable(said):
+            fact = f"{document.path}: {dotted((*table, key))} is {quote(said)}, so the file stays as it is"
+            raise AmendError(f'{fact}; set the variable so that it comes to "{value}", and restart the workers')
+    wanted = deepcopy(document.data)
+    wanted[section][name].update(values)
+    try:
+        edited = tomlkit.parse(document.text)
+        _put(edited[section][name], values)
+        text = tomlkit.dumps(edited)
+    except (TOMLKitError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise _harmful(document.path, values) from error
+    if "\r\n" in document.text and _LONE_NEWLINE.search(document.text) is None:
+        text = _LONE_NEWLINE.sub("\r\n", text)
+    changed = toml.parse(text, document.path)
+    judge(changed)
+    if changed.data != wanted:
+        raise _harmful(document.path, values)
+    return text
+
+
+def write(path: str, text: str) -> None:
+    """Put a text in a file's place in one step; its mode stays, and of a link the file that it leads to is written.
+
+    Raises OSError.
+    """
+    real = Path(os.path.realpath(path))
+    mode = real.stat().st_mode
+    handle, name = tempfile.mkstemp(prefix=f".{real.name}.", dir=real.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+            os.fchmod(file.fileno(), mode & 0o7777)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(real)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _put(table: Any, values: Mapping[str, str | int]) -> None:
+    """Set the values; one that is new stands behind the one before it, if tomlkit knows how, else at the end."""
+    before = ""
+    for key, value in values.items():
+        insert = getattr(getattr(table, "value", None), "_insert_after", None)
+        if key in table or insert is None or before not in table:
+            table[key] = value
+        else:
+            item = tomlkit.item(value)
+            item.trivia.indent = table[before].trivia.indent
+            insert(before, key, item)
+        before = key
+
+
+def _harmful(path: str, values: Mapping[str, str | int]) -> AmendError:
+    said = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
+    return AmendError(f"{path} is written in a way that can't be changed without harm; write {said} there by hand")

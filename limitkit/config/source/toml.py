@@ -1,0 +1,126 @@
+"""A config file as bytes: its TOML as plain values, and where each key and value stands.
+
+tomli is the parser of record: what it says is the data, and what it refuses is refused. tree-sitter only
+says where things are; where it can't follow, a problem is placed at the nearest key that it knows.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import tomli
+
+from limitkit.config.source import read_file, syntax_hints
+from limitkit.config.source.positions import Places, long_number
+from limitkit.config.wording import dotted, sentence
+from limitkit.errors import ConfigError, Problem, Severity
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from limitkit.config.wording import Path
+
+At = Literal["key", "value", "header"]
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's data, and the places of its keys, values and table headers."""
+
+    path: str
+    text: str
+    data: dict[str, Any]
+    moved: Mapping[Path, Path] = field(default_factory=dict)
+    """Where entries stand that the data has under another name than the file."""
+
+    @cached_property
+    def places(self) -> Places:
+        """Where each key, value and header stands; found when first asked for."""
+        return Places.of(self.text)
+
+    def place(self, path: Path, at: At = "value") -> tuple[int, int]:
+        """Line and column of a key, a value or a table's header, or of the nearest one around it."""
+        path = (*self.moved.get(path[:2], path[:2]), *path[2:])
+        return self.places.find(path, at)
+
+    def problem(
+        self, code: str, path: Path, fact: str, hint: str, *, at: At = "value", severity: Severity = "error"
+    ) -> Problem:
+        """Make a problem that names the key, and is placed at it, at its value, or at its table's header."""
+        line, column = self.place(path, at)
+        fact, hint = sentence(f"{dotted(path)}: {fact}" if path else fact), sentence(hint)
+        return Problem(self.path, line, column, code, f"{fact}; {hint}" if hint else fact, hint, severity)
+
+
+def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
+    """Read and parse a file; ``shown`` is what its problems are reported under, the path itself by default.
+
+    Raises ConfigError, with ``unreadable`` set when the file's bytes can't be had at all.
+    """
+    shown = str(path) if shown is None else shown
+    try:
+        content = read_file.of_file(path)
+    except read_file.UnreadableError as error:
+        raise _unreadable(shown, error) from None
+    return parse(content, shown)
+
+
+def read_pipe(path: str) -> Document | None:
+    """Read and parse what a shell has handed over (``-``, ``<(...)``); None for any other path. Raises ConfigError."""
+    try:
+        content = read_file.of_pipe(path)
+    except read_file.UnreadableError as error:
+        raise _unreadable(path, error) from None
+    return None if content is None else parse(content, path)
+
+
+def parse(content: str | bytes, path: str) -> Document:
+    """Parse TOML; ``path`` is what problems are reported under. Raises ConfigError for what is not TOML."""
+    content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    if content.startswith(_BOM):
+        raise _refused(path, (1, 1), "LK003", "the file begins with a byte order mark", "save it as UTF-8 without BOM")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, content, error) from None
+    if not text.strip():
+        raise _refused(path, (1, 1), "LK004", "the file is empty", "write version = 1 and the limits, or remove it")
+    try:
+        return Document(path, text, tomli.loads(text))
+    except tomli.TOMLDecodeError as error:
+        place, fact, hint = syntax_hints.explain(error)
+        raise _refused(path, place, "LK005", fact, hint) from None
+    except RecursionError:
+        fact, hint = "values are nested too deep to be read", "a config needs three levels"
+        raise _refused(path, (1, 1), "LK005", fact, hint) from None
+    except ValueError:  # Python reads no whole number of more than 4,300 digits
+        place = long_number(text, sys.get_int_max_str_digits())
+        raise _refused(path, place, "LK005", "a number has too many digits", "write a smaller one") from None
+
+
+def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> ConfigError:
+    place = _line_and_column(content[: error.start].decode(), error.start)
+    fact = f"the byte 0x{content[error.start]:02x} is not UTF-8, which TOML must be"
+    utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    hint = "it looks like UTF-16; save it as UTF-8" if utf16 else "save the file as UTF-8"
+    return _refused(path, place, "LK002", fact, hint)
+
+
+def _line_and_column(text: str, offset: int) -> tuple[int, int]:
+    before = text[:offset]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _refused(path: str, place: tuple[int, int], code: str, fact: str, hint: str) -> ConfigError:
+    fact, hint = sentence(fact), sentence(hint)
+    return ConfigError([Problem(path, *place, code, f"{fact}; {hint}", hint)])
+
+
+def _unreadable(path: str, error: read_file.UnreadableError) -> ConfigError:
+    problem = Problem(path, 1, 1, error.code, f"the file {error.fact}; {error.hint}", error.hint)
+    return ConfigError([problem], unreadable=True)

@@ -1,0 +1,162 @@
+"""What holds for each limit now: what the file declares, unless somebody has set another rate, or paused it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from limitkit.buckets.override import Target
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from limitkit.buckets.override import Kind, Override
+    from limitkit.config.declared import Limit
+    from limitkit.config.rules import Rules
+
+Source = Literal["file", "override", "pause", "stricter file"]
+"""Whence a rate comes; ``stricter file`` is that of workers that go by another file, as in a rolling deploy."""
+
+_LONGEST_LOOK: Final = 3600.0
+"""Seconds until a limit that is paused is looked at again; it is known within a second when the pause ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A limit's rate and burst as they are in force, and why."""
+
+    interval_us: int
+    """Microseconds in which one token comes back; of a paused limit, until it is looked at again."""
+    burst: int
+    """0 while the limit is paused."""
+    source: Source = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a file declares of a shared limit, as far as workers with other files have to know it."""
+
+    interval_us: int
+    burst: int
+    kind: str
+    """Strategy and key: limits that differ in these have nothing in common."""
+
+
+class InForce:
+    """The overrides and the other files' declarations that this process knows of."""
+
+    def __init__(self) -> None:
+        self.overrides: tuple[Override, ...] = ()
+        self._by: dict[tuple[Kind, Target], Override] = {}
+        self._here: dict[str, Override] = {}
+        self._others: dict[Target, list[Declared]] = {}
+        self._offset = time.time() - time.monotonic()
+        """From this host's clock to the store's, once that is known."""
+
+    @property
+    def now(self) -> float:
+        """The store's time, in seconds since 1970; this host's, until that is known."""
+        return time.monotonic() + self._offset
+
+    def use(self, overrides: Iterable[Override], now: float) -> bool:
+        """Go by these overrides; ``now`` is the store's time. Says whether anything has changed."""
+        self.clock(now)
+        posted, here = _live(overrides, now), {each.name: each for each in _live(self._here.values(), now)}
+        changed = (posted, here) != (self.overrides, self._here)
+        self.overrides, self._here = posted, here
+        self._by = {(each.kind, each.target): each for each in (*posted, *here.values())}
+        return changed
+
+    def here(self, override: Override, seconds: float | None) -> None:
+        """Go by an override in this worker alone, over what is posted."""
+        now = self.now
+        self._here[override.name] = replace(override, until=None if seconds is None else now + seconds)
+        self.use(self.overrides, now)
+
+    def forget(self, names: Iterable[str]) -> bool:
+        """Go no more by those of these names that hold in this worker alone; says whether there were any."""
+        gone = [self._here.pop(name) for name in names if name in self._here]
+        self.use(self.overrides, self.now)
+        return bool(gone)
+
+    def clock(self, now: float) -> None:
+        """Note the store's time."""
+        self._offset = now - time.monotonic()
+
+    def end(self) -> bool:
+        """Let go of the overrides that have ended; says whether there are any."""
+        return self.use(self.overrides, self.now)
+
+    def others(self, files: Iterable[Mapping[Target, Declared]]) -> bool:
+        """Go by these declarations of other files, too. Says whether anything has changed."""
+        others: dict[Target, list[Declared]] = {}
+        for file in files:
+            for target, declared in file.items():
+                others.setdefault(target, []).append(declared)
+        changed = others != self._others
+        self._others = others
+        return changed
+
+    def override(self, kind: Kind, limit: Limit, pattern: str) -> Override | None:
+        """Return the override of a limit: its own, else that of the pattern by which a task has it."""
+        if not limit.own:
+            return self._by.get((kind, Target("limits", limit.name)))
+        own = self._by.get((kind, Target("tasks", limit.name)))
+        return own or self._by.get((kind, Target("tasks", pattern)))
+
+    def terms(self, limit: Limit, pattern: str) -> Terms:
+        """Return what holds for a limit that a task has by this entry."""
+        pause = self.override("pause", limit, pattern)
+        if pause is not None:
+            left = _LONGEST_LOOK if pause.until is None else pause.until - self.now
+            return Terms(max(1, round(min(left, _LONGEST_LOOK) * MICROSECONDS)), 0, "pause")
+        rate = self.override("rate", limit, pattern)
+        if rate is not None and rate.rate is not None:
+            return Terms(rate.rate.interval_us, rate.burst or limit.burst, "override")
+        mine = declared_of(limit)
+        target = Target("tasks", pattern) if limit.own else Target("limits", limit.name)
+        all_of_it = [mine, *(each for each in self._others.get(target, ()) if each.kind == mine.kind)]
+        interval, burst = max(each.interval_us for each in all_of_it), min(each.burst for each in all_of_it)
+        same = (interval, burst) == (mine.interval_us, mine.burst)
+        return Terms(interval, burst, "file" if same else "stricter file")
+
+
+def _live(overrides: Iterable[Override], now: float) -> tuple[Override, ...]:
+    return tuple(each for each in overrides if each.until is None or each.until > now)
+
+
+def declared_of(limit: Limit) -> Declared:
+    """Return what a limit's file declares of it."""
+    return Declared(limit.rate.interval_us, limit.burst, f"{limit.strategy} {'.'.join(limit.key or ())}")
+
+
+def declarations(rules: Rules) -> dict[Target, Declared]:
+    """Return what a file declares of each shared limit that is in force."""
+    found = {Target("limits", name): limit for name, limit in rules.named.items()}
+    for entry in (*rules.exact.values(), *rules.patterns):
+        found |= {Target("tasks", entry.pattern): limit for limit in entry.limits if limit.own}
+    return {
+        target: declared_of(limit)
+        for target, limit in found.items()
+        if limit.mode == "enforce" and limit.strategy != "static"
+    }
+
+
+def told(declared: Mapping[Target, Declared]) -> str:
+    """Write declarations as text, for other workers."""
+    return json.dumps(
+        [[each.section, each.name, of.interval_us, of.burst, of.kind] for each, of in declared.items()],
+        separators=(",", ":"),
+    )
+
+
+def heard(text: str) -> dict[Target, Declared]:
+    """Read what another worker told; nothing, if it is of another version of limitkit."""
+    try:
+        rows = json.loads(text or "[]")
+        return {Target(row[0], row[1]): Declared(int(row[2]), int(row[3]), str(row[4])) for row in rows}
+    except (ValueError, TypeError, IndexError, KeyError):
+        return {}

@@ -1,0 +1,289 @@
+"""Rates that are set while workers run: the manager, for scripts, consoles, and the command line."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.override import Override, OverrideError, Target, name_of
+from limitkit.buckets.partition import Partition, bucket_key, canonical
+from limitkit.config.load import Config, load, locate
+from limitkit.config.wording import listed, quote
+from limitkit.control import inputs
+from limitkit.control.in_force import InForce, heard
+from limitkit.control.limits_in_force import current
+from limitkit.control.targets import all_of, find
+from limitkit.control.workers import ask, tell
+from limitkit.stores.choice import open_store, store_url
+from limitkit.stores.overrides import Board
+from limitkit.worker.installation import installation_of, must_be_config, real_app
+
+if TYPE_CHECKING:
+    import datetime as dt
+    import os
+    from collections.abc import Collection, Iterable, Sequence
+
+    from limitkit.buckets.override import Kind
+    from limitkit.config.declared import Limit, StoreSettings
+    from limitkit.config.model.units import Rate
+    from limitkit.control.limits_in_force import Current
+    from limitkit.stores import Store
+
+    Span = float | dt.timedelta | str | None
+    """Seconds, a timedelta, or a duration as TOML writes it; None has no end."""
+
+_KINDS: Final[tuple[Kind, ...]] = ("rate", "pause")
+
+
+class RateLimitManager:
+    """Sets rates at run time, over those of the file, on all workers at once.
+
+    ``app`` is the Celery app with limitkit installed; ``config`` is a path or what ``limitkit.load(path)`` returned,
+    where it is not. Names are those of limits, of tasks, or of patterns in the file. Without an app (None) the file
+    must name the store, and nothing can be had that only workers, or the names of all tasks, could tell.
+
+    What is set is kept in the limits' store: workers follow within a second, those that start later too, until it ends
+    or is restored. Static limits of a config without a store are set by Celery's remote control, in the workers that
+    run now.
+
+    All methods raise ``OverrideError``, a ``ValueError``, for what can't be done, ``StoreError`` when the store can't
+    be asked, and ``UnreachableError`` when the broker can't. Making one raises ``ConfigError`` when the file can't be
+    used.
+    """
+
+    def __init__(self, app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
+        must_be_config(config, "RateLimitManager")
+        self.app: Any = real_app(app, "RateLimitManager") if app is not None else None
+        self.config = _config_of(self.app, config)
+        store = _shared_store(self.app, self.config.rules.store)
+        self.store = store
+        self.board = Board(store, self.config.rules.store.prefix) if store is not None else None
+
+    # -- rates ----------------------------------------------------------------------------------------------------
+
+    def adjust_rate(
+        self,
+        task_name: str,
+        new_rate: str,
+        workers: Sequence[str] | None = None,
+        *,
+        burst: int | None = None,
+        for_: Span = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Override:
+        """Set the rate of a limit, or of the one limit that a task has.
+
+        ``new_rate`` is written as in TOML (``"20/m"``). The declared burst stays unless ``burst`` names another. After
+        ``for_`` (seconds, a timedelta, or ``"2h"``) the declared rate is back by itself. ``workers`` are names of
+        workers, for static limits alone; they forget it when they stop. ``by`` is who sets it, this process's user by
+        default.
+        """
+        target, limit = self._find(task_name)
+        made = self._made((target, limit), inputs.rate(new_rate), inputs.burst(burst), reason, by)
+        self._set([(limit, made)], inputs.seconds(for_), workers)
+        return made
+
+    def reduce_for_high_load(
+        self, factor: float = 0.5, *, for_: Span = None, reason: str | None = None, by: str | None = None
+    ) -> tuple[Override, ...]:
+        """Set each limit to its *declared* rate times ``factor`` (above 0, at most 1), so that twice is as once.
+
+        Bursts stay as declared. No limit is ever off: half of "1/m" is one every two minutes, and nothing gets slower
+        than "1/366d".
+        """
+        part = inputs.factor(factor)
+        pairs = [
+            (limit, self._made((target, limit), limit.rate.times(part), None, reason, by))
+            for target, limit in all_of(self.config.rules)
+        ]
+        self._set(pairs, inputs.seconds(for_))
+        return tuple(made for _, made in pairs)
+
+    def restore_defaults(self) -> None:
+        """Have all limits of the file go by it again: no override, and no pause."""
+        self._take_off([override.name for override in self._posted() if self._is_ours(override.target)])
+        self._forget(target for target, limit in all_of(self.config.rules) if limit.strategy == "static")
+
+    def restore(self, name: str) -> None:
+        """Have one limit go by the file again: no override, and no pause. It need not be in the file any more."""
+        target = self._target(name)
+        self._take_off([name_of(kind, target) for kind in _KINDS])
+        if self._is_static(target):
+            self._forget([target])
+
+    # -- pauses ---------------------------------------------------------------------------------------------------
+
+    def pause(self, name: str, *, for_: Span = None, reason: str | None = None, by: str | None = None) -> Override:
+        """Let no task start under a limit, until it is resumed or ``for_`` is over; they wait meanwhile."""
+        target, limit = self._find(name)
+        made = self._made((target, limit), None, None, reason, by)
+        self._set([(limit, made)], inputs.seconds(for_))
+        return made
+
+    def resume(self, name: str) -> None:
+        """End a pause; a rate that was set before it holds again."""
+        target = self._target(name)
+        self._take_off([name_of("pause", target)])
+        if self._is_static(target):
+            self._forget([target], kinds=("pause",))
+
+    # -- buckets --------------------------------------------------------------------------------------------------
+
+    def reset(self, limit: str, partition: object = None) -> int:
+        """Make the bucket of a limit full again, or that of one partition; returns how many were not full.
+
+        Of a ``per_user`` limit without a partition all are; of a static one that of each worker.
+        """
+        target, found = self._find(limit)
+        if partition is not None and found.key is None:
+            raise OverrideError(f"{target} has one bucket for all, and no partitions; leave the partition out")
+        where = Partition(canonical(partition)) if partition is not None else None
+        names = self._names_of(target, found)
+        buckets = [bucket_key(self.config.rules.store.prefix, each, where) for each in names]
+        if found.strategy == "static":
+            return sum(len(self._tell("limitkit_refill", key=key)) for key in buckets)
+        assert self.store is not None  # noqa: S101 (_find refuses a shared limit without one)
+        whole = found.key is not None and where is None
+        return sum(self.store.refill(key, partitions=whole) for key in buckets)
+
+    # -- what there is --------------------------------------------------------------------------------------------
+
+    def current(self) -> tuple[Current, ...]:
+        """Return what is in force for each limit of the file."""
+        return current(self.config.rules, self.in_force())
+
+    def in_force(self) -> InForce:
+        """Return what the store knows now: overrides, and what other files declare."""
+        in_force = InForce()
+        if self.board is not None:
+            files = [digest for digest in self.board.look().files if digest != self.config.digest]
+            look = self.board.look(wanted=files)
+            in_force.use(look.overrides or (), look.now)
+            in_force.others(map(heard, look.declared.values()))
+        return in_force
+
+    # -- how ------------------------------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> tuple[Target, Limit]:
+        target, limit = find(self.config.rules, name, self._tasks())
+        if limit.mode == "off":
+            raise OverrideError(f"{target} is off in {self.config.path}, so it has no rate; declare it on first")
+        if limit.strategy != "static" and self.store is None:
+            raise OverrideError(f"{target} needs a store that all can reach, and there is none; name one: [store] url")
+        return target, limit
+
+    def _target(self, name: str) -> Target:
+        """Return what is meant: in the file, or posted when it was."""
+        try:
+            return find(self.config.rules, name, self._tasks())[0]
+        except OverrideError:
+            posted = next((each.target for each in self._posted() if each.target.name == name), None)
+            if posted is None:
+                raise
+            return posted
+
+    def _tasks(self) -> Collection[str]:
+        return self.app.tasks.keys() if self.app is not None else ()
+
+    def _is_ours(self, target: Target) -> bool:
+        rules = self.config.rules
+        if target.section == "limits":
+            return target.name in rules.named
+        patterns = {entry.pattern for entry in rules.patterns}
+        return target.name in patterns or rules.for_task(target.name) is not None
+
+    def _is_static(self, target: Target) -> bool:
+        found = dict(all_of(self.config.rules)).get(target)
+        return found is not None and found.strategy == "static"
+
+    def _names_of(self, target: Target, limit: Limit) -> list[Limit]:
+        """Return the limit once for each task that has a bucket of its own by it."""
+        if not limit.own or "*" not in target.name:
+            return [limit]
+        if self.app is None:
+            raise OverrideError(f"only the app knows which tasks {quote(target.name)} matches; name the app")
+        rules = ((name, self.config.rules.for_task(name)) for name in sorted(self.app.tasks))
+        return [each for _, rule in rules if rule and rule.pattern == target.name for each in rule.limits]
+
+    def _made(
+        self, over: tuple[Target, Limit], rate: Rate | None, burst: int | None, reason: str | None, by: str | None
+    ) -> Override:
+        """Make an override; one without a rate is a pause."""
+        target, limit = over
+        return Override(
+            target=target,
+            kind="pause" if rate is None else "rate",
+            rate=rate,
+            burst=burst,
+            by=inputs.words("by", by if by is not None else _user()),
+            reason=inputs.words("reason", reason or ""),
+            declared_rate=limit.rate.text,
+            declared_burst=limit.burst,
+            at=time.time(),
+        )
+
+    def _set(
+        self, pairs: Sequence[tuple[Limit, Override]], seconds: float | None, workers: Sequence[str] | None = None
+    ) -> None:
+        for limit, made in pairs if workers is not None else ():
+            if limit.strategy != "static":
+                raise OverrideError(
+                    f"{made.target} is one bucket for all workers, so a rate of some of them would change nothing for "
+                    "the others, and the bucket would have two; leave workers out"
+                )
+        if self.board is not None and workers is None:
+            self.board.post([(made, seconds) for _, made in pairs])
+            return
+        for _, made in pairs:
+            self._tell("limitkit_override", workers, name=made.name, text=made.text(), seconds=seconds)
+
+    def _posted(self) -> tuple[Override, ...]:
+        return self.board.look().overrides or () if self.board is not None else ()
+
+    def _take_off(self, names: Sequence[str]) -> None:
+        if self.board is not None and names:
+            self.board.post([], names)
+
+    def _forget(self, targets: Iterable[Target], kinds: Sequence[Kind] = _KINDS) -> None:
+        """Have each worker forget what it was told of its own static limits, if any runs."""
+        names = [name_of(kind, target) for target in targets for kind in kinds]
+        if names and self.app is not None:
+            tell(self.app, "limitkit_forget", names=names)
+
+    def _tell(self, command: str, workers: Sequence[str] | None = None, **words: Any) -> list[str]:
+        """Tell workers something; returns the names of those who did it. Raises OverrideError when one did not."""
+        if self.app is None:
+            raise OverrideError("only the app's workers can do that, and they are reached by its broker; name the app")
+        answers = ask(self.app, command, to=workers, **words)
+        refused = next((answer["error"] for answer in answers.values() if "error" in answer), None)
+        missing = sorted(set(workers or ()) - answers.keys())
+        if refused is not None:
+            raise OverrideError(f"a worker did not do it: {refused}")
+        if missing:
+            raise OverrideError(f"{listed(missing, 'and')} did not answer; start them, or see celery status for names")
+        if not answers:
+            raise OverrideError("no worker answered, and static limits are in workers alone; start one")
+        return sorted(answers)
+
+
+def _shared_store(app: Any, settings: StoreSettings) -> Store | None:
+    """Open the store that is shared with the workers; None when there is none, as in each worker's own memory."""
+    url = settings.url if app is None else store_url(app, settings)
+    return None if url is None or url.startswith("memory://") else open_store(app, settings)
+
+
+def _config_of(app: Any, config: str | os.PathLike[str] | Config | None) -> Config:
+    """Return the config that the app's workers use, unless another is given. Raises ConfigError."""
+    installation = installation_of(app) if app is not None else None
+    if config is None and installation is not None:
+        return installation.usable()
+    return config if isinstance(config, Config) else load(locate(config))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return ""

@@ -1,0 +1,136 @@
+"""Looks out for what is set at run time: once a second, a worker looks at the board in the store."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from limitkit.control.in_force import declarations, heard, told
+from limitkit.errors import StoreError, StoreRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from limitkit.buckets.override import Override, Target
+    from limitkit.control.in_force import Declared
+    from limitkit.control.task_limits import Live
+    from limitkit.stores.overrides import Board, Look
+
+logger = logging.getLogger("limitkit")
+
+EVERY: Final = 1.0
+"""Seconds between two looks."""
+
+
+class Lookout:
+    """Tells what is in force in this process of what is on the board; it does not fail when the store is gone."""
+
+    def __init__(self, live: Live, board: Board, digest: str) -> None:
+        self._live = live
+        self._board = board
+        self._known = ""
+        self._others: dict[str, dict[Target, Declared]] = {}
+        self._at = float("-inf")
+        self._pid = os.getpid()
+        self._refused = False
+        self._audible = False
+        self._digest = digest
+        self._left = ""
+        self._told = False
+        self.gone = ""
+        """Why the store could not be asked when it was last looked at; empty if it could."""
+
+    def go_by(self, digest: str) -> None:
+        """Tell the others, with the next look, that this worker goes by another file now."""
+        self._left, self._digest = self._digest, digest
+        self._told = False
+
+    def look(self) -> bool:
+        """Look once; says whether something else is in force than before. What has ended is let go of in any case."""
+        self._at = time.monotonic()
+        in_force = self._live.in_force
+        before = in_force.overrides
+        try:
+            changed = self._take_in(self._ask())
+            self.gone = ""
+            self._live.outage.in_sight()
+        except StoreError as error:
+            refused = isinstance(error, StoreRefusedError)
+            self.gone = "" if refused else str(error)
+            if self._audible and self._live.on_errors and not refused:
+                self._live.outage.out_of_sight(error, self._live.on_errors)
+            if refused and self._audible and not self._refused:
+                self._refused = True
+                logger.warning(
+                    "What is set at run time can't be seen (%s), so limits hold as they are declared; %s.",
+                    str(error).rstrip("."),
+                    error.remedy or "mend that in the store",
+                    extra={"action": "overrides_refused"},
+                )
+            changed = in_force.end()
+        if changed:
+            _say(before, in_force.overrides)
+            self._live.changed()
+        return changed
+
+    def say(self) -> None:
+        """Log all overrides in force: a worker that starts has looked before it had a log."""
+        self._refused, self._audible = False, True
+        _say((), self._live.in_force.overrides)
+
+    def freshen(self) -> None:
+        """Look if nobody has for a while: in a pool process of a worker that has no pacer."""
+        if time.monotonic() - self._at >= EVERY and (os.getpid() != self._pid or self._at < 0):
+            self.look()
+
+    def _ask(self) -> Look:
+        declares = "" if self._told else told(declarations(self._live.rules))
+        wanted = [digest for digest, told_of in self._others.items() if not told_of]
+        look = self._board.look(self._known, digest=self._digest, declares=declares, left=self._left, wanted=wanted)
+        self._told, self._left = look.told, ""
+        # A file that declares nothing in common with this one is asked about again and again: one small answer.
+        self._others = {digest: self._others.get(digest, {}) for digest in look.files if digest != self._digest}
+        self._others |= {digest: heard(text) for digest, text in look.declared.items() if digest in self._others}
+        return look
+
+    def _take_in(self, look: Look) -> bool:
+        in_force = self._live.in_force
+        changed = in_force.others(self._others.values())
+        if look.overrides is None:
+            in_force.clock(look.now)
+            return in_force.end() or changed
+        if not look.version:  # its data is lost
+            in_force.clock(look.now)
+            ended = in_force.end()
+            kept = self._board.put_back(self._known, in_force.overrides)
+            if kept != self._known:  # somebody else was first, and it may be something new
+                self._known = ""
+            logger.warning(
+                "The store has lost the overrides; %d that this worker knew of are there again.",
+                len(in_force.overrides),
+                extra={"action": "overrides_put_back"},
+            )
+            return ended or changed
+        self._known = look.version
+        return in_force.use(look.overrides, look.now) or changed
+
+
+def _say(before: Iterable[Override], now: Iterable[Override]) -> None:
+    """Log each override that has come, and each that has gone."""
+    old, new = ({each.name: each for each in those} for those in (before, now))
+    for name, each in new.items():
+        if old.get(name) != each:
+            logger.info("%s", _described(each), extra={"action": "override", "limit": str(each.target)})
+    for name in old.keys() - new.keys():
+        gone = old[name]
+        what = "may start again" if gone.kind == "pause" else "is back at its declared rate"
+        logger.info("%s %s.", gone.target, what, extra={"action": "override_ended", "limit": str(gone.target)})
+
+
+def _described(override: Override) -> str:
+    what = "is paused" if override.rate is None else f"has the rate {override.rate}"
+    burst = f" and burst {override.burst}" if override.burst else ""
+    told_by = f", {override.told()}" if override.told() else ""
+    return f"{override.target} {what}{burst} now{told_by}."

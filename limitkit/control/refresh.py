@@ -1,0 +1,158 @@
+"""Keeps a running worker up to date: it looks for overrides and for changes of the file, and has the pacer follow."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.control.config_reload import Reload
+from limitkit.control.in_force import Terms
+from limitkit.control.override_watch import EVERY, Lookout
+from limitkit.stores.overrides import Board
+from limitkit.worker.pacing.pacing_events import tell_changes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from limitkit.buckets.override import Override
+    from limitkit.config.load import Config
+    from limitkit.control.task_limits import Live
+    from limitkit.errors import Problem
+    from limitkit.worker.bypasses import Passing
+    from limitkit.worker.pacing.pacer import Pacer
+
+logger = logging.getLogger("limitkit")
+
+_TICK: Final = 0.5
+"""Seconds between two looks at the file: a change is taken up at the second look that sees it."""
+_AT_ONCE: Final = 0.001
+"""Seconds between two requests that were parked for a limit that there is no more: they come back at once."""
+
+
+class Upkeep:
+    """What a worker does now and then, on its event loop; none of it ever raises.
+
+    ``judge`` says what is against a config in this worker; ``use`` makes it the one in force.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        live: Live,
+        tasks: Callable[[], Iterable[Any]],
+        judge: Callable[[Config], Iterable[Problem]],
+        use: Callable[[Config], None],
+    ) -> None:
+        self.reload = Reload(config, judge, self._go_by)
+        self.lookout: Lookout | None = None
+        """None in a worker without a store, which needs none."""
+        self.passing: Callable[[], Iterable[Passing]] = tuple
+        """Says what may pass the limits by in this worker."""
+        self._live = live
+        self._tasks = tasks
+        self._use = use
+        self._pacer: Pacer | None = None
+        self._timer: Any = None
+        self._pool: Any = None
+        self._ticks = 0
+        self._newly: set[str] = set()
+        self._processes: set[int] = set()
+        self._terms: Mapping[str, Terms] = {}
+        if live.store is not None:
+            self.lookout = Lookout(live, Board(live.store, live.rules.store.prefix), config.digest)
+            live.freshen = self.lookout.freshen
+            self.lookout.look()
+
+    def start(self, consumer: Any, pacer: Pacer | None) -> None:
+        """Look now and then from now on; the timer goes with the connection."""
+        self.stop()
+        self._pacer, self._pool = pacer, consumer.pool
+        if self.lookout is not None and not self._ticks:
+            self.lookout.say()
+        self._follow()
+        self._timer = consumer.timer.call_repeatedly(_TICK, self.tick)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def tick(self) -> None:
+        """Look at the file, and each second time at the board."""
+        self._ticks += 1
+        try:
+            changed = self.reload.look()
+            if self.lookout is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
+                changed |= self.lookout.look()
+            if changed:
+                self._follow()
+        except Exception:
+            logger.exception("What is set at run time can't be taken up; it is tried again in a second.")
+
+    def reload_now(self) -> str:
+        """Take up the file as it is, and what it says, at once; returns what is wrong with it, or nothing."""
+        if self.reload.now():
+            if self.lookout is not None:
+                self.lookout.look()
+            self._follow()
+        return self.reload.refused
+
+    def look_now(self) -> None:
+        """Look at the board without waiting for the next time."""
+        if self.lookout is not None and self.lookout.look():
+            self._follow()
+
+    def override_here(self, override: Override, seconds: float | None) -> None:
+        """Go by an override in this worker alone, for so many seconds (None: until it is told to forget it)."""
+        self._live.in_force.here(override, seconds)
+        self._live.changed()
+        self._follow()
+
+    def forget_here(self, names: Sequence[str]) -> None:
+        """Go no more by what this worker alone was told."""
+        if self._live.in_force.forget(names):
+            self._live.changed()
+            self._follow()
+
+    @property
+    def store_gone(self) -> str:
+        """Why the store can't be asked, as of the last look; empty while it can, and where there is none."""
+        return self.lookout.gone if self.lookout is not None else ""
+
+    def unguarded(self) -> list[str]:
+        """Name the tasks whose limits came with a changed file while pool processes from before are still there.
+
+        Their starts are paced; but what is late in its process for its tokens, that process does not see.
+        """
+        if not self._processes.intersection(_processes_of(self._pool)):
+            self._newly.clear()
+        return sorted(self._newly)
+
+    def _go_by(self, config: Config) -> None:
+        before = {task.name for task in self._tasks() if self._live.limits(task)}
+        self._use(config)
+        new = {task.name for task in self._tasks() if self._live.limits(task)} - before
+        if new:
+            self._newly |= new
+            self._processes = _processes_of(self._pool)
+        if self.lookout is not None:
+            self.lookout.go_by(config.digest)
+
+    def _follow(self) -> None:
+        """Have what waits follow what is in force now."""
+        terms = self._live.terms(self._tasks())
+        changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
+        if self._terms:
+            tell_changes(self._live, self._tasks(), changed)
+        if self._pacer is not None:
+            gone = dict.fromkeys(self._terms.keys() - terms.keys(), Terms(round(_AT_ONCE * 1_000_000), 1))
+            if changed or gone:
+                self._pacer.retime({**gone, **changed})
+            self._pacer.reconsider()
+        self._terms = terms
+
+
+def _processes_of(pool: Any) -> set[int]:
+    """Return the pids of a prefork pool's processes; none of any other pool, whose tasks run here."""
+    return {process.pid for process in getattr(getattr(pool, "_pool", None), "_pool", None) or ()}

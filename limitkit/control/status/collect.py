@@ -1,0 +1,253 @@
+"""Gathers what is known of the limits now: by the file, the store, the workers, and the waiting room."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.adaptive_rate import Learnt, shifted
+from limitkit.buckets.decision import Feedback, Take
+from limitkit.buckets.override import Target, read
+from limitkit.buckets.partition import bucket_key, key_of, limit_tag, parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.cli.manager_command import rated, reported
+from limitkit.config.declared import Limit
+from limitkit.config.model.units import interval_text, parse_rate
+from limitkit.config.wording import one_line
+from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.in_force import InForce
+from limitkit.control.limits_in_force import current_of
+from limitkit.control.status.snapshot import Part, Row, Survey
+from limitkit.control.targets import all_of
+from limitkit.control.workers import ask
+from limitkit.errors import StoreError
+from limitkit.waiting import room_names
+from limitkit.waiting.drain_time import pace_of
+from limitkit.waiting.parked_messages import Census, broker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from limitkit.control.limits_in_force import Current
+    from limitkit.control.manager import RateLimitManager
+
+_MOST_PARTS: Final = 100
+"""Partitions of one limit that the store is asked about."""
+
+
+def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
+    """Ask the store, the workers, and the waiting room; workers have ``patience`` seconds to answer.
+
+    Where the store can't be asked, what workers know of it has to do. Raises StoreError when they can't be asked
+    either, and UnreachableError or UnusableBrokerError when the broker can't.
+    """
+    app, config = manager.app, manager.config
+    workers = ask(app, "limitkit_status", patience=patience) if app is not None else None
+    gone = ""
+    try:
+        in_force = manager.in_force()
+    except StoreError as error:
+        if not workers:
+            raise
+        gone, in_force = one_line(str(error)), as_workers_know(workers.values())
+    overridden = {each.target.name for each in in_force.overrides if "*" not in each.target.name}
+    tasks = {*(app.tasks if app is not None else ()), *overridden}
+    found = list(_limits(manager, sorted(tasks)))
+    prefix = config.rules.store.prefix
+    heard = heard_of(workers or {}, in_force.now)
+    own = [_key(prefix, each) for each in found if _heeds(each[1]) and each[1].key is None]
+    taught = heard if heard or gone else learnt(manager.store, own)
+    rows = {row.tag: row for row in (row_of(in_force, each, taught.get(_key(prefix, each))) for each in found)}
+    if not gone:
+        _peek(manager, rows.values(), in_force.now)
+    for worker, report in (workers or {}).items():
+        add_foreign(rows, in_force, report)
+        add_worker(rows, worker, report, same_file=report.get("digest") == config.digest)
+    room = add_parked(app, prefix, rows) if app is not None else None
+    _add_feedback(manager, rows.values(), heard, asks=not gone)
+    mode = config.file_mode
+    every = list(rows.values())
+    survey = Survey(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
+    return replace(survey, mode_here=config.rules.mode)
+
+
+def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
+    """Return what is set at run time, as the worker says that knows most of it."""
+    told = max((report.get("overrides", ()) for report in reports), key=len)
+    in_force = InForce()
+    in_force.use(filter(None, (read(name, text, until) for name, text, until in told)), time.time())
+    return in_force
+
+
+def heard_of(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Learnt]:
+    """Return what workers have learnt that keep it to themselves, by bucket, for the clock here."""
+    now_us = round(now * MICROSECONDS)
+    told = [each for report in workers.values() for each in report.get("learnt", {}).items()]
+    return {key: shifted(Learnt(*numbers), now_us) for key, numbers in told}
+
+
+def _heeds(limit: Limit) -> bool:
+    return limit.feedback is not None and limit.mode == "enforce"
+
+
+def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Target, Limit, Target]]:
+    """Go through the limits of the file; those of a pattern once for each of its tasks, if any is known.
+
+    Those that are off are among them.
+    """
+    rules = manager.config.rules
+    for target, limit in all_of(rules, off=True):
+        matched = []
+        if target.section == "tasks" and "*" in target.name:
+            rule_of = ((name, rules.for_task(name)) for name in tasks)
+            matched = [name for name, rule in rule_of if rule is not None and rule.pattern == target.name]
+        for name in matched or [target.name]:
+            yield Target(target.section, name), replace(limit, name=name) if limit.own else limit, target
+
+
+def row_of(in_force: InForce, found: tuple[Target, Limit, Target], taught: Learnt | None) -> Row:
+    """Begin with what is in force for a limit, the target of its overrides, and the entry that declares it."""
+    target, limit, entry = found
+    now = standing(in_force, limit, entry.name, taught)
+    return Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
+
+
+def _key(prefix: str, found: tuple[Target, Limit, Target]) -> str:
+    return bucket_key(prefix, found[1], None)
+
+
+def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
+    """Look how many tokens are in the buckets that all workers share; ``now`` is the store's time."""
+    shared = [row for row in rows if _is_shared(row.current)]
+    if manager.store is None or not shared:
+        return
+    now_us = round(now * MICROSECONDS)
+    prefix = manager.config.rules.store.prefix
+    buckets = [replace(row.standing.bucket, key=bucket_key(prefix, row.current.limit, None)) for row in shared]
+    decisions = manager.store.take([Take((bucket,), count=0) for bucket in buckets], now_us=now_us)
+    for row, bucket, decision in zip(shared, buckets, decisions, strict=True):
+        interval = decision.intervals[0] if decision.intervals else bucket.interval_us
+        # It is full after the same time at any rate, so one that was slowed down holds less.
+        whole = max(bucket.burst * bucket.interval_us, interval)
+        row.tokens = max(0.0, (whole - (decision.marks[0] - now_us)) / interval)
+
+
+def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping[str, Learnt], *, asks: bool) -> None:
+    """Ask what the other side has refused to the partitions for which most is waiting."""
+    prefix = manager.config.rules.store.prefix
+    wanted: dict[str, Part] = {}
+    for row in rows:
+        if _heeds(row.current.limit):
+            parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
+            key = bucket_key(prefix, row.current.limit, None)
+            digests = (each.removeprefix(f"{key}:") for each in heard if each.startswith(f"{key}:"))
+            parts += [(digest, row.parts.setdefault(digest, Part(row.standing))) for digest in digests]
+            wanted |= {f"{key}:{digest}": part for digest, part in parts}
+    found = heard or (learnt(manager.store, wanted) if asks else {})
+    for key in wanted.keys() & found.keys():
+        wanted[key].standing = replace(wanted[key].standing, learnt=found[key])
+
+
+def add_foreign(
+    rows: dict[str, Row],
+    in_force: InForce,
+    report: Mapping[str, Any],
+    taught: Mapping[str, Learnt] = MappingProxyType({}),
+) -> None:
+    """Add the limits of which only a worker's own file knows."""
+    for tag, limit in report.get("limits", {}).items():
+        if tag in rows:
+            continue
+        section, _, name = limit["limit"].partition(".")
+        target = Target("tasks" if section == "tasks" else "limits", name)
+        declared = Limit(
+            name,
+            target.section == "tasks",
+            limit["strategy"],
+            parse_rate(limit["declared"]),
+            limit["declared_burst"],
+            None,
+            limit["mode"],
+            report["path"],
+            0,
+            limit["on_error"] or "allow",
+            feedback=Feedback(name, ()) if limit["feedback"] else None,
+        )
+        entry = Target("tasks", limit["pattern"]) if declared.own else target
+        rows[tag] = row_of(in_force, (target, declared, entry), taught.get(key_of(report["prefix"], tag)))
+        rows[tag].foreign = f"{report['path']} ({report['digest']})"
+
+
+def _is_shared(current: Current) -> bool:
+    """Whether a limit has one bucket for all workers; one in shadow runs ahead of it."""
+    limit = current.limit
+    return limit.strategy == "token_bucket" and limit.mode == "enforce" and "*" not in current.target.name
+
+
+def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
+    """Add what a worker says of its limits."""
+    for tag, limit in report.get("limits", {}).items():
+        row = rows.get(tag)
+        if row is None:
+            continue
+        row.paced[worker] = bool(report.get("paced"))
+        row.held += limit["held"]
+        if limit["started"] is not None:
+            row.started = (row.started or 0) + limit["started"]
+        row.oldest = max(row.oldest, limit["oldest"])
+        for digest, held in limit["partitions"]:
+            row.parts.setdefault(digest, Part(row.standing)).held += held
+        if limit.get("shadow"):
+            row.shadowed += limit["shadow"]["delayed"]
+            row.seen += limit["shadow"]["came"]
+        if limit["dialled"]:
+            row.dialled[worker] = limit["dialled"]
+        if limit.get("on_error") and limit["mode"] == "enforce":
+            row.lost[worker] = bool(report.get("store"))
+        if report.get("paced") and limit["strategy"] == "static":
+            _add_kept(row, worker, limit)
+        if limit["mode"] == "enforce":
+            _compare(row, worker, limit, same_file=same_file)
+
+
+def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
+    """Note what holds in a worker where it is not what holds here."""
+    here, bucket = rated(row.current.rate, row.current.burst), row.standing.bucket
+    burst = 0 if row.current.source == "pause" else bucket.burst
+    if (limit["interval"], limit["burst"]) == (bucket.interval_us / MICROSECONDS, burst) or reported(limit) == here:
+        return
+    if same_file:
+        row.apart[worker] = reported(limit)
+    elif limit["strategy"] == "static":  # of a shared limit the stricter rate holds for all
+        row.elsewhere[worker] = reported(limit)
+
+
+def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
+    """Note how a worker keeps a limit of its own."""
+    row.paces[worker] = pace_of(limit)
+    rate = limit["declared"] if limit["source"] == "file" else interval_text(round(limit["interval"] * MICROSECONDS))
+    row.kept[worker] = (rate if limit["burst"] else "paused", limit["burst"], limit["source"])
+    if limit["dialled"] and limit["burst"]:
+        rate = interval_text(round(limit["dialled"] * MICROSECONDS))
+        row.kept[worker] = (rate, limit["burst"], "control")
+
+
+def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
+    """Count what is parked, where that can be counted; returns what the waiting room is called."""
+    kind = room_names.kind_of(app)
+    if kind == room_names.REDIS:
+        with broker(app) as channel:
+            for pile in Census(channel, prefix).piles():
+                tag, digest = parts_of(pile.bucket) or (pile.bucket, None)
+                row = rows.get(tag)
+                if row is None:
+                    continue
+                row.parked += pile.count
+                row.oldest = max(row.oldest, pile.age)
+                if digest is not None:
+                    part = row.parts.setdefault(digest, Part(row.standing))
+                    part.parked += pile.count
+                    part.oldest = max(part.oldest, pile.age)
+    return kind

@@ -1,0 +1,259 @@
+"""Where what runs is not what the file says, each as a fact and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.cli.manager_command import moment, rated, until
+from limitkit.cli.output import count, span
+from limitkit.config.model.units import interval_text
+from limitkit.config.wording import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from limitkit.buckets.override import Override
+    from limitkit.config.declared import Limit
+    from limitkit.control.bucket_state import Standing
+    from limitkit.control.limits_in_force import Current
+    from limitkit.control.status.snapshot import Row, Survey
+
+_WITHOUT_STORE = {"allow": "limit nothing", "hold": "let nobody start", "divide": "are divided by the workers"}
+_NAMED = 3
+"""Names that are written out where there may be many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One thing that is not as the file says."""
+
+    kind: str
+    """One of ``broken file``, ``override``, ``pause``, ``feedback``, ``stricter file``, ``other rate``, ``dialled``,
+    ``cap``, ``mode``, ``other file``, ``refused file``, ``unguarded``, ``unpaced``, ``store``, ``not installed``."""
+    limit: str
+    """Empty when it is about a worker as a whole."""
+    worker: str
+    """Empty when it is about all of them."""
+    fact: str
+    hint: str
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return " in ".join(part for part in (self.limit, self.worker) if part)
+
+
+def of_limits(survey: Survey) -> Iterator[Deviation]:
+    """Find the limits that do not go by the file."""
+    for over in survey.overrides:
+        row = survey.row_of(over)
+        if row is not None:
+            yield _of_override(row.current.limit, over, survey.now)
+    for row in survey.rows:
+        yield from _of_row(row)
+
+
+def lost(survey: Survey) -> Iterator[Deviation]:
+    """Find what is set for limits that are not in the file."""
+    for over in survey.overrides:
+        if survey.row_of(over) is not None:
+            continue
+        what = f"{over.rate or 'a pause'} was set, {one_line(over.told())}".rstrip(", ")
+        hint = f"limitkit restore {over.target.name}"
+        yield Deviation("override", str(over.target), "", f"{what}, and the file has no such limit in force", hint)
+
+
+def of_workers(survey: Survey) -> Iterator[Deviation]:
+    """Find the workers that do not go by this file, or not all of them."""
+    for worker, report in sorted((survey.workers or {}).items()):
+        if "digest" not in report:
+            fact = str(report.get("error", "it answers as another version of limitkit"))
+            yield Deviation("not installed", "", worker, one_line(fact), "call limitkit.install(app) in its app")
+            continue
+        if survey.problems:
+            fact = f"goes by {report['path']} ({report['digest']}), since {moment(report['since'])}"
+            its_own = report["path"] == survey.path or report["refused"]
+            hint = "mend the file" if its_own else "bring both to one state"
+            yield Deviation("other file", "", worker, fact, hint)
+        elif report["digest"] != survey.digest and not _is_mode_alone(survey, report):
+            path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
+            fact = f"goes by another file, {path}: {_differing(survey, report)}"
+            hint = "bring both to one state; of a shared limit the stricter rate holds meanwhile"
+            yield Deviation("other file", "", worker, fact, hint)
+        if report["refused"] and not survey.problems:
+            fact = f"has refused its changed file, and goes on with the one before: {one_line(report['refused'])}"
+            yield Deviation("refused file", "", worker, fact, "mend the file")
+        yield from _kept_otherwise(survey, worker, report)
+        if report["unguarded"]:
+            names = few(report["unguarded"])
+            fact = f"has pool processes from before {names} had limits; these starts are paced, but not guarded"
+            yield Deviation("unguarded", "", worker, fact, "restart it, or its pool: celery control pool_restart")
+        for task, seconds in sorted(report.get("caps", {}).items()):
+            fact = f"starts {task} at {_per(seconds)} at most, which control.rate_limit has set"
+            yield Deviation("cap", "", worker, fact, f"celery control rate_limit {task} 0")
+
+
+def passing(survey: Survey) -> Iterator[Deviation]:
+    """Find what may pass limits by in a worker. It may keep to them, so it is no difference from the file."""
+    for worker, report in sorted((survey.workers or {}).items()):
+        for fact, hint in report.get("passing", ()):
+            yield Deviation("passing", "", worker, one_line(fact), one_line(hint))
+
+
+def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
+    """Find why a worker keeps its limits in another way than its file says, or not at all."""
+    limits = [limit for limit in report["limits"].values() if limit["mode"] == "enforce"]
+    if report["mode"] != survey.mode and (report["digest"] == survey.digest or _is_mode_alone(survey, report)):
+        does = {"off": "keeps no limit", "shadow": "counts for its limits, and delays nothing"}
+        fact = f'{does.get(report["mode"], "keeps its limits")}, since LIMITKIT_MODE is "{report["mode"]}" there'
+        yield Deviation("mode", "", worker, fact, "take that out, and restart it")
+    if report.get("store"):
+        meanwhile = {_WITHOUT_STORE[limit["on_error"]] for limit in limits if limit.get("on_error")}
+        then = f"; until it answers, shared limits {' or '.join(sorted(meanwhile))}" if meanwhile else ""
+        fact = f"can't ask the store ({one_line(report['store'])}){then}"
+        yield Deviation("store", "", worker, fact, "start the store, or mend its address: [store] url")
+    static = sorted(limit["limit"] for limit in limits if limit["strategy"] == "static")
+    if static and not report["paced"]:
+        fact = f"has no pacer, so {few(static)} {'is' if len(static) == 1 else 'are'} not kept there"
+        yield Deviation("unpaced", "", worker, fact, "use the prefork pool, and Redis or RabbitMQ")
+
+
+def _is_mode_alone(survey: Survey, report: Mapping[str, Any]) -> bool:
+    """Whether another digest comes of another LIMITKIT_MODE alone, which is a part of it."""
+    same = report["path"] == survey.path and not _others(survey, report)
+    return bool(same and not survey.problems and report["mode"] != survey.mode_here)
+
+
+def in_general(survey: Survey) -> Iterator[Deviation]:
+    """Say that the file can't be used, or the store can't be asked from here."""
+    if survey.problems:
+        fact = f"can't be used as it is now ({count(len(survey.problems), 'problem')})"
+        hint = f"workers go on with what they have: limitkit validate {survey.path}"
+        yield Deviation("broken file", survey.path, "", fact, hint)
+    if survey.gone:
+        fact = f"can't be asked from here ({survey.gone}); what is set at run time is what workers know of it"
+        yield Deviation("store", "the store", "", fact, "start it, or mend its address: [store] url")
+
+
+def reasons(row: Row, survey: Survey) -> Iterator[str]:
+    """Say in a few words why a limit does not go by the file."""
+    current = row.current
+    if row.foreign and not survey.problems:
+        yield f"of {row.foreign} alone"
+    yield from why(current, survey.now)
+    yield from refusals(row.standing, [part.standing for part in row.parts.values()])
+    gone = [worker for worker, lost in row.lost.items() if lost]
+    if gone:
+        where = "" if row.is_lost else f" in {few(sorted(gone))}"
+        yield f'the store can\'t be asked{where}: on_error = "{current.limit.on_error}"'
+    if current.limit.mode == "shadow":
+        counted = f"{row.shadowed} of {row.seen} would have waited"
+        yield f"shadow: {counted if row.is_watched else 'nothing is counted without a pacer'}"
+    elif current.limit.mode == "off":
+        yield 'mode = "off"'
+    for seconds in sorted({*row.dialled.values()}):
+        yield f"{_per(seconds)} dialled in {few(_with(row.dialled, seconds))}"
+    others = row.apart | row.elsewhere
+    for rate in sorted({*others.values()}):
+        yield f"{rate} in {few(_with(others, rate))}"
+
+
+def why(current: Current, now: float) -> Iterator[str]:
+    """Say who has set what is in force for a limit, and until when."""
+    if current.override is not None:
+        over = current.override
+        told = f" {one_line(over.told())}" if over.told() else ""
+        what = "paused" if over.kind == "pause" else "set"
+        which = f" for {over.target.name}" if over.target != current.target else ""
+        yield f"{what}{which}{told}, until {until(over, now)}"
+    elif current.source == "stricter file":
+        yield "another file is stricter"
+
+
+def refusals(standing: Standing, parts: Collection[Standing] = ()) -> Iterator[str]:
+    """Say what the other side's refusals have done to a limit, or to how many of its partitions."""
+    if standing.slowed or standing.refused_for:
+        yield refusal(standing)
+        return
+    paused = sum(bool(each.refused_for) for each in parts)
+    slowed = sum(each.slowed and not each.refused_for for each in parts)
+    for number, what in ((paused, "paused"), (slowed, "slowed down")):
+        if number:
+            yield f"{number} of its partitions {'is' if number == 1 else 'are'} {what}: the other side has refused"
+
+
+def refusal(standing: Standing) -> str:
+    """Say what the other side's refusals have done to a bucket, and for how long."""
+    now = standing.now
+    if standing.refused_for:
+        end = f"until {moment(now + standing.refused_for)}, in {span(standing.refused_for)}"
+        then = f", then {standing.rate}" if standing.slowed else ""
+        return f"paused{then}: the other side has refused, {end}"
+    if standing.ceiling_until is not None:
+        end = f"until {moment(standing.ceiling_until)}, in {span(standing.ceiling_until - now)}"
+        return f"{standing.rate} is the most that the other side is asked for after a refusal, {end}"
+    return f"slowed down to {standing.rate}: the other side has refused"
+
+
+def few(names: list[str]) -> str:
+    """Name the first ones, and count the others."""
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
+    told = f" {one_line(over.told())}" if over.told() else ""
+    end = f"until {until(over, now)}"
+    target, name = str(over.target), over.target.name
+    if over.rate is None:
+        return Deviation("pause", target, "", f"paused{told}, {end}", f"limitkit resume {name}")
+    fact = f"{rated(over.rate.text, over.burst or limit.burst)} was set{told}, {end}"
+    declared = rated(limit.rate.text, limit.burst)
+    return Deviation("override", target, "", f"{fact}, over {declared}", f"limitkit restore {name}, or promote {name}")
+
+
+def _of_row(row: Row) -> Iterator[Deviation]:
+    current = row.current
+    name, declared = str(current.target), rated(current.limit.rate.text, current.limit.burst)
+    for fact in refusals(row.standing, [part.standing for part in row.parts.values()]):
+        hint = f"this ends by itself, or with limitkit reset {current.target.name}"
+        yield Deviation("feedback", name, "", f"{fact}, over {declared}", hint)
+    if current.source == "stricter file":
+        fact = f"{rated(current.rate, current.burst)} holds, which another worker's file says, over {declared}"
+        yield Deviation("stricter file", name, "", fact, "bring the files to one state")
+    for worker, seconds in sorted(row.dialled.items()):
+        fact = f"{_per(seconds)} holds, which control.rate_limit has set, over {declared}"
+        yield Deviation("dialled", name, worker, fact, f"celery control rate_limit {current.target.name} 0")
+    for worker, rate in sorted(row.apart.items()):
+        fact = f"{rate} holds, which that worker alone was told, over {declared}"
+        yield Deviation("other rate", name, worker, fact, f"limitkit restore {current.target.name}")
+
+
+def _differing(survey: Survey, report: Mapping[str, Any]) -> str:
+    """Say which limits two files declare differently, as far as this worker's tasks have them."""
+    names = _others(survey, report)
+    if not names:
+        return "no limit of its tasks is another one"
+    return f"{few(sorted(names))} {'are other ones' if len(names) > 1 else 'is another one'}"
+
+
+def _others(survey: Survey, report: Mapping[str, Any]) -> list[str]:
+    ours = {row.tag: row.current.limit for row in survey.rows if not row.foreign}
+    theirs = report["limits"]
+    return [
+        theirs[tag]["limit"]
+        for tag in theirs
+        if tag not in ours
+        or (ours[tag].rate.text, ours[tag].burst, ours[tag].strategy)
+        != (theirs[tag]["declared"], theirs[tag]["declared_burst"], theirs[tag]["strategy"])
+    ]
+
+
+def _per(seconds: float) -> str:
+    return interval_text(round(seconds * MICROSECONDS))
+
+
+def _with(by_worker: Mapping[str, Any], value: object) -> list[str]:
+    return sorted(worker for worker, each in by_worker.items() if each == value)

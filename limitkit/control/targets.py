@@ -1,0 +1,58 @@
+"""From a name that people say to the limit that they mean: a limit's, a task's, or a pattern's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from limitkit.buckets.override import OverrideError, Target
+from limitkit.config.wording import listed, quote, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from limitkit.config.declared import Limit
+    from limitkit.config.rules import Rules
+
+
+def find(rules: Rules, name: str, tasks: Collection[str] = ()) -> tuple[Target, Limit]:
+    """Return the limit of a name: a named limit, a task's own, a pattern's, or the only one that a task has.
+
+    ``tasks`` are the app's tasks, of which some may have their limit by a pattern. Raises OverrideError, with fact and
+    remedy, when the name means none, or more than one.
+    """
+    if name in rules.named:
+        return Target("limits", name), rules.named[name]
+    entry = rules.exact.get(name) or next((each for each in rules.patterns if each.pattern == name), None)
+    rule = entry.rule(name) if entry is not None else rules.for_task(name)
+    if rule is None or (entry is None and tasks and name not in tasks):
+        known = [*rules.named, *rules.exact, *(each.pattern for each in rules.patterns), *tasks]
+        raise OverrideError(
+            f"there is no limit or task {quote(name)} in {rules.path}; "
+            f"{suggest(name, known) or 'name a limit, or a task that has one'}"
+        )
+    if not rule.limits:
+        raise OverrideError(f"the task {quote(name)} has no limit in {rules.path}; declare one first")
+    if len(rule.limits) > 1:
+        names = listed((limit.name for limit in rule.limits), "and")
+        raise OverrideError(f"the task {quote(name)} has several limits, {names}; name the one that is meant")
+    (limit,) = rule.limits
+    return target_of(limit, name), limit
+
+
+def target_of(limit: Limit, entry: str) -> Target:
+    """Return what an override of a limit stands over; ``entry`` is the task or the pattern that has it."""
+    return Target("tasks", entry) if limit.own else Target("limits", limit.name)
+
+
+def all_of(rules: Rules, *, off: bool = False) -> Iterator[tuple[Target, Limit]]:
+    """Go through all limits that are in force: the named ones, then those of tasks and patterns.
+
+    With ``off`` also through those that are not.
+    """
+    for name, limit in rules.named.items():
+        if off or limit.mode != "off":
+            yield Target("limits", name), limit
+    for entry in (*rules.exact.values(), *rules.patterns):
+        for limit in entry.limits:
+            if limit.own and (off or limit.mode != "off"):
+                yield Target("tasks", entry.pattern), limit

@@ -1,0 +1,150 @@
+"""What is in force in this process: the rules, the store that they are asked of, and each task's buckets."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from limitkit.buckets.decision import Bucket
+from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.control.in_force import InForce
+from limitkit.stores.outage import Outage
+from limitkit.stores.worker_count import Headcount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from limitkit.config.declared import Limit, Patience
+    from limitkit.config.model.fields import Mode, OnError
+    from limitkit.config.rules import Rules
+    from limitkit.control.in_force import Terms
+    from limitkit.stores import Store
+
+logger = logging.getLogger("limitkit")
+
+
+@dataclass(frozen=True, slots=True)
+class BoundLimit:
+    """A limit as it applies to one task."""
+
+    limit: Limit
+    terms: Terms
+    """Its rate and burst, as they are in force."""
+    bucket: Bucket | None
+    """The one bucket, when it has no partitions."""
+    resolve: Resolver | None
+
+    @property
+    def local(self) -> bool:
+        """Whether its bucket is this worker's own."""
+        return self.limit.strategy == "static"
+
+
+class Live:
+    """The config that is in force, bound to the tasks of one app."""
+
+    def __init__(self, rules: Rules, store: Store | None) -> None:
+        self.rules = rules
+        self.store = store
+        self.headcount = Headcount(rules.store.prefix)
+        self.in_force = InForce()
+        self.outage = Outage()
+        self.freshen: Callable[[], None] = lambda: None
+        """Sees to it that what is set at run time is known here, where nobody looks by himself."""
+        self.on_errors = _on_errors(rules)
+        """What the shared limits that are in force say of the time without a store."""
+        self._bound: dict[tuple[Mode, str], tuple[BoundLimit, ...]] = {}
+        self._missing: set[str] = set()
+        self._vague: set[str] = set()
+
+    def use(self, rules: Rules) -> None:
+        """Go by other rules from now on. Where the store is, and what its keys begin with, stays as it was."""
+        self.rules = replace(rules, store=self.rules.store)
+        self.on_errors = _on_errors(rules)
+        self.changed()
+
+    def changed(self) -> None:
+        """Look anew at what is in force for each task."""
+        self._bound.clear()
+
+    def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
+        """Return what is in force for each limit of these tasks, by the tag in its buckets' keys."""
+        return {
+            limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
+            for task in tasks
+            for bound in self.limits(task)
+        }
+
+    def limits(self, task: Any) -> tuple[BoundLimit, ...]:
+        """Return the limits that are in force for a task; looked up by name, so late registration is no matter."""
+        return self._in_mode(task, "enforce")
+
+    def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
+        """Return the limits of a task that are in shadow."""
+        return self._in_mode(task, "shadow")
+
+    def patience(self, task: Any) -> Patience | None:
+        """Return how long a task may wait for its limits; None for as long as it takes."""
+        rule = self.rules.for_task(task.name)
+        return rule.patience if rule is not None else None
+
+    def bucket(self, bound: BoundLimit, task: Any, args: Any, kwargs: Any) -> Bucket:
+        """Return the bucket that a start with these arguments takes from."""
+        if bound.bucket is not None:
+            return bound.bucket
+        assert bound.resolve is not None  # noqa: S101 (one of the two is set)
+        partition = bound.resolve(args, kwargs)
+        if partition.missing and task.name not in self._missing:
+            self._missing.add(task.name)
+            logger.warning(
+                "%s was sent without %s, the key of limit %s; such messages share one bucket; "
+                "send the argument, or give it a default",
+                task.name,
+                ".".join(bound.limit.key or ()),
+                bound.limit.name,
+            )
+        if partition.vague and task.name not in self._vague:
+            self._vague.add(task.name)
+            logger.warning(
+                "The key %s of limit %s has %s in a message of %s; those that differ in that alone share one bucket; "
+                "send an id or a text instead.",
+                ".".join(bound.limit.key or ()),
+                bound.limit.name,
+                partition.vague,
+                task.name,
+            )
+        key = bucket_key(self.rules.store.prefix, bound.limit, partition)
+        return _bucket(key, bound.limit, bound.terms)
+
+    def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
+        bound = self._bound.get((mode, task.name))
+        if bound is None:
+            rule = self.rules.for_task(task.name)
+            limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
+            bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+            self._bound[mode, task.name] = bound
+        return bound
+
+    def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
+        terms = self.in_force.terms(limit, pattern)
+        if limit.key is not None:
+            return BoundLimit(limit, terms, None, Resolver(signature_of(task), limit.key))
+        key = bucket_key(self.rules.store.prefix, limit, None)
+        return BoundLimit(limit, terms, _bucket(key, limit, terms), None)
+
+
+def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
+    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
+
+
+def _on_errors(rules: Rules) -> frozenset[OnError]:
+    limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
+    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and limit.strategy != "static")
+
+
+def signature_of(task: Any) -> Any:
+    """Return the signature of the task's own code, without ``self``."""
+    from limitkit.config.app_check import task_signature  # noqa: PLC0415 (validation code, wanted only where limits have keys)
+
+    return task_signature(task)

@@ -1,0 +1,77 @@
+"""The workers of an app, as they can be asked by Celery's remote control."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from kombu.exceptions import KombuError
+
+from limitkit.config.model.env_values import Expanded
+from limitkit.config.wording import HIDDEN, one_line
+from limitkit.control.worker_answers import judged
+from limitkit.errors import LimitkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_PATIENCE: Final = 5.0
+"""Seconds that a broker may take to answer."""
+
+
+class UnreachableError(LimitkitError):
+    """The broker can't be asked; its text names the broker without its password, and says why."""
+
+
+@contextmanager
+def connection(app: Any) -> Iterator[Any]:
+    """Lend a connection to the broker of an app. Raises UnreachableError when it can't be reached, or is lost."""
+    lent = app.connection_for_read()
+    if lent.transport.driver_type == "redis":
+        timeouts = {"socket_connect_timeout": _PATIENCE, "socket_timeout": _PATIENCE}
+        lent.transport_options = {**timeouts, **(lent.transport_options or {})}
+    failures = (*lent.connection_errors, *lent.channel_errors, KombuError, OSError)
+    try:
+        lent.connect()
+        yield lent
+    except failures as error:
+        raise UnreachableError(f"the broker {_address(lent)} can't be asked: {_reason(lent, error)}") from None
+    finally:
+        lent.release()
+
+
+def _address(lent: Any) -> str:
+    """Write a broker's address without user and password; kombu shows a password where there is none, too."""
+    user = f"{HIDDEN}@" if lent.userid or lent.password else ""
+    return re.sub("://[^/]*@", f"://{user}", str(lent.as_uri()))
+
+
+def _reason(lent: Any, error: Exception) -> str:
+    return one_line(Expanded.of(lent.as_uri(include_password=True)).hide_in(str(error)))
+
+
+def tell(app: Any, command: str, **words: Any) -> None:
+    """Tell all workers of an app something, without waiting for an answer. Raises UnreachableError."""
+    with connection(app) as lent:
+        app.control.broadcast(command, arguments=words, connection=lent)
+
+
+def ask(
+    app: Any, command: str, *, patience: float = 1.0, to: Sequence[str] | None = None, **words: Any
+) -> Mapping[str, dict[str, Any]]:
+    """Tell all workers of an app something, or those of these names; returns their answers by name.
+
+    Who does not answer within ``patience`` seconds is not among them. Raises UnreachableError.
+    """
+    with connection(app) as lent:
+        replies = app.control.broadcast(
+            command,
+            arguments=words,
+            destination=list(to) if to else None,
+            connection=lent,
+            reply=True,
+            timeout=patience,
+            limit=len(to) if to else None,
+        )
+    return {name: judged(command, answer) for reply in replies or () for name, answer in reply.items()}

@@ -1,0 +1,93 @@
+"""Counts what the core tells."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from limitkit.events import events
+from limitkit.events.recent import SECONDS, Recent
+from limitkit.metrics import families as f
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from limitkit.control.task_limits import Live
+    from limitkit.events.events import Event
+    from limitkit.metrics.counters import Numbers
+
+
+class Counting:
+    """The listener that counts; ``tasks`` are the app's, by name."""
+
+    def __init__(self, numbers: Numbers, live: Live, tasks: Any) -> None:
+        self._numbers = numbers
+        self._live = live
+        self._tasks = tasks
+        self._lock = threading.Lock()
+        self._recent = Recent()
+        self._born: dict[str, float] = {}
+        """When the first start was, by limit."""
+        self.degraded = False
+        self._do: dict[type[Event], Callable[[Any], None]] = {
+            events.TaskThrottled: self._throttled,
+            events.TaskAdmitted: lambda event: numbers.observe(f.WAITS, event.waited, event.task),
+            events.TaskParked: lambda event: numbers.add(f.OUTCOMES, event.task, "parked"),
+            events.TaskStarted: self._started,
+            events.TaskSentBack: self._sent_back,
+            events.TaskDropped: lambda event: numbers.add(f.OUTCOMES, event.task, "dropped"),
+            events.TaskFailed: lambda event: numbers.add(f.OUTCOMES, event.task, "failed"),
+            events.TaskShadowed: self._shadowed,
+            events.StoreAsked: self._asked,
+            events.StoreFailed: lambda _: setattr(self, "degraded", True),
+            events.StoreRecovered: lambda _: setattr(self, "degraded", False),
+            events.ConfigReloaded: lambda _: numbers.add(f.RELOADS),
+            events.ConfigRefused: lambda _: numbers.add(f.FAILED_RELOADS),
+            events.FeedbackHeard: lambda event: numbers.add(f.FEEDBACK, event.limit, event.action),
+        }
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether it is counted."""
+        return kind in self._do
+
+    def __call__(self, event: Event) -> None:
+        """Count."""
+        self._do[type(event)](event)
+
+    def starts_a_second(self, limit: str, now: float) -> float:
+        """Return how fast tasks of a limit have started in the last minute, or since the first of all did."""
+        with self._lock:
+            if limit not in self._born:
+                return 0.0
+            return self._recent.total(limit, now) / min(SECONDS, max(1.0, now - self._born[limit]))
+
+    def _throttled(self, event: events.TaskThrottled) -> None:
+        self._numbers.add(f.HITS, event.task)
+        if event.held:
+            self._numbers.add(f.OUTCOMES, event.task, "held")
+
+    def _started(self, event: events.TaskStarted) -> None:
+        self._numbers.add(f.OUTCOMES, event.task, "failed_open" if event.failed_open else "started")
+        if event.late is not None:
+            self._numbers.observe(f.LATENESS, max(0.0, event.late))
+        task, now = self._tasks.get(event.task), time.monotonic()
+        for bound in self._live.limits(task) if task is not None else ():
+            self._numbers.add(f.STARTS, bound.limit.name)
+            with self._lock:
+                self._recent.count(bound.limit.name, now)
+                self._born.setdefault(bound.limit.name, now)
+
+    def _sent_back(self, event: events.TaskSentBack) -> None:
+        self._numbers.add(f.RETRIES, event.task)
+        if not event.throttled:
+            self._numbers.add(f.HITS, event.task)
+
+    def _shadowed(self, event: events.TaskShadowed) -> None:
+        self._numbers.add(f.OUTCOMES, event.task, "shadowed")
+        self._numbers.observe(f.SHADOW_WAITS, event.wait, event.limit)
+
+    def _asked(self, event: events.StoreAsked) -> None:
+        self._numbers.observe(f.STORE_CALLS, event.seconds)
+        if event.failed:
+            self._numbers.add(f.STORE_ERRORS)

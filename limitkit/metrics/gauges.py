@@ -1,0 +1,135 @@
+"""Reads how things stand in a worker when somebody asks. It changes nothing, and may run in any thread."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.metrics import families as f
+from limitkit.metrics.counters import made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from limitkit.config.declared import Limit, TaskRule
+    from limitkit.control.refresh import Upkeep
+    from limitkit.control.task_limits import Live
+    from limitkit.metrics.count_events import Counting
+    from limitkit.metrics.counters import Labels, Numbers, Shown
+    from limitkit.worker.pacing.pacer import Pacer
+
+_NEAR: Final = 0.8
+_HASHED: Final = 12
+"""Of the config's digest, hexadecimal digits that are a whole number for every reader."""
+
+
+class _Standing(NamedTuple):
+    """How a limit stands."""
+
+    limit: Limit
+    rate: float
+    """Starts a second, in force."""
+    source: str
+
+
+class Reading:
+    """A worker's metrics: what was counted, with zeros for what is known in advance, and how things stand."""
+
+    def __init__(self, live: Live, tasks: Mapping[str, Any], upkeep: Upkeep, counting: Counting) -> None:
+        self._live = live
+        self._tasks = tasks
+        self._upkeep = upkeep
+        self._counting = counting
+        self.pacer: Callable[[], Pacer | None] = lambda: None
+
+    def metrics(self, numbers: Numbers) -> Iterator[Shown]:
+        """Tell all metrics."""
+        rules = [(name, rule) for name in list(self._tasks) if (rule := self._rule(name)) is not None]
+        standing = self._standing(rules)
+        tasks: list[Labels] = [(name,) for name, _ in rules]
+        limits: list[Labels] = [(name,) for name in standing]
+        for family in (f.HITS, f.RETRIES):
+            yield numbers.shown(family, tasks)
+        yield numbers.shown(f.OUTCOMES, [(name, word) for name, rule in rules for word in _outcomes(rule)])
+        yield numbers.shown(f.STARTS, limits)
+        for family in (f.WAITS, f.SHADOW_WAITS):
+            yield numbers.shown(family)
+        heeding = [(name, each.limit.feedback.action) for name, each in standing.items() if each.limit.feedback]
+        yield numbers.shown(f.FEEDBACK, heeding)
+        for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
+            yield numbers.shown(family, [()])
+        yield from self._limits(standing)
+        yield from self._overrides(rules)
+        yield made(f.DEGRADED, {(): float(self._counting.degraded)})
+        reload = self._upkeep.reload
+        yield made(f.CONFIG_HASH, {(): float(int(reload.config.digest[:_HASHED], 16))})
+        yield made(f.CONFIG_TIME, {(): reload.since})
+        yield made(f.CONFIG_REFUSED, {(): float(bool(reload.refused))})
+
+    def _rule(self, task: str) -> TaskRule | None:
+        """Return the rule of a task that has limits; what of ``Live`` is remembered is the event loop's alone."""
+        rule = self._live.rules.for_task(task)
+        return rule if rule is not None and any(limit.mode != "off" for limit in rule.limits) else None
+
+    def _standing(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _Standing]:
+        pacer, terms = self.pacer(), self._live.in_force.terms
+        dialled = pacer.view.dialled_rates() if pacer is not None else {}
+        found: dict[str, _Standing] = {}
+        for _, rule in rules:
+            for limit in rule.limits:
+                if limit.mode == "off" or limit.name in found:
+                    continue
+                of = terms(limit, rule.pattern)
+                rate = MICROSECONDS / of.interval_us if of.burst else 0.0
+                source = of.source.replace(" ", "_")
+                if limit.strategy == "static" and limit.name in dialled:
+                    rate, source = dialled[limit.name], "control"
+                found[limit.name] = _Standing(limit, rate, source)
+        return found
+
+    def _limits(self, standing: dict[str, _Standing]) -> Iterator[Shown]:
+        pacer, now = self.pacer(), time.monotonic()
+        held, parked = pacer.view.by_limit() if pacer is not None else ({}, {})
+        used: dict[str, float] = {}
+        for name, each in standing.items():
+            if each.limit.strategy != "per_user":
+                used[name] = self._counting.starts_a_second(name, now) / each.rate if each.rate else 0.0
+        near = {
+            name: float(bool(held.get(name) or parked.get(name) or used.get(name, 0.0) >= _NEAR)) for name in standing
+        }
+        yield made(f.DECLARED, {(name,): float(each.limit.rate.per_second) for name, each in standing.items()})
+        yield made(f.RATE, {(name, each.source): each.rate for name, each in standing.items()})
+        yield made(f.HELD, {(name,): float(held.get(name, 0)) for name in standing})
+        yield made(f.PARKED, {(name,): float(parked.get(name, 0)) for name in standing})
+        yield made(f.UTILIZATION, {(name,): value for name, value in used.items()})
+        yield made(f.NEAR, {(name,): value for name, value in near.items()})
+
+    def _overrides(self, rules: list[tuple[str, TaskRule]]) -> Iterator[Shown]:
+        rates: dict[Labels, float] = {}
+        ends: dict[Labels, float] = {}
+        in_force = self._live.in_force
+        for rule in [rule for _, rule in rules] if in_force.overrides else ():
+            for limit in rule.limits:
+                found = in_force.override("pause", limit, rule.pattern) or in_force.override(
+                    "rate", limit, rule.pattern
+                )
+                if found is not None:
+                    rates[limit.name,] = float(found.rate.per_second) if found.rate is not None else 0.0
+                    if found.until is not None:
+                        ends[limit.name,] = found.until
+        yield made(f.OVERRIDE, rates)
+        yield made(f.OVERRIDE_ENDS, ends)
+
+
+def _outcomes(rule: TaskRule) -> Iterator[str]:
+    """Name the outcomes that the deliveries of a task may have."""
+    enforced = [limit for limit in rule.limits if limit.mode == "enforce"]
+    if enforced:
+        yield from ("started", "held", "parked")
+    if any(limit.on_error == "allow" and limit.strategy != "static" for limit in enforced):
+        yield "failed_open"
+    if rule.patience is not None:
+        yield "dropped" if rule.patience.action == "drop" else "failed"
+    if len(enforced) < sum(limit.mode != "off" for limit in rule.limits):
+        yield "shadowed"

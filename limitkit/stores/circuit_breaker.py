@@ -1,0 +1,91 @@
+"""A circuit breaker: a store that failed is left alone for a moment, so that an event loop is not blocked by it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from limitkit.errors import StoreError, StoreRefusedError
+from limitkit.events.events import StoreAsked, emit, wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.stores import Store
+
+T = TypeVar("T")
+
+_PAUSE: Final = 1.0
+"""Seconds in which a store that failed is not asked again: an event loop loses one timeout a second."""
+
+
+class Breaker:
+    """A store that counts as gone for a second once it has failed, and says so, and why, without a call."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._closed_until = 0.0
+        self._cause: StoreError | None = None
+
+    def take(
+        self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
+    ) -> list[Decision]:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.yield_to(refusal, now_us=now_us))
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        return self._ask(lambda: self.store.learnt(keys), may_refuse=True)
+
+    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
+        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        return self._ask(lambda: self.store.note(key, name, now_us=now_us), may_refuse=True)
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        return self._ask(lambda: self.store.run(script, keys, args), may_refuse=True)
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Ask the store, if it has not failed less than a second ago; that it refuses is no failure, likewise."""
+        return self._ask(lambda: self.store.refill(key, partitions=partitions), may_refuse=True)
+
+    def evicts(self) -> str:
+        """Ask the store, if it has not failed less than a second ago; that it won't tell is no failure."""
+        self._check()
+        return self.store.evicts()
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    def _ask(self, ask: Callable[[], T], *, may_refuse: bool = False) -> T:
+        self._check()
+        began = time.monotonic()
+        try:
+            answer = ask()
+        except StoreError as error:
+            if not (may_refuse and isinstance(error, StoreRefusedError)):
+                self._closed_until = time.monotonic() + _PAUSE
+                self._cause = error
+            _tell(began, failed=True)
+            raise
+        _tell(began, failed=False)
+        return answer
+
+    def _check(self) -> None:
+        if time.monotonic() < self._closed_until and self._cause is not None:
+            # The very cause: whoever asks next must not hear of nothing but a pause.
+            cause = StoreError(*self._cause.args)
+            cause.remedy = self._cause.remedy
+            raise cause
+
+
+def _tell(began: float, *, failed: bool) -> None:
+    if wanted(StoreAsked):
+        emit(StoreAsked(seconds=time.monotonic() - began, failed=failed))

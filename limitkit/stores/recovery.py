@@ -1,0 +1,76 @@
+"""The first moments after the store is back, which not everybody sees at once.
+
+Until the others have seen it too, they start on their shares of a divided bucket. Whoever took from the store alone
+then would have the whole rate beside them; so each take needs tokens of both, of the store and of the own share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from limitkit.buckets.decision import Decision, GiveBack, Take
+from limitkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.stores import Store
+    from limitkit.stores.memory import MemoryStore
+
+
+def take_both(
+    store: Store,
+    own: MemoryStore,
+    share: Callable[[Bucket], Bucket | None],
+    takes: Sequence[Take],
+    give_backs: Sequence[GiveBack],
+) -> list[Decision]:
+    """Take from the store and, of buckets that are divided, from this worker's shares; the later slot counts.
+
+    Raises StoreError; nothing was taken from the shares then.
+    """
+    parts = [tuple(share(each) if each.divides else None for each in ask.buckets) for ask in takes]
+    mine = [_take(own, ask, those) for ask, those in zip(takes, parts, strict=True)]
+    asked = [
+        ask if got is None else Take(ask.buckets, len(got.slots), ask.ready, ask.horizon)
+        for ask, got in zip(takes, mine, strict=True)
+    ]
+    try:
+        decisions = store.take(asked, give_backs)
+    except StoreError:
+        for those, got in zip(reversed(parts), reversed(mine), strict=True):
+            _give_back(own, those, got, 0)
+        raise
+    for those, got, decision in zip(reversed(parts), reversed(mine), reversed(decisions), strict=True):
+        _give_back(own, those, got, len(decision.slots))
+    return list(map(_later, parts, mine, decisions))
+
+
+def _take(own: MemoryStore, ask: Take, parts: tuple[Bucket | None, ...]) -> Decision | None:
+    known = tuple(part for part in parts if part is not None)
+    return own.take([Take(known, ask.count, ask.ready, ask.horizon)])[0] if known else None
+
+
+def _give_back(own: MemoryStore, parts: tuple[Bucket | None, ...], got: Decision | None, used: int) -> None:
+    """Give back to the shares what the store has not admitted; the last that was taken first."""
+    if got is not None and len(got.slots) > used:
+        known = [part for part in parts if part is not None]
+        gifts = [GiveBack(part, mark, len(got.slots) - used) for part, mark in zip(known, got.marks, strict=True)]
+        own.take([], gifts)
+
+
+def _later(parts: tuple[Bucket | None, ...], got: Decision | None, decision: Decision) -> Decision:
+    """Join the answers of the own shares and of the store."""
+    if got is None:
+        return decision
+    own_waits = iter(got.waits)
+    return Decision(
+        tuple(map(max, got.slots, decision.slots)),
+        tuple(
+            wait if part is None else max(wait, next(own_waits))
+            for part, wait in zip(parts, decision.waits, strict=True)
+        ),
+        decision.marks,
+        decision.intervals,
+    )

@@ -1,0 +1,139 @@
+"""The scripts that work inside Redis: how the one that keeps buckets is asked, and how its answer reads."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.adaptive_rate import Learnt
+from limitkit.buckets.decision import Decision, Yielded
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
+
+
+def _text(*names: str) -> str:
+    folder = files("limitkit.stores")
+    return "\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names)
+
+
+SCRIPTS: Final = {
+    "take": _text("rate", "take"),
+    "slow": _text("rate", "slow"),
+    **{name: _text(name) for name in ("note", "look", "post")},
+}
+_UNSAID: Final = -1
+
+
+def learnt_key(key: str) -> str:
+    """Name the place for what refusals have taught about a bucket: in the same slot of a cluster, and no longer."""
+    head, found, tail = key.rpartition("}:g")
+    return f"{head}}}:f{tail}" if found else f"{key}:f"
+
+
+_SCANNED: Final = 500
+"""Keys that Redis looks through at a time, doing nothing else meanwhile."""
+
+
+def question(
+    takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None
+) -> tuple[list[str], list[str | int]]:
+    """Return the keys and arguments of ``take`` for one call."""
+    keys: list[str] = []
+    args: list[str | int] = ["" if now_us is None else now_us, len(give_backs)]
+    for gift in give_backs:
+        keys.append(gift.bucket.key)
+        args += (gift.mark, gift.count * gift.bucket.interval_us)
+    learnt: list[str] = []
+    for ask in takes:
+        args += (len(ask.buckets), ask.count, ask.ready, round(ask.horizon * MICROSECONDS))
+        for bucket in ask.buckets:
+            keys.append(bucket.key)
+            yields = _yields(bucket)
+            args += (bucket.interval_us, -bucket.burst if yields else bucket.burst)
+            if yields:
+                learnt.append(learnt_key(bucket.key))
+    return keys + learnt[::-1], args
+
+
+def refill(client: Any, key: str, *, partitions: bool) -> int:
+    """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were.
+
+    What refusals have taught about them goes, too: who is paused may have nothing else.
+    """
+    names = (key, learnt_key(key))
+    if not partitions:
+        return max([int(client.delete(each)) for each in names])
+    patterns = [re.sub(r"([\\*?\[\]^])", r"\\\1", each) + ":*" for each in names]
+    return max([sum(int(client.delete(each)) for each in _scan(client, pattern)) for pattern in patterns])
+
+
+def _scan(client: Any, pattern: str) -> Any:
+    return client.scan_iter(match=pattern, count=_SCANNED)
+
+
+def answers(reply: Sequence[int], takes: Sequence[Take]) -> list[Decision]:
+    """Read what ``take`` returned: one decision a take."""
+    decisions, at = [], 0
+    for ask in takes:
+        first = at + 1
+        at = first + reply[at]
+        slots = tuple(slot / MICROSECONDS for slot in reply[first:at])
+        if any(bucket.feedback is not None for bucket in ask.buckets):
+            waits, marks, intervals = [], [], []
+            for bucket in ask.buckets:
+                waits.append(reply[at] / MICROSECONDS)
+                marks.append(reply[at + 1])
+                at += 2
+                intervals.append(reply[at] if _yields(bucket) else bucket.interval_us)
+                at += _yields(bucket)
+            decisions.append(Decision(slots, tuple(waits), tuple(marks), tuple(intervals)))
+            continue
+        end = at + 2 * len(ask.buckets)
+        waits_us, marks_us = reply[at:end:2], reply[at + 1 : end : 2]
+        decisions.append(Decision(slots, tuple(wait / MICROSECONDS for wait in waits_us), tuple(marks_us)))
+        at = end
+    return decisions
+
+
+def report(refusal: Refusal, now_us: int | None) -> tuple[list[str], list[str | int]]:
+    """Return the keys and arguments of ``slow`` for one refusal."""
+    bucket, feedback = refusal.bucket, refusal.bucket.feedback
+    assert feedback is not None  # noqa: S101 (no other bucket is asked about)
+    said = _UNSAID if refusal.retry_after is None else round(refusal.retry_after * MICROSECONDS)
+    told = [_UNSAID if each is None else repr(each) for each in (feedback.step, feedback.floor, feedback.ceiling)]
+    args: list[str | int] = ["" if now_us is None else now_us, round(refusal.age * MICROSECONDS), said]
+    args += [feedback.action, bucket.interval_us, bucket.burst, repr(feedback.factor), *told]
+    return [bucket.key, learnt_key(bucket.key)], args
+
+
+def yielded(reply: Sequence[int]) -> Yielded:
+    """Read what ``slow`` returned."""
+    changed, pause, interval = reply
+    return Yielded(bool(changed), pause / MICROSECONDS, interval)
+
+
+def taught(client: Any, keys: Sequence[str]) -> list[Learnt | None]:
+    """Read what refusals have taught about the buckets of these keys, as ``slow`` has written it."""
+    if not keys:
+        return []
+    pipeline = client.pipeline(transaction=False)
+    for key in keys:
+        pipeline.get(learnt_key(key))
+    return [_learnt(kept) for kept in pipeline.execute()]
+
+
+def _learnt(kept: bytes | str | None) -> Learnt | None:
+    if kept is None:
+        return None
+    paused, since, low, plateau, climb, ceiling, end, row, first = map(float, kept.split())
+    return Learnt(int(paused), int(since), low, plateau, int(climb), ceiling, int(end), int(row), first)
+
+
+def _yields(bucket: Bucket) -> bool:
+    """Whether a bucket's rate is looked up; one that was paused by hand has none."""
+    return bucket.feedback is not None and bucket.burst > 0

@@ -1,0 +1,91 @@
+"""A bound for stores that have none: redis-py's search for a master, or for a cluster's nodes, may take any time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotDone
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from limitkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.stores import Store
+
+T = TypeVar("T")
+
+
+class Aside:
+    """A store that is asked in a thread of its own: nobody waits longer for its answer than ``timeout`` seconds.
+
+    Calls that nobody waits for any more are not begun. One that was begun may still take tokens, in vain: that only
+    slows its buckets down.
+    """
+
+    def __init__(self, store: Store, timeout: float) -> None:
+        self.store = store
+        self._timeout = timeout
+        self._thread: ThreadPoolExecutor | None = None
+        self._pid = -1
+        self._lock = threading.Lock()
+
+    def take(
+        self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
+    ) -> list[Decision]:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.yield_to(refusal, now_us=now_us))
+
+    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.learnt(keys))
+
+    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.note(key, name, now_us=now_us))
+
+    def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.run(script, keys, args))
+
+    def refill(self, key: str, *, partitions: bool) -> int:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(lambda: self.store.refill(key, partitions=partitions))
+
+    def evicts(self) -> str:
+        """Ask the store. Raises StoreError when it has not answered in time."""
+        return self._answer(self.store.evicts)
+
+    def close(self) -> None:
+        """Close the store and end its thread; when that is busy, it does so by itself as soon as it can."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+        if thread is not None and self._pid == os.getpid():
+            closed = thread.submit(self.store.close)
+            thread.shutdown(wait=False)
+            with contextlib.suppress(NotDone):
+                closed.result(self._timeout)
+
+    def _answer(self, ask: Callable[[], T]) -> T:
+        answer = self._begin(ask)
+        try:
+            return answer.result(self._timeout)
+        except NotDone:
+            answer.cancel()
+            raise StoreError(f"no answer within {self._timeout:g} s") from None
+
+    def _begin(self, ask: Callable[[], T]) -> Future[T]:
+        with self._lock:
+            if self._thread is None or self._pid != os.getpid():  # threads don't survive a fork
+                self._thread = ThreadPoolExecutor(1, "limitkit-store")
+                self._pid = os.getpid()
+            return self._thread.submit(ask)

@@ -1,0 +1,90 @@
+"""How many workers share the limits: each notes itself in the store, and remembers the count for when it is gone."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import struct
+from mmap import mmap
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.decision import Bucket
+from limitkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from limitkit.stores import Store
+
+logger = logging.getLogger("limitkit")
+
+_EVERY: Final = 5.0
+"""Seconds between two notes; a note counts for three times as long (``stores/note.lua``)."""
+_NUMBERS: Final = struct.Struct("ii")
+
+
+class Headcount:
+    """The number of workers that were there when the store last answered this one.
+
+    It is kept in memory that pool processes share with the worker, since they are forked before it is known.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._key = f"{prefix}:workers"
+        # No host's or node's name: two workers that were given the same one are still two.
+        self._name = secrets.token_hex(8)
+        self._memory = mmap(-1, _NUMBERS.size)
+        self._store: Store | None = None
+        self._pool: Any = None
+        self._timer: Any = None
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are, with this one; 0 when the store has never answered it."""
+        return int(_NUMBERS.unpack_from(self._memory)[0])
+
+    @property
+    def processes(self) -> int:
+        """In how many processes this worker's tasks run; pools of threads have one."""
+        return max(1, int(_NUMBERS.unpack_from(self._memory)[1]))
+
+    def share(self, bucket: Bucket) -> Bucket | None:
+        """Return the part of a bucket that is this worker's; None when it isn't known.
+
+        All parts together have the bucket's rate, and its burst, but no part has less than a burst of 1.
+        """
+        return _part(bucket, self.workers)
+
+    def share_of_process(self, bucket: Bucket) -> Bucket | None:
+        """Return the part of a bucket that is each of this worker's processes'; None when it isn't known."""
+        return _part(bucket, self.workers * self.processes)
+
+    def start(self, store: Store, worker: Any, timer: Any) -> None:
+        """Note this worker now, and again every few seconds."""
+        self.stop()
+        self._store, self._pool = store, worker.pool if worker.pool_cls.uses_semaphore else None
+        self.note()
+        self._timer = timer.call_repeatedly(_EVERY, self.note)
+
+    def stop(self) -> None:
+        """Stop noting: the timer goes with the connection."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def note(self) -> None:
+        """Note this worker in the store, and see how many there are."""
+        assert self._store is not None  # noqa: S101 (start gave it)
+        if self._pool is not None and self._pool._pool is None:  # noqa: SLF001 (a cold shutdown ends the pool first)
+            return
+        try:
+            workers = self._store.note(self._key, self._name)
+        except StoreError as error:
+            logger.debug("The workers could not be counted: %s", error)
+            return
+        processes = self._pool.num_processes if self._pool is not None else 1
+        _NUMBERS.pack_into(self._memory, 0, workers, processes)
+
+
+def _part(bucket: Bucket, parts: int) -> Bucket | None:
+    if not parts:
+        return None
+    return Bucket(bucket.key, bucket.interval_us * parts, max(min(1, bucket.burst), bucket.burst // parts))

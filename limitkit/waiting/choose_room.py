@@ -1,0 +1,45 @@
+"""Which waiting room a broker has, and how long it lets a worker hold a message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from limitkit.waiting.room import Room
+
+_VISIBILITY_TIMEOUT: Final = 3600.0
+"""Seconds; kombu's default for Redis, SQS has its own of 30 minutes."""
+_CONSUMER_TIMEOUT: Final = 1800.0
+"""Seconds; RabbitMQ's default."""
+_SHARE: Final = 4
+"""A request is held for at most this part of the time after which the broker delivers it again."""
+
+
+def open_room(consumer: Any, prefix: str) -> Room:
+    """Return the waiting room of a consumer's broker; the connection need not be there yet."""
+    driver = consumer.app.connection_for_read().transport.driver_type
+    if driver == "redis":
+        from limitkit.waiting.redis_room import RedisRoom  # noqa: PLC0415 (redis is imported only by those who need it)
+
+        return RedisRoom(prefix, lambda: consumer.connection.default_channel, lambda: _queues(consumer.app))
+    if driver == "amqp":
+        from limitkit.waiting.rabbitmq_room import TtlRoom  # noqa: PLC0415 (likewise)
+
+        return TtlRoom(consumer.app, lambda: consumer.connection)
+    from limitkit.waiting.eta_room import EtaRoom  # noqa: PLC0415 (likewise)
+
+    return EtaRoom(consumer.app)
+
+
+def longest_hold(consumer: Any) -> float:
+    """Return the seconds that a worker may hold a message unacknowledged."""
+    options = consumer.app.conf.broker_transport_options or {}
+    if consumer.connection.transport.driver_type == "amqp":
+        return float(options.get("consumer_timeout", _CONSUMER_TIMEOUT)) / _SHARE
+    return float(options.get("visibility_timeout", _VISIBILITY_TIMEOUT)) / _SHARE
+
+
+def _queues(app: Any) -> list[str]:
+    """Name the queues that the worker consumes from and messages can come back to."""
+    queues = app.amqp.queues.consume_from
+    return [name for name, queue in queues.items() if queue.exchange is None or queue.exchange.type != "fanout"]

@@ -1,0 +1,87 @@
+"""In which time what is parked starts as things are now: paused, slowed down, or at a rate that somebody has set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from limitkit.buckets.partition import limit_tag
+from limitkit.control.bucket_state import learnt, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.config.rules import Rules
+    from limitkit.control.bucket_state import Standing
+    from limitkit.control.in_force import InForce
+    from limitkit.stores import Store
+    from limitkit.waiting.bucket_owners import Owner, Owners, Sum
+    from limitkit.waiting.parked_messages import Pile
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """How the buckets stand for which something is parked."""
+
+    rules: Rules
+    in_force: InForce
+    learnt: Mapping[str, Learnt] = field(default_factory=dict)
+    """By bucket."""
+    kept: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Of static limits, by the tag in their buckets' keys: seconds between two starts in each worker that keeps it."""
+
+    def standing(self, owner: Owner, bucket: str) -> Standing | None:
+        """Return how a bucket stands; None when the file does not declare its limit any more."""
+        if owner.limit is None:
+            return None
+        rule = self.rules.for_task(owner.name) if owner.own else None
+        return standing(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.learnt.get(bucket))
+
+    def seconds(self, owner: Owner, bucket: str, count: int, interval: float) -> float:
+        """Return the seconds in which so many start; infinite while it is paused without an end.
+
+        ``interval`` is between two of them as a worker said last, for a limit that the file does not declare.
+        """
+        stands = self.standing(owner, bucket)
+        if stands is None:
+            return count * interval
+        here = self.kept.get(limit_tag(owner.name, own=owner.own), ())
+        if here and not stands.paused_for:
+            rate = sum(1 / each for each in here)
+            return count / rate if rate else inf
+        return stands.drained_in(count, buckets=len(here) or 1)
+
+    def drained_in(self, each: Sum) -> float:
+        """Return the seconds in which all start that are parked for a limit: those of its longest partition."""
+        return max(self.seconds(each.owner, bucket, *counted) for bucket, counted in each.buckets.items())
+
+    def workers(self, owner: Owner) -> int:
+        """Return how many workers are known to keep a static limit; 0 when nobody has said."""
+        return len(self.kept.get(limit_tag(owner.name, own=owner.own), ()))
+
+
+def draining(rules: Rules, in_force: InForce, store: Store | None, owners: Owners, piles: Iterable[Pile]) -> Draining:
+    """Find out how the buckets of these piles stand. Raises StoreError."""
+    heeding = {pile.bucket for pile in piles if _heeds(owners.of(pile.bucket))}
+    return Draining(rules, in_force, learnt(store, sorted(heeding)))
+
+
+def paces(reports: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
+    """Return how fast the workers of these reports keep their static limits, by the tag in their buckets' keys."""
+    found: dict[str, tuple[float, ...]] = {}
+    for report in reports:
+        for tag, limit in report.get("limits", {}).items() if report.get("paced") else ():
+            if limit["strategy"] == "static" and limit["mode"] == "enforce":
+                found[tag] = (*found.get(tag, ()), pace_of(limit))
+    return found
+
+
+def pace_of(limit: Mapping[str, Any]) -> float:
+    """Return the seconds between two starts of a limit as a worker reports it; infinite while it is paused there."""
+    return float(limit["dialled"] or limit["interval"]) if limit["burst"] else inf
+
+
+def _heeds(owner: Owner) -> bool:
+    return owner.limit is not None and owner.limit.feedback is not None

@@ -1,0 +1,73 @@
+"""The waiting room of other brokers: a message goes to the end of its own queue, with an ETA at its turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.waiting import room_names
+from limitkit.waiting.delivery import delivery_of
+from limitkit.waiting.message_copy import Copy, copy_with_eta, routed, turn_of, waits
+from limitkit.waiting.parked_counter import Away
+from limitkit.waiting.publish import keeps_routing, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from limitkit.waiting.room import Brought, Leaver, Steering
+
+_LONGEST: Final = 60.0
+_SHORTEST: Final = 1.0
+"""Seconds, both."""
+_SHARE: Final = 4
+"""A worker holds a message until its ETA: at most this part of the time after which it is delivered again."""
+_REDELIVERY: Final = ("visibility_timeout", "peek_lock_seconds", "ack_deadline_seconds")
+"""What that time is called: by most of kombu's channels, by Azure's Service Bus and by Google's Pub/Sub."""
+
+
+class EtaRoom:
+    """Sends a message to its queue again, and acknowledges it when the broker has it."""
+
+    kind = room_names.OTHER
+    most = 25
+    every = 0.1
+    steered = False
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._away = Away()
+
+    def park(self, leavers: Sequence[Leaver]) -> None:
+        """Park these, one by one."""
+        for leaver in leavers:
+            if not leaver.request.acknowledged:
+                turn = turn_of(leaver, self._away.ahead(leaver.bucket))
+                wait = min(max(turn, _SHORTEST), longest(leaver.request.message.channel))
+                self._publish(leaver, turn, wait)
+                leaver.request.acknowledge()
+                self._away.went(leaver.bucket.key, wait)
+
+    def bring(self, steering: Steering) -> Brought:
+        """Count who has come back by himself."""
+        return self._away.look(steering)
+
+    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
+        """Do nothing."""
+        return iter(())
+
+    def close(self) -> None:
+        """Let go of nothing: the connections are the app's."""
+
+    def _publish(self, leaver: Leaver, turn: float, wait: float) -> None:
+        delivery = delivery_of(leaver.request.message, leaver.queue)
+        note = waits(delivery, turn, wait)
+
+        def copy_for(channel: Any) -> Copy:
+            return copy_with_eta(delivery, note if keeps_routing(channel) else routed(delivery, note) or note, wait)
+
+        publish(self._app, delivery, copy_for)
+
+
+def longest(channel: Any) -> float:
+    """Return for how many seconds a message may wait for an ETA, with the broker of this channel."""
+    times = (getattr(channel, name, None) for name in _REDELIVERY)
+    return min([_LONGEST, *(float(time) / _SHARE for time in times if time)])

@@ -1,0 +1,56 @@
+"""Counts what this worker has parked, for brokers that bring it back by themselves and can't be asked."""
+
+from __future__ import annotations
+
+import heapq
+import math
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.waiting.room import Brought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.waiting.room import Steering
+
+_AGAIN: Final = 1.0
+"""Seconds until what came back is counted again."""
+
+
+class Away:
+    """How many requests of each bucket are parked and not due back yet; counted by whole seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._left: Counter[str] = Counter()
+        self._due: list[tuple[int, str]] = []
+        """A heap, without the same twice."""
+        self._counts: Counter[tuple[int, str]] = Counter()
+
+    def went(self, bucket: str, seconds: float) -> None:
+        """Count one that comes back in so many seconds."""
+        due = math.ceil(self._clock() + seconds), bucket
+        if due not in self._counts:
+            heapq.heappush(self._due, due)
+        self._counts[due] += 1
+        self._left[bucket] += 1
+
+    def ahead(self, bucket: Bucket) -> float:
+        """Return the seconds that a bucket needs for all who are away."""
+        return self._left[bucket.key] * bucket.interval_us / MICROSECONDS
+
+    def look(self, steering: Steering) -> Brought:
+        """Say who is still away."""
+        now, asked = self._clock(), {*steering.hungry, *steering.full}
+        while self._due and self._due[0][0] <= now:
+            due = heapq.heappop(self._due)
+            asked.add(due[1])
+            self._left[due[1]] -= self._counts.pop(due)
+        left = {bucket: self._left[bucket] for bucket in asked}
+        for bucket in [bucket for bucket, count in left.items() if not count]:
+            del self._left[bucket]
+        return Brought(_AGAIN, left, empty=not self._left)

@@ -1,0 +1,142 @@
+"""The waiting room in a Redis broker: parked messages lie in that same Redis, taken out of what is unacknowledged."""
+
+from __future__ import annotations
+
+import secrets
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from kombu.transport import virtual
+from kombu.utils import json
+
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.waiting import room_names
+from limitkit.waiting.redis_keys import call, keys, queue_keys, script
+from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from limitkit.waiting.room import Leaver, Steering
+
+_MOST_AT_ONCE: Final = 256
+"""Messages that come back in one call at most, which bounds the time that Redis needs for it."""
+_PARK: Final = script("clock", "park")
+_BRING: Final = script("clock", "bring")
+_RETIME: Final = script("clock", "retime")
+_SCANNED: Final = 200
+"""Buckets that are looked at in one call, likewise."""
+_HERE: Final = f'"{secrets.token_hex(8)}"'
+"""Stands in a message for the order that the script gives it."""
+_IDLE: Final = 2.0
+"""Seconds until a waiting room that was empty is looked at again: somebody else may have parked, and died."""
+_SOONEST: Final = 0.1
+
+
+class RedisRoom:
+    """Parks and brings back with one script call each; see ``park.lua`` and ``bring.lua``.
+
+    Requests of one bucket come back first come, first served; across workers as they were parked, which is as they
+    came to a worker within some tenths of a second.
+    """
+
+    kind = room_names.REDIS
+    most = 64
+    """Leavers of one call."""
+    every = 0.0
+    """Seconds between two calls at least."""
+    steered = True
+
+    def __init__(self, prefix: str, channel: Callable[[], Any], queues: Callable[[], Iterable[str]]) -> None:
+        self._prefix = prefix
+        self._channel = channel
+        self._queues = queues
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def park(self, leavers: Sequence[Leaver]) -> None:
+        """Park these. A message that is not delivered any more is somebody else's already, and is let go of."""
+        by_queue: dict[str, list[Leaver]] = defaultdict(list)
+        for leaver in leavers:
+            by_queue[leaver.queue].append(leaver)
+        for queue, those in by_queue.items():
+            channel = those[0].request.message.channel
+            names = [
+                *(channel.global_keyprefix + key for key in (channel.unacked_index_key, channel.unacked_key)),
+                *keys(channel, self._prefix, "messages", "queues", "order", "clock"),
+                *queue_keys(channel, self._prefix, queue),
+            ]
+            args: list[Any] = [queue, MOST_ORDERS, ORDERS_A_SECOND]
+            for leaver in those:
+                args += self._described(leaver, channel)
+            call(channel, _PARK, names, args)
+            for leaver in those:
+                _acknowledged(leaver.request)
+
+    def _described(self, leaver: Leaver, channel: Any) -> list[Any]:
+        raw = leaver.request.message._raw  # noqa: SLF001 (the message as it came: what kombu itself gives back)
+        order = raw["properties"].get(ORDER, "")
+        marked = {**raw, "properties": {**raw["properties"], ORDER: _HERE[1:-1]}}
+        before, _, behind = cast("str", json.dumps(marked)).partition(_HERE)  # type: ignore[no-untyped-call]
+        priority = channel._get_message_priority(raw, reverse=False)  # noqa: SLF001
+        queue = channel._q_for_pri(leaver.queue, priority)  # noqa: SLF001 (the list that kombu would put it into)
+        return [
+            leaver.request.message.delivery_tag,
+            leaver.bucket.key,
+            leaver.bucket.interval_us / MICROSECONDS,
+            leaver.turn,
+            channel.priority(priority),
+            order,
+            channel.global_keyprefix + queue,
+            before,
+            behind,
+        ]
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def bring(self, steering: Steering) -> Brought:
+        """Put who is due back at the front of the queues that this worker consumes from."""
+        channel = self._channel()
+        queues = list(self._queues())
+        names = keys(channel, self._prefix, "messages", "queues", "clock")
+        for queue in queues:
+            names += queue_keys(channel, self._prefix, queue)
+        args: list[Any] = [steering.lead, min(steering.places, _MOST_AT_ONCE), len(steering.hungry), len(steering.full)]
+        for bucket, (interval, wanted) in steering.hungry.items():
+            args += (bucket, interval, wanted)
+        for bucket, (interval, seconds) in steering.full.items():
+            args += (bucket, interval, seconds)
+        soonest, *counts = call(channel, _BRING, names, [*args, *queues])
+        buckets = (each.decode() if isinstance(each, bytes) else each for each in counts[::2])
+        left = dict(zip(buckets, counts[1::2], strict=True))
+        if soonest < 0:
+            return Brought(_IDLE, left, empty=True)
+        return Brought(min(_IDLE, max(_SOONEST, soonest / MICROSECONDS)), left)
+
+    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
+        """See ``retime.lua``."""
+        pairs = [part for pair in intervals.items() for part in pair]
+        for queue in list(self._queues()):
+            cursor: Any = 0
+            while True:
+                channel = self._channel()
+                due, waits, _ = queue_keys(channel, self._prefix, queue)
+                names = [due, waits, *keys(channel, self._prefix, "clock")]
+                cursor = int(call(channel, _RETIME, names, [cursor, _SCANNED, *pairs]))
+                yield
+                if not cursor:
+                    break
+
+    def close(self) -> None:
+        """Do nothing: the connections are kombu's."""
+
+
+def _acknowledged(request: Any) -> None:
+    """Have Celery and kombu count a message as done; Redis knows already.
+
+    Not by kombu's own call: the message may be back and delivered to somebody else by now, under the same tag.
+    """
+    message = request.message
+    virtual.QoS.ack(message.channel.qos, message.delivery_tag)  # type: ignore[no-untyped-call]
+    message._state = "ACK"  # noqa: SLF001
+    request.acknowledged = True

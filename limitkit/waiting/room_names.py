@@ -1,0 +1,48 @@
+"""What the waiting room of each kind of broker is called, for whoever only has to say where something waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.config.model.units import duration_text
+from limitkit.config.wording import one_line
+
+if TYPE_CHECKING:
+    from limitkit.config.declared import WaitingSettings
+
+REDIS: Final = "the broker's Redis"
+RABBITMQ: Final = "queues of RabbitMQ with a time to live"
+OTHER: Final = "their own queue, with an ETA"
+_KINDS: Final = {"redis": REDIS, "amqp": RABBITMQ}
+"""By the type of kombu's driver; all others are alike."""
+_TO_LOOK: Final = {
+    RABBITMQ: "They are named limitkit.wait.QUEUE.SECONDS; to count them: rabbitmqctl list_queues name messages",
+    OTHER: "To count them, look into that queue with the broker's own tools.",
+}
+
+
+class UnusableBrokerError(Exception):
+    """An app's broker is not one that kombu can use; its text says why, without the URL."""
+
+
+def kind_of(app: Any) -> str:
+    """Name the waiting room of an app's broker, which is not connected to for that.
+
+    Raises UnusableBrokerError when kombu can't use such a broker, or not here.
+    """
+    try:
+        return _KINDS.get(app.connection_for_read().transport.driver_type, OTHER)
+    except Exception as error:
+        # Other errors may quote a part of the URL that should be its port, and is of its password.
+        why = one_line(str(error)) if isinstance(error, (ImportError, KeyError)) else "its URL can't be read"
+        raise UnusableBrokerError(f"the app's broker can't be used: {why}") from error
+
+
+def parked_where(kind: str, settings: WaitingSettings) -> str:
+    """Say in one line when a task leaves its worker, and where it is then."""
+    return f"Tasks that can't start within {duration_text(settings.hold)} are parked in {kind}."
+
+
+def to_look(kind: str) -> str:
+    """Say how to see what is parked where limitkit can't list it; an empty string where it can."""
+    return _TO_LOOK.get(kind, "")

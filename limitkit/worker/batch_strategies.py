@@ -1,0 +1,142 @@
+"""Runs that a task's own Strategy hands to the pool past the consumer: the pacer takes them for requests.
+
+celery-batches gathers messages, and runs the task's code once for many of them. Such a run is one start, and takes what
+one start takes, however many messages it serves: limits count starts. It can't be parked or sent back, since its
+messages are its Strategy's; while it is held they are unacknowledged, so that none is lost.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from celery.app.task import Task
+from celery.worker import state
+
+from limitkit.buckets import ticket
+from limitkit.errors import RateLimitExceeded
+from limitkit.worker.current_request import run_in_pool
+from limitkit.worker.pacing.prefetch_window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.control.task_limits import Live
+    from limitkit.worker.pacing.pacer import Pacer
+
+_NOWHERE: Final = {"exchange": "limitkit: no message"}
+"""Where a run came from, so that no queue is found to which it could go back."""
+
+
+class Run:
+    """A run of a task's code for some messages, as far as the pacer asks a request."""
+
+    expires = None
+    delivery_info = _NOWHERE
+
+    def __init__(self, task: Any, args: Sequence[Any]) -> None:
+        self.id = str(uuid4())
+        self.task = task
+        self.name = task.name
+        self.args = tuple(args)
+        self.kwargs: dict[str, Any] = {}
+        self.request_dict: dict[str, Any] = {"id": self.id}
+        self.message = SimpleNamespace(headers={}, properties={}, delivery_info=_NOWHERE, channel=None)
+        first = self.args[0] if self.args else None
+        self.messages = [each for each in first if hasattr(each, "id")] if isinstance(first, (list, tuple)) else []
+        """What it runs for, where its first argument is a list of such, as with celery-batches."""
+        self.on_accepted: Callable[..., Any] = _nothing
+        self.on_return: Callable[..., Any] = _nothing
+        self.on_turn: Callable[[ticket.Ticket], Any] = _nothing
+        """Is called when it may start, or is to fail, as the ticket says."""
+        self.on_leave: Callable[[], Any] = _nothing
+        """Is called when it is not held any more."""
+
+    def __str__(self) -> str:
+        return f"A run of {self.name} for {len(self.messages)} messages"
+
+    def revoked(self) -> bool:
+        """Say no: its messages may be, but its Strategy has let them through."""
+        return False
+
+    def execute_using_pool(self, pool: Any) -> None:  # noqa: ARG002 (as Celery calls it)
+        """Take its turn: a place in the pool is held for it."""
+        state.requests.pop(self.id, None)
+        state.reserved_requests.discard(self)
+        self.on_leave()
+        self.on_turn(self.request_dict["properties"][ticket.KEY])
+
+    def settle(self, record: Callable[..., Any], outcome: Any) -> None:
+        """End without a start: record that of each message, and have the Strategy acknowledge them."""
+        for message in self.messages:
+            record(message.id, outcome, store_result=not self.task.ignore_result)
+        self.on_accepted(0, 0.0)
+        self.on_return(None)
+
+    def _announce_revoked(self, reason: str, *_: Any) -> None:
+        """Record that it was dropped; Celery's requests have this by that name."""
+        self.on_leave()
+        self.settle(self.task.backend.mark_as_revoked, reason)
+
+
+class Runs:
+    """Stands before a worker's pool, and looks for runs of tasks with limits among what is handed to it.
+
+    Where there is no pacer they wait in the pool for their tokens.
+    """
+
+    def __init__(self, consumer: Any, live: Live, pacer: Pacer | None) -> None:
+        self._live = live
+        self._pacer = pacer
+        self._consumer = consumer
+        self._window = Window(consumer)
+        self._apply_async = consumer.pool.apply_async
+        consumer.pool.apply_async = self._come
+
+    def connected(self) -> None:
+        """Learn what the broker of a new connection can do."""
+        self._window.connected()
+
+    def _come(self, target: Any, args: Any = (), kwargs: Any = None, **options: Any) -> Any:
+        # What Celery itself hands over names the task instead.
+        task = next((each for each in args or () if isinstance(each, Task)), None)
+        if task is None or not self._live.limits(task):
+            return self._apply_async(target, args, kwargs, **options)
+        if self._pacer is None:
+            return self._apply_async(run_in_pool, (task.name, None, target, args, kwargs), **options)
+        run = Run(task, next((each for each in args[args.index(task) + 1 :] if isinstance(each, (list, tuple))), ()))
+        run.on_accepted = options.get("accept_callback") or _nothing
+        run.on_return = options.get("callback") or _nothing
+        # Its messages take more places in the prefetch window than the one that each held request is given.
+        places = [SimpleNamespace(window=False, squeezed=False) for _ in run.messages[1:]]
+        qos = self._consumer.qos
+
+        def on_leave() -> None:
+            for place in places if qos is self._consumer.qos else ():
+                self._window.narrow(place)
+
+        def on_turn(shown: ticket.Ticket) -> None:
+            if shown.refused is not None:
+                self._fail(run, shown.refused)
+                return
+            callbacks = {"accept_callback": run.on_accepted, "callback": run.on_return}
+            self._apply_async(run_in_pool, (task.name, shown, target, args, kwargs), **{**options, **callbacks})
+
+        run.on_leave, run.on_turn = on_leave, on_turn
+        for place in places:
+            self._window.widen(place)
+        self._pacer(run)
+        return None
+
+    def _fail(self, run: Run, retry_after: float) -> None:
+        """Record that of its messages; the pool never sees it, so it leaves its place by itself."""
+        text = f"the limits of {run.name} admit this start in {retry_after:.3g} s"
+        try:
+            run.settle(run.task.backend.mark_as_failure, RateLimitExceeded(text, retry_after))
+        finally:
+            self._consumer.controller.semaphore.release()
+
+
+def _nothing(*_: Any) -> None:
+    pass

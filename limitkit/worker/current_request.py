@@ -1,0 +1,113 @@
+"""Which request a start belongs to, wherever its pool or an event loop runs the task's own code.
+
+In Celery's pools the thread that traces a task runs its code too, and there ``task.request_stack`` has the request on
+top. Where coroutines or other threads run the code, the stack is empty, or has somebody else's on top; what the tracer
+notes as it begins goes along with the code instead, as any context variable does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from celery import signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.buckets.ticket import Ticket
+
+_T = TypeVar("_T")
+
+
+class _Traced(NamedTuple):
+    """A task that is being traced."""
+
+    task: Any
+    context: Any
+    before: _Traced | None
+    """What this one runs within: ``apply()`` traces a task inside of another."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A run of a task's code that has no request of its own, since it serves the messages of many."""
+
+    task: str
+    ticket: Ticket | None
+    """None where no pacer has seen to it."""
+    is_new: bool = True
+
+
+_traced: Final[ContextVar[_Traced | None]] = ContextVar("limitkit_traced", default=None)
+_run: Final[ContextVar[Run | None]] = ContextVar("limitkit_run", default=None)
+
+
+def follow() -> None:
+    """Have tracers note what they begin. Celery's own pools need that for coroutines alone."""
+    signals.task_prerun.connect(_begins, weak=False, dispatch_uid="limitkit.task_prerun")
+    signals.task_postrun.connect(_ends, weak=False, dispatch_uid="limitkit.task_postrun")
+
+
+def _begins(task: Any = None, **_: Any) -> None:
+    _traced.set(_Traced(task, task.request_stack.top, _traced.get()))
+
+
+def _ends(task: Any = None, **_: Any) -> None:
+    traced = _traced.get()
+    if traced is not None and traced.task is task:
+        _traced.set(traced.before)
+
+
+def request_of(task: Any) -> Any:
+    """Return the request that a task's code runs for, as ``task.request`` has it; None when it can't be told."""
+    top, traced = task.request_stack.top, _traced.get()
+    if traced is None or traced.task is not task or _is_call(top):
+        return top
+    return traced.context
+
+
+def starting(task: Any) -> Any:
+    """Do the same as a task's code begins: within a trace that is its start, however it was called."""
+    traced = _traced.get()
+    if traced is not None and traced.task is task:
+        return traced.context  # where its thread has an empty stack, Celery calls it as if it were called directly
+    return task.request_stack.top
+
+
+def _is_call(context: Any) -> bool:
+    return context is not None and bool(context.called_directly)
+
+
+def is_traced() -> bool:
+    """Whether a tracer has noted what runs here."""
+    return _traced.get() is not None
+
+
+def run_in_pool(task: str, ticket: Ticket | None, target: Callable[..., Any], args: Sequence[Any], kwargs: Any) -> Any:
+    """Do in the pool what a task's own Strategy has handed over, so that the guard knows it for a start."""
+    before = _run.set(Run(task, ticket))
+    try:
+        return target(*args, **(kwargs or {}))
+    finally:
+        _run.reset(before)
+
+
+def begin_run(task: Any) -> Run | None:
+    """Return the run that begins here; None when this is none, or another call within it."""
+    run = _run.get()
+    if run is None or run.task != task.name or not run.is_new:
+        return None
+    run.is_new = False
+    return run
+
+
+async def off_loop(work: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+    """Do what blocks in a thread of the event loop, which goes on meanwhile."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # driven by something else than asyncio
+        return work(*args, **kwargs)
+    return await asyncio.to_thread(work, *args, **kwargs)

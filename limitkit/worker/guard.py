@@ -1,0 +1,281 @@
+"""The guard wraps ``task.run`` and has the last word: a task's own code starts with a fresh ticket, or after a take.
+
+It is right alone, too: in a pool or a worker that has no pacer, it takes from the store by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from celery.app.task import Context, Task
+from celery.exceptions import Ignore, Retry
+
+from limitkit.buckets import ticket
+from limitkit.buckets.decision import Take
+from limitkit.config.wording import one_line
+from limitkit.errors import RateLimitExceeded, StoreError
+from limitkit.feedback.handler import Heeding
+from limitkit.stores.memory import MemoryStore
+from limitkit.stores.recovery import take_both
+from limitkit.waiting import delivery
+from limitkit.waiting.message_copy import came_back
+from limitkit.waiting.send_back import SendBack
+from limitkit.worker.current_request import begin_run, follow, is_traced, off_loop, starting
+from limitkit.worker.pacing.pacing_events import tell_dropped, tell_failed, tell_sent_back, tell_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from limitkit.buckets.decision import Bucket, Decision, GiveBack
+    from limitkit.control.task_limits import Live
+    from limitkit.waiting.delivery import Delivery
+
+logger = logging.getLogger("limitkit")
+
+_PATIENCE: Final = 0.1
+"""Seconds that a start waits in its pool process for a slot of its own; what is due later is sent back."""
+_PATIENCE_OF_PACED: Final = 0.5
+"""The same where a pacer gave it a token, for which it was late: so is the next one, where processes start slowly."""
+_PUBLISH_PAUSE: Final = 1.0
+_GUARDED: Final = "_limitkit_guarded"
+_SEEN: Final = object()
+"""What marks a request; a message's headers become attributes of it too, but can't be this."""
+
+
+class _Start(NamedTuple):
+    """A start that is to be admitted."""
+
+    context: Any
+    """Its request; one without an id has no message that could be sent back."""
+    shown: ticket.Ticket | None
+    came: Delivery | None
+
+
+class Guard:
+    """Admits starts, or sends their messages back."""
+
+    def __init__(self, app: Any, live: Callable[[], Live | None]) -> None:
+        self._live = live
+        self._own = MemoryStore()
+        """This process's shares of buckets, while the store is gone."""
+        self._send_back = SendBack(app)
+        self._heeding = Heeding(live, self._send_back)
+        self.elsewhere = False
+        """Whether the pool is none of Celery's: it may run a task's code where its request can't be found."""
+
+    def look_elsewhere(self, *, strange_pool: bool) -> None:
+        """Find requests where a pool or a tracer that is none of Celery's runs the code."""
+        self.elsewhere = strange_pool
+        follow()
+
+    def wrap(self, task: Any) -> None:
+        """Put the guard around a task's own code, outermost, once: also when that was replaced since.
+
+        That is ``run``; for a task class with a ``__call__`` of its own it is that, since Celery calls it first.
+        """
+        if _GUARDED not in vars(task):
+            setattr(task, _GUARDED, True)
+            self._heeding.watch_retry(task)
+        cls = type(task)
+        if cls.__call__ is not Task.__call__:  # nor what a worker has put in place of that
+            if getattr(cls.__call__, _GUARDED, None) is None:
+                cls.__call__ = self._around(cls.__call__)
+        elif getattr(task.run, _GUARDED, None) is not task:
+            task.run = self._around(task.run, task)
+
+    def _around(self, code: Callable[..., Any], task: Task | None = None) -> Callable[..., Any]:
+        """Guard a task's code; without a task it is the ``__call__`` of a class, which is given the task first."""
+        if inspect.iscoroutinefunction(code):
+            follow()
+
+            @functools.wraps(code)
+            async def guarded(*args: Any, **kwargs: Any) -> Any:
+                whose, given = (args[0], args[1:]) if task is None else (task, args)
+                if _GUARDED not in vars(whose):
+                    return await code(*args, **kwargs)
+                start = self._begin(whose)
+                if start is not None:
+                    await off_loop(self._admit, whose, start, given, kwargs)
+                return await self._heeding.attend(whose, code, args, kwargs)
+
+        else:
+
+            @functools.wraps(code)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                whose, given = (args[0], args[1:]) if task is None else (task, args)
+                if _GUARDED not in vars(whose):
+                    return code(*args, **kwargs)
+                self.admit(whose, given, kwargs)
+                return self._heeding.attend(whose, code, args, kwargs)
+
+        setattr(guarded, _GUARDED, task or True)
+        return guarded
+
+    def admit(self, task: Any, args: Any, kwargs: Any) -> None:
+        """Return when the start may happen now.
+
+        Raises Retry when its message was sent back instead, Ignore when it was dropped, and RateLimitExceeded when it
+        fails.
+        """
+        start = self._begin(task)
+        if start is not None:
+            self._admit(task, start, args, kwargs)
+
+    def _begin(self, task: Any) -> _Start | None:
+        """Return what is to be admitted; None when it may start already, since it has a fresh ticket or needs none.
+
+        Raises RateLimitExceeded when it is to fail.
+        """
+        run, context, came = begin_run(task), starting(task), None
+        if run is not None:
+            context, shown = context or Context(), run.ticket
+        elif context is None:
+            if not self.elsewhere or is_traced():
+                return None
+            context, shown = Context(), None
+        elif context.called_directly or _is_eager(context) or vars(context).get(_GUARDED) is _SEEN:
+            return None
+        else:
+            setattr(context, _GUARDED, _SEEN)
+            came_back(vars(context))  # where no pacer has seen to it
+            shown, came = ticket.collect(context), delivery.collect(context)
+        if shown is not None and time.monotonic() <= shown.until:
+            self._heeding.begin(context, shown, came, shown.buckets)
+            if shown.at is not None:
+                tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+            return None
+        if shown is not None and shown.refused is not None:
+            raise _exceeded(task, context, shown.refused)
+        return _Start(context, shown, came)
+
+    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> None:
+        context, shown, came = start
+        live = self._live()
+        if live is None:
+            return
+        if shown is not None:
+            buckets = shown.buckets
+        else:
+            live.freshen()
+            bound = [limit for limit in live.limits(task) if not limit.local]
+            buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
+        asked = not buckets or self._take(task, context, shown, came, buckets, live=live)
+        self._heeding.begin(context, shown, came, buckets)
+        tell_start(task, failed_open=not asked)
+
+    def _take(
+        self,
+        task: Any,
+        context: Any,
+        shown: ticket.Ticket | None,
+        came: Delivery | None,
+        buckets: tuple[Bucket, ...],
+        *,
+        live: Live,
+    ) -> bool:
+        """Take what a start needs; says whether each limit was asked that there is."""
+        patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
+        ask = _ask(buckets, patience)
+        undo = shown.undo if shown is not None else ()
+        until = time.monotonic() + patience
+        while True:
+            worst, asked = 0, True
+            try:
+                decision = self._ask_store(live, ask, undo, paced=shown is not None)
+            except StoreError as error:
+                if shown is None:  # else the pacer says so
+                    live.outage.lost(error, live.on_errors)
+                retry_after = self._without_store(task, buckets, live, paced=shown is not None)
+                asked = not _allows(task, live)
+            else:
+                live.outage.over(live.rules.store.timeout)
+                undo = ()
+                retry_after = _admitted(decision)
+                worst = decision.waits.index(max(decision.waits))
+                if shown is None and retry_after is not None and context.id is not None:
+                    self._give_up(task, context, live, retry_after)
+            if retry_after is None:
+                return asked
+            if shown is not None and time.monotonic() + retry_after <= until:
+                time.sleep(retry_after)
+                continue
+            # A pacer knows when to start it again.
+            wait = retry_after if shown is None else 0.0
+            if context.id is not None and self._send_back(task, context.id, came, wait):
+                throttled = shown is not None and shown.throttled
+                tell_sent_back(task, context.id, live, worst, retry_after, throttled=throttled)
+                raise Retry(ticket.REASON)
+            time.sleep(min(retry_after, _PUBLISH_PAUSE))
+
+    def _give_up(self, task: Any, context: Any, live: Live, retry_after: float) -> None:
+        """Drop or fail what would wait longer than it may; a pacer sees to that before."""
+        patience = live.patience(task)
+        if patience is None or retry_after <= patience.max_wait:
+            return
+        if patience.action == "fail":
+            raise _exceeded(task, context, retry_after)
+        task.backend.mark_as_revoked(context.id, ticket.REASON, request=context, store_result=not task.ignore_result)
+        tell_dropped(task, context.id)
+        raise Ignore(ticket.REASON)
+
+    def _ask_store(self, live: Live, ask: Take, undo: tuple[GiveBack, ...], *, paced: bool) -> Decision:
+        assert live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
+        if not paced and live.outage.recent:
+            return take_both(live.store, self._own, live.headcount.share_of_process, [ask], undo)[0]
+        return live.store.take([ask], undo)[0]
+
+    def _without_store(self, task: Any, buckets: tuple[Bucket, ...], live: Live, *, paced: bool) -> float | None:
+        """Take what a start needs while the store is gone: None when it may be now, else seconds to wait.
+
+        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this process's share is, ``hold`` waits.
+        A worker's share is its pacer's to give, so with one the message goes back.
+        """
+        limits = [bound.limit for bound in live.limits(task) if not bound.local]
+        if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
+            return _PUBLISH_PAUSE
+        divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
+        if not divided:
+            return None
+        shares = [live.headcount.share_of_process(bucket) for bucket in divided]
+        known = tuple(share for share in shares if share is not None)
+        if paced or len(known) < len(shares):
+            return _PUBLISH_PAUSE
+        return _admitted(self._own.take([_ask(known)])[0])
+
+
+def is_guarded(task: Any) -> bool:
+    """Whether a task has a guard around its own code, or has had one before its limits were taken away."""
+    return _GUARDED in vars(task)
+
+
+def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
+    tell_failed(task, context.id)
+    fact = f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s"
+    return RateLimitExceeded(fact, retry_after)
+
+
+def _ask(buckets: tuple[Bucket, ...], patience: float = _PATIENCE) -> Take:
+    """Ask for one start: of one bucket a slot that is nearly due can be reserved, several are taken from now."""
+    return Take(buckets, horizon=patience if len(buckets) == 1 else 0.0)
+
+
+def _admitted(decision: Decision) -> float | None:
+    """Wait for a slot if there is one; else return in how many seconds there may be."""
+    if not decision.slots:
+        return decision.retry_after
+    time.sleep(decision.slots[0])
+    return None
+
+
+def _allows(task: Any, live: Live) -> bool:
+    """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
+    return any(bound.limit.on_error == "allow" for bound in live.limits(task) if not bound.local)
+
+
+def _is_eager(context: Any) -> bool:
+    """Whether ``apply()`` made this request; what a message says of it does not count."""
+    return bool(context.is_eager and (context.delivery_info or {}).get("is_eager"))

@@ -1,0 +1,240 @@
+"""limitkit as it is installed for an app: its config, its guards, and what a worker of that app needs to start."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.config.wording import quote
+from limitkit.control.task_limits import Live
+from limitkit.errors import ConfigError
+from limitkit.worker.guard import Guard
+from limitkit.worker.log_filter import escape_records, told
+
+if TYPE_CHECKING:
+    from limitkit.config.load import Config
+    from limitkit.control.refresh import Upkeep
+    from limitkit.errors import Problem, StoreError
+    from limitkit.worker.listeners import Watching
+    from limitkit.worker.pacing.pacer import Pacer
+
+logger = logging.getLogger("limitkit")
+escape_records()  # what is logged before a process has limits says nothing that comes from outside
+
+_COMMANDS: Final = ("celery", "limitkit")
+INSTALLED: Final[weakref.WeakKeyDictionary[Any, Installation]] = weakref.WeakKeyDictionary()
+"""By app."""
+
+
+def installation_of(app: Any) -> Installation | None:
+    """Return what is installed for an app."""
+    return INSTALLED.get(app)
+
+
+def real_app(app: Any, caller: str) -> Any:
+    """Return the Celery app that this is, or stands for, as ``celery.current_app`` does. Raises TypeError."""
+    if not isinstance(app, type):
+        app = getattr(app, "_get_current_object", lambda: app)()
+    if isinstance(app, type) or not all(hasattr(app, name) for name in ("steps", "finalize", "on_after_finalize")):
+        given = f"{quote(app)} is a string" if isinstance(app, str) else f"this is {_kind(app)}"
+        raise TypeError(f"{caller} takes a Celery app, and {given}; pass the app itself, as in app = Celery(...)")
+    return app
+
+
+def must_be_config(config: Any, caller: str) -> None:
+    """See to it that this is a config, or the path of one. Raises TypeError."""
+    if config is not None and not isinstance(config, (str, os.PathLike)) and not hasattr(config, "digest"):
+        raise TypeError(
+            f"{caller} takes a path or what limitkit.load(path) returned as the config, and this is {_kind(config)}; "
+            "leave it out to use ratelimits.toml"
+        )
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of the type {type(value).__name__}"
+
+
+class Installation:
+    """limitkit as it is installed for one app."""
+
+    def __init__(self, app: Any, source: str | Config | None) -> None:
+        self._app = weakref.ref(app)
+        self.source = source
+        self.config: Config | None = None
+        self.live: Live | None = None
+        self.error: ConfigError | None = None
+        self.is_worker = False
+        self.upkeep: Upkeep | None = None
+        """Set in a worker."""
+        self.watching: Watching | None = None
+        """Set in a worker."""
+        self.pacer: Pacer | None = None
+        """Set in a worker whose pool can be paced."""
+        self.trouble: StoreError | None = None
+        """Why the store could not be asked when this worker started; said once there is a log."""
+        self._complained = False
+        self.guard = Guard(app, lambda: self.live)
+
+    @property
+    def app(self) -> Any:
+        """The app; it outlives what asks for it."""
+        return self._app()
+
+    def described(self) -> str:
+        """Name the config as it was given."""
+        if self.source is None:
+            return "that is found by itself"
+        return self.source if isinstance(self.source, str) else self.source.path
+
+    def path(self) -> str:
+        """Find the file that a worker started here goes by. Raises ConfigError when there is none."""
+        from limitkit.config.load import locate  # noqa: PLC0415 (as below)
+
+        return locate(self.source) if self.source is None or isinstance(self.source, str) else self.source.path
+
+    def read(self) -> None:
+        """Read the file, once. An error waits for whoever must act."""
+        if self.config is not None or self.error is not None:
+            return
+        if self.source is not None and not isinstance(self.source, str):
+            self.config = self.source
+            return
+        from limitkit.config import load  # noqa: PLC0415 (the parsers and models: not before they are needed)
+
+        try:
+            self.config = load.load(load.locate(self.source))
+        except ConfigError as error:
+            self.error = error
+
+    def usable(self) -> Config:
+        """Return the config. Raises ConfigError when it can't be used."""
+        self.read()
+        if self.config is None:
+            raise self.error or AssertionError
+        return self.config
+
+    def on_configure(self, **_: Any) -> None:
+        """Have what purges a queue purge what is parked of it, too."""
+        from limitkit.waiting.purge import purge_parked_too  # noqa: PLC0415 (imports what workers need)
+
+        purge_parked_too(self.app, lambda: self.usable().rules.store.prefix)
+
+    def on_finalize(self, **_: Any) -> None:
+        """Read the file and put the guard around the tasks that have limits."""
+        self.read()
+        if self.config is None:
+            if not _is_command():
+                self.complain()
+            return
+        if self.live is not None:
+            return
+        self.live = Live(self.config.rules, None)
+        self.sweep()
+        # Tasks that are registered later (late imports, shared_task) are annotated as they are bound.
+        # The first: of a row of annotations Celery asks only up to the first that answers.
+        self.app.annotations = (_Annotation(self), *self.app.annotations)
+
+    def complain(self) -> None:
+        """Log, once, that the file can't be used; a worker refuses to start instead."""
+        if self.error is not None and not self._complained and not self.is_worker:
+            self._complained = True
+            logger.error("The limits of this app's tasks can't be read, so its workers won't start: %s", self.error)
+
+    def sweep(self) -> None:
+        """Put the guard around each task that has limits and none yet."""
+        if self.live is not None:
+            for task in list(self.app.tasks.values()):
+                if self.live.limits(task):
+                    self.guard.wrap(task)
+
+    def start_worker(self, worker: Any) -> None:
+        """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
+        from limitkit.control.refresh import Upkeep  # noqa: PLC0415
+        from limitkit.stores.choice import open_store  # noqa: PLC0415
+        from limitkit.worker.bypasses import pool_of, tracer_of  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.worker.listeners import Watching  # noqa: PLC0415
+        from limitkit.worker.startup_checks import needs_store, refusals  # noqa: PLC0415
+        from limitkit.worker.startup_store_check import ask_once, unusable  # noqa: PLC0415
+
+        self.app.finalize()
+        if self.error is not None:
+            _refuse(told(self.error))
+        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (finalize sets one or the other)
+        self.sweep()
+        problems = refusals(self.config, worker)
+        if problems:
+            _refuse(told(ConfigError(problems)))
+        strange_pool = pool_of(worker.pool_cls) is not None
+        if strange_pool or tracer_of() is not None:
+            self.guard.look_elsewhere(strange_pool=strange_pool)
+        store = self.live.store = open_store(self.app, self.config.rules.store)
+        if self.live.store is not None and self.live.on_errors:
+            self.trouble = ask_once(self.live.store, self.live.rules.store.prefix)
+            if self.trouble is not None and self.trouble.remedy:
+                _refuse(told(ConfigError([unusable(self.config, self.trouble)])))
+
+        def judge(config: Config) -> list[Problem]:
+            return refusals(config, worker) or ([] if store is not None else needs_store(config))
+
+        self.upkeep = Upkeep(self.config, self.live, self.app.tasks.values, judge, self._go_by)
+        self.watching = Watching(self.app, self.live, self.upkeep)
+
+    def _go_by(self, config: Config) -> None:
+        """Put another config in force."""
+        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (there was one before)
+        for table in self.left_out(config):
+            logger.warning(
+                "[%s] is another one in %s than when this worker started, which goes by the one before; restart it "
+                "to use the new one.",
+                table,
+                config.path,
+            )
+        self.config = config
+        self.live.use(config.rules)
+        self.sweep()
+
+    def left_out(self, config: Config) -> list[str]:
+        """Name the tables of a changed file that a worker takes up only when it starts."""
+        assert self.live is not None and self.watching is not None  # noqa: S101, PT018 (start_worker sets both)
+        return [
+            name
+            for name, there, here in (
+                ("store", config.rules.store, self.live.rules.store),
+                ("metrics", config.rules.metrics, self.watching.settings),
+            )
+            if there != here
+        ]
+
+
+class _Annotation:
+    """What ``task_annotations`` takes: an object that is asked about each task that is bound."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+
+    def annotate(self, task: Any) -> None:
+        """Guard a late task; annotates nothing. Celery passes its class, and has registered the instance by now."""
+        installation = self._installation
+        registered = installation.app.tasks.get(task.name)
+        # A class may be registered under other names than its own.
+        late = [registered] if type(registered) is task else list(installation.app.tasks.values())
+        for each in late:
+            if type(each) is task and installation.live is not None and installation.live.limits(each):
+                installation.guard.wrap(each)
+
+
+def _refuse(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 (a worker's log is not set up yet)
+    raise SystemExit(1)
+
+
+def _is_command() -> bool:
+    """Whether this is ``celery …`` or ``limitkit …``, which say by themselves what is wrong."""
+    program = Path(sys.argv[0] if sys.argv else "")
+    return program.name in _COMMANDS or (program.name == "__main__.py" and program.parent.name in _COMMANDS)

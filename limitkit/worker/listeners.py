@@ -1,0 +1,170 @@
+"""Who hears what a worker tells: signals, the worker's own events, metrics; and what its pool processes tell."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from limitkit.events import events
+from limitkit.events.events import TaskDropped, TaskSentBack, TaskThrottled
+from limitkit.events.recent import Recent
+from limitkit.events.relay import Relay
+from limitkit.signals import Signals
+from limitkit.worker.start_counter import Starts
+
+if TYPE_CHECKING:
+    from limitkit.control.refresh import Upkeep
+    from limitkit.control.task_limits import Live
+    from limitkit.events.events import Event, Listener
+    from limitkit.metrics.gauges import Reading
+    from limitkit.metrics.http_server import BoundedServer
+    from limitkit.worker.pacing.pacer import Pacer
+
+_MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+_TASKS: Final = "task"
+_GROUP: Final = "limitkit"
+"""What the types of limitkit's own events begin with."""
+THROTTLED: Final = f"{_GROUP}-task-throttled"
+
+
+class WorkerEvents:
+    """Tells where a worker sends events (``-E``) who is throttled, by which limit, and until when.
+
+    Those events are of a group of their own. Whoever follows tasks by their events (``celery.events.state``, and so
+    Flower) takes each ``task-`` event for a state, and one that Celery does not know ranks above those that it does:
+    a task would stay in it while it runs, and when it is revoked.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.consumer: Any = None
+        self.paced = False
+        """Whether there is a pacer, which has Celery tell of what it drops."""
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether events are sent; processes that were forked before can't know, and send seldom."""
+        if kind is TaskThrottled:
+            return self._dispatcher is not None
+        return kind in (TaskSentBack, TaskDropped)
+
+    def __call__(self, event: Event) -> None:
+        """Send one, unless the task's own ``send_events`` says no."""
+        assert isinstance(event, TaskThrottled | TaskSentBack | TaskDropped)  # noqa: S101 (it wants no others)
+        dispatcher = self._dispatcher
+        # The request is not asked: what a pool process tells comes when that may be over.
+        if dispatcher is None or not getattr(self._app.tasks.get(event.task), "send_events", True):
+            return
+        if isinstance(event, TaskDropped):
+            if not self.paced:  # Celery tells of nothing that its pool ignores, and the task would seem to run for good
+                dispatcher.send("task-revoked", uuid=event.id, terminated=False, signum=None, expired=False)
+        elif not (isinstance(event, TaskSentBack) and event.throttled):
+            _treat_as_tasks(dispatcher)
+            expected = time.time() + event.wait
+            dispatcher.send(THROTTLED, uuid=event.id, name=event.task, limit=event.limit, expected_start=expected)
+
+    @property
+    def _dispatcher(self) -> Any:
+        """What sends a worker's events, a new one for each connection; None while none are wanted of its tasks."""
+        found = getattr(self.consumer, "event_dispatcher", None)
+        sends = found is not None and found.enabled and (not found.groups or _TASKS in found.groups)
+        return found if sends else None
+
+
+def _treat_as_tasks(dispatcher: Any) -> None:
+    """Have our events sent as those of tasks are: many in one message, and where remote control has asked for them."""
+    if dispatcher.groups:
+        dispatcher.groups.add(_GROUP)
+    if dispatcher.buffer_group and _GROUP not in dispatcher.buffer_group:
+        dispatcher.buffer_group = (*dispatcher.buffer_group, _GROUP)
+
+
+class Watching:
+    """All listeners of one worker. A process has one: another takes its place."""
+
+    _last: ClassVar[Watching | None] = None
+
+    def __init__(self, app: Any, live: Live, upkeep: Upkeep) -> None:
+        if Watching._last is not None:
+            Watching._last.close()
+        Watching._last = self
+        self.recent = Recent()
+        """Starts of the last minute, by the limits' tags in the buckets' keys."""
+        self._starts = Starts(self.recent, live, app.tasks)
+        self._relay = Relay()
+        self._events = WorkerEvents(app)
+        self.settings = live.rules.metrics
+        """As they were when it started: its port stays."""
+        self._reading: Reading | None = None
+        self._server: BoundedServer | None = None
+        self._served = False
+        self._listeners: list[Listener] = [Signals(), self._events]
+        self._count(app, live, upkeep)
+        events.carry_by(self._relay)
+        for listener in self._listeners:
+            events.listen(listener)
+
+    def _count(self, app: Any, live: Live, upkeep: Upkeep) -> None:
+        from limitkit import metrics  # noqa: PLC0415 (of use where metrics are wanted alone)
+
+        if not self.settings.wanted and not metrics.registered():
+            return
+        from limitkit.metrics.count_events import Counting  # noqa: PLC0415
+        from limitkit.metrics.counters import Numbers  # noqa: PLC0415
+        from limitkit.metrics.gauges import Reading  # noqa: PLC0415
+
+        numbers = Numbers()
+        counting = Counting(numbers, live, app.tasks)
+        reading = self._reading = Reading(live, app.tasks, upkeep, counting)
+        self._listeners.append(counting)
+        metrics.COLLECTOR.source = lambda: reading.metrics(numbers)
+
+    def count_starts(self, pacer: Pacer | None) -> None:
+        """Count the starts of the last minute: what the pacer lets through, or what the guard does where there is none.
+
+        Call it before the pool's processes are there.
+        """
+        if pacer is not None:
+            pacer.recent = self.recent
+        elif self._starts not in self._listeners:
+            self._listeners.append(self._starts)
+            events.listen(self._starts)
+
+    def start(self, consumer: Any, pacer: Pacer | None) -> None:
+        """Hear what comes from pool processes, on the consumer's loop; show metrics from the first time on."""
+        self._relay.start(consumer.timer)
+        self._events.consumer, self._events.paced = consumer, pacer is not None
+        if self._reading is not None:
+            self._reading.pacer = lambda: pacer
+            self._show()
+
+    def stop(self) -> None:
+        """Let go of the connection's timer."""
+        self._relay.stop()
+
+    def close(self) -> None:
+        """Hear and show nothing more."""
+        self.stop()
+        for listener in self._listeners:
+            events.unlisten(listener)
+        self._relay.close()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _show(self) -> None:
+        if self._served or not self.settings.wanted:
+            return
+        self._served = True
+        from prometheus_client import REGISTRY, CollectorRegistry  # noqa: PLC0415
+
+        from limitkit import metrics  # noqa: PLC0415
+        from limitkit.metrics.endpoint import serve  # noqa: PLC0415
+
+        registry = REGISTRY
+        if os.environ.get(_MULTIPROCESS):  # a team shows the default registry's metrics elsewhere, of all processes
+            registry = CollectorRegistry()
+        if not metrics.registered():
+            metrics.show_in(registry)
+        if self.settings.ports:
+            self._server = serve(self.settings.host, self.settings.ports, registry, metrics.COLLECTOR)

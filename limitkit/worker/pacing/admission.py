@@ -1,0 +1,95 @@
+"""Whose turn it is: the lanes in line get pool processes first and tokens second, many in one call of the store."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from limitkit.errors import StoreError
+from limitkit.worker.pacing import taking
+from limitkit.worker.pacing.process_shares import Shares
+from limitkit.worker.pacing.without_store import Alone
+from limitkit.worker.pool.autoscaler import scale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from limitkit.worker.pacing.lane import Held, Lane
+    from limitkit.worker.pacing.lane_timer import Agenda
+    from limitkit.worker.pacing.lanes import Lanes
+    from limitkit.worker.pacing.tokens import Tokens
+    from limitkit.worker.pool.processes import Processes
+
+
+class Turns:
+    """Plans what lanes ask for, asks for all of it at once, and carries out what comes of it."""
+
+    def __init__(self, controller: Any, agenda: Agenda, processes: Processes, tokens: Tokens, lanes: Lanes) -> None:
+        self._controller = controller
+        self._agenda = agenda
+        self._processes = processes
+        self._tokens = tokens
+        self._lanes = lanes
+        self._alone = Alone(tokens, lanes, lambda admitted: self.on_start(admitted))  # noqa: PLW0108 (set later)
+        self.on_start: Callable[[taking.Admitted], None] = lambda _: None
+        """Is given each request that may start; a pool process is held for it."""
+        self.on_refused: Callable[[Held, Lane, float], None] = lambda *_: None
+        """Is told of each request that waits for another of its buckets now, and for how many seconds."""
+
+    def take(self, now: float) -> None:
+        """Let those start whose turn it is, as far as there are processes and tokens."""
+        plans = self._plans(now)
+        if plans:
+            self._carry_out(plans, now)
+        else:
+            self._tokens.flush()
+
+    def _plans(self, now: float) -> list[taking.Plan]:
+        """Deal the processes at hand out among the lanes in line, and stand in line for more."""
+        self._lanes.unkeep_ready()
+        shares = Shares(self._agenda.line, self._lanes, self._processes, now)
+        shares.deal()
+        self._agenda.pressing |= shares.unfinished
+        self._processes.claim(shares.wanting)
+        if shares.wanting:
+            self._agenda.pressing |= scale(self._controller, self._lanes.wanting(now))
+        return [taking.Plan(share.lane, share.processes, ahead=share.ahead) for share in shares.dealt]
+
+    def _carry_out(self, plans: list[taking.Plan], begun: float) -> None:
+        takes = [take for plan in plans for take in plan.takes(begun, self._tokens.own, self._processes)]
+        try:
+            decisions = iter(self._tokens.take(takes) if takes else ())
+        except StoreError:
+            self._without_store([plan for plan in plans if not plan.lane.local])
+            plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
+        now = time.monotonic()
+        self._agenda.pressing |= self._agenda.call_up(now)
+        for plan in plans:
+            plan.settle(decisions, now, self._tokens.own)
+            self._tokens.give_back_later(plan.returns)
+            for lane, due in plan.frees:
+                self._lanes.let_come(lane, due)
+            self._start_and_move(plan)
+            if plan.lane.waiting and plan.lane.next_token(now) > 0.0:
+                plan.lane.dry_at = now
+            self._lanes.rest(plan.lane, plan.due)
+            plan.lane.early = plan.early
+        for plan in plans:  # only now is it known which processes nobody used
+            if plan.keeps:
+                self._lanes.keep_process(plan.lane, plan.keeps)
+
+    def _start_and_move(self, plan: taking.Plan) -> None:
+        for admitted in plan.starts:
+            self.on_start(admitted)
+        for held, lane, due in plan.moves:
+            self.on_refused(held, lane, max(0.0, due - time.monotonic()))
+            self._lanes.move(held, lane, due)
+
+    def _without_store(self, plans: Iterable[taking.Plan]) -> None:
+        """Let requests start without their shared limits, on this worker's share, or not at all, as they say."""
+        now = time.monotonic()
+        for plan in plans:
+            plan.keep_slots()
+            self._start_and_move(plan)
+            due = self._alone.start(plan.lane, plan.processes - len(plan.starts), now)
+            self._lanes.rest(plan.lane, due)

@@ -1,0 +1,80 @@
+"""Hands a request to the pool: with one of its processes, and a ticket that says until when its tokens are fresh."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery.worker import state
+
+from limitkit.buckets import ticket
+from limitkit.waiting import delivery
+from limitkit.waiting.origin_queue import parkable_queue
+from limitkit.worker.pacing.lane import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from limitkit.worker.pacing.lane import Lane
+    from limitkit.worker.pacing.taking import Admitted
+    from limitkit.worker.pacing.tokens import Tokens
+
+    OnLate = Callable[[list[tuple[Lane, float]], float], None]
+    """Is given the lanes, each with how far ahead its bucket was at the hand-over, and the moment of the start."""
+
+logger = logging.getLogger("limitkit")
+
+
+class HandOver:
+    """The way from a lane into a pool process that is held for it."""
+
+    def __init__(self, consumer: Any, tokens: Tokens, on_late: OnLate) -> None:
+        self._controller = consumer.controller
+        self._app = consumer.app
+        self._tokens = tokens
+        self._on_late = on_late
+
+    def __call__(self, admitted: Admitted) -> None:
+        """Start a request; a pool process is held for it."""
+        request = admitted.held.request
+        try:
+            self._attach_ticket(admitted)
+            state.task_reserved(request)
+            self._controller._process_task(request)  # noqa: SLF001 (as on_task_request does once it has a process)
+        except Exception:
+            self._controller.semaphore.release()
+            logger.exception("%s could not be handed to the pool; the broker delivers it again.", request)
+
+    def _attach_ticket(self, admitted: Admitted) -> None:
+        held, alone, request = admitted.held, admitted.own, admitted.held.request
+        shared = tuple(lane.bucket for lane in held.lanes if not lane.local)
+        own = [lane for lane in held.lanes if lane.local] if alone is None else alone
+        shown = ticket.Ticket(
+            ticket.NONCE,
+            request.id,
+            admitted.until if shared and alone is None else NEVER,
+            shared,
+            admitted.undo,
+            at=admitted.at,
+            failed_open=alone is not None and len(alone) < len(held.lanes),
+            throttled=held.throttled,
+        )
+        delivery.attach(request, parkable_queue(self._app, request.message))
+        ticket.attach(request, shown)
+        if own:
+            self._watch(request, own, admitted.until)
+
+    def _watch(self, request: Any, own: Iterable[Lane], until: float) -> None:
+        """Report a start with tokens of this worker's own that the pool accepted late.
+
+        The guard can't take from this worker's own buckets, so what a busy machine delays is made up for here.
+        """
+        on_accepted = request.on_accepted
+        used = [(lane, self._tokens.used_ahead(lane)) for lane in own]
+
+        def accepted(pid: int, time_accepted: float) -> None:
+            on_accepted(pid, time_accepted)
+            if time_accepted > until:
+                self._on_late(used, time_accepted)
+
+        request.on_accepted = accepted

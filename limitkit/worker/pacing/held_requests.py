@@ -1,0 +1,91 @@
+"""What a pacer holds and goes by, for whoever asks from outside."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator
+
+    from limitkit.control.task_limits import BoundLimit
+    from limitkit.worker.pacing.lane import Held, Lane
+    from limitkit.worker.pacing.lanes import Lanes
+    from limitkit.worker.pacing.pacing_events import Telling
+    from limitkit.worker.pacing.parking import Parking
+    from limitkit.worker.pacing.rate_limit_command import Dials
+    from limitkit.worker.pacing.shadow import Shade, Shadow
+
+
+class Waiting(NamedTuple):
+    """A request that is held; times are seconds."""
+
+    id: str
+    task: str
+    bucket: str
+    """The key of the bucket that it waits longest for."""
+    place: int
+    """1 is next, among those that this worker holds for that bucket."""
+    held: float
+    """Since it came to this worker."""
+    starts_in: float
+    """As far as this worker can tell; others may start theirs before."""
+    interval: float
+    """Between two starts, as this worker knows it."""
+
+
+class View:
+    """Looks at a worker's pacer, and changes nothing."""
+
+    def __init__(self, lanes: Lanes, parking: Parking, telling: Telling, dials: Dials, shadow: Shadow) -> None:
+        self._lanes = lanes
+        self._parking = parking
+        self._telling = telling
+        self._dials = dials
+        self._shadow = shadow
+
+    def waiting(self) -> Iterator[Waiting]:
+        """Go through all that is held, lane by lane, in the order in which it starts."""
+        return waiting(self._lanes, time.monotonic())
+
+    def find(self, task_id: str) -> Waiting | None:
+        """Find the held request of a task; None when it is not held here."""
+        return next((each for each in self.waiting() if each.id == task_id), None)
+
+    def by_limit(self) -> tuple[Counter[str], Counter[str]]:
+        """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
+        return self._telling.by_limit(self._lanes.counts()), self._telling.by_limit(self._parking.backlog.counts)
+
+    def dialled_rates(self) -> dict[str, float]:
+        """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
+        return {self._telling.limit(key) or key: rate for key, rate in self._dials.rates().items()}
+
+    def dialled(self, bound: BoundLimit) -> float | None:
+        """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
+        return self._dials.interval(bound)
+
+    def caps(self) -> dict[str, float]:
+        """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
+        return self._dials.caps()
+
+    def shade(self, tag: str) -> Shade | None:
+        """Return what a limit in shadow would have done here; None when nothing has come for it."""
+        return self._shadow.shades.get(tag)
+
+
+def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:
+    """Go through all that is held, lane by lane, in the order in which it starts."""
+    by_lane: dict[Lane, list[Held]] = {}
+    for held in lanes.held:
+        by_lane.setdefault(held.slowest(now), []).append(held)
+    for lane, those in by_lane.items():
+        interval = lane.interval_us / MICROSECONDS  # as the other side's refusals have left it
+        first = max(lane.next_token(now), interval if not lane.bucket.burst else 0.0)
+        for index, held in enumerate(sorted(those)):
+            request = held.request
+            starts = round(first + index * interval, 3)
+            key, held_for = lane.bucket.key, round(now - held.since, 3)
+            yield Waiting(request.id, request.name, key, index + 1, held_for, starts, interval)

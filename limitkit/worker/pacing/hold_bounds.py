@@ -1,0 +1,101 @@
+"""How much a worker holds: what is due soon, so that others can have the rest and little is stranded if it dies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from limitkit.worker.pacing.lane import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from limitkit.config.declared import WaitingSettings
+    from limitkit.worker.pacing.lane import Held, Lane
+
+MOST_HELD: Final = 1000
+"""Requests that a worker holds at most unless told otherwise: each takes some 10 KB of its memory."""
+LEAD: Final = 1.5
+"""Seconds before its turn at which a request comes back: it must be in a worker in time, and no earlier than needed."""
+_LEADS_SHARE: Final = 0.75
+_PREFETCHES: Final = 4
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds for which all that is parked for a bucket that gives way is left alone at a time."""
+_CROWDED: Final = 0.75
+"""From this part of the most that a worker may hold on, none keeps a place for long."""
+_PATIENCE: Final = 2
+"""So many times ``hold`` is what is long then."""
+_FOR_RETURNED: Final = 2
+"""What was parked before may be held so many times longer, since to park it again costs more than a place."""
+
+
+class Bounds:
+    """The bounds of ``[waiting]``: of each bucket what starts within ``hold``, beside them four prefetch windows."""
+
+    def __init__(self, settings: Callable[[], WaitingSettings], prefetch: Callable[[], int]) -> None:
+        self._settings = settings
+        self._prefetch = prefetch
+        self.longest = NEVER
+        """Seconds for which the broker lets a worker hold a request."""
+
+    @property
+    def beside(self) -> int:
+        """How many requests a worker may hold whatever they wait for."""
+        return min(_PREFETCHES * self._prefetch(), self.most)
+
+    @property
+    def most(self) -> int:
+        """How many requests a worker may hold at most."""
+        return self._settings().per_worker or MOST_HELD
+
+    @property
+    def hold(self) -> float:
+        """Seconds: of each bucket, a worker holds what starts within it."""
+        return min(self._settings().hold, self.longest / 2)
+
+    @property
+    def lead(self) -> float:
+        """Seconds before its turn at which a request comes back: no earlier than a worker would hold it."""
+        return min(LEAD, _LEADS_SHARE * self.hold)
+
+    def level(self, lane: Lane, now: float) -> float:
+        """Return how full a lane is: 1.0 is all that a worker should hold for it."""
+        per_limit = self._settings().per_limit
+        if per_limit is not None:
+            return lane.refs / per_limit
+        starts = lane.rate * self.hold
+        if lane.dry_until <= now:  # there may be a whole burst, for which only the pool is to be waited for
+            starts = min(starts + lane.bucket.burst, self.most)
+        return lane.refs / max(starts, 1.0)
+
+    def admits(self, held: Held, count: int, now: float, *, returned: bool) -> bool:
+        """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
+        if count > self.most:
+            return False
+        if count <= self.beside and self._settings().per_limit is None:
+            return True
+        most = _FOR_RETURNED if returned else 1.0
+        return all(self.level(lane, now) <= most for lane in held.lanes)
+
+    def seconds(self, lane: Lane) -> float:
+        """Return in how many seconds half of what a lane may hold is left, at the lane's rate."""
+        per_limit = self._settings().per_limit
+        half = self.hold / 2 if per_limit is None else per_limit / 2 / lane.rate
+        return max(0.0, lane.refs / lane.rate - half)
+
+    def pause(self, lane: Lane, now: float) -> float:
+        """Return for how many seconds nobody need come back for a lane: he would be parked again at once; or 0.0."""
+        wait = lane.next_token(now)
+        return self.believed(lane, wait) if wait > self.longest else 0.0
+
+    def believed(self, lane: Lane, wait: float) -> float:
+        """Return for how long a wait counts: somebody may end what the other side has asked for, and nobody tells."""
+        return wait if lane.bucket.feedback is None else min(wait, _LONGEST_PAUSE)
+
+    def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
+        """Return those that wait longest for their tokens and take the place of others, which could start soon."""
+        too_many = len(held) - int(min(self.beside, _CROWDED * self.most))
+        if too_many <= 0:
+            return []
+        waits = [(max(lane.next_token(now) for lane in each.lanes), each) for each in held]
+        waits = sorted((pair for pair in waits if pair[0] > _PATIENCE * self.hold), key=lambda pair: -pair[0])
+        return [each for _, each in waits[:too_many]]

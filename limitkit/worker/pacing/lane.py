@@ -1,0 +1,245 @@
+"""Lanes: the pacer's queues of requests, each waiting for one bucket."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from limitkit.buckets.partition import parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.worker.pool.request_order import Precedence
+
+NEVER: Final = float("inf")
+
+_LEAST_TOLERANCE: Final = 0.008
+_MOST_TOLERANCE: Final = 0.03
+_TOLERATED_TOKENS: Final = 1.5
+"""How late a start may be behind its slot: at most so many tokens' worth of time, within the two bounds (seconds)."""
+_TOLERATED_PART: Final = 0.1
+_MOST_PATIENT: Final = 0.5
+"""A slow bucket bears more: this part of a token's time, up to so many seconds, is hardly seen in any window."""
+_HORIZON: Final = (1.0, 0.5)
+_HORIZON_OF_YIELDING: Final = (0.2, 0.1)
+"""Seconds; see ``Lane.horizon``. What was reserved before the other side refused still starts: less is there."""
+_SOON: Final = 1.0
+"""Seconds."""
+_HAND_OVER: Final = 0.02
+"""Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
+_STALE: Final = 0.1
+"""Seconds after a token's time from which on it was not taken because no process came, rather than a moment late."""
+_MOST_SLACK: Final = 0.5
+"""Seconds; see ``Lane.slack``."""
+
+
+class Slot(NamedTuple):
+    """A moment for which a token was taken ahead, and until when the start may be late for it."""
+
+    at: float
+    until: float
+
+
+class Lane:
+    """Requests that wait for one bucket, the slots reserved for them, and when to look again.
+
+    All times are seconds of ``time.monotonic()``.
+    """
+
+    __slots__ = (
+        "batch",
+        "bucket",
+        "dry_at",
+        "dry_until",
+        "due",
+        "early",
+        "horizon",
+        "interval_us",
+        "keeps",
+        "lead",
+        "local",
+        "margin",
+        "mark",
+        "mover",
+        "ready",
+        "refs",
+        "reserve",
+        "slack",
+        "slots",
+        "tag",
+        "tolerance",
+        "waiting",
+    )
+
+    def __init__(self, bucket: Bucket, *, local: bool) -> None:
+        self.waiting: list[Held] = []
+        """A heap: by the message's priority, then by arrival."""
+        self.slots: deque[Slot] = deque()
+        self.mark = 0
+        """The bucket's state behind the last of these slots, for giving them back."""
+        self.batch = 0
+        """How many of these slots came in one take: only they are sure to be the bucket's last."""
+        self.dry_until = 0.0
+        """Until then the bucket has no token to spare, as far as was heard last; afterwards it may have many."""
+        self.dry_at = 0.0
+        """When it was seen last that somebody waits here for a token, and not for a process alone."""
+        self.due = NEVER
+        self.early = False
+        """Due before its token is: to get a process in time from a pool that seldom has one."""
+        self.keeps = False
+        """Whether a process is kept for its first slot."""
+        self.ready = False
+        """Whether it stands in the pacer's line for a pool process."""
+        self.mover: Held | None = None
+        """The request that has this bucket's token in view and waits for another one's."""
+        self.reserve = False
+        """The head may start once a slot of this very bucket comes: reserve it."""
+        self.refs = 0
+        self.local = local
+        """Static: the bucket is this worker's own."""
+        self.tag = (parts_of(bucket.key) or ("",))[0]
+        """The name of its limit, as buckets' keys have it; empty for an extra cap."""
+        self.use(bucket)
+
+    def use(self, bucket: Bucket) -> None:
+        """Go by this rate and burst from now on, until the store says how fast it is.
+
+        A slot that was reserved ahead is one of a row that is a token apart, while a burst is free to start at once.
+        So starts may be late for such slots by a burst less one, and still no window holds more than the limit
+        allows (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
+        """
+        self.bucket = bucket
+        self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_OF_YIELDING
+        """Seconds within which a slot may be reserved, and seconds before its time at which it is."""
+        self.follow(bucket.interval_us)
+
+    def follow(self, interval_us: int) -> None:
+        """Go by this rate from now on: what the other side says of a bucket may make it slower than it is declared."""
+        self.interval_us = interval_us
+        """Microseconds between two tokens."""
+        interval = interval_us / MICROSECONDS
+        most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
+        self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
+        self.margin = min(self.tolerance / 4, _HAND_OVER)
+        depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
+        self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
+
+    def reserve_slots(self, slots: tuple[float, ...], mark: int, now: float) -> None:
+        """Keep what was taken, in seconds from ``now``."""
+        if slots:
+            self.mark, self.batch = mark, len(slots)
+        for slot in slots:
+            self.slots.append(Slot(now + slot, now + slot + (self.slack if slot > 0.0 else self.tolerance)))
+
+    def heard(self, wait: float, now: float) -> None:
+        """Note in how many seconds the bucket has its next token. If nobody takes that for a while, it has more."""
+        self.dry_until = now + wait + _STALE if wait > 0.0 else 0.0
+
+    def next_token(self, now: float) -> float:
+        """Return in how many seconds there is a token here: a reserved slot, else what was heard of the bucket last."""
+        return max(0.0, (self.slots[0].at if self.slots else self.dry_until - _STALE) - now)
+
+    def wait(self, now: float, more: int = 0) -> float:
+        """Return in how many seconds all of this worker's may have started, with so many more, as far as was heard."""
+        wanted = self.refs + more
+        if 0 < wanted <= len(self.slots):
+            return max(0.0, self.slots[wanted - 1].at - now)
+        if self.dry_until <= now:
+            return max(0, wanted - self.bucket.burst) / self.rate
+        return self.dry_until - now + max(0, wanted - len(self.slots) - 1) / self.rate
+
+    def push(self, held: Held) -> None:
+        """Let a request wait here."""
+        held.at = self
+        heapq.heappush(self.waiting, held)
+
+    def pop(self) -> Held:
+        """Take the first one out."""
+        return heapq.heappop(self.waiting)
+
+    def remove(self, held: Held) -> None:
+        """Take out one that need not be the first."""
+        self.waiting.remove(held)
+        heapq.heapify(self.waiting)
+
+    def is_ahead_of(self, held: Held) -> bool:
+        """Whether somebody waits for this bucket, or has its token in view, who comes before a request."""
+        return bool(self.waiting and self.waiting[0] < held) or (self.mover is not None and self.mover < held)
+
+    def in_order(self) -> Iterator[Held]:
+        """Go through those who wait, the first first, as far as one likes."""
+        heap, nodes = self.waiting, [(self.waiting[0], 0)] if self.waiting else []
+        while nodes:
+            held, at = heapq.heappop(nodes)
+            yield held
+            for node in range(2 * at + 1, min(2 * at + 3, len(heap))):
+                heapq.heappush(nodes, (heap[node], node))
+
+    def take_out(self, asked: Held) -> Held:
+        """Take out the one that was asked for; another may have come before it meanwhile, from another lane."""
+        if self.waiting[0] is asked:
+            return self.pop()
+        self.remove(asked)
+        return asked
+
+    @property
+    def rate(self) -> float:
+        """Tokens a second."""
+        return MICROSECONDS / self.interval_us
+
+    @property
+    def paced(self) -> Bucket:
+        """The bucket with the rate that is in force, as its tokens are taken and given back."""
+        if self.interval_us == self.bucket.interval_us:
+            return self.bucket
+        return replace(self.bucket, interval_us=self.interval_us)
+
+
+def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
+    """Have lanes go by the intervals of a decision, which has none where no bucket has feedback."""
+    for lane, interval in zip(lanes, intervals, strict=False):
+        lane.follow(interval)
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A request that waits in this worker, unacknowledged."""
+
+    order: Precedence
+    request: Any
+    lanes: tuple[Lane, ...]
+    since: float
+    anchor: Lane = field(init=False)
+    """Of its buckets, the fastest shared one: most others want it too, so its slots are reserved, the rest asked."""
+    at: Lane | None = None
+    window: bool = False
+    """Whether the prefetch window grew by one for it."""
+    squeezed: bool = False
+    """Whether it takes a place in a prefetch window that can't grow."""
+    throttled: bool = False
+    """Whether it has been told that a limit holds it up."""
+
+    def __post_init__(self) -> None:
+        self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
+
+    def __lt__(self, other: Held) -> bool:
+        return self.order < other.order
+
+    def slowest(self, now: float) -> Lane:
+        """Return the lane in which all that this worker holds needs longest."""
+        return max(self.lanes, key=lambda lane: lane.wait(now))
+
+    def starts_soon(self, now: float) -> bool:
+        """Whether it starts within a second, as far as this worker can tell."""
+        return all(len(lane.waiting) / lane.rate <= _SOON for lane in self.lanes) and (
+            self.at is None or self.at.ready or self.at.due <= now + _SOON
+        )
+
+    def others(self) -> list[Lane]:
+        """Return the lanes of its buckets, without the anchor."""
+        return [lane for lane in self.lanes if lane is not self.anchor]

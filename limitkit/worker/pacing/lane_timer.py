@@ -1,0 +1,104 @@
+"""When to look at which lane again: one heap by due time, and one timer."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.worker.pacing.lane import NEVER
+from limitkit.worker.pacing.process_line import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from limitkit.worker.pacing.lane import Lane
+
+_LONGEST_UNSEEN: Final = 10.0
+"""Seconds until a bucket that gives way is looked at again, however far away its next token is."""
+_LEAST_FULL: Final = 256
+"""Entries from which on those are thrown out that count no more: a lane may be dropped long before it is due."""
+
+
+class Agenda:
+    """The lanes by the time at which they are due, and those that are due already.
+
+    There is one timer for all of them: kombu's hub fires ten timers at a time and may then sleep for a second.
+    """
+
+    def __init__(self, timer: Any, wake: Callable[[], None]) -> None:
+        self.line = Line()
+        """Lanes that are due and want a pool process."""
+        self.pressing = False
+        """Whether something became due since this was last set to False."""
+        self.now = 0.0
+        """As of when lanes are looked at: who is due by then stands in line."""
+        self._heap: list[tuple[float, int, Lane]] = []
+        self._entries = itertools.count()
+        self._most = _LEAST_FULL
+        self._clock = timer
+        self._wake = wake
+        self._timer: Any = None
+        self._timer_at = NEVER
+
+    def schedule(self, lane: Lane, due: float) -> None:
+        """Look at a lane then, and no more at the time that was set before.
+
+        The other side may have paused a bucket for weeks, and somebody may end that: nobody tells of it, so look again.
+        """
+        if due != NEVER and lane.bucket.feedback is not None:
+            due = min(due, self.now + _LONGEST_UNSEEN)
+        lane.due = due
+        if due <= self.now and not lane.ready:
+            self._call(lane)
+            self.pressing = True
+        elif due != NEVER:
+            heapq.heappush(self._heap, (due, next(self._entries), lane))
+            if len(self._heap) > self._most:
+                self._heap[:] = [entry for entry in self._heap if entry[2].due == entry[0]]
+                heapq.heapify(self._heap)
+                self._most = max(_LEAST_FULL, 2 * len(self._heap))
+            self.pressing |= due <= self.now
+
+    def call_up(self, now: float) -> bool:
+        """Let the lanes that are due by now join the line; says if there were any.
+
+        What is scheduled for that time later on joins it at once.
+        """
+        self.now = now
+        before = len(self.line)
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            due, _, lane = heapq.heappop(heap)
+            if lane.due == due and not lane.ready:
+                self._call(lane)
+        return len(self.line) > before
+
+    def set_timer(self, latest: float) -> None:
+        """Be woken when the next lane is due, at ``latest`` in any case."""
+        heap = self._heap
+        while heap and heap[0][2].due != heap[0][0]:
+            heapq.heappop(heap)
+        at = min(latest, heap[0][0]) if heap else latest
+        if at == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = at
+        if at != NEVER:
+            self._timer = self._clock.call_at(at, self._on_timer)
+
+    def clear(self) -> None:
+        """Forget all lanes."""
+        self.line.clear()
+        self._heap.clear()
+
+    def _call(self, lane: Lane) -> None:
+        lane.due = NEVER
+        self.line.join(lane)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._timer_at = NEVER
+        self._wake()

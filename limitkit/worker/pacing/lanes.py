@@ -1,0 +1,240 @@
+"""All lanes of a worker and what is held in them: who waits where, who moves on, and what one leaves behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.worker.pacing.lane import NEVER, Held, Lane
+from limitkit.worker.pacing.revoked import is_revoked
+from limitkit.worker.pacing.taking import wanted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.worker.pacing.lane_timer import Agenda
+    from limitkit.worker.pacing.prefetch_window import Window
+    from limitkit.worker.pacing.tokens import Tokens
+    from limitkit.worker.pool.processes import Processes
+    from limitkit.worker.pool.request_order import Precedence
+
+_FARTHEST: Final = 32
+"""How many movers one looks along for a circle; a circle is no longer than the limits of a few tasks."""
+
+
+class Lanes:
+    """The requests that are held, each in one lane at a time.
+
+    A request of several limits waits in its narrowest contended lane first. At that lane's head it *moves* on to its
+    anchor, and is the lane's mover until it starts or is refused: only then may the next come forward.
+    """
+
+    def __init__(self, agenda: Agenda, processes: Processes, tokens: Tokens, window: Window) -> None:
+        self.held: dict[Held, None] = {}
+        """In the order of arrival."""
+        self._agenda = agenda
+        self._processes = processes
+        self._tokens = tokens
+        self._window = window
+        self.by_key: dict[str, Lane] = {}
+        self.on_leave: Callable[[Held], None] = lambda _: None
+        """Is told of each request that is held no more."""
+        self._keepers: list[Lane] = []
+        """Lanes for which a process is kept."""
+
+    def __len__(self) -> int:
+        return len(self.by_key)
+
+    def lane(self, bucket: Bucket, *, local: bool) -> Lane:
+        """Return the lane of a bucket; its rate is the one that is given."""
+        lane = self.by_key.get(bucket.key)
+        if lane is None:
+            lane = self.by_key[bucket.key] = Lane(bucket, local=local)
+        elif lane.bucket != bucket:
+            self.return_slots(lane)
+            lane.use(bucket)
+        return lane
+
+    def counts(self) -> dict[str, int]:
+        """Count who waits in each lane, by the bucket's key. May be called in any thread."""
+        return {key: len(lane.waiting) for key, lane in list(self.by_key.items()) if lane.waiting}
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def add(self, held: Held) -> None:
+        """Hold a request, in no lane yet."""
+        for lane in held.lanes:
+            lane.refs += 1
+        self.held[held] = None
+
+    def enter(self, held: Held) -> None:
+        """Let a request wait: behind those before it for a narrower bucket if there are any, else for its anchor."""
+        busy = [lane for lane in held.others() if lane.is_ahead_of(held)]
+        self.join(held, busy[0] if busy else held.anchor)
+
+    def leave(self, held: Held) -> None:
+        """Forget a request that is in no lane's line, and the lanes that nobody waits for any more."""
+        del self.held[held]
+        self.on_leave(held)
+        self._window.narrow(held)
+        for lane in held.lanes:
+            lane.refs -= 1
+            if lane.mover is held:
+                self.let_come(lane, 0.0)
+            if not lane.refs:
+                self.return_slots(lane)
+                self._agenda.schedule(lane, NEVER)
+                self.by_key.pop(lane.bucket.key, None)
+
+    def drop(self, held: Held) -> None:
+        """Forget a request wherever it waits."""
+        if held.at is not None and held in held.at.waiting:
+            held.at.remove(held)
+        self.leave(held)
+
+    # -- from lane to lane ----------------------------------------------------------------------------------------
+
+    def join(self, held: Held, lane: Lane) -> None:
+        """Let a request wait in a lane, which is looked at at once if nobody waited there."""
+        self._push(held, lane)
+        if lane.due == NEVER and not lane.ready and not lane.mover:
+            self._agenda.schedule(lane, 0.0)
+
+    def advance(self, lane: Lane) -> None:
+        """Let the head of a lane move on to its anchor."""
+        held = lane.mover = lane.pop()
+        self.join(held, held.anchor)
+
+    def move(self, held: Held, lane: Lane, due: float) -> None:
+        """Let a request wait for another of its buckets, which has no token before ``due``."""
+        if lane.mover is held:
+            lane.mover = None
+        self._push(held, lane)
+        if not lane.ready and not lane.mover and (lane.waiting[0] is held or lane.due == NEVER):
+            ahead = [slot.at for slot in lane.slots if slot.at > self._agenda.now]
+            self._agenda.schedule(lane, min([due, *ahead[:1]]))
+
+    def _push(self, held: Held, lane: Lane) -> None:
+        if lane.mover is not None and held < lane.mover:
+            lane.mover = None  # who is before it need not wait until it has what it lacks
+        lane.push(held)
+        if lane.ready and lane.waiting[0] is held:
+            self._agenda.line.advance(lane)
+        self._untangle(held)
+
+    def let_come(self, lane: Lane, due: float) -> None:
+        """Let the next of a lane come forward then: the one before has started, or waits elsewhere."""
+        lane.mover = None
+        if lane.waiting and not lane.ready:
+            self._agenda.schedule(lane, due)
+
+    def rest(self, lane: Lane, due: float) -> None:
+        """Let a lane wait until it is due; at once when it is already."""
+        if not lane.refs or lane.ready:
+            return
+        if lane.waiting:
+            self._agenda.schedule(lane, due)
+        else:
+            self.return_slots(lane)
+            self._agenda.schedule(lane, NEVER)
+
+    def _untangle(self, held: Held) -> None:
+        """Let go of the tokens that a request has in view, if it waits behind one that waits for them."""
+        lane = held.at
+        for _ in range(_FARTHEST):
+            if lane is None or lane.mover is None:
+                return
+            if lane.mover is held:
+                break
+            lane = lane.mover.at
+        for mine in held.lanes:
+            if mine.mover is held:
+                self.let_come(mine, 0.0)
+
+    def settle(self, lane: Lane, now: float) -> bool:
+        """Clear a lane of what will never start, and pass on what waits for another bucket; says if it wants more."""
+        while lane.slots and lane.slots[0].until < now + lane.margin:
+            # Missed: no process came in time. The last one can be given back, others have been built upon.
+            if len(lane.slots) == 1:
+                self.return_slots(lane)
+            else:
+                lane.slots.popleft()
+        while lane.waiting and not lane.mover:
+            held = lane.waiting[0]
+            if is_revoked(held.request):
+                self.drop(held)
+            elif held.anchor is not lane:
+                self.advance(lane)
+            else:
+                return True
+        if not lane.waiting:
+            self.return_slots(lane)
+        return False
+
+    # -- slots and processes --------------------------------------------------------------------------------------
+
+    def return_slots(self, lane: Lane) -> None:
+        """Give back what a lane has reserved, and the process that is kept for it."""
+        self._unkeep(lane)
+        self._tokens.give_back(lane)
+
+    def keep_process(self, lane: Lane, seconds: float) -> None:
+        """Keep a process for a lane's first slot, if one is spare."""
+        if lane.slots and not lane.keeps and self._processes.spare:
+            lane.keeps = True
+            self._keepers.append(lane)
+            self._processes.keep(seconds)
+
+    def unkeep_ready(self) -> None:
+        """Let go of the processes whose slot has come: kept for one that is behind in line, nobody would have them."""
+        for lane in [lane for lane in self._keepers if lane.ready]:
+            self._unkeep(lane)
+
+    def unkeep_behind(self, order: Precedence) -> bool:
+        """Let go of a process that is kept for one who comes after this place; says if there was any.
+
+        He stands in line for another one, so that his slot need not be lost.
+        """
+        last = max((lane for lane in self._keepers if lane.waiting), key=lambda lane: lane.waiting[0], default=None)
+        if last is None or last.waiting[0].order < order:
+            return False
+        self._processes.refund(last.next_token(self._agenda.now))
+        self._unkeep(last)
+        last.early = True
+        self._agenda.schedule(last, 0.0)
+        return True
+
+    def wanting(self, now: float) -> Iterator[Any]:
+        """Go through the requests that would start now if there were processes, as far as is known."""
+        for lane in self._agenda.line:
+            if lane.waiting:
+                yield from (held.request for held in lane.waiting[: wanted(lane, now)])
+
+    def _unkeep(self, lane: Lane) -> None:
+        if lane.keeps:
+            lane.keeps = False
+            self._keepers.remove(lane)
+            self._processes.unkeep()
+
+    # -- all of them ----------------------------------------------------------------------------------------------
+
+    def start_over(self, due: float) -> None:
+        """Put all that is held into its lanes anew, to be looked at then."""
+        self._agenda.clear()
+        for lane in self.by_key.values():
+            self.return_slots(lane)
+            lane.waiting.clear()
+            lane.mover = None
+            self._agenda.schedule(lane, due)
+        for held in self.held:
+            held.anchor.push(held)
+
+    def forget(self) -> None:
+        """Forget all requests and lanes; what was reserved goes back."""
+        self.held.clear()
+        for lane in self.by_key.values():
+            self.return_slots(lane)
+            lane.waiting.clear()
+            lane.mover, lane.refs, lane.due = None, 0, NEVER
+        self.by_key.clear()
+        self._agenda.clear()

@@ -1,0 +1,106 @@
+"""What becomes of requests that may not wait for their limits as long as they would have to: dropped, or failed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.worker import state
+
+from limitkit.buckets import ticket
+from limitkit.waiting.message_copy import first_came
+from limitkit.worker.pacing.lane import NEVER
+from limitkit.worker.pacing.pacing_events import tell_dropped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from limitkit.config.declared import Patience
+    from limitkit.control.task_limits import Live
+    from limitkit.worker.pacing.lane import Held
+    from limitkit.worker.pacing.pacing_events import Telling
+
+logger = logging.getLogger("limitkit")
+
+_LOOK_EVERY: Final = 0.05
+"""Seconds between two looks at those whose time may be up."""
+
+
+class Impatience:
+    """Watches the held requests whose wait is bounded, and gives them up as soon as it would be longer.
+
+    Only limits count: a request that waits for a pool process alone is not given up.
+    """
+
+    def __init__(
+        self, live: Live, through: Callable[[Any], None], let_go: Callable[[Held], None], telling: Telling
+    ) -> None:
+        self._live = live
+        self._telling = telling
+        self._through = through
+        self._let_go = let_go
+        self._watched: dict[Held, tuple[Patience, float]] = {}
+        self._next = NEVER
+
+    @property
+    def due(self) -> float:
+        """When to look at them again."""
+        return self._next if self._watched else NEVER
+
+    def watch(self, held: Held, parked: float, now: float) -> bool:
+        """Look after a request that has just come, or come back; says whether that was given up at once.
+
+        ``parked`` is the time in which those are due that are parked before it, in seconds from now.
+        """
+        patience = self._live.patience(held.request.task)
+        if patience is None:
+            return False
+        self._watched[held] = patience, first_came(held.request.message, held.since) + patience.max_wait
+        self._next = min(self._next, now)
+        ahead = max(((lane.refs - 1) / lane.rate for lane in held.lanes if lane.dry_until > now), default=0.0)
+        return self._judge(held, max(ahead, parked), now)
+
+    def look(self, now: float) -> None:
+        """Give up those that would have to wait longer than they may."""
+        if now < self._next:
+            return
+        self._next = now + _LOOK_EVERY
+        for held in list(self._watched):
+            self._judge(held, 0.0, now)
+
+    def forget(self, held: Held) -> None:
+        """Look no more after a request that starts, or leaves."""
+        self._watched.pop(held, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._watched.clear()
+
+    def _judge(self, held: Held, ahead: float, now: float) -> bool:
+        patience, deadline = self._watched[held]
+        dry = max((lane.next_token(now) for lane in held.lanes if lane.dry_until > now), default=None)
+        wait = ahead if dry is None else max(ahead, dry)
+        if (dry is None and not ahead) or now + wait <= deadline:
+            return False
+        self._telling.gave_up(held, wait)
+        self._let_go(held)
+        if patience.action == "fail":
+            self._fail(held.request, wait)
+        else:
+            self._drop(held.request)
+        return True
+
+    def _drop(self, request: Any) -> None:
+        """Have it end as Celery ends what was revoked, so that a chord with it fails instead of waiting for ever."""
+        try:
+            request._announce_revoked(ticket.REASON, False, None, False)  # noqa: FBT003, SLF001 (positional there)
+        except Exception:
+            logger.exception("%s was dropped, which can't be recorded; the broker delivers it again.", request)
+        else:
+            tell_dropped(request.task, request.id)
+
+    def _fail(self, request: Any, retry_after: float) -> None:
+        """Have it fail in a pool process: Celery's own way of failing runs handlers, error links and chords there."""
+        ticket.attach(request, ticket.refusal(request.id, retry_after))
+        state.task_reserved(request)
+        self._through(request)

@@ -1,0 +1,295 @@
+"""The pacer stands where Celery's consumer hands requests to the pool, and lets each through when its slot comes.
+
+It lives in the worker's main process, on the consumer's event loop. A request over its limit waits in a lane,
+unacknowledged; the prefetch window grows by one meanwhile, so that other tasks flow past. What is decided here is
+when; ``limitkit.worker.guard`` has the last word at the start itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from celery import signals
+from celery.worker import state
+
+from limitkit.buckets import ticket
+from limitkit.events.recent import Recent
+from limitkit.waiting.delivery import attach
+from limitkit.waiting.message_copy import came_back
+from limitkit.waiting.origin_queue import parkable_queue
+from limitkit.worker.guard import is_guarded
+from limitkit.worker.pacing.admission import Turns
+from limitkit.worker.pacing.hand_over import HandOver
+from limitkit.worker.pacing.held_requests import View
+from limitkit.worker.pacing.lane import NEVER, Held
+from limitkit.worker.pacing.lane_timer import Agenda
+from limitkit.worker.pacing.lanes import Lanes
+from limitkit.worker.pacing.max_wait import Impatience
+from limitkit.worker.pacing.pacing_events import Telling
+from limitkit.worker.pacing.prefetch_widening import Flow
+from limitkit.worker.pacing.revoked import revoked
+from limitkit.worker.pacing.shadow import Shadow
+from limitkit.worker.pacing.tokens import Tokens
+from limitkit.worker.pool.processes import Processes
+from limitkit.worker.pool.request_order import Arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from limitkit.control.in_force import Terms
+    from limitkit.control.task_limits import BoundLimit, Live
+    from limitkit.worker.pacing import taking
+    from limitkit.worker.pacing.lane import Lane
+    from limitkit.worker.pacing.parking import Parking
+    from limitkit.worker.pacing.prefetch_window import Window
+    from limitkit.worker.pacing.rate_limit_command import Dials
+    from limitkit.worker.pool.request_order import Precedence
+
+logger = logging.getLogger("limitkit")
+
+_PAUSE: Final = 1.0
+"""Seconds until what is held is looked at again, when something has failed."""
+_SWEEP_EVERY: Final = 1.0
+
+
+class Pacer:
+    """Hands a request to the pool when all of its limits admit it and a pool process is free.
+
+    A process first, the tokens second: tokens taken for a busy pool would be stale at the start. All state is
+    touched from the consumer's event loop only.
+    """
+
+    def __init__(self, consumer: Any, live: Live, parking: Parking, window: Window, dials: Dials) -> None:
+        self._live = live
+        self._dials = dials
+        self._consumer = consumer
+        self._through = consumer.on_task_request
+        self._parking = parking
+        self._window = window
+        self._tokens = Tokens(live)
+        self._agenda = Agenda(consumer.timer, self.pump)
+        self._processes = Processes(consumer.controller.semaphore, self.pump)
+        self._hand_over = HandOver(consumer, self._tokens, self._on_late)
+        self._arrivals = Arrivals(lambda: consumer.connection)
+        self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
+        self._telling = Telling(consumer.app, live)
+        self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
+        self._flow = Flow(window)
+        self._lanes.on_leave = self._on_leave
+        self._parking.on_parked = self._telling.parked
+        self._turns = Turns(consumer.controller, self._agenda, self._processes, self._tokens, self._lanes)
+        self._turns.on_start, self._turns.on_refused = self._start, self._telling.throttled
+        self._shadow = Shadow(live, self._tokens.own)
+        self.view = View(self._lanes, parking, self._telling, dials, self._shadow)
+        self.recent = Recent()
+        """Starts of the last minute, by the limits' tags in the buckets' keys."""
+        self._squeezed: list[Held] = []
+        self._pumping = False
+        self._now = self._swept = 0.0
+        signals.task_revoked.connect(self._on_revoked)
+
+    # -- requests -------------------------------------------------------------------------------------------------
+
+    def __call__(self, request: Any) -> None:
+        """Take a request in; it starts now or waits its turn. In place of ``consumer.on_task_request``."""
+        if self._shadow.came(request):
+            self._agenda.set_timer(self._due)
+        came_back(request.request_dict)
+        limits = self._live.limits(request.task)
+        if not limits:
+            self._pass(request)
+            return
+        state.reserved_requests.discard(request)
+        try:
+            held = self._hold(request, limits, self._arrivals(request.message), time.monotonic())
+        except Exception:
+            logger.exception("%s can't be paced; the guard limits it in the pool.", request)
+            state.task_reserved(request)
+            attach(request, parkable_queue(self._consumer.app, request.message))
+            self._through(request)
+            return
+        self.pump()
+        if held in self._lanes.held:
+            self._telling.came(held, self._now)
+        if self._squeezed:
+            self._let_go()
+
+    def _pass(self, request: Any) -> None:
+        """Let a request through that has no limits; where its pool process may think that it has some, say so."""
+        if is_guarded(request.task):
+            ticket.attach(request, ticket.free(request.id))
+        goes_before = self._processes.busy and self._processes.meet(request, self._arrivals(request.message))
+        self._through(request)
+        if goes_before:
+            self.pump()
+
+    def _hold(
+        self,
+        request: Any,
+        limits: tuple[BoundLimit, ...],
+        order: Precedence,
+        since: float,
+        *,
+        before: Held | None = None,
+    ) -> Held:
+        """Hold a request; ``before`` is what it was held as before its limits changed."""
+        buckets = self._dials.buckets(request.task, limits, request.args, request.kwargs)
+        held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
+        held.throttled = before is not None and before.throttled
+        self._lanes.add(held)
+        now = time.monotonic()
+        if self._impatience.watch(held, self._parking.ahead(held, now), now):
+            return held
+        if before is None:
+            elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
+            if elsewhere is not None:
+                self._telling.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
+                self._leave(held, elsewhere)
+                return held
+        self._flow.join(held)
+        self._lanes.enter(held)
+        return held
+
+    def _on_leave(self, held: Held) -> None:
+        self._impatience.forget(held)
+        self._flow.leave(held)
+
+    def _leave(self, held: Held, lane: Lane | None = None) -> None:
+        """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
+        lane = lane or held.slowest(time.monotonic())
+        self._lanes.drop(held)
+        self._parking.add(held, lane, time.monotonic())
+
+    def _let_go(self) -> None:
+        """Park what takes a place in a window that can't grow, and won't start soon."""
+        squeezed = [held for held in self._squeezed if held in self._lanes.held]
+        self._squeezed = []
+        for held in squeezed:
+            if len(self._squeezed) < self._window.room and held.starts_soon(self._now):
+                self._squeezed.append(held)
+            elif self._parking.may_leave(held):
+                self._leave(held)
+
+    def _on_revoked(self, sender: Any, request: Any, **_: Any) -> None:
+        """Have another come back for one that was revoked or has expired: it does not use its turn."""
+        limits = self._live.limits(sender)
+        if limits:
+            buckets = self._dials.buckets(sender, limits, request.args or (), request.kwargs or {})
+            self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
+
+    def _start(self, admitted: taking.Admitted) -> None:
+        self._telling.admitted(admitted.held)
+        now = time.monotonic()
+        for lane in admitted.held.lanes:
+            self.recent.count(lane.tag, now)
+        self._lanes.leave(admitted.held)
+        self._processes.use()
+        self._hand_over(admitted)
+
+    def _on_late(self, used: list[tuple[Lane, float]], started: float) -> None:
+        """Count a late start of static limits as of when it was."""
+        for lane, ahead in used:
+            self._lanes.return_slots(lane)
+            self._tokens.postpone(lane, started - lane.tolerance, ahead)
+            if lane.waiting and not lane.ready and not lane.mover:
+                self._agenda.schedule(lane, started)
+        self.pump()
+
+    # -- the pump -------------------------------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Do all that is due: let requests start, ask the store, set the timer. Never raises."""
+        self._agenda.pressing = True
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._agenda.pressing:
+                self._agenda.pressing = False
+                self._step()
+                if not self._agenda.pressing:
+                    self._processes.release()  # the next in the semaphore's line may be this pacer: then once more
+        except Exception:
+            logger.exception("The pacer failed; what it holds is looked at again in a second.")
+            self._lanes.start_over(time.monotonic() + _PAUSE)
+            self._processes.release()
+        finally:
+            self._pumping = False
+            self._agenda.set_timer(self._due)
+
+    @property
+    def _due(self) -> float:
+        """When there is something to do beside what the lanes wait for."""
+        sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
+        return min(sweep, self._parking.due, self._impatience.due, self._shadow.due)
+
+    def _step(self) -> None:
+        self._now = now = time.monotonic()
+        self._agenda.call_up(now)
+        if now - self._swept >= _SWEEP_EVERY:
+            self._swept = now
+            self._sweep(now)
+        self._parking.work(self._lanes.by_key, len(self._lanes.held), now)
+        self._impatience.look(now)
+        self._shadow.work(now)
+        self._turns.take(now)
+        self._squeezed += self._flow.look(self._processes.coming_in(now), now)
+
+    def _sweep(self, now: float) -> None:
+        """Let go of what was revoked, has expired, or was held as long as it may be."""
+        self._telling.look(self._lanes.held, now)
+        for held in self._parking.outstaying(self._lanes.held, now):
+            self._leave(held)
+        for held in revoked(self._lanes.held):
+            self._lanes.drop(held)
+
+    # -- connections and rates ------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Learn what the broker of a new connection can do."""
+        self._window.connected()
+        self._parking.connected()
+        self.pump()
+
+    def reconsider(self) -> None:
+        """Ask again for all that waits for a limit that was changed."""
+        changed = [held for held in self._lanes.held if self._is_changed(held)]
+        for held in changed:
+            self._lanes.drop(held)
+        for held in changed:
+            limits = self._live.limits(held.request.task)
+            if limits:
+                self._hold(held.request, limits, held.order, held.since, before=held)
+            else:
+                state.task_reserved(held.request)
+                self._pass(held.request)
+        self.pump()
+
+    def retime(self, terms: Mapping[str, Terms]) -> None:
+        """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
+        self._parking.retime(terms)
+
+    def refill(self, key: str) -> None:
+        """Make a bucket of this worker's own full again."""
+        self._tokens.own.refill(key, partitions=False)
+        self.pump()
+
+    def _is_changed(self, held: Held) -> bool:
+        request = held.request
+        buckets = self._dials.buckets(request.task, self._live.limits(request.task), request.args, request.kwargs)
+        return [bucket for bucket, _ in buckets] != [lane.bucket for lane in held.lanes]
+
+    def forget(self) -> None:
+        """Forget what was held: the connection is gone, and the broker delivers it again."""
+        for held in self._lanes.held:
+            state.requests.pop(held.request.id, None)
+        self._squeezed.clear()
+        self._flow.clear()
+        self._lanes.forget()
+        self._processes.forget()
+        self._parking.forget()
+        self._impatience.clear()
+        self._tokens.flush()
+        self._agenda.set_timer(NEVER)

@@ -1,0 +1,155 @@
+"""Tells what becomes of requests, as events: in the pacer's words, which are lanes and tickets, it would be no use."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from limitkit.buckets.partition import limit_tag, parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.events.events import (
+    LimitChanged,
+    TaskAdmitted,
+    TaskDropped,
+    TaskFailed,
+    TaskParked,
+    TaskSentBack,
+    TaskStarted,
+    TaskThrottled,
+    emit,
+    wanted,
+)
+from limitkit.waiting.bucket_owners import Owners
+from limitkit.waiting.message_copy import first_came
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from limitkit.control.task_limits import Live
+    from limitkit.waiting.room import Leaver
+    from limitkit.worker.pacing.lane import Held, Lane
+
+
+class Telling:
+    """Tells what the pacer does with the requests that it holds."""
+
+    def __init__(self, app: Any, live: Live) -> None:
+        self._app = app
+        self._live = live
+        self._owners: Owners | None = None
+        self._rules = live.rules
+
+    def limit(self, key: str) -> str | None:
+        """Name the limit of a bucket; None for one that no limit declares, as of ``app.control.rate_limit()``."""
+        if parts_of(key) is None:
+            return None
+        if self._owners is None or self._rules is not self._live.rules:
+            self._rules = self._live.rules
+            self._owners = Owners(self._rules, list(self._app.tasks))
+        return self._owners.of(key).name
+
+    def by_limit(self, counts: Mapping[str, int]) -> Counter[str]:
+        """Add up by limit what is counted by bucket."""
+        sums: Counter[str] = Counter()
+        for key, count in list(counts.items()):
+            sums[self.limit(key) or key] += count
+        return sums
+
+    def throttled(self, held: Held, lane: Lane, wait: float, *, held_here: bool = True) -> None:
+        """Tell, once, that a request can't start yet because of that lane's bucket."""
+        if held.throttled:
+            return
+        held.throttled = True
+        if wanted(TaskThrottled):
+            request = held.request
+            limit = self._limit_of(held, lane)
+            emit(TaskThrottled(task=request.task.name, id=request.id, limit=limit, wait=wait, held=held_here))
+
+    def came(self, held: Held, now: float) -> None:
+        """Tell of a request that has just come and did not start, if a limit is why."""
+        lane = max(held.lanes, key=lambda lane: lane.next_token(now))
+        if lane.next_token(now) > 0.0:
+            self.throttled(held, lane, held.slowest(now).wait(now))
+
+    def look(self, held: Iterable[Held], now: float) -> None:
+        """Tell of those for which it has turned out that a limit holds them up, and not the pool alone."""
+        for each in held:
+            if not each.throttled:
+                self._if_dry(each, now)
+
+    def admitted(self, held: Held) -> None:
+        """Tell that a request goes to the pool."""
+        now = time.monotonic()
+        if not held.throttled:
+            self._if_dry(held, now)
+        if wanted(TaskAdmitted):
+            request = held.request
+            waited = max(0.0, now - first_came(request.message, held.since))
+            emit(TaskAdmitted(task=request.task.name, id=request.id, waited=waited))
+
+    def parked(self, held: Held, leaver: Leaver) -> None:
+        """Tell that a request has left for the waiting room."""
+        if wanted(TaskParked):
+            request = held.request
+            limit = self.limit(leaver.bucket.key) or self._first_limit(request.task)
+            emit(TaskParked(task=request.task.name, id=request.id, limit=limit, wait=max(0.0, leaver.turn)))
+
+    def gave_up(self, held: Held, wait: float) -> None:
+        """Tell of a request that may not wait so long; it is not held any more."""
+        self.throttled(held, held.slowest(time.monotonic()), wait, held_here=False)
+
+    def _if_dry(self, held: Held, now: float) -> None:
+        lane = max(held.lanes, key=lambda lane: lane.dry_at)
+        if lane.dry_at > held.since:
+            self.throttled(held, lane, lane.next_token(now))
+
+    def _limit_of(self, held: Held, lane: Lane) -> str:
+        return self.limit(lane.bucket.key) or self._first_limit(held.request.task)
+
+    def _first_limit(self, task: Any) -> str:
+        return next((bound.limit.name for bound in self._live.limits(task)), task.name)
+
+
+def tell_start(task: Any, *, late: float | None = None, failed_open: bool = False) -> None:
+    """Tell that a task's own code begins."""
+    if wanted(TaskStarted):
+        emit(TaskStarted(task=task.name, late=late, failed_open=failed_open))
+
+
+def tell_sent_back(task: Any, task_id: str, live: Live, worst: int, wait: float, *, throttled: bool) -> None:
+    """Tell for which of its shared limits a task was sent back: the one at ``worst``."""
+    if not wanted(TaskSentBack):
+        return
+    names = [bound.limit.name for bound in live.limits(task) if not bound.local]
+    limit = names[worst] if worst < len(names) else task.name
+    emit(TaskSentBack(task=task.name, id=task_id, limit=limit, wait=wait, throttled=throttled))
+
+
+def tell_changes(live: Live, tasks: Iterable[Any], changed: Collection[str]) -> None:
+    """Tell of each limit that has other terms than before; ``changed`` are the tags in its buckets' keys."""
+    if not changed or not wanted(LimitChanged):
+        return
+    told: set[str] = set()
+    for task in tasks:
+        rule = live.rules.for_task(task.name)
+        for bound in live.limits(task):
+            limit, terms = bound.limit, bound.terms
+            tag = limit_tag(limit.name, own=limit.own)
+            if rule is None or tag not in changed or tag in told:
+                continue
+            told.add(tag)
+            posted = [live.in_force.override(kind, limit, rule.pattern) for kind in ("pause", "rate")]
+            ends = next((each.until for each in posted if each is not None), None)
+            rate = MICROSECONDS / terms.interval_us if terms.burst else 0.0
+            emit(LimitChanged(limit=limit.name, rate=rate, burst=terms.burst, source=terms.source, ends=ends))
+
+
+def tell_dropped(task: Any, task_id: str) -> None:
+    """Tell that a task was dropped."""
+    emit(TaskDropped(task=task.name, id=task_id))
+
+
+def tell_failed(task: Any, task_id: str) -> None:
+    """Tell that a task fails with ``RateLimitExceeded``."""
+    emit(TaskFailed(task=task.name, id=task_id))

@@ -1,0 +1,102 @@
+"""What a worker knows of the requests that are parked: for which buckets, and when the turn of one more comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from limitkit.buckets.partition import parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.control.in_force import Terms
+    from limitkit.worker.pacing.lane import Lane
+
+_SURPLUS: Final = 2.0
+"""Seconds for which a bucket counts as having a backlog beyond what that needs: it is seldom as fast as its rate."""
+_LEAST_SWEPT: Final = 1024
+
+
+class Backlog:
+    """Buckets with parked requests. Others may have parked more, or have brought some back: it is an estimate.
+
+    All times are seconds of ``time.monotonic()``.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[str, float] = {}
+        self.buckets: dict[str, Bucket] = {}
+        """Those for which requests may be parked, by key."""
+        self.counts: dict[str, int] = {}
+        """How many are parked for some of these, as far as was heard."""
+        self._most = _LEAST_SWEPT
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def waits(self, key: str, now: float) -> bool:
+        """Whether older requests of a bucket are parked: newer ones have to wait behind them."""
+        return self._until.get(key, 0.0) > now
+
+    def ahead(self, key: str, now: float) -> float:
+        """Return in how many seconds those of a bucket are due that are parked."""
+        return max(0.0, self._until.get(key, 0.0) - now - _SURPLUS)
+
+    def turn(self, lane: Lane, now: float) -> float:
+        """Return when the turn of one more comes, in seconds from now: behind what is held, and what is parked."""
+        return max(lane.wait(now, 1), self.ahead(lane.bucket.key, now))
+
+    def parked(self, bucket: Bucket, turn: float, now: float) -> None:
+        """Note that one was parked."""
+        self.buckets[bucket.key] = bucket
+        until = now + turn + bucket.interval_us / MICROSECONDS + _SURPLUS
+        self._until[bucket.key] = max(until, self._until.get(bucket.key, 0.0))
+        if len(self._until) > self._most:
+            self._sweep(now)
+
+    def went(self, key: str) -> None:
+        """Count one that has left for the waiting room."""
+        if key in self.buckets:
+            self.counts[key] = self.counts.get(key, 0) + 1
+
+    def left(self, counts: Mapping[str, int], now: float) -> None:
+        """Note how many are left of some buckets."""
+        for key, count in counts.items():
+            bucket = self.buckets.get(key)
+            if bucket is not None and count:
+                self._until[key] = now + count * bucket.interval_us / MICROSECONDS + _SURPLUS
+                self.counts[key] = count
+            else:
+                self._forget(key)
+
+    def retime(self, terms: Mapping[str, Terms], now: float) -> set[str]:
+        """Go by other rates, given by the limits' tags in the buckets' keys; returns the buckets that have one."""
+        changed = set()
+        for key, bucket in list(self.buckets.items()):
+            parts = parts_of(key)
+            of = terms.get(parts[0]) if parts else None
+            if of is not None and of.interval_us != bucket.interval_us:
+                self.buckets[key] = replace(bucket, interval_us=of.interval_us, burst=of.burst)
+                left = max(0.0, self._until.get(key, now) - now)
+                self._until[key] = now + left * of.interval_us / bucket.interval_us + _SURPLUS
+                changed.add(key)
+        return changed
+
+    def clear(self) -> None:
+        """Note that nothing is parked."""
+        self._until.clear()
+        self.buckets.clear()
+        self.counts.clear()
+
+    def _forget(self, key: str) -> None:
+        self._until.pop(key, None)
+        self.buckets.pop(key, None)
+        self.counts.pop(key, None)
+
+    def _sweep(self, now: float) -> None:
+        for key in [key for key, until in self._until.items() if until <= now]:
+            self._forget(key)
+        self._most = max(_LEAST_SWEPT, 2 * len(self._until))

@@ -1,0 +1,102 @@
+"""What a worker tells the waiting room of each bucket: that it runs low and could start more, or has enough of them."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.waiting.room import NO_MORE, Steering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.worker.pacing.hold_bounds import Bounds
+    from limitkit.worker.pacing.lane import Lane
+    from limitkit.worker.pacing.parked_backlog import Backlog
+
+_FEED: Final = 0.25
+"""Seconds' worth of starts that a lane is fed with when it runs low."""
+_FAST: Final = 4.0
+"""Starts a second from which on a lane that runs low is fed before the time at which its next would come back."""
+_LOW: Final = 0.25
+_HIGH: Final = 0.75
+"""How full a lane is, as a part of what a worker should hold for it, when more is wanted, and when no more is."""
+_MOST_LOOKED_AT: Final = 256
+"""Buckets with a backlog and without a lane that are looked at in one round."""
+_DEEPER: Final = 4
+
+
+class Demand:
+    """Goes by how full the lanes are, and by what has become of those that were brought back."""
+
+    def __init__(self, backlog: Backlog, bounds: Bounds) -> None:
+        self._backlog = backlog
+        self._bounds = bounds
+        self._wet: set[str] = set()
+        """Buckets that had tokens, and fewer requests than that, when they were last looked at."""
+        self._local: set[str] = set()
+        """Buckets that each worker has of its own: others may have tokens when this one's has none."""
+        self._unsure: set[str] = set()
+        """Buckets of which the waiting room has to say how many are parked."""
+        self._dead: dict[str, int] = {}
+        """How many were brought back for a bucket and will never start."""
+
+    def came(self, lanes: Iterable[Lane]) -> None:
+        """Note for which buckets a request has come."""
+        self._local.update(lane.bucket.key for lane in lanes if lane.local)
+
+    def ask_of(self, keys: Iterable[str]) -> None:
+        """Have the waiting room say how many are parked for these buckets."""
+        self._unsure.update(keys)
+
+    def is_dead(self, key: str) -> None:
+        """Note that one of a bucket will never start: the next is wanted in its stead."""
+        self._dead[key] = self._dead.get(key, 0) + 1
+
+    def is_low(self, lane: Lane, now: float) -> bool:
+        """Whether a worker holds so few for a lane that it wants more."""
+        return self._bounds.level(lane, now) < _LOW
+
+    def is_stuck(self, lane: Lane, now: float) -> bool:
+        """Whether a lane is full, while its bucket has tokens for other workers: they may go on."""
+        return (lane.local or lane.dry_until <= now) and self._bounds.level(lane, now) >= _HIGH
+
+    def steering(self, lanes: Mapping[str, Lane], places: int, now: float) -> Steering:
+        """Return what the waiting room is told now; the worker has so many ``places`` left."""
+        hungry: dict[str, tuple[float, int]] = {}
+        full: dict[str, tuple[float, float]] = {}
+        wet, self._wet = self._wet, set()
+        dead, self._dead = self._dead, {}
+        unsure, self._unsure = self._unsure, set()
+        for key, bucket in self._looked_at(lanes, unsure):
+            if not self._backlog.waits(key, now):
+                continue
+            lane = lanes.get(key)
+            level = self._bounds.level(lane, now) if lane is not None else 0.0
+            interval = (lane.paced if lane is not None else bucket).interval_us / MICROSECONDS
+            rate = 1 / interval
+            if key in unsure:
+                hungry[key] = interval, 0
+            pause = self._bounds.pause(lane, now) if lane is not None else 0.0
+            if pause:
+                full[key] = interval, pause
+            elif level >= _HIGH and lane is not None:
+                full[key] = interval, NO_MORE if self.is_stuck(lane, now) else self._bounds.seconds(lane)
+            elif key in wet if lane is None else lane.dry_until <= now:
+                self._wet.add(key)
+                if level < _LOW:
+                    hungry[key] = interval, min(bucket.burst, self._bounds.beside)
+            elif level < _LOW and (rate >= _FAST or key in self._local):
+                hungry[key] = interval, ceil(rate * _FEED)
+            if key in dead and lane is None:
+                # Who is behind them may be dead too: dig deeper each time.
+                hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
+        return Steering(hungry, full, self._bounds.lead, places)
+
+    def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
+        known = self._backlog.buckets
+        if len(known) <= _MOST_LOOKED_AT:
+            return list(known.items())
+        return [(key, known[key]) for key in {*lanes, *unsure} if key in known]

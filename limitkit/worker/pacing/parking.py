@@ -1,0 +1,254 @@
+"""Parking: which requests leave the worker for the waiting room, when they go, and when who is due is asked back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.worker import state
+
+from limitkit.buckets.partition import parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.waiting.choose_room import longest_hold
+from limitkit.waiting.message_copy import was_parked
+from limitkit.waiting.origin_queue import parkable_queue
+from limitkit.waiting.room import NO_MORE, ORDER, Leaver
+from limitkit.worker.pacing.lane import NEVER
+from limitkit.worker.pacing.parked_backlog import Backlog
+from limitkit.worker.pacing.parked_demand import Demand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from limitkit.buckets.decision import Bucket
+    from limitkit.control.in_force import Terms
+    from limitkit.waiting.room import Room
+    from limitkit.worker.pacing.hold_bounds import Bounds
+    from limitkit.worker.pacing.lane import Held, Lane
+    from limitkit.worker.pacing.prefetch_window import Window
+
+logger = logging.getLogger("limitkit")
+
+_LINGER: Final = 0.02
+"""Seconds that a leaver waits for others, so that one call parks many."""
+_PAUSE: Final = 1.0
+"""Seconds until a broker that failed is asked again."""
+_EVERY: Final = 0.1
+_LONGEST_SQUEEZED: Final = 2.0
+"""Seconds that a request is held in a prefetch window that can't grow."""
+
+
+class Parking:
+    """The way into the waiting room and back, with the requests that are about to leave."""
+
+    def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: Bounds, window: Window) -> None:
+        self.count = 0
+        """Messages parked since the worker started."""
+        self.on_parked: Callable[[Held, Leaver], None] = lambda *_: None
+        """Is told of each that was parked."""
+        self.bounds = bounds
+        self.backlog = Backlog()
+        self._demand = Demand(self.backlog, bounds)
+        self._app = consumer.app
+        self._consumer = consumer
+        self._rooms = rooms
+        self._room = rooms()
+        self._window = window
+        self._leaving: deque[tuple[Held, Leaver]] = deque()
+        self._park_at = NEVER
+        self._bring_at = 0.0
+        self._failing = False
+        self._retimed: dict[str, float] = {}
+        """Intervals that what is parked does not go by yet, by the limits' tags."""
+        self._retiming: Iterator[None] = iter(())
+
+    @property
+    def due(self) -> float:
+        """When there is something to do."""
+        return min(self._park_at, self._bring_at)
+
+    @property
+    def leaving(self) -> list[Any]:
+        """The requests that are about to leave."""
+        return [held.request for held, _ in self._leaving]
+
+    # -- in -------------------------------------------------------------------------------------------------------
+
+    def may_leave(self, held: Held) -> bool:
+        """Whether a request can be parked; a broadcast, or one whose queue can't be told, is held."""
+        return parkable_queue(self._app, held.request.message) is not None
+
+    def overdue(self, held: Held, now: float) -> bool:
+        """Whether a request was held as long as the broker lets a worker hold it, or its narrow window."""
+        longest = _LONGEST_SQUEEZED if held.squeezed else self.bounds.longest
+        return now - held.since > longest and self.may_leave(held)
+
+    def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
+        """Return those of all that this worker holds which have to leave."""
+        overdue = [each for each in held if self.overdue(each, now)]
+        return overdue or [each for each in self.bounds.outstaying(held, now) if self.may_leave(each)]
+
+    def ahead(self, held: Held, now: float) -> float:
+        """Return in how many seconds those are due that are parked before a request that comes now."""
+        if _came_back(held):
+            return 0.0
+        return max(self.backlog.ahead(lane.bucket.key, now) for lane in held.lanes)
+
+    def leads_elsewhere(self, held: Held, count: int, now: float) -> Lane | None:
+        """Return the lane for which a request has to wait in the waiting room; None if the worker may hold it.
+
+        It would be the worker's ``count``-th. A new one has to stand behind older ones that are parked.
+        """
+        if not self.may_leave(held):
+            return None
+        returned = _came_back(held)
+        if returned:
+            self._expect_more([lane.paced for lane in held.lanes], now)
+        else:
+            for lane in held.lanes:
+                # Where nobody can be called back for it, a lane that runs low takes whoever comes.
+                low = not self._room.steered and self._demand.is_low(lane, now)
+                if not low and self.backlog.waits(lane.bucket.key, now):
+                    return lane
+        self._demand.came(held.lanes)
+        slowest = held.slowest(now)
+        if slowest.wait(now) > self.bounds.longest or not self.bounds.admits(held, count, now, returned=returned):
+            return slowest
+        return None
+
+    def turn(self, held: Held, lane: Lane, now: float) -> float:
+        """Return in how many seconds the turn of a request comes that leaves because of that lane's bucket."""
+        # Who was parked before is one of the backlog himself, and not behind it.
+        return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
+
+    def add(self, held: Held, lane: Lane, now: float) -> None:
+        """Let a request leave, soon: it waits for that lane's bucket longest."""
+        queue = parkable_queue(self._app, held.request.message)
+        assert queue is not None  # noqa: S101 (may_leave said so)
+        turn = self.bounds.believed(lane, self.turn(held, lane, now))
+        self.backlog.parked(lane.paced, turn, now)
+        if lane.local or (ORDER in held.request.message.properties and self._demand.is_stuck(lane, now)):
+            turn = NO_MORE
+        if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
+            self._window.widen(held)
+        self._leaving.append((held, Leaver(held.request, queue, lane.paced, turn)))
+        self._bring_at = min(self._bring_at, now + _EVERY)
+        if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
+            self._park_at = min(self._park_at, now + _LINGER)
+
+    def work(self, lanes: Mapping[str, Lane], count: int, now: float) -> None:
+        """Park who is about to leave, and bring back who is due; the worker holds ``count`` requests."""
+        if self._leaving and (now >= self._park_at or (len(self._leaving) >= self._room.most and not self._failing)):
+            self._park(now)
+        if self._retimed and now >= self._bring_at:
+            self._retime(now)
+        elif now >= self._bring_at:
+            self._bring(lanes, self.bounds.most - count - len(self._leaving), now)
+
+    def _park(self, now: float) -> None:
+        those = [self._leaving[n] for n in range(min(len(self._leaving), self._room.most))]
+        try:
+            self._room.park([leaver for _, leaver in those])
+        except Exception as error:  # noqa: BLE001 (whatever a broker's client raises: the messages are still ours)
+            self._fail("Can't park what waits for its limits (%r); it is held and tried again.", error, now)
+            self._park_at = now + _PAUSE
+            self._leaving.rotate(-len(those))
+            return
+        self._failing = False
+        for held, leaver in those:
+            self._leaving.popleft()
+            self.count += 1
+            self._window.narrow(held)
+            state.requests.pop(leaver.request.id, None)
+            self.backlog.went(leaver.bucket.key)
+            self.on_parked(held, leaver)
+        self._park_at = now + max(self._room.every, _LINGER) if self._leaving else NEVER
+
+    # -- out ------------------------------------------------------------------------------------------------------
+
+    def is_dead(self, properties: Mapping[str, Any], buckets: Iterable[Bucket]) -> None:
+        """Note that a request will never start: the next that is parked is wanted in its stead."""
+        now = time.monotonic()
+        for bucket in buckets:
+            if ORDER in properties or self.backlog.waits(bucket.key, now):
+                self._expect_more([bucket], now)
+                self._demand.is_dead(bucket.key)
+
+    def _expect_more(self, buckets: Collection[Bucket], now: float) -> None:
+        """Think that more of these are parked, until the waiting room says so or not."""
+        for bucket in buckets:
+            self.backlog.parked(bucket, 0.0, now)
+        self._demand.ask_of(bucket.key for bucket in buckets)
+        self._bring_at = min(self._bring_at, now + _EVERY)
+
+    def _bring(self, lanes: Mapping[str, Lane], places: int, now: float) -> None:
+        if places <= 0:
+            self._bring_at = now + _EVERY
+            return
+        steering = self._demand.steering(lanes, places, now)
+        try:
+            brought = self._room.bring(steering)
+        except Exception as error:  # noqa: BLE001 (as above; nothing has left the waiting room)
+            self._fail("Can't bring back what is parked (%r); it is tried again.", error, now)
+            self._bring_at = now + _PAUSE
+            return
+        self._failing = False
+        if brought.empty:
+            self.backlog.clear()
+        else:
+            self.backlog.left(brought.left, now)
+        self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
+
+    def retime(self, terms: Mapping[str, Terms]) -> None:
+        """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
+        now = time.monotonic()
+        self._demand.ask_of(self.backlog.retime(terms, now))
+        for index, (held, leaver) in enumerate(self._leaving):
+            of = terms.get((parts_of(leaver.bucket.key) or ("",))[0])
+            if of is not None:
+                self._leaving[index] = held, leaver.retimed(of)
+        self._retimed |= {tag: of.interval_us / MICROSECONDS for tag, of in terms.items()}
+        self._retiming = self._room.retime(dict(self._retimed))
+        self._bring_at = min(self._bring_at, now)
+
+    def _retime(self, now: float) -> None:
+        """Do a step of that."""
+        self._bring_at = now
+        try:
+            next(self._retiming)
+        except StopIteration:
+            self._retimed.clear()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._fail("Can't retime what is parked (%r); it is tried again.", error, now)
+            self._retiming = self._room.retime(dict(self._retimed))
+
+    # -- connections ----------------------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Learn what the broker of a new connection can do."""
+        self._room = self._rooms()
+        self._retiming = self._room.retime(dict(self._retimed))
+        self.bounds.longest = longest_hold(self._consumer)
+
+    def forget(self) -> None:
+        """Forget who is about to leave: the connection is gone, and the broker delivers them again."""
+        for held, leaver in self._leaving:
+            held.window = False
+            state.requests.pop(leaver.request.id, None)
+        self._leaving.clear()
+        self._park_at = NEVER
+        self._bring_at = 0.0
+        self._room.close()
+
+    def _fail(self, text: str, error: Exception, now: float) -> None:
+        log = logger.debug if self._failing else logger.warning
+        self._failing = True
+        self._bring_at = max(self._bring_at, now + _PAUSE)
+        log(text, error)
+
+
+def _came_back(held: Held) -> bool:
+    """Whether a request has been parked before, by this worker or another."""
+    return was_parked(held.request.message)

@@ -1,0 +1,82 @@
+"""The line for pool processes: lanes that are due, the one whose first request comes before all others at its head."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING, Final
+
+from limitkit.worker.pool.request_order import FIRST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.worker.pacing.lane import Lane
+    from limitkit.worker.pool.request_order import Precedence
+
+_LEAST_FULL: Final = 256
+"""Entries from which on those are thrown out that count no more."""
+
+
+class Line:
+    """A heap of lanes. Who is first in a lane changes while it stands here, so an entry is judged when it comes up."""
+
+    def __init__(self) -> None:
+        self._lanes: set[Lane] = set()
+        self._heap: list[tuple[Precedence, int, Lane]] = []
+        self._entries = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __contains__(self, lane: Lane) -> bool:
+        return lane in self._lanes
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes)
+
+    def join(self, lane: Lane) -> None:
+        """Let a lane stand in line."""
+        lane.ready = True
+        self._lanes.add(lane)
+        self._enter(lane)
+
+    def advance(self, lane: Lane) -> None:
+        """Let a lane that stands in line move up: a better request has come to it."""
+        if lane in self._lanes:
+            self._enter(lane)
+
+    def leave(self, lane: Lane) -> None:
+        """Take a lane out of the line; it is not due any more when that is done with."""
+        self._lanes.discard(lane)
+
+    def first(self) -> Lane | None:
+        """Return the lane at the head."""
+        while self._heap:
+            order, _, lane = self._heap[0]
+            if lane in self._lanes:
+                current = _order(lane)
+                if current <= order:
+                    return lane
+                heapq.heapreplace(self._heap, (current, next(self._entries), lane))
+            else:
+                heapq.heappop(self._heap)
+        return None
+
+    def clear(self) -> None:
+        """Send all away."""
+        for lane in self._lanes:
+            lane.ready = False
+        self._lanes.clear()
+        self._heap.clear()
+
+    def _enter(self, lane: Lane) -> None:
+        heapq.heappush(self._heap, (_order(lane), next(self._entries), lane))
+        if len(self._heap) > _LEAST_FULL + 2 * len(self._lanes):
+            self._heap = [(_order(each), next(self._entries), each) for each in self._lanes]
+            heapq.heapify(self._heap)
+
+
+def _order(lane: Lane) -> Precedence:
+    """Return a lane's place; one in which nobody waits any more is at the head, so that it is cleared away."""
+    return lane.waiting[0].order if lane.waiting else FIRST

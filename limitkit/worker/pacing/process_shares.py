@@ -1,0 +1,148 @@
+"""Who gets the pool's processes: of all requests that may start now, whichever comes first by priority and arrival."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Final
+
+from limitkit.worker.pacing import taking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.worker.pacing.lane import Held, Lane
+    from limitkit.worker.pacing.lanes import Lanes
+    from limitkit.worker.pacing.process_line import Line
+    from limitkit.worker.pool.processes import Processes
+    from limitkit.worker.pool.request_order import Precedence
+
+_MOST: Final = 32
+"""Lanes that ask the store in one call, which bounds the time that Redis needs for it."""
+_MOST_AHEAD: Final = 32
+
+
+class Share:
+    """How many processes a lane gets, and for how many more it may take tokens, since they come within a moment."""
+
+    __slots__ = ("_left", "_waiting", "ahead", "early", "lane", "next", "processes", "unsure", "wanted")
+
+    def __init__(self, lane: Lane, now: float) -> None:
+        self.lane = lane
+        self.processes = self.ahead = 0
+        self.early = lane.early and lane.next_token(now) > 0.0
+        """Whether it has no token yet, and wants a process in time for it."""
+        self.wanted = self._left = taking.wanted(lane, now)
+        self.next: Precedence | None = None
+        """The first that could use a process and has none."""
+        self.unsure: Precedence | None = None
+        """The first that may be able to start too, which is known only when these have been asked for."""
+        self._waiting: Iterator[Held] = lane.in_order()
+        self.advance()
+
+    def advance(self) -> None:
+        """Go on to the one behind."""
+        held = next(self._waiting, None)
+        self.next = held.order if held is not None and self._left > 0 else None
+        if self._left == 0:
+            self.unsure = min(taking.unsure(self.lane, held, self.wanted), default=None)
+        self._left -= 1
+
+
+class Shares:
+    """Deals the processes out among the lanes in line, in one round of the pump.
+
+    The first requests of the lanes, and those behind them that could start too, are gone through in their order, as in
+    the merging of sorted lists.
+    """
+
+    def __init__(self, line: Line, lanes: Lanes, processes: Processes, now: float) -> None:
+        self.dealt: list[Share] = []
+        """Shares of the lanes that ask for tokens now."""
+        self.unfinished = False
+        """Whether there are processes left for which another round has to decide."""
+        self.wanting: list[tuple[Precedence, bool]] = []
+        """Who wants the next processes, and whether it has no token yet as one comes, as far as is known."""
+        self._line = line
+        self._lanes = lanes
+        self._processes = processes
+        self._now = now
+        self._coming: list[tuple[Precedence, int, Share]] = []
+        self._shares: list[Share] = []
+
+    def deal(self) -> None:
+        """Do it."""
+        lanes, processes = self._lanes, self._processes
+        rival = processes.rivals.first()
+        while rival is not None and lanes.unkeep_behind(rival):
+            pass
+        given: list[tuple[Precedence, Share]] = []
+        while (share := self._first()) is not None and share.next is not None:
+            order = share.next
+            if rival is not None and rival < order:
+                break
+            if processes.seize(len(given) + 1) <= len(given) and (share.early or not lanes.unkeep_behind(order)):
+                break
+            given.append((order, share))
+            share.processes += 1
+            self._advance(share)
+        self._give_back_unsure(given)
+        self._look_ahead(rival, any(share.processes for share in self._shares))
+        for share in self._shares:
+            if share.processes or share.ahead or not share.wanted:
+                share.lane.ready = False
+                self.dealt.append(share)
+            else:
+                self._line.join(share.lane)
+
+    def _first(self) -> Share | None:
+        """Return the share whose next request comes before all others, those in line included."""
+        coming = self._coming
+        while len(self._shares) < _MOST and (lane := self._line.first()) is not None:
+            if coming and lane.waiting and coming[0][0] < lane.waiting[0].order:
+                break
+            self._line.leave(lane)
+            head = lane.waiting[0] if lane.waiting else None
+            if not self._lanes.settle(lane, self._now):
+                lane.ready = False
+            elif lane.waiting[0] is not head:
+                self._line.join(lane)  # it was cleared of some, and may not be the first any more
+            else:
+                share = Share(lane, self._now)
+                self._shares.append(share)
+                if share.next is not None:
+                    heapq.heappush(coming, (share.next, len(self._shares), share))
+        return coming[0][2] if coming else None
+
+    def _advance(self, share: Share) -> None:
+        """Go on to the next request behind the first."""
+        share.advance()
+        if share.next is not None:
+            heapq.heapreplace(self._coming, (share.next, len(self._shares), share))
+        else:
+            heapq.heappop(self._coming)
+
+    def _give_back_unsure(self, given: list[tuple[Precedence, Share]]) -> None:
+        """Where processes are scarce, keep those back that one may have a better right to who can't be judged yet."""
+        unsure = min((share.unsure for share in self._shares if share.unsure is not None), default=None)
+        if unsure is None or self._processes.seize(len(given) + 1) > len(given):
+            return
+        for order, share in given[1:]:  # the first goes on in any case, or nobody would
+            if order > unsure:
+                share.processes -= 1
+                self.unfinished = True
+
+    def _look_ahead(self, rival: Precedence | None, asking_anyway: bool) -> None:  # noqa: FBT001 (one caller)
+        """See who comes next, and let those take tokens for whom a process comes while these are fresh.
+
+        So one call of the store serves many; for them alone it is not asked.
+        """
+        processes = self._processes
+        most = max(processes.most, _MOST_AHEAD if asking_anyway else 0)
+        coming = processes.coming_in(self._now)
+        while len(self.wanting) < most and (share := self._first()) is not None and share.next is not None:
+            order = share.next
+            self.wanting.append((order, share.early and share.lane.next_token(self._now) > coming))
+            passed = rival is not None and rival < order
+            if asking_anyway and not passed and len(self.wanting) <= taking.soon(share.lane, processes.wait):
+                share.ahead += 1
+            self._advance(share)

@@ -1,0 +1,99 @@
+"""``app.control.rate_limit``, ``celery control rate_limit`` and Flower's button act on the pacer.
+
+Celery sets ``task.rate_limit`` and has the consumer build its own token buckets anew. Here, a static limit gets the
+new rate; a task with shared limits only gets that rate as an extra cap in this worker. "0" restores what is declared.
+"""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from celery.utils.time import rate as per_second
+
+from limitkit.buckets.decision import Bucket
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from limitkit.control.task_limits import BoundLimit, Live
+    from limitkit.worker.pacing.pacer import Pacer
+
+logger = logging.getLogger("limitkit")
+
+
+class Dials:
+    """Stands in for the consumer's own token buckets where the file limits a task."""
+
+    def __init__(self, consumer: Any, live: Live) -> None:
+        self._consumer = consumer
+        self._live = live
+        self._celerys_own = consumer.bucket_for_task
+        self._seen: set[str] = set()
+        self._static: dict[str, int] = {}
+        """Intervals (us) of static buckets, by key."""
+        self._caps: dict[str, Bucket] = {}
+        """Extra buckets of tasks that have shared limits only, by task name."""
+        self._pacer: Pacer | None = None
+
+    def take_over(self, pacer: Pacer) -> None:
+        """Have the consumer ask here for the buckets of its tasks."""
+        self._pacer = pacer
+        self._consumer.bucket_for_task = self._bucket_for_task
+        self._consumer.reset_rate_limits()
+
+    def buckets(self, task: Any, limits: tuple[BoundLimit, ...], args: Any, kwargs: Any) -> list[tuple[Bucket, bool]]:
+        """Return the buckets that a start takes from, each with whether it is this worker's own."""
+        found = []
+        for bound in limits:
+            bucket = self._live.bucket(bound, task, args, kwargs)
+            interval = self._static.get(bucket.key) if bound.local else None
+            found.append((Bucket(bucket.key, interval, bucket.burst) if interval else bucket, bound.local))
+        if task.name in self._caps:
+            found.append((self._caps[task.name], True))
+        return found
+
+    def interval(self, bound: BoundLimit) -> float | None:
+        """Return the seconds between two starts that somebody has dialled for a static limit; None if nobody has."""
+        interval = self._static.get(bound.bucket.key) if bound.local and bound.bucket is not None else None
+        return interval / MICROSECONDS if interval else None
+
+    def caps(self) -> dict[str, float]:
+        """Return the extra caps of this worker, by task: seconds between two starts."""
+        return {task: bucket.interval_us / MICROSECONDS for task, bucket in self._caps.items()}
+
+    def rates(self) -> dict[str, float]:
+        """Return the rates, per second, that somebody has set for static buckets, by their keys."""
+        return {key: MICROSECONDS / interval for key, interval in list(self._static.items())}
+
+    def _bucket_for_task(self, task: Any) -> Any:
+        limits = self._live.limits(task)
+        if not limits:
+            return self._celerys_own(task)
+        dialled, task.rate_limit = task.rate_limit, None
+        if task.name not in self._seen:
+            # The task's own rate limit gives way to the file: what comes later is somebody's hand.
+            self._seen.add(task.name)
+        elif dialled is not None:
+            self._dial(task, limits, per_second(dialled))
+        return None
+
+    def _dial(self, task: Any, limits: tuple[BoundLimit, ...], rate: float) -> None:
+        interval = ceil(MICROSECONDS / rate) if rate > 0 else 0
+        static = [bound.bucket for bound in limits if bound.local and bound.bucket is not None]
+        for bucket in static:
+            if interval:
+                self._static[bucket.key] = interval
+            else:
+                self._static.pop(bucket.key, None)
+        if not static and interval:
+            self._caps[task.name] = Bucket(f"cap:{task.name}", interval, 1)
+        else:
+            self._caps.pop(task.name, None)
+        logger.info(
+            "%s: %s in this worker.",
+            task.name,
+            f"{rate:g}/s {'holds' if static else 'is an extra cap'}" if interval else "the declared rate holds again",
+        )
+        assert self._pacer is not None  # noqa: S101 (take_over gave it)
+        self._pacer.reconsider()

@@ -1,0 +1,41 @@
+"""Which requests will never start, since somebody has revoked them or they have expired."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.worker import state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from limitkit.worker.pacing.lane import Held
+
+logger = logging.getLogger("limitkit")
+
+_MOST: Final = 100
+"""Revoked requests that are let go of at once: for each, the result backend is written to."""
+
+
+def is_revoked(request: Any) -> bool:
+    """Whether a request was revoked or has expired; if that can't be told to the result backend, it is let go."""
+    try:
+        return bool(request.revoked())
+    except Exception:
+        logger.exception("%s was revoked, which can't be recorded; the broker delivers it again.", request)
+        state.requests.pop(request.id, None)
+        return True
+
+
+def revoked(held: Iterable[Held]) -> Iterator[Held]:
+    """Find those of these that will never start; of many, some."""
+    suspects = [each for each in held if _may_be_revoked(each.request)]
+    for each in suspects[:_MOST]:
+        if is_revoked(each.request):
+            yield each
+
+
+def _may_be_revoked(request: Any) -> bool:
+    """Whether that is worth asking, which costs more than this."""
+    return bool(request.expires and request.maybe_expire()) or request.id in state.revoked or bool(state.revoked_stamps)

@@ -1,0 +1,117 @@
+"""Limits in shadow: what they would have delayed is counted, and nothing waits for them.
+
+Each request that comes takes the next slot of the limit's shadow bucket, however far ahead that is: the time until then
+is how long it would have waited, had all before it done so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from limitkit.buckets.decision import Take
+from limitkit.buckets.partition import limit_tag
+from limitkit.errors import StoreError
+from limitkit.events.events import TaskShadowed, emit, wanted
+from limitkit.waiting.message_copy import was_parked
+from limitkit.worker.pacing.lane import NEVER
+
+if TYPE_CHECKING:
+    from limitkit.buckets.decision import Decision
+    from limitkit.config.declared import Limit
+    from limitkit.control.task_limits import Live
+    from limitkit.stores import Store
+
+logger = logging.getLogger("limitkit")
+
+_LINGER: Final = 0.05
+"""Seconds for which requests are gathered, so that one call serves many."""
+_MOST_AT_ONCE: Final = 64
+_MOST_GATHERED: Final = 1024
+"""What is beyond is not counted: a store that does not answer must not fill a worker's memory."""
+_LONGEST: Final = 86_400.0
+"""Seconds: a longer wait counts as this one."""
+
+
+@dataclass(slots=True)
+class Shade:
+    """What a limit in shadow would have done, in this worker since it started."""
+
+    came: int = 0
+    delayed: int = 0
+    """How many of those would have had to wait."""
+    seconds: float = 0.0
+    """For so long, together."""
+    longest: float = 0.0
+
+    def count(self, wait: float) -> None:
+        """Count one that would have waited for so many seconds."""
+        self.came += 1
+        self.delayed += wait > 0.0
+        self.seconds += wait
+        self.longest = max(self.longest, wait)
+
+
+class Comer(NamedTuple):
+    """A request, as far as a limit in shadow is concerned."""
+
+    task: str
+    limit: Limit
+
+
+class Shadow:
+    """Counts for the limits in shadow of one worker."""
+
+    def __init__(self, live: Live, own: Store) -> None:
+        self.shades: dict[str, Shade] = {}
+        """By the limits' tags in the buckets' keys."""
+        self._live = live
+        self._own = own
+        self._gathered: list[tuple[Comer, Take]] = []
+        self._due = NEVER
+
+    @property
+    def due(self) -> float:
+        """When there is something to do."""
+        return self._due
+
+    def came(self, request: Any) -> bool:
+        """Count a request that has come for the first time; says whether there is something new to do, at ``due``."""
+        limits = self._live.shadows(request.task)
+        if not limits or was_parked(request.message):
+            return False
+        for bound in limits:
+            comer = Comer(request.task.name, bound.limit)
+            take = Take((self._live.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
+            if bound.local:
+                self._count(comer, self._own.take([take])[0])
+            elif len(self._gathered) < _MOST_GATHERED:
+                self._gathered.append((comer, take))
+        if not self._gathered or self._due != NEVER:
+            return False
+        self._due = time.monotonic() + _LINGER
+        return True
+
+    def work(self, now: float) -> None:
+        """Ask the store for those that were gathered. They are not counted when it can't be asked."""
+        if now < self._due:
+            return
+        asked, self._gathered = self._gathered[:_MOST_AT_ONCE], self._gathered[_MOST_AT_ONCE:]
+        self._due = now if self._gathered else NEVER
+        assert self._live.store is not None  # noqa: S101 (a worker with such limits and no store refuses to start)
+        try:
+            decisions = self._live.store.take([take for _, take in asked])
+        except StoreError as error:
+            logger.debug("Requests of limits in shadow are not counted: %s", error)
+            return
+        for (comer, _), decision in zip(asked, decisions, strict=True):
+            self._count(comer, decision)
+
+    def _count(self, comer: Comer, decision: Decision) -> None:
+        wait = decision.slots[0] if decision.slots else _LONGEST
+        tag = limit_tag(comer.limit.name, own=comer.limit.own)
+        self.shades.setdefault(tag, Shade()).count(wait)
+        if wait > 0.0 and wanted(TaskShadowed):
+            emit(TaskShadowed(task=comer.task, limit=comer.limit.name, wait=wait))

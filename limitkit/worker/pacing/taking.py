@@ -1,0 +1,271 @@
+"""What a lane asks of the store when a pool process is at hand, and what it makes of the answer."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from math import ceil
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from limitkit.buckets.decision import GiveBack, Take
+from limitkit.worker.pacing.lane import follow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.buckets.decision import Decision
+    from limitkit.stores import Store
+    from limitkit.worker.pacing.lane import Held, Lane, Slot
+    from limitkit.worker.pool.processes import Processes
+    from limitkit.worker.pool.request_order import Precedence
+
+_BATCH: Final = 0.05
+"""Seconds' worth of slots that are reserved in one call."""
+_MOST: Final = 16
+"""Slots that are reserved in one call at most."""
+_LEAST_BUSY: Final = 0.002
+"""A process that comes within so many seconds is as good as free."""
+
+
+def due_slots(lane: Lane, now: float) -> int:
+    """How many of the reserved slots have come."""
+    return sum(1 for _ in takewhile(lambda slot: slot.at <= now, lane.slots))
+
+
+def wanted(lane: Lane, now: float) -> int:
+    """How many processes the lane could use now, as far as it knows."""
+    if lane.slots:
+        return min(max(due_slots(lane, now), int(lane.early)), len(lane.waiting))
+    if len(lane.waiting[0].lanes) > 1:
+        return 1
+    return min(len(lane.waiting), lane.bucket.burst)
+
+
+def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[Precedence]:
+    """Name those who may be able to start too once so many of the lane have been asked for; ``behind`` is the next."""
+    head = lane.waiting[0]
+    if behind is not None and (len(lane.slots) <= count if lane.slots else len(head.lanes) > 1):
+        yield behind.order
+    yield from (other.waiting[0].order for other in head.lanes if other.mover is head and other.waiting)
+
+
+def soon(lane: Lane, process_wait: float) -> int:
+    """How many processes will come while a token that the lane takes now is fresh for sure."""
+    if lane.local or lane.slots or len(lane.waiting[0].lanes) > 1:
+        return 0
+    return int(lane.tolerance / 2 / max(process_wait, _LEAST_BUSY))
+
+
+def give_back(lane: Lane) -> GiveBack:
+    """Return the slots that the lane still has reserved, as far as nobody can have taken between them."""
+    return GiveBack(lane.paced, lane.mark, min(lane.batch, len(lane.slots)))
+
+
+class Admitted(NamedTuple):
+    """A request that may start, and until when its tokens are fresh; ``undo`` gives them back as far as that goes."""
+
+    held: Held
+    at: float
+    """The moment for which its tokens were taken."""
+    until: float
+    undo: tuple[GiveBack, ...] = ()
+    own: tuple[Lane, ...] | None = None
+    """Where the store is gone, the lanes whose tokens are this worker's own; None where it was asked."""
+
+
+class Plan:
+    """One lane's turn: which takes it asks for, and then who starts, who waits elsewhere, and when to look again."""
+
+    __slots__ = (
+        "_ahead",
+        "_asked",
+        "_lane_take",
+        "_own",
+        "_patience",
+        "_processes",
+        "_reserving",
+        "due",
+        "early",
+        "frees",
+        "keeps",
+        "lane",
+        "moves",
+        "returns",
+        "starts",
+    )
+
+    def __init__(self, lane: Lane, processes: int, *, ahead: int = 0) -> None:
+        self.lane = lane
+        self._ahead = ahead
+        self.due = 0.0
+        self.starts: list[Admitted] = []
+        """Requests to hand over."""
+        self.moves: list[tuple[Held, Lane, float]] = []
+        """Requests that wait for another of their buckets, which has a token at that time."""
+        self.returns: tuple[GiveBack, ...] = ()
+        """Tokens that were taken in vain."""
+        self.keeps = 0.0
+        """Seconds for which one process is to be kept, for the lane's first slot."""
+        self.early = False
+        """Whether that time is before the token's."""
+        self.frees: list[tuple[Lane, float]] = []
+        """Lanes of which a token was taken, each with the time of the next."""
+        self._processes = processes
+        self._asked: Held | None = None
+        self._own: dict[Lane, Slot] = {}
+        """The slots that it need not ask for, since they were reserved before and have come."""
+        self._lane_take: Take | None = None
+        self._reserving = False
+        self._patience = 0.0
+
+    @property
+    def processes(self) -> int:
+        """How many starts it may make at once."""
+        return self._processes
+
+    def takes(self, now: float, local: Store, processes: Processes) -> list[Take]:
+        """Start those whose slot has come, and say what to ask of the shared store for the others."""
+        lane = self.lane
+        self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
+        self._patience = 0.0 if self._reserving else min(processes.patience, lane.horizon)
+        while self._left and lane.waiting and lane.slots and lane.slots[0].at <= now:
+            if len(lane.waiting[0].lanes) > 1:
+                break
+            self._start_at_slot()
+        if not lane.waiting:
+            return []
+        head = lane.waiting[0]
+        takes: list[Take] = []
+        if len(head.lanes) == 1:
+            self._plan_single()
+        elif head.anchor is lane and self._left and (not lane.slots or lane.slots[0].at <= now):
+            self._plan_several(head, now, local, takes)
+        if self._lane_take is not None and not lane.local:
+            takes.append(self._lane_take)
+        return takes
+
+    @property
+    def _left(self) -> int:
+        return self._processes - len(self.starts)
+
+    def _start_at_slot(self) -> None:
+        """Let the first start with the first slot; only the last token that was taken can be given back."""
+        lane = self.lane
+        slot = lane.slots.popleft()
+        undo = () if lane.slots or lane.local else (GiveBack(lane.paced, lane.mark),)
+        self.starts.append(Admitted(lane.pop(), slot.at, slot.until, undo))
+
+    def _batch(self) -> int:
+        return max(1, min(_MOST, ceil(self.lane.rate * _BATCH)))
+
+    def _plan_single(self) -> None:
+        """Take for as many starts as there are processes, and reserve the next slots where the pool keeps up."""
+        lane = self.lane
+        ready = 0 if lane.slots else self._left + self._ahead
+        lacking = len(lane.waiting) - len(lane.slots)
+        if lacking <= 0 or (lane.slots and (not self._reserving or len(lane.slots) > 1)):
+            return
+        if self._reserving:
+            self._lane_take = Take((lane.bucket,), min(lacking, ready + self._batch()), ready, lane.horizon)
+        elif ready:
+            self._lane_take = Take((lane.bucket,), 1, 1, self._patience)
+
+    def _plan_several(self, head: Held, now: float, local: Store, takes: list[Take]) -> None:
+        """Ask all of a request's buckets at once; where its own is contended, reserve a slot of that one first."""
+        lane = self.lane
+        if self._refused_here(head, now, local):
+            return
+        if not lane.slots and lane.reserve and self._reserving:
+            self._lane_take = Take((lane.bucket,), 1, 1, lane.horizon)
+            return
+        self._asked = head
+        self._own = {other: other.slots.popleft() for other in head.lanes if self._has_slot(other, head, now)}
+        shared = tuple(other.bucket for other in head.lanes if not other.local and other not in self._own)
+        if shared:
+            takes.append(Take(shared))
+
+    def _has_slot(self, other: Lane, head: Held, now: float) -> bool:
+        """Whether a slot of this bucket has come which nobody before this request waits for."""
+        mine = other is self.lane or not other.is_ahead_of(head)
+        return mine and bool(other.slots) and other.slots[0].at <= now
+
+    def _refused_here(self, head: Held, now: float, local: Store) -> bool:
+        """Whether a static limit has no token, so that the request waits for that first."""
+        lane = self.lane
+        for other in head.lanes:
+            if other.local and other not in self._own and not self._has_slot(other, head, now):
+                wait = local.take([Take((other.bucket,), 0)])[0].retry_after
+                if wait > 0.0:
+                    other.heard(wait, now)
+                    if other is not lane:
+                        self.moves.append((lane.take_out(head), other, now + wait))
+                    self.due = now + (wait if other is lane else 0.0)
+                    return True
+        return False
+
+    def settle(self, decisions: Iterator[Decision], now: float, local: Store) -> None:
+        """Make starts, moves and the time of the next look out of the answers; ``now`` is when they came."""
+        lane = self.lane
+        if self._asked is not None:
+            self._settle_several(self._asked, decisions, now, local)
+        wait = 0.0
+        if self._lane_take is not None:
+            decision = local.take([self._lane_take])[0] if lane.local else next(decisions)
+            follow((lane,), decision.intervals)
+            lane.reserve_slots(decision.slots, decision.marks[0], now)
+            wait = decision.waits[0]
+            lane.heard(wait, now)
+            while self._left and lane.waiting and len(lane.waiting[0].lanes) == 1 and lane.slots:
+                if lane.slots[0].at > now:
+                    break
+                self._start_at_slot()
+        if lane.slots:
+            self.due = lane.slots[0].at
+            if not self._reserving and self.due > now:
+                self.keeps = self.due - now
+        elif self._lane_take is not None:
+            # A pool that seldom has a free process is asked for one before the token is there.
+            self.due = now + max(0.0, wait - (lane.lead if self._reserving else self._patience))
+            self.early = not self._reserving and self.due < now + wait
+
+    def _settle_several(self, head: Held, decisions: Iterator[Decision], now: float, local: Store) -> None:
+        lane, own = self.lane, self._own
+        undo: tuple[GiveBack, ...] = ()
+        shared = [other for other in head.lanes if not other.local and other not in own]
+        if shared:
+            decision = next(decisions)
+            follow(shared, decision.intervals)
+            if not decision.slots:
+                self.keep_slots()
+                wait, worst = max(zip(decision.waits, shared, strict=True), key=lambda pair: pair[0])
+                worst.heard(wait, now)
+                if worst is lane:
+                    lane.reserve = True
+                    self.due = now if self._reserving else now + wait
+                else:
+                    self.moves.append((lane.take_out(head), worst, now + wait))
+                    self.due = now
+                return
+            undo = tuple(GiveBack(other.paced, mark) for other, mark in zip(shared, decision.marks, strict=True))
+        if self._refused_here(head, now, local):  # another plan of this step has had that token
+            self.keep_slots()
+            self.returns = undo
+            return
+        if shared:
+            for other, wait in zip(shared, decision.waits, strict=True):
+                other.heard(wait, now)
+                self.frees.append((other, now + wait))
+        for other in head.lanes:
+            if other.local and other not in own:
+                wait = local.take([Take((other.bucket,))])[0].waits[0]
+                self.frees.append((other, now + wait))
+        until = now + min(other.tolerance for other in head.lanes)
+        until = min([until, *(slot.until for slot in own.values())])
+        self.starts.append(Admitted(lane.take_out(head), now, until, undo))
+        # The next is worth asking for once this very bucket has a token; a slot of it can be reserved at once.
+        self.due = now if lane in own or lane.reserve else dict(self.frees)[lane]
+
+    def keep_slots(self) -> None:
+        """Put back the slots that were not used."""
+        for other, slot in self._own.items():
+            other.slots.appendleft(slot)
+        self._own = {}

@@ -1,0 +1,116 @@
+"""Where the pacer takes tokens: this worker's own buckets (static limits), and the store that all workers share."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from limitkit.buckets.decision import Take
+from limitkit.errors import StoreError
+from limitkit.stores.memory import MemoryStore
+from limitkit.stores.recovery import take_both
+from limitkit.worker.pacing.taking import give_back
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from limitkit.buckets.decision import Bucket, Decision, GiveBack
+    from limitkit.control.task_limits import Live
+    from limitkit.worker.pacing.lane import Held, Lane
+
+logger = logging.getLogger("limitkit")
+
+
+class Tokens:
+    """Takes tokens and gives them back."""
+
+    def __init__(self, live: Live) -> None:
+        self.own = MemoryStore()
+        self._live = live
+        self._give_backs: list[GiveBack] = []
+
+    def give_back(self, lane: Lane) -> None:
+        """Give back the slots that a lane has reserved, with the next call of the store."""
+        if lane.slots:
+            gift = give_back(lane)
+            lane.slots.clear()
+            if lane.local:
+                self.own.take([], [gift])
+            else:
+                self._give_backs.append(gift)
+
+    def give_back_later(self, gifts: Iterable[GiveBack]) -> None:
+        """Give these back with the next call of the store."""
+        self._give_backs += gifts
+
+    def own_bucket(self, lane: Lane) -> Bucket | None:
+        """Return what this worker alone keeps of a lane's bucket: all of its own, its share of one that is shared.
+
+        None when the share isn't known, since the store has never answered this worker.
+        """
+        return lane.bucket if lane.local else self._live.headcount.share(lane.bucket)
+
+    def used_ahead(self, lane: Lane) -> float:
+        """Return the seconds until an own bucket is full again, but for the slots that the lane still has."""
+        bucket = self.own_bucket(lane)
+        return self.own.ahead(bucket) - len(lane.slots) / lane.rate if bucket is not None else 0.0
+
+    def postpone(self, lane: Lane, start: float, ahead: float) -> None:
+        """Count starts of an own bucket as of ``start``; see ``MemoryStore.postpone``."""
+        bucket = self.own_bucket(lane)
+        if bucket is not None:
+            self.own.postpone(bucket, start, ahead)
+
+    def take(self, takes: list[Take]) -> list[Decision]:
+        """Ask the shared store. Raises StoreError, which is logged already."""
+        if not takes and not self._give_backs:
+            return []
+        gifts, self._give_backs = self._give_backs, []
+        assert self._live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
+        try:
+            if self._live.outage.recent:
+                decisions = take_both(self._live.store, self.own, self._live.headcount.share, takes, gifts)
+            else:
+                decisions = self._live.store.take(takes, gifts)
+        except StoreError as error:
+            self._live.outage.lost(error, self._live.on_errors)
+            raise
+        self._live.outage.over(self._live.rules.store.timeout)
+        return decisions
+
+    def flush(self) -> None:
+        """Give back now what is to be given back; what can't be is lost, which only slows the bucket down."""
+        try:
+            self.take([])
+        except StoreError as error:
+            logger.debug("Reserved slots could not be given back: %s", error)
+
+    def without_store(self, held: Held) -> list[Lane] | None:
+        """Return the lanes of whose own buckets a request takes while the store is gone; None when it waits for it.
+
+        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this worker's share is, ``hold`` waits,
+        and so does whatever is paused.
+        """
+        own = [lane for lane in held.lanes if lane.local]
+        limits = self._live.limits(held.request.task)  # in the order of the lanes, of which there may be more
+        for lane, bound in zip(held.lanes, limits, strict=False):
+            if lane.local:
+                continue
+            if bound.limit.on_error == "hold" or not lane.bucket.burst:
+                return None
+            if bound.limit.on_error == "divide":
+                if self.own_bucket(lane) is None:
+                    return None
+                own.append(lane)
+        return own
+
+    def take_own(self, lanes: list[Lane]) -> tuple[Lane, float] | None:
+        """Take a token of each of these own buckets, or none and say which has to wait longest, in seconds."""
+        pairs = [(lane, bucket) for lane in lanes if (bucket := self.own_bucket(lane)) is not None]
+        waits = [(self.own.take([Take((bucket,), 0)])[0].retry_after, lane) for lane, bucket in pairs]
+        wait, worst = max(waits, key=lambda pair: pair[0], default=(0.0, None))
+        if worst is not None and wait > 0.0:
+            return worst, wait
+        for _, bucket in pairs:
+            self.own.take([Take((bucket,))])
+        return None

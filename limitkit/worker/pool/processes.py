@@ -1,0 +1,169 @@
+"""The pool's free processes, got before a token is taken: a token that waits for a process is stale."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.worker.pool.unlimited_requests import Rivals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.worker.pool.request_order import Precedence
+
+logger = logging.getLogger("limitkit")
+
+_MEMORY: Final = 0.3
+"""Weight of the newest sample in the running mean of waits for a process."""
+_PATIENCE_SHARE: Final = 0.05
+"""Part of the pool's time that processes may be kept idle for a slot that is due soon."""
+_LEAST_WAIT: Final = 0.001
+"""Seconds that a process takes to come from a busy pool, at least."""
+_MOST_PATIENCE: Final = 1.0
+"""Seconds of it that add up at most."""
+
+
+class Processes:
+    """Pool processes that are held for a start that is being decided.
+
+    Celery's prefork pool counts its free processes with a semaphore (``controller.semaphore``); what a pool process
+    finishes releases it, and the next in its line gets it.
+    """
+
+    def __init__(self, semaphore: Any, on_free: Callable[[], None]) -> None:
+        self.free = 0
+        """Processes that are ours now."""
+        self.wait = 0.0
+        """Seconds that a process takes to come, as a running mean; 0 while some are idle."""
+        self._semaphore = semaphore
+        self._on_free = on_free
+        self._claim = self._claimed  # always the same object, by which it is known again
+        self.rivals = Rivals(semaphore, self._claim)
+        self._last: Precedence | None = None
+        """The place of the last that claims."""
+        self._claims = 0
+        self._claimed_at = 0.0
+        self._generation = 0
+        self._kept = 0
+        self._kept_since = 0.0
+        self._patience = _MOST_PATIENCE
+        self._patience_at = time.monotonic()
+
+    def seize(self, wanted: int) -> int:
+        """Get up to ``wanted`` idle processes, without waiting; returns how many are ours now, beside those kept."""
+        while self.free - self._kept < wanted and self._semaphore.value > 0:
+            self._semaphore.acquire(self._seized)
+        return self.spare
+
+    def claim(self, wanting: Sequence[tuple[Precedence, bool]]) -> None:
+        """Stand in line for so many processes, each behind those requests without limits that come before it.
+
+        ``wanting`` is in order; each says whether it has no token yet then: it lets one other go first even so.
+        """
+        semaphore = self._semaphore
+        for _ in range(min(len(wanting), semaphore.initial_value) - self._claims):
+            if not self._claims:
+                self._claimed_at = time.monotonic()
+            self._claims += 1
+            semaphore.acquire(self._claim, self._generation)
+        if self._claims:
+            self.rivals.line_up(wanting)
+            self._last = wanting[-1][0] if wanting else None
+
+    def meet(self, request: Any, order: Precedence) -> bool:
+        """Note a request without limits that is about to stand in line; says if it comes before one that claims."""
+        self.rivals.add(request, order)
+        return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)
+
+    def coming_in(self, now: float) -> float:
+        """Return in how many seconds one comes that is not kept, as far as is known; 0 while there is one."""
+        if self.spare or not self.busy:
+            return 0.0
+        waited = now - self._claimed_at if self._claims else 0.0
+        return max(self.wait, waited, _LEAST_WAIT)
+
+    @property
+    def busy(self) -> bool:
+        """Whether none is idle, so that one has to stand in line."""
+        return bool(self._semaphore.value <= 0)
+
+    @property
+    def most(self) -> int:
+        """How many processes the pool has."""
+        return int(self._semaphore.initial_value)
+
+    @property
+    def spare(self) -> int:
+        """How many of ours are not kept."""
+        return max(0, self.free - self._kept)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a process may be kept idle now."""
+        now = time.monotonic()
+        earned = (now - self._patience_at) * _PATIENCE_SHARE * self._semaphore.initial_value
+        self._patience = min(_MOST_PATIENCE, self._patience + earned)
+        self._patience_at = now
+        return self._patience
+
+    def keep(self, seconds: float) -> None:
+        """Keep one of ours for a slot that is due in so many seconds."""
+        if not self._kept:
+            self._kept_since = time.monotonic()
+        self._kept += 1
+        self._patience -= seconds
+
+    def refund(self, seconds: float) -> None:
+        """Give back what is left of the time for which one was kept: somebody else can use it now."""
+        self._patience = min(_MOST_PATIENCE, self._patience + seconds)
+
+    def unkeep(self) -> None:
+        """Keep one less: its slot has come, or is not wanted any more."""
+        self._kept -= 1
+        if not self._kept:
+            # Who claims one has waited for that slot meanwhile. A pool that counted as busy for it would have the next
+            # one kept too, and so on, while it is idle.
+            self._claimed_at += time.monotonic() - max(self._kept_since, self._claimed_at)
+
+    def use(self) -> None:
+        """Let a start have one of ours; the pool gives it back when the task is done."""
+        self.free -= 1
+
+    def release(self) -> None:
+        """Give all of ours back that are not kept."""
+        for _ in range(self.spare):  # not those that a claim brings meanwhile
+            self.free -= 1
+            while not self._released():
+                pass
+
+    def _released(self) -> bool:
+        """Give one process to the next in line; says if that took it."""
+        try:
+            self._semaphore.release()
+        except Exception:
+            # Whose turn it was, a request that is not paced, never got into the pool: the process is still free.
+            logger.exception("A request could not be handed to the pool; the broker delivers it again.")
+            return False
+        return True
+
+    def forget(self) -> None:
+        """Count nothing as ours: the semaphore was reset with the broker connection."""
+        self._generation += 1
+        self.free = self._claims = self._kept = 0
+
+    def _seized(self) -> None:
+        self.free += 1
+        self.wait *= 1 - _MEMORY
+
+    def _claimed(self, generation: int) -> None:
+        if generation != self._generation:
+            self._semaphore.release()
+            return
+        self._claims -= 1
+        now = time.monotonic()
+        self.wait += _MEMORY * (now - self._claimed_at - self.wait)
+        self._claimed_at = now
+        self.free += 1
+        self._on_free()

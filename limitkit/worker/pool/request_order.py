@@ -1,0 +1,49 @@
+"""Who goes before whom: by the message's priority, then by when it first came to a worker."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from limitkit.waiting.message_copy import first_came
+from limitkit.waiting.origin_queue import priority_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SET: Final = 0.05
+"""Seconds from which on two readings of this machine's clocks differ because one was set, and not by chance."""
+
+
+class Precedence(NamedTuple):
+    """A request's place among all that a worker has: the lower goes first."""
+
+    priority: int
+    came: float
+    """Seconds of ``time.monotonic()``: when it came to this worker, or first to any, if it was parked meanwhile."""
+    number: int
+    """No two are alike."""
+
+
+FIRST: Final = Precedence(-(10**9), 0.0, 0)
+LAST: Final = Precedence(10**9, 0.0, 0)
+"""Places before and behind all others."""
+
+
+class Arrivals:
+    """Gives each request its place as it comes."""
+
+    def __init__(self, connection: Callable[[], Any]) -> None:
+        self._connection = connection
+        self._numbers = itertools.count()
+        self._epoch = 0.0
+
+    def __call__(self, message: Any) -> Precedence:
+        """Return the place of a message that comes now."""
+        now = time.monotonic()
+        epoch = now - time.time()
+        if abs(epoch - self._epoch) > _SET:  # else one that came 0.1 ms after another might overtake it
+            self._epoch = epoch
+        priority = priority_of(message, self._connection())
+        return Precedence(priority, first_came(message, now, epoch=self._epoch), next(self._numbers))

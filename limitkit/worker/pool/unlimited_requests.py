@@ -1,0 +1,73 @@
+"""Requests without limits that wait for a pool process too: who of them comes before a request that is paced."""
+
+from __future__ import annotations
+
+import weakref
+from bisect import bisect_left
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.worker.pool.request_order import LAST
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Sequence
+
+    from limitkit.worker.pool.request_order import Precedence
+
+_MOST_LOOKED_AT: Final = 256
+"""Of those in line: a prefetch window is seldom wider. One farther behind is looked at when it has come so far."""
+
+
+class Rivals:
+    """Celery has them in its semaphore's line, in the order in which they came; so they stay among themselves.
+
+    The pacer's claims stand in that line too, and each stands for whichever paced request comes first when it is met.
+    """
+
+    def __init__(self, semaphore: Any, claim: Any) -> None:
+        self._line: deque[Any] | None = getattr(semaphore, "_waiting", None)
+        self._claim = claim
+        """What the semaphore calls for a claim."""
+        self._orders: weakref.WeakKeyDictionary[Any, Precedence] = weakref.WeakKeyDictionary()
+
+    def add(self, request: Any, order: Precedence) -> None:
+        """Remember the place of one that is about to join the line."""
+        self._orders[request] = order
+
+    def first(self) -> Precedence | None:
+        """Return the place of the one that comes before all others; None when there is none."""
+        return min((self._order(each) for each in islice(self._line or (), _MOST_LOOKED_AT)), default=None)
+
+    def line_up(self, claims: Sequence[tuple[Precedence, bool]]) -> None:
+        """Put the claims behind those who come before them, and before all others.
+
+        Each has a place, in order, and says whether it has no token yet: then it lets one other go first even so, once.
+        """
+        line = self._line
+        if line is None:
+            return
+        entries = list(line)
+        mine = [entry for entry in entries if entry[0] is self._claim]
+        others = [entry for entry in entries if entry[0] is not self._claim]
+        if not mine or not others:
+            return
+        # The first of all from there on: a claim goes where nobody behind it comes before it, as far as one looks.
+        firsts = [*accumulate(reversed([self._order(entry) for entry in others[:_MOST_LOOKED_AT]]), min)][::-1]
+        behind = [len(others)] * len(mine)
+        for number, (order, early) in enumerate(claims[: len(mine)]):
+            at = bisect_left(firsts, order)
+            if at < len(firsts):
+                behind[number] = max(at, int(early and entries[0] is not mine[0]))
+        ordered, at = [], 0
+        for claim, place in zip(mine, sorted(behind), strict=True):
+            ordered += [*others[at:place], claim]
+            at = max(at, place)
+        ordered += others[at:]
+        if ordered != entries:
+            line.clear()
+            line.extend(ordered)
+
+    def _order(self, entry: Any) -> Precedence:
+        callback, args, _ = entry
+        return LAST if callback is self._claim or not args else self._orders.get(args[0], LAST)

@@ -1,0 +1,148 @@
+"""What a worker does when it is told by Celery's remote control: it is imported in workers alone.
+
+``celery -A proj inspect limitkit_status`` and its like work, too.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from celery.worker.control import control_command, inspect_command
+from celery.worker.request import Request
+
+from limitkit.buckets.override import read
+from limitkit.waiting.message_copy import note_of
+from limitkit.worker.installation import installation_of
+from limitkit.worker.report import report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.worker.installation import Installation
+
+_NOT_HERE = {"error": "limitkit is not in force in this worker"}
+
+
+def _installed(state: Any) -> Installation | None:
+    found = installation_of(state.app)
+    return found if found is not None and found.upkeep is not None else None
+
+
+@inspect_command()  # type: ignore[untyped-decorator] # Celery has no types
+def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 (by its name)
+    """Say which limits are in force, and who is held for them."""
+    here = _installed(state)
+    if here is None or here.upkeep is None or here.live is None or here.watching is None:
+        return _NOT_HERE
+    return report(here.upkeep, here.live, here.pacer, here.watching.recent, dict(state.app.tasks), asks=asks)
+
+
+@inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise
+def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
+    """Say for which limit a task is held, and when it starts; which ones have sent it back; or what else keeps it."""
+    here = _installed(state)
+    if here is None:
+        return _NOT_HERE
+    found = here.pacer.view.find(task_id) if here.pacer is not None else None
+    if found is not None:
+        return found._asdict()
+    return _sent_back(state, here, task_id) or _kept_by_celery(state, task_id)
+
+
+def _kept(state: Any, task_id: str) -> Any:
+    """Find the request of a task that Celery keeps until its ETA; None when there is none.
+
+    Celery forgets a request by its id as soon as one of that id ends, as the one does that was sent back. So it is
+    looked for where Celery's own ``inspect scheduled`` looks.
+    """
+    scheduled = (waiting.entry.args for waiting in state.consumer.timer.schedule.queue)
+    kept = (args[0] for args in scheduled if args and isinstance(args[0], Request))
+    return next((request for request in kept if request.id == task_id), None)
+
+
+def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
+    """Tell of a task that Celery keeps until an ETA which is limitkit's own, and not its sender's."""
+    request, live = _kept(state, task_id), here.live
+    note = note_of(request.message) if request is not None else None
+    if note is None or note.eta == "" or request.eta is None or live is None:
+        return {}
+    seconds = request.eta.timestamp() - time.time()
+    bound = [limit for limit in live.limits(request.task) if here.pacer is not None or not limit.local]
+    if seconds <= 0 or not bound:
+        return {}
+    buckets = [live.bucket(limit, request.task, request.args, request.kwargs).key for limit in bound]
+    return {"task": request.name, "buckets": buckets, "again_in": seconds}
+
+
+def _kept_by_celery(state: Any, task_id: str) -> dict[str, Any]:
+    """Tell of a task that Celery keeps, and not limitkit: until its sender's ETA, or for its own rate limit."""
+    request = _kept(state, task_id)
+    if request is not None and request.eta is not None:
+        return {"task": request.name, "due_in": max(0.0, request.eta.timestamp() - time.time())}
+    for bucket in filter(None, tuple(state.consumer.task_buckets.values())):
+        for limited, _tokens in tuple(bucket.contents):
+            if limited.id == task_id:
+                return {"task": limited.name, "rate_limit": str(limited.task.rate_limit)}
+    return {}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
+    """Take up the config file as it is now, and say which one that is, or what is wrong with it."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    refused = here.upkeep.reload_now()
+    if refused:
+        lines = [str(problem) for problem in here.upkeep.reload.problems]
+        told_apart = refused.split("\n") == lines  # but for a path with a line break in it
+        return {"error": refused, **({} if told_apart or not lines else {"lines": lines})}
+    config = here.upkeep.reload.config
+    left_out = here.left_out(config)
+    return {"ok": config.digest, **({"left_out": left_out} if left_out else {})}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_look(state: Any, **_: Any) -> dict[str, Any]:
+    """Look at the board at once."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    here.upkeep.look_now()
+    return {"ok": "looked"}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_override(
+    state: Any, name: str = "", text: str = "", seconds: float | None = None, **_: Any
+) -> dict[str, Any]:
+    """Go by an override in this worker alone."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    override = read(name, text, None)
+    if override is None:
+        return {"error": f"{name!r} is no override that this version of limitkit knows"}
+    here.upkeep.override_here(override, seconds)
+    return {"ok": name}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_forget(state: Any, names: Sequence[str] = (), **_: Any) -> dict[str, Any]:
+    """Go no more by the overrides of these names that this worker alone was told."""
+    here = _installed(state)
+    if here is None or here.upkeep is None:
+        return _NOT_HERE
+    here.upkeep.forget_here(names)
+    return {"ok": len(names)}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_refill(state: Any, key: str = "", **_: Any) -> dict[str, Any]:
+    """Make a bucket of this worker's own full again."""
+    here = _installed(state)
+    if here is None or here.pacer is None:
+        return _NOT_HERE
+    here.pacer.refill(key)
+    return {"ok": key}

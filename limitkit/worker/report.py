@@ -1,0 +1,119 @@
+"""What a worker says of itself when it is asked: which file it goes by, what is in force, who is held and for what."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.adaptive_rate import shifted
+from limitkit.buckets.partition import key_of, limit_tag, parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.control.bucket_state import learnt
+from limitkit.control.targets import target_of
+from limitkit.errors import StoreError
+from limitkit.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from limitkit.control.refresh import Upkeep
+    from limitkit.control.task_limits import BoundLimit, Live
+    from limitkit.events.recent import Recent
+    from limitkit.worker.pacing.pacer import Pacer
+
+_BUSIEST: Final = 5
+"""Partitions of one limit that are named."""
+
+
+def report(
+    upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any], *, asks: bool = False
+) -> dict[str, Any]:
+    """Say it all, as plain values that any serializer takes; times are seconds.
+
+    With ``asks`` the store is asked what refusals have taught, for who can't ask it himself.
+    """
+    file = upkeep.reload
+    limits = dict(_limits(live, pacer, recent, tasks))
+    return {
+        "path": file.config.path,
+        "digest": file.config.digest,
+        "since": round(file.since, 3),
+        "refused": file.refused,
+        "mode": live.rules.mode,
+        "paced": pacer is not None,
+        "pid": os.getpid(),
+        "workers": live.headcount.workers,
+        "unguarded": upkeep.unguarded(),
+        "passing": [[each.fact, each.hint] for each in upkeep.passing()],
+        "caps": pacer.view.caps() if pacer is not None else {},
+        "store": upkeep.store_gone,
+        "overrides": [[each.name, each.text(), each.until] for each in live.in_force.overrides],
+        "prefix": live.rules.store.prefix,
+        "learnt": _learnt(live, limits) if asks or isinstance(live.store, MemoryStore) else {},
+        "limits": limits,
+    }
+
+
+def _learnt(live: Live, limits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Tell what refusals have taught about the buckets of limits, and of their busiest partitions.
+
+    Times are microseconds from now.
+    """
+    if isinstance(live.store, MemoryStore):
+        return {key: [*each] for key, each in live.store.taught().items()}
+    heeding = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
+    keys = [(key_of(live.rules.store.prefix, tag), limit["partitions"]) for tag, limit in heeding]
+    wanted = [name for key, parts in keys for name in (key, *(f"{key}:{digest}" for digest, _ in parts))]
+    now = round(live.in_force.now * MICROSECONDS)
+    try:
+        return {key: [*shifted(each, -now)] for key, each in learnt(live.store, wanted).items()}
+    except StoreError:
+        return {}
+
+
+def _limits(
+    live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each limit that the worker's tasks have, by its tag in the buckets' keys."""
+    bound: dict[str, tuple[BoundLimit, str]] = {}
+    for name, task in tasks.items():
+        rule = live.rules.for_task(name)
+        for each in (*live.shadows(task), *live.limits(task)):
+            tag = limit_tag(each.limit.name, own=each.limit.own)
+            bound[tag] = each, rule.pattern if rule is not None else name
+    now = time.monotonic()
+    held: dict[str, list[tuple[float, str]]] = {}
+    for request in pacer.view.waiting() if pacer is not None else ():
+        parts = parts_of(request.bucket)
+        if parts is not None:
+            held.setdefault(parts[0], []).append((request.held, parts[1] or ""))
+    for tag, (each, pattern) in bound.items():
+        terms = each.terms
+        waits = held.get(tag, [])
+        shade = pacer.view.shade(tag) if pacer is not None else None
+        yield (
+            tag,
+            {
+                "limit": str(target_of(each.limit, each.limit.name)),
+                "pattern": pattern,
+                "strategy": each.limit.strategy,
+                "mode": each.limit.mode,
+                "on_error": each.limit.on_error if each.limit.strategy != "static" else None,
+                "feedback": each.limit.feedback is not None,
+                "declared": each.limit.rate.text,
+                "declared_burst": each.limit.burst,
+                "interval": terms.interval_us / MICROSECONDS,
+                "burst": terms.burst,
+                "source": terms.source,
+                "dialled": pacer.view.dialled(each) if pacer is not None else None,
+                "held": len(waits),
+                "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
+                # What has limits in shadow alone starts without a word to anybody.
+                "started": recent.total(tag, now) if each.limit.mode == "enforce" else None,
+                "shadow": asdict(shade) if shade is not None else None,
+                "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
+            },
+        )

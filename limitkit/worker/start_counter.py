@@ -1,0 +1,39 @@
+"""Counts the starts of the last minute in a worker that has no pacer, where the guard alone knows of them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from limitkit.buckets.partition import limit_tag
+from limitkit.events.events import TaskStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from celery.app.task import Task
+
+    from limitkit.control.task_limits import Live
+    from limitkit.events.events import Event
+    from limitkit.events.recent import Recent
+
+
+class Starts:
+    """The listener that counts, for each limit of a task, what the guard lets start; ``tasks`` are the app's."""
+
+    def __init__(self, recent: Recent, live: Live, tasks: Mapping[str, Task]) -> None:
+        self._recent = recent
+        self._live = live
+        self._tasks = tasks
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether it is a start."""
+        return kind is TaskStarted
+
+    def __call__(self, event: Event) -> None:
+        """Count a start. It comes from the thread that begins it, or out of another process."""
+        assert isinstance(event, TaskStarted)  # noqa: S101 (it wants no others)
+        task = self._tasks.get(event.task)
+        now = time.monotonic()
+        for bound in self._live.limits(task) if task is not None else ():
+            self._recent.count(limit_tag(bound.limit.name, own=bound.limit.own), now)

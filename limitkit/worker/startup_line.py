@@ -1,0 +1,60 @@
+"""What a worker says of itself when it starts: one line, from which one sees whether it goes by what one thinks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from limitkit.config.wording import one_line
+from limitkit.control.targets import target_of
+from limitkit.stores.choice import store_shown
+from limitkit.waiting.room_names import UnusableBrokerError, kind_of, parked_where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from limitkit.buckets.override import Target
+    from limitkit.config.load import Config
+    from limitkit.config.model.fields import Mode
+    from limitkit.config.rules import Rules
+
+_UNPACED = "What can't start at once goes back to its queue, since this worker has no pacer."
+_WORDS: dict[Mode, str] = {"enforce": "in force", "shadow": "in shadow", "off": "off"}
+
+
+def start_line(config: Config, app: Any, *, paced: bool) -> str:
+    """Say which file holds, how many of its limits for how many tasks, the store, and where what waits is parked."""
+    rules = config.rules
+    where = os.path.abspath(config.path)  # noqa: PTH100 (a link is shown as it was given)
+    said = [f"Limits by {where} ({config.digest}): {_counted(rules, app.tasks)}."]
+    said.append(f"Store: {store_shown(app, rules.store) or 'none'}.")
+    try:
+        said.append(parked_where(kind_of(app), rules.waiting) if paced else _UNPACED)
+    except UnusableBrokerError as error:
+        said.append(f"{error}.")
+    return one_line(" ".join(said))
+
+
+def _counted(rules: Rules, tasks: Iterable[str]) -> str:
+    """Count the limits that this app's tasks have, by mode; one of a pattern counts once."""
+    modes: dict[Target, Mode] = {}
+    limited = 0
+    for task in tasks:
+        found = dict(_limits(rules, task))
+        limited += any(mode != "off" for mode in found.values())
+        modes |= found
+    if not modes:
+        return "no task of this app has a limit in it"
+    by_mode = {words: list(modes.values()).count(mode) for mode, words in _WORDS.items()}
+    first, *others = [(number, words) for words, number in by_mode.items() if number or words == _WORDS["enforce"]]
+    some = [f"{first[0] or 'no'} limit{'s' if first[0] > 1 else ''} {first[1]}"]
+    some += [f"{number} {words}" for number, words in others]
+    if limited:
+        some.append(f"for {limited} task{'s' if limited > 1 else ''}")
+    return ", ".join(some)
+
+
+def _limits(rules: Rules, task: str) -> Iterator[tuple[Target, Mode]]:
+    rule = rules.for_task(task)
+    for limit in rule.limits if rule is not None else ():
+        yield target_of(limit, rule.pattern if rule is not None else ""), limit.mode

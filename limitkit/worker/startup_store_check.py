@@ -1,0 +1,43 @@
+"""Asks the store once before a worker starts: what can never work is refused, what may come right is only told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from limitkit.config.load import Config
+    from limitkit.errors import Problem
+    from limitkit.stores import Store
+
+STORE_UNUSABLE: Final = "LK055"
+
+
+def ask_once(store: Store, prefix: str) -> StoreError | None:
+    """Take a token as a start does, from a bucket that is nobody's; returns why that can't be done.
+
+    It is tried twice: the first time names are looked up, and a cluster's nodes. The bucket is gone after a second.
+    """
+    take = Take((Bucket(f"{prefix}:{{start}}:g1", 1, 1),))
+    # Past the breaker, which would leave a store alone that is only asked again.
+    found = _taken(getattr(store, "store", store), take)
+    return found if found is None or found.remedy else _taken(getattr(store, "store", store), take)
+
+
+def _taken(store: Store, take: Take) -> StoreError | None:
+    try:
+        store.take([take])
+    except StoreError as error:
+        return error
+    return None
+
+
+def unusable(config: Config, error: StoreError) -> Problem:
+    """Say that the store can't be used in a worker, and won't be until somebody does something about it."""
+    own = config.rules.store.url is None
+    whose = "the app's own Redis, which is the store where store.url is left out," if own else "the store"
+    reason = str(error).rstrip(".")
+    fact = f"{whose} can't be used ({reason}), so limited tasks would start without their shared limits"
+    return config.document.problem(STORE_UNUSABLE, () if own else ("store", "url"), fact, error.remedy)

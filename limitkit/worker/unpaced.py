@@ -1,0 +1,26 @@
+"""Where a worker without a pacer hands requests to the pool: a limited task's message goes along, for its guard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from limitkit.waiting.delivery import attach
+from limitkit.waiting.origin_queue import parkable_queue
+
+if TYPE_CHECKING:
+    from limitkit.control.task_limits import Live
+
+
+class Unpaced:
+    """Stands in place of ``consumer.on_task_request``, as the pacer does elsewhere, and lets everything through."""
+
+    def __init__(self, consumer: Any, live: Live) -> None:
+        self._app = consumer.app
+        self._live = live
+        self._through = consumer.on_task_request
+
+    def __call__(self, request: Any) -> None:
+        """Let a request through to the pool."""
+        if self._live.limits(request.task):
+            attach(request, parkable_queue(self._app, request.message))
+        self._through(request)
