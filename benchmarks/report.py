@@ -22,34 +22,36 @@ if TYPE_CHECKING:
 
 HOW = """\
 `make bench` starts what it needs (Redis and workers, on free ports of the loopback) and stops it again. Workers are
-real: 2 prefork workers x 2 processes with prefetch 4 on a Redis broker, unless a row says otherwise. A start is stamped
-by the first line of the task's own code.
+real: 2 prefork workers with 2 processes each and prefetch 4, on a Redis broker, unless a row says otherwise. The first
+line of the task's own code notes the time of each start.
 
-*Efficiency* is the ideal time to drain the work over the measured one. *Excess* is the most by which the starts of any
-window go over rate x time; a limit is kept while it is not above the burst, and it is at most
-`burst + rate x 0.05 s + 1` by what a limit promises. *Sent back* is what came to the queues beside the messages sent.
+- *Efficiency* is the ideal time to drain the work, divided by the measured time.
+- *Excess* is the most by which the number of starts in any window exceeds rate x time. A limit is kept if the excess is
+  not above the burst; a limit promises at most `burst + rate x 0.05 s + 1`.
+- *Sent back* is how many messages came to the queues besides those that were sent.
+- *A, over B* is A divided by B.
 """
 READING = """\
-Each figure is the median of {repeat} runs with the lowest and the highest in brackets, or, where short measurements
-alternate in pairs, the median of {pairs} pairs with the second lowest and the second highest (of ten, these hold the
-true median with 98 %). Targets are for the median; those of 0 are for each single run.
+Each figure is the median of {repeat} runs, with the lowest and the highest in brackets. Where short measurements
+alternate in pairs, it is the median of {pairs} pairs, with the second lowest and the second highest (of ten, these hold
+the true median with 98 %). Targets are for the median; targets of 0 are for each single run.
 """
 NOTES = """\
-- Users: a wait is from the sending of a message to its start. The big user's messages are sent first.
+- Users: a wait is the time from the sending of a message to its start. The big user's messages are sent first.
 - Shared limit: twenty users' first starts need 19/30 s of the shared limit, then each user needs 9 s: the ideal time.
-- 1,000 lanes: their 1,000 starts need the pool as others do. So throughput counts all starts from the first to the last
-  of the unlimited ones, and the last lane's lateness is what goes beyond the time in which the same pool starts 1,000
-  tasks without a limit.
-- Huge backlog: messages are copies of one that Celery made, and appear in the queue at one moment, when both workers
-  are ready. What their memory grew by is over what they had then; times are from that moment on.
-- Parks: what scripts do inside Redis is no client's command. Takes count, although they are not parking.
-- Many users: the n-th first start is due when the pool, with no limit, has started n tasks; a later one is due a
-  token's time after the user's one before. Messages come in turn, one of each user, then the next of each.
+- 1,000 lanes: their 1,000 starts need the pool as other starts do. So throughput counts all starts from the first to
+  the last unlimited one. The last lane's lateness is the time beyond what the same pool needs for 1,000 tasks without a
+  limit.
+- Huge backlog: messages are copies of one that Celery made. They appear in the queue at one moment, when both workers
+  are ready. Growth of memory and times count from that moment.
+- Parks: commands that scripts run inside Redis are not commands of clients. Takes count, although they are not parking.
+- Many users: the n-th first start is due when the pool, without limits, has started n tasks. A later start is due one
+  token's time after the same user's start before it. Messages come in turn, one of each user, then the next of each.
 - Secret rate: a rate counts as found when 0.9 of it was used for three seconds, with fewer than one request in twenty
-  refused. What is used is what the partner admitted.
+  rejected. *Used* is what the partner admitted.
 - Solo workers have no pacer: what is over the limit waits up to 0.1 s in its process, or is sent back.
-- Fast limits: the store is a Redis of its own, so that its calls can be counted. Where the same
-  workers, with no limit, start less than 1.5 x the rate, efficiency and calls say little, and a miss counts as skipped.
+- Fast limits: the store is a Redis of its own, so that its calls can be counted. If the same workers, without a limit,
+  start less than 1.5 x the rate, efficiency and calls say little, and a miss counts as skipped.
 """
 
 
@@ -162,15 +164,16 @@ def write(path: Path, results: dict[str, Any], picture: str) -> None:
         ideal = (COUNT - BURST) / RATE
         runs = max(len(runs) for runs in compared["ways"].values())
         lines += [
-            "## Beside other ways",
+            "## Compared with other ways",
             "",
-            f"The first row's work: {COUNT} tasks at {RATE}/s burst {BURST}, then {OTHERS:,} without a limit, in one",
-            f"queue; ideal: {ideal:g} s, excess at most {BURST}. Given up after {PATIENCE:.0f} s. Medians of {runs}.",
+            f"The work of the first row: {COUNT} tasks at {RATE}/s burst {BURST}, then {OTHERS:,} without a limit, in",
+            f"one queue. Ideal: {ideal:g} s, and excess at most {BURST}. A way that is not done after {PATIENCE:.0f} s",
+            f"is stopped. Medians; runs of each way: {runs}.",
             "",
             *comparison(compared["ways"]),
             "",
-            "*Lost*: failed for good without having started. *Of the declared rate*: starts after the burst, over rate",
-            "x time. *Excess* in bold: over what the limit promises.",
+            "*Lost*: failed for good without a start. *Of the declared rate*: starts after the burst, divided by rate",
+            "x time. *Excess* in bold: more than the limit promises.",
             "",
             f"![Starts against time, each way beside the declared line]({picture})",
             "",
