@@ -1,4 +1,4 @@
-"""A shop's tasks. Nothing here knows of rates: they stand in ratelimits.toml, in the folder above.
+"""A shop's tasks. No code here knows a rate: all rates are in ratelimits.toml, in the folder above.
 
 Start a Redis and a worker, then send some:
 
@@ -47,5 +47,5 @@ def user_api_request(user_id: str, endpoint: str) -> dict:
 
 @app.task(name="shop.update_search_index")
 def update_search_index(product_id: int) -> int:
-    """Has no entry in the file: it isn't limited, and does not notice the others."""
+    """Has no entry in the file, so it has no limit and does not wait for the others."""
     return product_id
