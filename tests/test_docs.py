@@ -2,11 +2,15 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from limitkit.cli import limitkit
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -92,6 +96,16 @@ def test_each_file_is_fine_but_the_one_that_is_shown_with_its_problems(tmp_path)
     said = run(f"limitkit validate --strict {' '.join(names)}", tmp_path)
     assert said.stdout.splitlines() == [f"{name}: fine" for name in names]
     assert said.returncode == 0
+
+
+def test_each_command_that_a_reader_is_told_to_run_takes_what_it_is_given():
+    lines = [line for page in SHOWN for kind, text in blocks(page) if kind == "sh" for line in text.splitlines()]
+    told = [shlex.split(line.rstrip("& "), comments=True)[1:] for line in lines if line.startswith("limitkit ")]
+    assert len(told) > 10
+    for name, *words in told:
+        command = limitkit.get_command(click.Context(limitkit), name)
+        assert command, name
+        command.make_parser(click.Context(command)).parse_args(words)  # raises for an option that it does not have
 
 
 def test_the_first_screen_has_ten_lines_of_toml_one_of_python_and_two_commands():
