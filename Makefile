@@ -32,6 +32,7 @@ lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.test $(VENV)/.bench  ## measure all figures, and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)

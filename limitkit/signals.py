@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from celery.utils.dispatch import Signal
 
-from limitkit.events import events
+from limitkit.events import event_types
 
 if TYPE_CHECKING:
-    from limitkit.events.events import Event
+    from limitkit.events.event_types import Event
 
 task_throttled: Final = Signal(name="task_throttled", providing_args={"task_id", "limit", "wait"})
 """A task can't start at once because of a limit; once for each delivery. The sender is the task's name.
@@ -44,14 +44,14 @@ store_recovered: Final = Signal(name="store_recovered", providing_args=set())
 """The store answers again. The sender is None."""
 
 _SIGNALS: Final[dict[type[Event], Signal]] = {
-    events.TaskThrottled: task_throttled,
-    events.TaskSentBack: task_throttled,
-    events.TaskAdmitted: task_admitted,
-    events.TaskParked: task_parked,
-    events.LimitChanged: limit_changed,
-    events.ConfigReloaded: config_reloaded,
-    events.StoreFailed: store_failed,
-    events.StoreRecovered: store_recovered,
+    event_types.TaskThrottled: task_throttled,
+    event_types.TaskSentBack: task_throttled,
+    event_types.TaskAdmitted: task_admitted,
+    event_types.TaskParked: task_parked,
+    event_types.LimitChanged: limit_changed,
+    event_types.ConfigReloaded: config_reloaded,
+    event_types.StoreFailed: store_failed,
+    event_types.StoreRecovered: store_recovered,
 }
 _SENDERS: Final = ("task", "limit", "path")
 """Which of an event's fields is the sender: the first that it has."""
@@ -69,7 +69,7 @@ class Signals:
 
     def __call__(self, event: Event) -> None:
         """Send the signal of an event."""
-        if isinstance(event, events.TaskSentBack) and event.throttled:
+        if isinstance(event, event_types.TaskSentBack) and event.throttled:
             return
         signal = _SIGNALS[type(event)]
         said = {each.name: getattr(event, each.name) for each in fields(event)}

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from celery import signals
 
+from limitkit.control.app_config import must_be_config, note_installed, real_app
 from limitkit.name_clash import clash
 from limitkit.worker.consumer_step import PacerStep, PassingStep
-from limitkit.worker.installation import INSTALLED, Installation, must_be_config, real_app
+from limitkit.worker.installation import INSTALLED, Installation
 
 if TYPE_CHECKING:
     from limitkit.config.load import Config
+    from limitkit.control.refresh import Upkeep
+    from limitkit.control.task_limits import Live
+    from limitkit.metrics.worker_metrics import WorkerMetrics
 
 logger = logging.getLogger("limitkit")
 
@@ -42,7 +46,8 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
     beside = clash()
     if beside is not None:
         logger.warning("%s", beside)
-    installation = INSTALLED[app] = Installation(app, wanted)
+    installation = INSTALLED[app] = Installation(app, wanted, _metrics_of)
+    note_installed(app, installation.usable)
     app.steps["consumer"].update((PacerStep, PassingStep))
     if app.configured:
         installation.on_configure()
@@ -78,3 +83,14 @@ def _on_worker_init(sender: Any = None, **_: Any) -> None:
         from limitkit.worker import remote_control  # noqa: F401, PLC0415 (registers what a worker can be told)
 
         installation.start_worker(sender)
+
+
+def _metrics_of(app: Any, live: Live, upkeep: Upkeep) -> WorkerMetrics | None:
+    """Make the metrics of a worker, where the file or the app wants any."""
+    from limitkit.metrics.registry import registered  # noqa: PLC0415 (of use to workers alone)
+
+    if not live.rules.metrics.wanted and not registered():
+        return None
+    from limitkit.metrics.worker_metrics import WorkerMetrics  # noqa: PLC0415 (where metrics are wanted alone)
+
+    return WorkerMetrics(app, live, upkeep)

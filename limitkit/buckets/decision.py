@@ -3,37 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Literal
 
-MOST_RESENDS: Final = 100
-LONGEST_PAUSE: Final = 3600.0
+if TYPE_CHECKING:
+    from limitkit.config.declared import Feedback
+
 Outcome = Literal["started", "held", "parked", "dropped", "failed", "shadowed", "failed_open"]
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """What the other side's "slow down" looks like to the tasks of a limit, and what follows for its buckets.
-
-    Rates are tokens a second; None where the file names none.
-    """
-
-    limit: str
-    """The limit's name, as it is told of."""
-    on: tuple[str, ...]
-    """Exceptions, as they are written in the file."""
-    action: Literal["slow", "pause"] = "slow"
-    factor: float = 0.9
-    """What the first cut of a row leaves of the rate."""
-    step: float | None = None
-    """The rate gained back in each second."""
-    floor: float | None = None
-    ceiling: float | None = None
-    unless: tuple[str, ...] = ()
-    """Exceptions that look like it and are not, written as in ``on``."""
-    resend: int = MOST_RESENDS
-    """How often in a row the task that met it goes back to wait; 0 for never."""
-    max_pause: float = LONGEST_PAUSE
-    """Seconds: the longest pause that is believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from limitkit.cli.manager_command import rated, reported, until
 from limitkit.cli.output import say
 from limitkit.cli.table_width import as_wide_as_the_terminal
-from limitkit.control.limits_in_force import current
+from limitkit.control.in_force import current
+from limitkit.control.status.wording import rated, reported, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import floor
 from typing import TYPE_CHECKING, Any
 
-from limitkit.buckets.decision import MOST_RESENDS
 from limitkit.cli.table_width import as_wide_as_the_terminal
-from limitkit.config.declared import WaitingSettings
+from limitkit.config.declared import MOST_RESENDS, WaitingSettings
 from limitkit.config.model.env_values import names_variable
 from limitkit.config.model.units import duration_text
 from limitkit.config.wording import listed, quote
@@ -16,8 +15,7 @@ from limitkit.waiting import room_names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from limitkit.buckets.decision import Feedback
-    from limitkit.config.declared import Limit, TaskRule
+    from limitkit.config.declared import Feedback, Limit, TaskRule
     from limitkit.config.load import Config
 
 WINDOWS = {"in a second": 1, "in a minute": 60, "in an hour": 3600}

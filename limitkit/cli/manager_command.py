@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from limitkit.buckets.override import OverrideError
-from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.cli.config_in_use import config_in_use
 from limitkit.cli.options import app_given
-from limitkit.cli.output import Unusable, span
-from limitkit.config.model.units import interval_text
+from limitkit.cli.output import Unusable
 from limitkit.config.wording import one_line
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from typing import TypeVar
 
-    from limitkit.buckets.override import Override
     from limitkit.control.manager import RateLimitManager
 
     Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -71,34 +67,6 @@ def managed(
 
     with asking():
         yield RateLimitManager(found, used)
-
-
-def until(override: Override, now: float) -> str:
-    """Say until when an override holds, by the clock here: ``13:40:05, in 1h 59m``."""
-    if override.until is None:
-        return "it is resumed" if override.kind == "pause" else "it is restored"
-    return f"{moment(override.until)}, in {span(max(0.0, override.until - now))}"
-
-
-def moment(at: float) -> str:
-    """Write a time (seconds since 1970) by the clock here, with the day unless it is today."""
-    then = dt.datetime.fromtimestamp(at).astimezone()
-    day = "" if then.date() == dt.datetime.now().astimezone().date() else f"{then:%Y-%m-%d} "
-    return f"{day}{then:%H:%M:%S}"
-
-
-def rated(rate: str, burst: int) -> str:
-    """Write a rate and a burst: ``25/s, burst 100``; a pause is one word."""
-    return f"{rate}, burst {burst}" if burst else rate
-
-
-def reported(limit: Mapping[str, Any]) -> str:
-    """Write the rate and burst that a worker has reported of a limit."""
-    if not limit["burst"]:
-        return "paused"
-    if limit["source"] == "file":
-        return rated(limit["declared"], limit["burst"])
-    return rated(interval_text(round(limit["interval"] * MICROSECONDS)), limit["burst"])
 
 
 def number(text: str | None, kind: type[int | float]) -> Any:

@@ -131,24 +131,6 @@ def styled(text: str, **how: Any) -> Drawn:
     return Drawn(click.style(one_line(text), **how))
 
 
-def count(number: int, thing: str) -> str:
-    """Count things: ``1 error``, ``2 errors``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
-
-
-def span(seconds: float) -> str:
-    """Write a length of time for people, in two units: ``4m 10s``."""
-    if seconds < 1:
-        return f"{seconds:.1f}s"
-    left = round(seconds)
-    told: list[str] = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        number, left = divmod(left, size)
-        if number or told:
-            told.append(f"{number}{unit}")
-    return " ".join(part for part in told[:2] if not part.startswith("0"))
-
-
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> Drawn:
     """Align rows under their headings; the columns in ``numbers`` to the right."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import bucket_key, limit_tag
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.cli.manager_command import rated
-from limitkit.cli.output import say, span
+from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
-from limitkit.config.wording import one_line
+from limitkit.config.wording import one_line, span
 from limitkit.control.bucket_state import learnt, standing
-from limitkit.control.limits_in_force import current_of
+from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.snapshot import in_force
+from limitkit.control.status.wording import rated
 from limitkit.errors import StoreError
 from limitkit.waiting.drain_time import Draining, draining, paces
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.declared import Limit
     from limitkit.config.load import Config
-    from limitkit.control.limits_in_force import Current
+    from limitkit.control.in_force import Current
     from limitkit.waiting.bucket_owners import Owner, Owners, Sum
     from limitkit.waiting.parked_messages import Pile
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.partition import MISSING
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.cli.manager_command import rated
-from limitkit.cli.output import count, span
 from limitkit.cli.table_width import fitted, wrapped
 from limitkit.config.model.units import interval_text
+from limitkit.config.wording import count, span
 from limitkit.control.status.drift import few, in_general, lost, of_workers, passing, reasons
+from limitkit.control.status.wording import rated
 from limitkit.waiting import room_names
 
 if TYPE_CHECKING:

@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from limitkit.config.model.env_values import Expanded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from limitkit.buckets.decision import Feedback
     from limitkit.config.model.fields import Mode, OnError, OnLimit, Strategy
     from limitkit.config.model.units import Rate
 
 NO_WAIT = 0.0
 """The ``max_wait`` of a limit that drops or fails and names none: at once, when a task can't start now."""
+
+MOST_RESENDS: Final = 100
+LONGEST_PAUSE: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What the other side's "slow down" looks like to the tasks of a limit, and what follows for its buckets.
+
+    Rates are tokens a second; None where the file names none.
+    """
+
+    limit: str
+    """The limit's name, as it is told of."""
+    on: tuple[str, ...]
+    """Exceptions, as they are written in the file."""
+    action: Literal["slow", "pause"] = "slow"
+    factor: float = 0.9
+    """What the first cut of a row leaves of the rate."""
+    step: float | None = None
+    """The rate gained back in each second."""
+    floor: float | None = None
+    ceiling: float | None = None
+    unless: tuple[str, ...] = ()
+    """Exceptions that look like it and are not, written as in ``on``."""
+    resend: int = MOST_RESENDS
+    """How often in a row the task that met it goes back to wait; 0 for never."""
+    max_pause: float = LONGEST_PAUSE
+    """Seconds: the longest pause that is believed."""
 
 
 @dataclass(frozen=True, slots=True)

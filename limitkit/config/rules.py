@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from limitkit.buckets.decision import MOST_RESENDS, Feedback
 from limitkit.config.declared import (
+    MOST_RESENDS,
+    Feedback,
     Limit,
     MetricsSettings,
     Patience,

@@ -155,3 +155,21 @@ def listed(words: Iterable[str], last: str = "or") -> str:
     """Join words in quotes: ``"a", "b" or "c"``."""
     quoted = [quote(word) for word in words]
     return f" {last} ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))
+
+
+def count(number: int, thing: str) -> str:
+    """Count things: ``1 error``, ``2 errors``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def span(seconds: float) -> str:
+    """Write a length of time for people, in two units: ``4m 10s``."""
+    if seconds < 1:
+        return f"{seconds:.1f}s"
+    left = round(seconds)
+    told: list[str] = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        number, left = divmod(left, size)
+        if number or told:
+            told.append(f"{number}{unit}")
+    return " ".join(part for part in told[:2] if not part.startswith("0"))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.token_bucket import Pace
     from limitkit.config.declared import Limit
     from limitkit.control.in_force import InForce
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 _AT_ONCE: Final = 500
 """Buckets that are asked about in one call."""

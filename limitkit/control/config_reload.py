@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from limitkit.config.load import load_as
 from limitkit.config.wording import one_line
 from limitkit.errors import ConfigError
-from limitkit.events.events import ConfigRefused, ConfigReloaded, emit
+from limitkit.events.emitter import emit
+from limitkit.events.event_types import ConfigRefused, ConfigReloaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

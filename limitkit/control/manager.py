@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.override import Override, OverrideError, Target, name_of
 from limitkit.buckets.partition import Partition, bucket_key, canonical
-from limitkit.config.load import Config, load, locate
 from limitkit.config.wording import listed, quote
 from limitkit.control import inputs
-from limitkit.control.in_force import InForce, heard
-from limitkit.control.limits_in_force import current
+from limitkit.control.app_config import config_of, must_be_config, real_app
+from limitkit.control.in_force import InForce, current, heard
 from limitkit.control.targets import all_of, find
 from limitkit.control.workers import ask, tell
 from limitkit.stores.choice import open_store, store_url
 from limitkit.stores.overrides import Board
-from limitkit.worker.installation import installation_of, must_be_config, real_app
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -26,9 +24,10 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.override import Kind
     from limitkit.config.declared import Limit, StoreSettings
+    from limitkit.config.load import Config
     from limitkit.config.model.units import Rate
-    from limitkit.control.limits_in_force import Current
-    from limitkit.stores import Store
+    from limitkit.control.in_force import Current
+    from limitkit.stores.store import Store
 
     Span = float | dt.timedelta | str | None
     """Seconds, a timedelta, or a duration as TOML writes it; None has no end."""
@@ -55,7 +54,7 @@ class RateLimitManager:
     def __init__(self, app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
         must_be_config(config, "RateLimitManager")
         self.app: Any = real_app(app, "RateLimitManager") if app is not None else None
-        self.config = _config_of(self.app, config)
+        self.config = config_of(self.app, config)
         store = _shared_store(self.app, self.config.rules.store)
         self.store = store
         self.board = Board(store, self.config.rules.store.prefix) if store is not None else None
@@ -272,14 +271,6 @@ def _shared_store(app: Any, settings: StoreSettings) -> Store | None:
     """Open the store that is shared with the workers; None when there is none, as in each worker's own memory."""
     url = settings.url if app is None else store_url(app, settings)
     return None if url is None or url.startswith("memory://") else open_store(app, settings)
-
-
-def _config_of(app: Any, config: str | os.PathLike[str] | Config | None) -> Config:
-    """Return the config that the app's workers use, unless another is given. Raises ConfigError."""
-    installation = installation_of(app) if app is not None else None
-    if config is None and installation is not None:
-        return installation.usable()
-    return config if isinstance(config, Config) else load(locate(config))
 
 
 def _user() -> str:

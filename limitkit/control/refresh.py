@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from limitkit.control.config_reload import Reload
 from limitkit.control.in_force import Terms
+from limitkit.control.limit_changes import emit_changes
 from limitkit.control.override_watch import EVERY, Lookout
 from limitkit.stores.overrides import Board
-from limitkit.worker.pacing.pacing_events import tell_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from limitkit.config.load import Config
     from limitkit.control.task_limits import Live
     from limitkit.errors import Problem
-    from limitkit.worker.bypasses import Passing
-    from limitkit.worker.pacing.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
 
@@ -27,6 +25,28 @@ _TICK: Final = 0.5
 """Seconds between two looks at the file: a change is taken up at the second look that sees it."""
 _AT_ONCE: Final = 0.001
 """Seconds between two requests that were parked for a limit that there is no more: they come back at once."""
+
+
+class Bypass(Protocol):
+    """Something that may let tasks start past their limits in this worker, as a fact and a hint."""
+
+    @property
+    def fact(self) -> str:
+        """What it is, and which tasks it is about."""
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+
+
+class Follower(Protocol):
+    """What holds requests in this worker, and follows the rates in force."""
+
+    def retime(self, terms: Mapping[str, Terms]) -> None:
+        """Have what is parked come back at other rates."""
+
+    def reconsider(self) -> None:
+        """Ask again for what waits for a limit that has changed."""
 
 
 class Upkeep:
@@ -46,12 +66,12 @@ class Upkeep:
         self.reload = Reload(config, judge, self._go_by)
         self.lookout: Lookout | None = None
         """None in a worker without a store, which needs none."""
-        self.passing: Callable[[], Iterable[Passing]] = tuple
+        self.passing: Callable[[], Iterable[Bypass]] = tuple
         """Says what may pass the limits by in this worker."""
         self._live = live
         self._tasks = tasks
         self._use = use
-        self._pacer: Pacer | None = None
+        self._pacer: Follower | None = None
         self._timer: Any = None
         self._pool: Any = None
         self._ticks = 0
@@ -63,7 +83,7 @@ class Upkeep:
             live.freshen = self.lookout.freshen
             self.lookout.look()
 
-    def start(self, consumer: Any, pacer: Pacer | None) -> None:
+    def start(self, consumer: Any, pacer: Follower | None) -> None:
         """Look now and then from now on; the timer goes with the connection."""
         self.stop()
         self._pacer, self._pool = pacer, consumer.pool
@@ -144,7 +164,7 @@ class Upkeep:
         terms = self._live.terms(self._tasks())
         changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
         if self._terms:
-            tell_changes(self._live, self._tasks(), changed)
+            emit_changes(self._live, self._tasks(), changed)
         if self._pacer is not None:
             gone = dict.fromkeys(self._terms.keys() - terms.keys(), Terms(round(_AT_ONCE * 1_000_000), 1))
             if changed or gone:

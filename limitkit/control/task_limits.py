@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
 

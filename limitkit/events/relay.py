@@ -12,7 +12,8 @@ import struct
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from limitkit.events.events import Event, emit
+from limitkit.events.emitter import emit
+from limitkit.events.event_types import Event
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

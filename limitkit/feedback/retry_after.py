@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.decision import LONGEST_PAUSE
+from limitkit.config.declared import LONGEST_PAUSE
 from limitkit.config.model.exception_patterns import chain, getattr_safe, metadata, waits_in_text
 from limitkit.feedback.wait_times import MOST_TEXT, duration, milliseconds, number, seconds_until
 

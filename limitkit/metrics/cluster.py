@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from limitkit.config.rules import Rules
     from limitkit.control.bucket_state import Standing
     from limitkit.metrics.counters import Shown
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
     from limitkit.waiting.bucket_owners import Sum
     from limitkit.waiting.parked_messages import Pile
 

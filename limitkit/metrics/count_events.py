@@ -6,7 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from limitkit.events import events
+from limitkit.events import event_types
 from limitkit.events.recent import SECONDS, Recent
 from limitkit.metrics import families as f
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.control.task_limits import Live
-    from limitkit.events.events import Event
+    from limitkit.events.event_types import Event
     from limitkit.metrics.counters import Numbers
 
 
@@ -31,20 +31,20 @@ class Counting:
         """When the first start was, by limit."""
         self.degraded = False
         self._do: dict[type[Event], Callable[[Any], None]] = {
-            events.TaskThrottled: self._throttled,
-            events.TaskAdmitted: lambda event: numbers.observe(f.WAITS, event.waited, event.task),
-            events.TaskParked: lambda event: numbers.add(f.OUTCOMES, event.task, "parked"),
-            events.TaskStarted: self._started,
-            events.TaskSentBack: self._sent_back,
-            events.TaskDropped: lambda event: numbers.add(f.OUTCOMES, event.task, "dropped"),
-            events.TaskFailed: lambda event: numbers.add(f.OUTCOMES, event.task, "failed"),
-            events.TaskShadowed: self._shadowed,
-            events.StoreAsked: self._asked,
-            events.StoreFailed: lambda _: setattr(self, "degraded", True),
-            events.StoreRecovered: lambda _: setattr(self, "degraded", False),
-            events.ConfigReloaded: lambda _: numbers.add(f.RELOADS),
-            events.ConfigRefused: lambda _: numbers.add(f.FAILED_RELOADS),
-            events.FeedbackHeard: lambda event: numbers.add(f.FEEDBACK, event.limit, event.action),
+            event_types.TaskThrottled: self._throttled,
+            event_types.TaskAdmitted: lambda event: numbers.observe(f.WAITS, event.waited, event.task),
+            event_types.TaskParked: lambda event: numbers.add(f.OUTCOMES, event.task, "parked"),
+            event_types.TaskStarted: self._started,
+            event_types.TaskSentBack: self._sent_back,
+            event_types.TaskDropped: lambda event: numbers.add(f.OUTCOMES, event.task, "dropped"),
+            event_types.TaskFailed: lambda event: numbers.add(f.OUTCOMES, event.task, "failed"),
+            event_types.TaskShadowed: self._shadowed,
+            event_types.StoreAsked: self._asked,
+            event_types.StoreFailed: lambda _: setattr(self, "degraded", True),
+            event_types.StoreRecovered: lambda _: setattr(self, "degraded", False),
+            event_types.ConfigReloaded: lambda _: numbers.add(f.RELOADS),
+            event_types.ConfigRefused: lambda _: numbers.add(f.FAILED_RELOADS),
+            event_types.FeedbackHeard: lambda event: numbers.add(f.FEEDBACK, event.limit, event.action),
         }
 
     def wants(self, kind: type[Event]) -> bool:
@@ -62,12 +62,12 @@ class Counting:
                 return 0.0
             return self._recent.total(limit, now) / min(SECONDS, max(1.0, now - self._born[limit]))
 
-    def _throttled(self, event: events.TaskThrottled) -> None:
+    def _throttled(self, event: event_types.TaskThrottled) -> None:
         self._numbers.add(f.HITS, event.task)
         if event.held:
             self._numbers.add(f.OUTCOMES, event.task, "held")
 
-    def _started(self, event: events.TaskStarted) -> None:
+    def _started(self, event: event_types.TaskStarted) -> None:
         self._numbers.add(f.OUTCOMES, event.task, "failed_open" if event.failed_open else "started")
         if event.late is not None:
             self._numbers.observe(f.LATENESS, max(0.0, event.late))
@@ -78,16 +78,16 @@ class Counting:
                 self._recent.count(bound.limit.name, now)
                 self._born.setdefault(bound.limit.name, now)
 
-    def _sent_back(self, event: events.TaskSentBack) -> None:
+    def _sent_back(self, event: event_types.TaskSentBack) -> None:
         self._numbers.add(f.RETRIES, event.task)
         if not event.throttled:
             self._numbers.add(f.HITS, event.task)
 
-    def _shadowed(self, event: events.TaskShadowed) -> None:
+    def _shadowed(self, event: event_types.TaskShadowed) -> None:
         self._numbers.add(f.OUTCOMES, event.task, "shadowed")
         self._numbers.observe(f.SHADOW_WAITS, event.wait, event.limit)
 
-    def _asked(self, event: events.StoreAsked) -> None:
+    def _asked(self, event: event_types.StoreAsked) -> None:
         self._numbers.observe(f.STORE_CALLS, event.seconds)
         if event.failed:
             self._numbers.add(f.STORE_ERRORS)

@@ -8,7 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from limitkit.metrics.bind_errors import fault, url
@@ -17,9 +17,7 @@ from limitkit.metrics.http_server import BoundedServer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from prometheus_client import CollectorRegistry
-
-    from limitkit.metrics import Collector
+    from limitkit.metrics.registry import Collector
 
 logger = logging.getLogger("limitkit")
 
@@ -79,7 +77,7 @@ def serve(host: str, ports: Iterable[int], registry: CollectorRegistry, own: Col
     why: OSError | UnicodeError = OSError("there is none")
     for port in ports:
         try:
-            server = listen(host, port, registry, own)
+            server = listen(host, port, own, registry)
         except (OSError, UnicodeError) as error:  # noqa: PERF203 (there are as many as a host has workers)
             why = error
         else:
@@ -99,8 +97,8 @@ def serve(host: str, ports: Iterable[int], registry: CollectorRegistry, own: Col
     return None
 
 
-def listen(host: str, port: int, registry: CollectorRegistry, own: Collector) -> BoundedServer:
-    """Show them on this port. Raises OSError or UnicodeError, which ``listening.fault`` explains."""
-    server = BoundedServer(host, port, Scrapes(registry, own))
+def listen(host: str, port: int, own: Collector, registry: CollectorRegistry | None = None) -> BoundedServer:
+    """Show our own metrics on this port, and those of a registry. Raises OSError or UnicodeError (``bind_errors``)."""
+    server = BoundedServer(host, port, Scrapes(registry or CollectorRegistry(), own))
     server.start("limitkit-metrics")
     return server

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.config.declared import StoreSettings
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 _REDIS: Final = ("redis://", "rediss://", "unix://")
 _SOCKET: Final = ("redis+socket://", "socket://")

@@ -6,14 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from limitkit.errors import StoreError, StoreRefusedError
-from limitkit.events.events import StoreAsked, emit, wanted
+from limitkit.events.emitter import emit, wanted
+from limitkit.events.event_types import StoreAsked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Learnt
     from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 T = TypeVar("T")
 

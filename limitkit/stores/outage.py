@@ -8,7 +8,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from limitkit.events.events import StoreFailed, StoreRecovered, emit
+from limitkit.events.emitter import emit
+from limitkit.events.event_types import StoreFailed, StoreRecovered
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from limitkit.buckets.override import Override
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 _TAG: Final = "{overrides}"
 _END: Final = re.compile(r"[0-9]{1,17}", re.ASCII)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.decision import Bucket
-    from limitkit.stores import Store
     from limitkit.stores.memory import MemoryStore
+    from limitkit.stores.store import Store
 
 
 def take_both(

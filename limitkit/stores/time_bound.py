@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.adaptive_rate import Learnt
     from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 T = TypeVar("T")
 

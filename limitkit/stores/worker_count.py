@@ -12,7 +12,7 @@ from limitkit.buckets.decision import Bucket
 from limitkit.errors import StoreError
 
 if TYPE_CHECKING:
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from limitkit.config.rules import Rules
     from limitkit.control.bucket_state import Standing
     from limitkit.control.in_force import InForce
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
     from limitkit.waiting.bucket_owners import Owner, Owners, Sum
     from limitkit.waiting.parked_messages import Pile
 

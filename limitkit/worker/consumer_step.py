@@ -76,7 +76,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         parking = Parking(consumer, lambda: open_room(consumer, live.rules.store.prefix), bounds, window)
         pacer = Pacer(consumer, live, parking, window, dials)
         consumer.on_task_request = pacer
-        dials.take_over(pacer)
+        dials.take_over(pacer.reconsider)
         return pacer
 
     def start(self, consumer: Any) -> None:

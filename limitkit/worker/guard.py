@@ -18,14 +18,15 @@ from limitkit.buckets import ticket
 from limitkit.buckets.decision import Take
 from limitkit.config.wording import one_line
 from limitkit.errors import RateLimitExceeded, StoreError
-from limitkit.feedback.handler import Heeding
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
 from limitkit.waiting import delivery
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.send_back import SendBack
 from limitkit.worker.current_request import begin_run, follow, is_traced, off_loop, starting
+from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import tell_dropped, tell_failed, tell_sent_back, tell_start
+from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,6 @@ _PATIENCE: Final = 0.1
 _PATIENCE_OF_PACED: Final = 0.5
 """The same where a pacer gave it a token, for which it was late: so is the next one, where processes start slowly."""
 _PUBLISH_PAUSE: Final = 1.0
-_GUARDED: Final = "_limitkit_guarded"
 _SEEN: Final = object()
 """What marks a request; a message's headers become attributes of it too, but can't be this."""
 
@@ -63,7 +63,7 @@ class Guard:
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
         self._send_back = SendBack(app)
-        self._heeding = Heeding(live, self._send_back)
+        self._feedback = FeedbackRetry(live, self._send_back)
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where its request can't be found."""
 
@@ -77,14 +77,14 @@ class Guard:
 
         That is ``run``; for a task class with a ``__call__`` of its own it is that, since Celery calls it first.
         """
-        if _GUARDED not in vars(task):
-            setattr(task, _GUARDED, True)
-            self._heeding.watch_retry(task)
+        if not is_guarded(task):
+            mark_guarded(task)
+            self._feedback.watch_retry(task)
         cls = type(task)
         if cls.__call__ is not Task.__call__:  # nor what a worker has put in place of that
-            if getattr(cls.__call__, _GUARDED, None) is None:
+            if getattr(cls.__call__, GUARDED, None) is None:
                 cls.__call__ = self._around(cls.__call__)
-        elif getattr(task.run, _GUARDED, None) is not task:
+        elif getattr(task.run, GUARDED, None) is not task:
             task.run = self._around(task.run, task)
 
     def _around(self, code: Callable[..., Any], task: Task | None = None) -> Callable[..., Any]:
@@ -95,24 +95,24 @@ class Guard:
             @functools.wraps(code)
             async def guarded(*args: Any, **kwargs: Any) -> Any:
                 whose, given = (args[0], args[1:]) if task is None else (task, args)
-                if _GUARDED not in vars(whose):
+                if GUARDED not in vars(whose):
                     return await code(*args, **kwargs)
                 start = self._begin(whose)
                 if start is not None:
                     await off_loop(self._admit, whose, start, given, kwargs)
-                return await self._heeding.attend(whose, code, args, kwargs)
+                return await self._feedback.run(whose, code, args, kwargs)
 
         else:
 
             @functools.wraps(code)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 whose, given = (args[0], args[1:]) if task is None else (task, args)
-                if _GUARDED not in vars(whose):
+                if GUARDED not in vars(whose):
                     return code(*args, **kwargs)
                 self.admit(whose, given, kwargs)
-                return self._heeding.attend(whose, code, args, kwargs)
+                return self._feedback.run(whose, code, args, kwargs)
 
-        setattr(guarded, _GUARDED, task or True)
+        setattr(guarded, GUARDED, task or True)
         return guarded
 
     def admit(self, task: Any, args: Any, kwargs: Any) -> None:
@@ -137,14 +137,14 @@ class Guard:
             if not self.elsewhere or is_traced():
                 return None
             context, shown = Context(), None
-        elif context.called_directly or _is_eager(context) or vars(context).get(_GUARDED) is _SEEN:
+        elif context.called_directly or _is_eager(context) or vars(context).get(GUARDED) is _SEEN:
             return None
         else:
-            setattr(context, _GUARDED, _SEEN)
+            setattr(context, GUARDED, _SEEN)
             came_back(vars(context))  # where no pacer has seen to it
             shown, came = ticket.collect(context), delivery.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
-            self._heeding.begin(context, shown, came, shown.buckets)
+            self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
                 tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return None
@@ -164,7 +164,7 @@ class Guard:
             bound = [limit for limit in live.limits(task) if not limit.local]
             buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
         asked = not buckets or self._take(task, context, shown, came, buckets, live=live)
-        self._heeding.begin(context, shown, came, buckets)
+        self._feedback.begin(context, shown, came, buckets)
         tell_start(task, failed_open=not asked)
 
     def _take(
@@ -245,11 +245,6 @@ class Guard:
         if paced or len(known) < len(shares):
             return _PUBLISH_PAUSE
         return _admitted(self._own.take([_ask(known)])[0])
-
-
-def is_guarded(task: Any) -> bool:
-    """Whether a task has a guard around its own code, or has had one before its limits were taken away."""
-    return _GUARDED in vars(task)
 
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:

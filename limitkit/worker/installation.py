@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.wording import quote
 from limitkit.control.task_limits import Live
 from limitkit.errors import ConfigError
 from limitkit.worker.guard import Guard
 from limitkit.worker.log_filter import escape_records, told
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.config.load import Config
     from limitkit.control.refresh import Upkeep
     from limitkit.errors import Problem, StoreError
-    from limitkit.worker.listeners import Watching
+    from limitkit.worker.listeners import Metrics, Watching
     from limitkit.worker.pacing.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
@@ -35,37 +35,15 @@ def installation_of(app: Any) -> Installation | None:
     return INSTALLED.get(app)
 
 
-def real_app(app: Any, caller: str) -> Any:
-    """Return the Celery app that this is, or stands for, as ``celery.current_app`` does. Raises TypeError."""
-    if not isinstance(app, type):
-        app = getattr(app, "_get_current_object", lambda: app)()
-    if isinstance(app, type) or not all(hasattr(app, name) for name in ("steps", "finalize", "on_after_finalize")):
-        given = f"{quote(app)} is a string" if isinstance(app, str) else f"this is {_kind(app)}"
-        raise TypeError(f"{caller} takes a Celery app, and {given}; pass the app itself, as in app = Celery(...)")
-    return app
-
-
-def must_be_config(config: Any, caller: str) -> None:
-    """See to it that this is a config, or the path of one. Raises TypeError."""
-    if config is not None and not isinstance(config, (str, os.PathLike)) and not hasattr(config, "digest"):
-        raise TypeError(
-            f"{caller} takes a path or what limitkit.load(path) returned as the config, and this is {_kind(config)}; "
-            "leave it out to use ratelimits.toml"
-        )
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "None"
-    return f"the class {value.__name__}" if isinstance(value, type) else f"of the type {type(value).__name__}"
-
-
 class Installation:
     """limitkit as it is installed for one app."""
 
-    def __init__(self, app: Any, source: str | Config | None) -> None:
+    def __init__(
+        self, app: Any, source: str | Config | None, metrics: Callable[[Any, Live, Upkeep], Metrics | None]
+    ) -> None:
         self._app = weakref.ref(app)
         self.source = source
+        self._metrics = metrics
         self.config: Config | None = None
         self.live: Live | None = None
         self.error: ConfigError | None = None
@@ -183,7 +161,7 @@ class Installation:
             return refusals(config, worker) or ([] if store is not None else needs_store(config))
 
         self.upkeep = Upkeep(self.config, self.live, self.app.tasks.values, judge, self._go_by)
-        self.watching = Watching(self.app, self.live, self.upkeep)
+        self.watching = Watching(self.app, self.live, self.upkeep, self._metrics)
 
     def _go_by(self, config: Config) -> None:
         """Put another config in force."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
-from limitkit.events import events
-from limitkit.events.events import TaskDropped, TaskSentBack, TaskThrottled
+from limitkit.events import emitter
+from limitkit.events.event_types import TaskDropped, TaskSentBack, TaskThrottled
 from limitkit.events.recent import Recent
 from limitkit.events.relay import Relay
 from limitkit.signals import Signals
 from limitkit.worker.start_counter import Starts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.control.refresh import Upkeep
     from limitkit.control.task_limits import Live
-    from limitkit.events.events import Event, Listener
-    from limitkit.metrics.gauges import Reading
-    from limitkit.metrics.http_server import BoundedServer
+    from limitkit.events.emitter import Listener
+    from limitkit.events.event_types import Event
     from limitkit.worker.pacing.pacer import Pacer
 
-_MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 _TASKS: Final = "task"
 _GROUP: Final = "limitkit"
 """What the types of limitkit's own events begin with."""
@@ -79,12 +78,28 @@ def _treat_as_tasks(dispatcher: Any) -> None:
         dispatcher.buffer_group = (*dispatcher.buffer_group, _GROUP)
 
 
+class Metrics(Protocol):
+    """What counts in a worker, and shows its counts."""
+
+    @property
+    def listener(self) -> Listener:
+        """What hears of each event."""
+
+    def start(self, pacer: Pacer | None) -> None:
+        """Show the metrics, from the first connection on; the pacer is that of this connection."""
+
+    def close(self) -> None:
+        """Show them no more."""
+
+
 class Watching:
     """All listeners of one worker. A process has one: another takes its place."""
 
     _last: ClassVar[Watching | None] = None
 
-    def __init__(self, app: Any, live: Live, upkeep: Upkeep) -> None:
+    def __init__(
+        self, app: Any, live: Live, upkeep: Upkeep, metrics: Callable[[Any, Live, Upkeep], Metrics | None]
+    ) -> None:
         if Watching._last is not None:
             Watching._last.close()
         Watching._last = self
@@ -95,29 +110,13 @@ class Watching:
         self._events = WorkerEvents(app)
         self.settings = live.rules.metrics
         """As they were when it started: its port stays."""
-        self._reading: Reading | None = None
-        self._server: BoundedServer | None = None
-        self._served = False
+        self._metrics = metrics(app, live, upkeep)
         self._listeners: list[Listener] = [Signals(), self._events]
-        self._count(app, live, upkeep)
-        events.carry_by(self._relay)
+        if self._metrics is not None:
+            self._listeners.append(self._metrics.listener)
+        emitter.carry_by(self._relay)
         for listener in self._listeners:
-            events.listen(listener)
-
-    def _count(self, app: Any, live: Live, upkeep: Upkeep) -> None:
-        from limitkit import metrics  # noqa: PLC0415 (of use where metrics are wanted alone)
-
-        if not self.settings.wanted and not metrics.registered():
-            return
-        from limitkit.metrics.count_events import Counting  # noqa: PLC0415
-        from limitkit.metrics.counters import Numbers  # noqa: PLC0415
-        from limitkit.metrics.gauges import Reading  # noqa: PLC0415
-
-        numbers = Numbers()
-        counting = Counting(numbers, live, app.tasks)
-        reading = self._reading = Reading(live, app.tasks, upkeep, counting)
-        self._listeners.append(counting)
-        metrics.COLLECTOR.source = lambda: reading.metrics(numbers)
+            emitter.listen(listener)
 
     def count_starts(self, pacer: Pacer | None) -> None:
         """Count the starts of the last minute: what the pacer lets through, or what the guard does where there is none.
@@ -128,15 +127,14 @@ class Watching:
             pacer.recent = self.recent
         elif self._starts not in self._listeners:
             self._listeners.append(self._starts)
-            events.listen(self._starts)
+            emitter.listen(self._starts)
 
     def start(self, consumer: Any, pacer: Pacer | None) -> None:
         """Hear what comes from pool processes, on the consumer's loop; show metrics from the first time on."""
         self._relay.start(consumer.timer)
         self._events.consumer, self._events.paced = consumer, pacer is not None
-        if self._reading is not None:
-            self._reading.pacer = lambda: pacer
-            self._show()
+        if self._metrics is not None:
+            self._metrics.start(pacer)
 
     def stop(self) -> None:
         """Let go of the connection's timer."""
@@ -146,25 +144,7 @@ class Watching:
         """Hear and show nothing more."""
         self.stop()
         for listener in self._listeners:
-            events.unlisten(listener)
+            emitter.unlisten(listener)
         self._relay.close()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-
-    def _show(self) -> None:
-        if self._served or not self.settings.wanted:
-            return
-        self._served = True
-        from prometheus_client import REGISTRY, CollectorRegistry  # noqa: PLC0415
-
-        from limitkit import metrics  # noqa: PLC0415
-        from limitkit.metrics.endpoint import serve  # noqa: PLC0415
-
-        registry = REGISTRY
-        if os.environ.get(_MULTIPROCESS):  # a team shows the default registry's metrics elsewhere, of all processes
-            registry = CollectorRegistry()
-        if not metrics.registered():
-            metrics.show_in(registry)
-        if self.settings.ports:
-            self._server = serve(self.settings.host, self.settings.ports, registry, metrics.COLLECTOR)
+        if self._metrics is not None:
+            self._metrics.close()

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from limitkit.buckets.partition import limit_tag
-from limitkit.events.events import TaskStarted
+from limitkit.events.event_types import TaskStarted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from celery.app.task import Task
 
     from limitkit.control.task_limits import Live
-    from limitkit.events.events import Event
+    from limitkit.events.event_types import Event
     from limitkit.events.recent import Recent
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from limitkit.config.load import Config
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
 

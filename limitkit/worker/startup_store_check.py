@@ -10,7 +10,7 @@ from limitkit.errors import StoreError
 if TYPE_CHECKING:
     from limitkit.config.load import Config
     from limitkit.errors import Problem
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 STORE_UNUSABLE: Final = "LK055"
 

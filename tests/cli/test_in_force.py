@@ -19,7 +19,8 @@ from support.parked import filling
 from support.servers import RedisServer
 from support.workers import ROOT
 
-from limitkit.buckets.decision import Bucket, Feedback, Refusal
+from limitkit.buckets.decision import Bucket, Refusal
+from limitkit.config.declared import Feedback
 from limitkit.config.load import load
 from limitkit.stores.redis import RedisStore
 

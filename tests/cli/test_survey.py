@@ -10,8 +10,7 @@ from limitkit.cli.status_view import as_values, head, limits
 from limitkit.config.declared import Limit
 from limitkit.config.model.units import parse_rate
 from limitkit.control.bucket_state import standing
-from limitkit.control.in_force import InForce
-from limitkit.control.limits_in_force import current_of
+from limitkit.control.in_force import InForce, current_of
 from limitkit.control.status.drift import in_general, of_limits, of_workers, reasons
 from limitkit.control.status.snapshot import Row, Survey
 from limitkit.errors import Problem

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limitkit.buckets import token_bucket as sums
-from limitkit.buckets.decision import Bucket, Feedback, GiveBack, Refusal, Take
+from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
+from limitkit.config.declared import Feedback
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.take_script import learnt_key
 

@@ -7,15 +7,16 @@ import select
 import pytest
 
 from limitkit import signals
-from limitkit.events import events
-from limitkit.events.events import (
+from limitkit.events import emitter
+from limitkit.events.emitter import emit
+from limitkit.events.event_types import (
+    LimitChanged,
     StoreAsked,
     StoreFailed,
     StoreRecovered,
     TaskSentBack,
     TaskStarted,
     TaskThrottled,
-    emit,
 )
 from limitkit.events.relay import Relay
 
@@ -39,15 +40,15 @@ class Heard(list):
 @pytest.fixture
 def listen():
     """Let listeners listen for as long as a test takes."""
-    before = events._listeners, events._carrier
+    before = emitter._listeners, emitter._carrier
 
     def listen(*listeners):
         for listener in listeners:
-            events.listen(listener)
+            emitter.listen(listener)
         return listeners[0]
 
     yield listen
-    events._listeners, events._carrier = before
+    emitter._listeners, emitter._carrier = before
 
 
 def in_child(do):
@@ -68,9 +69,9 @@ def test_each_hears_what_it_wants(listen):
     emit(StoreRecovered())
     assert all_ == [STARTED, StoreRecovered()]
     assert one == [StoreRecovered()]
-    events.unlisten(all_)
-    assert not events.wanted(TaskStarted)
-    assert events.wanted(StoreRecovered)
+    emitter.unlisten(all_)
+    assert not emitter.wanted(TaskStarted)
+    assert emitter.wanted(StoreRecovered)
 
 
 def test_one_that_raises_is_logged_once_and_hurts_nobody(listen, caplog):
@@ -89,7 +90,7 @@ def test_one_that_raises_is_logged_once_and_hurts_nobody(listen, caplog):
 
 def test_what_happens_in_other_processes_is_heard_once_in_this_one(listen):
     relay, heard = Relay(), listen(Heard())
-    events.carry_by(relay)
+    emitter.carry_by(relay)
     in_child(lambda: [emit(TaskStarted(task=f"t{number}", late=0.5)) for number in range(100)])
     in_child(lambda: emit(THROTTLED))
     emit(STARTED)
@@ -101,7 +102,7 @@ def test_what_happens_in_other_processes_is_heard_once_in_this_one(listen):
 
 def test_a_full_pipe_blocks_nobody_and_loses_nothing(listen):
     relay, heard = Relay(), listen(Heard())
-    events.carry_by(relay)
+    emitter.carry_by(relay)
     ready_out, ready_in = os.pipe()
     pid = os.fork()
     if not pid:
@@ -131,7 +132,7 @@ def test_a_full_pipe_blocks_nobody_and_loses_nothing(listen):
 
 def test_what_is_too_long_is_left_out(listen):
     relay, heard = Relay(), listen(Heard())
-    events.carry_by(relay)
+    emitter.carry_by(relay)
     in_child(lambda: (emit(StoreFailed(reason="x" * 5000)), emit(STARTED)))
     relay.deliver()
     assert heard == [STARTED]
@@ -144,7 +145,7 @@ def test_signals_are_sent_as_they_are_documented(listen):
     def receiver(sender, signal, **said):
         got.append((sender, said))
 
-    assert not events.wanted(TaskThrottled), "nobody has connected"
+    assert not emitter.wanted(TaskThrottled), "nobody has connected"
     signals.task_throttled.connect(receiver)
     signals.store_failed.connect(receiver)
     signals.limit_changed.connect(receiver)
@@ -153,7 +154,7 @@ def test_signals_are_sent_as_they_are_documented(listen):
         emit(TaskSentBack(task="shop.charge", id="1", limit="stripe", wait=1.0, throttled=True))
         emit(TaskSentBack(task="shop.charge", id="2", limit="stripe", wait=1.0))
         emit(StoreFailed(reason="gone"))
-        emit(events.LimitChanged(limit="stripe", rate=5.0, burst=1, source="override", ends=12.0))
+        emit(LimitChanged(limit="stripe", rate=5.0, burst=1, source="override", ends=12.0))
         emit(StoreAsked(seconds=0.1, failed=False))
     finally:
         for signal in (signals.task_throttled, signals.store_failed, signals.limit_changed):

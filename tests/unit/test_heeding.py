@@ -10,14 +10,15 @@ from celery import Celery
 from celery.app.task import Context
 from celery.exceptions import Ignore, Reject, Retry
 
-from limitkit.buckets.decision import Bucket, Feedback, Take
+from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.ticket import NONCE, Ticket
+from limitkit.config.declared import Feedback
 from limitkit.errors import StoreError
-from limitkit.events import events
-from limitkit.feedback.handler import Heeding
+from limitkit.events import emitter
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.delivery import Delivery
 from limitkit.waiting.message_copy import Note
+from limitkit.worker.feedback_retry import FeedbackRetry
 
 DAY = 86_400.0
 
@@ -52,7 +53,7 @@ class Stage:
 
     def __init__(self, *buckets, store=None, sends=True, refusals=None):
         self.store, self.sent, self.retried, self.told = store or MemoryStore(), [], [], []
-        self.heeding = Heeding(lambda: SimpleNamespace(store=self.store), self.send_back)
+        self.feedback = FeedbackRetry(lambda: SimpleNamespace(store=self.store), self.send_back)
         self.sends = sends
         self.context = Context({"id": "1"})
         self.task = SimpleNamespace(
@@ -60,11 +61,11 @@ class Stage:
             request_stack=SimpleNamespace(top=self.context),
             retry=lambda *args, **_: self.retried.append(args),
         )
-        self.heeding.watch_retry(self.task)
+        self.feedback.watch_retry(self.task)
         self.ticket = Ticket(NONCE, "1", 0.0, 0.0, buckets, ()) if buckets else None
         headers = {} if refusals is None else {"limitkit_wait": Note(refusals=refusals)._asdict()}
         self.came = Delivery("celery", b"[]", "application/json", "utf-8", headers, {}, "", "celery")
-        self.heeding.begin(self.context, self.ticket, self.came, buckets)
+        self.feedback.begin(self.context, self.ticket, self.came, buckets)
 
     def send_back(self, _task, _task_id, came, wait=0.0, *, refusals=None):
         self.sent.append((came, wait))
@@ -72,7 +73,7 @@ class Stage:
         return self.sends
 
     def run(self, code):
-        return self.heeding.attend(self.task, code, (), {})
+        return self.feedback.run(self.task, code, (), {})
 
     def fail(self, error):
         def code():
@@ -97,9 +98,9 @@ def heard():
             found.append(event)
 
     listener = Listener()
-    events.listen(listener)
+    emitter.listen(listener)
     yield found
-    events.unlisten(listener)
+    emitter.unlisten(listener)
 
 
 def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_again(heard, caplog):
@@ -311,7 +312,7 @@ def test_a_task_keeps_its_retry_in_other_ways():
         """Do nothing."""
 
     task = app.tasks["paid"]
-    Heeding(lambda: None, lambda *_: True).watch_retry(task)
+    FeedbackRetry(lambda: None, lambda *_: True).watch_retry(task)
     assert task.retry.__doc__ == type(task).retry.__doc__
     with pytest.raises(ValueError, match="called directly"):
         task.retry(exc=ValueError("called directly"))

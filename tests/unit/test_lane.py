@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from limitkit.buckets import token_bucket as sums
-from limitkit.buckets.decision import Bucket, Feedback, Take
+from limitkit.buckets.decision import Bucket, Take
+from limitkit.config.declared import Feedback
 from limitkit.stores.memory import MemoryStore
 from limitkit.worker.pacing.lane import Held, Lane, follow
 from limitkit.worker.pacing.taking import give_back

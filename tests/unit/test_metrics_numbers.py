@@ -7,12 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from limitkit import metrics
-from limitkit.events.events import TaskStarted
+from limitkit.events.event_types import TaskStarted
 from limitkit.metrics import families
 from limitkit.metrics.count_events import Counting
 from limitkit.metrics.counters import Numbers, made
 from limitkit.metrics.families import Family
+from limitkit.metrics.registry import Collector
 
 SEEN = Family("seen", "counter", "Things seen.", ("limit",))
 TOOK = Family("took_seconds", "histogram", "Time that things took.", ("limit",), (0.1, 1.0))
@@ -30,7 +30,7 @@ def shown(monkeypatch):
     """Show some metrics as Prometheus reads them."""
 
     def show(*made_of):
-        registry, collector = CollectorRegistry(), metrics.Collector()
+        registry, collector = CollectorRegistry(), Collector()
         registry.register(collector)
         assert generate_latest(registry) == b""
         collector.source = lambda: made_of

@@ -13,10 +13,11 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from support.scrape import Scrape
 
-from limitkit import metrics
-from limitkit.metrics import Collector, families
+from limitkit.metrics import families
+from limitkit.metrics import registry as registries
 from limitkit.metrics.counters import Numbers, made
 from limitkit.metrics.endpoint import serve
+from limitkit.metrics.registry import Collector
 
 
 @pytest.fixture
@@ -152,12 +153,12 @@ def test_openmetrics_for_whom_asks_for_it(port, registry):
 
 
 def test_metrics_of_the_app_with_the_same_names_are_warned_of(registry, caplog, monkeypatch):
-    monkeypatch.setattr(metrics, "_shown_in", [])
+    monkeypatch.setattr(registries, "_shown_in", [])
     Counter("celery_rate_limit_hits", "As on a page of patterns.", ["task_name"], registry=registry)
     with caplog.at_level(logging.WARNING, "limitkit"):
-        metrics.show_in(registry)
-        metrics.show_in(registry)
+        registries.show_in(registry)
+        registries.show_in(registry)
     (said,) = caplog.messages
     assert said.startswith("The app has metrics of the same names as limitkit's (Duplicated timeseries")
-    monkeypatch.setattr(metrics.COLLECTOR, "source", lambda: [made(families.DEGRADED, {(): 1.0})])
+    monkeypatch.setattr(registries.COLLECTOR, "source", lambda: [made(families.DEGRADED, {(): 1.0})])
     assert b"celery_rate_limit_degraded 1.0" in generate_latest(registry)

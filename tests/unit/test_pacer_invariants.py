@@ -22,7 +22,8 @@ from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
 from limitkit.buckets import ticket
-from limitkit.buckets.decision import Bucket, Feedback, Refusal, Take
+from limitkit.buckets.decision import Bucket, Refusal, Take
+from limitkit.config.declared import Feedback
 from limitkit.errors import StoreError
 from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
@@ -799,7 +800,7 @@ def test_a_dial_reaches_what_waits_already(make_worker):
     task = SimpleNamespace(name="static", rate_limit=None)
     worker.limits = {"static": (bound("static", SECOND, local=True),)}
     dials = worker.pacer._dials
-    dials.take_over(worker.pacer)
+    dials.take_over(worker.pacer.reconsider)
     dials._bucket_for_task(task)
     requests = [Request(f"r{n}", task) for n in range(60)]
     for request in requests:

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.buckets.decision import Feedback
-from limitkit.config.declared import Patience, WaitingSettings
+from limitkit.config.declared import Feedback, Patience, WaitingSettings
 from limitkit.config.load import judge
 from limitkit.config.rules import _CACHED, _matches
 from limitkit.config.source.toml import parse

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.adaptive_rate import seconds_for
-from limitkit.buckets.decision import Bucket, Feedback, Refusal, Take
+from limitkit.buckets.decision import Bucket, Refusal, Take
 from limitkit.buckets.override import Override, Target
-from limitkit.config.declared import Limit
+from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import about, parse_rate
 from limitkit.control.bucket_state import Standing, learnt, standing
 from limitkit.control.in_force import InForce

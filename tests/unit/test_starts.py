@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pytest
 from unit.test_events import in_child, listen  # noqa: F401 (a fixture)
 
-from limitkit.events import events
-from limitkit.events.events import TaskStarted, emit
+from limitkit.events import emitter
+from limitkit.events.emitter import emit
+from limitkit.events.event_types import TaskStarted
 from limitkit.events.recent import Recent
 from limitkit.events.relay import Relay
 from limitkit.worker.start_counter import Starts
@@ -67,7 +68,7 @@ def together(doing):
 
 def test_starts_in_pool_processes_are_counted_where_they_are_asked_for(recent):
     relay = Relay()
-    events.carry_by(relay)
+    emitter.carry_by(relay)
     in_child(lambda: emit(TaskStarted(task="paid")))
     assert total(recent) == 0
     relay.deliver()

@@ -9,7 +9,7 @@ from unit.test_events import Heard, listen  # noqa: F401 (a fixture)
 from unit.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
 
 from limitkit.config.declared import Patience
-from limitkit.events.events import TaskAdmitted, TaskDropped, TaskParked, TaskThrottled
+from limitkit.events.event_types import TaskAdmitted, TaskDropped, TaskParked, TaskThrottled
 from limitkit.worker.pacing import max_wait
 
 PAID, LONG = SimpleNamespace(name="paid"), SimpleNamespace(name="long")

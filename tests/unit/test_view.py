@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from limitkit.buckets.decision import Bucket, Feedback
+from limitkit.buckets.decision import Bucket
+from limitkit.config.declared import Feedback
 from limitkit.worker.pacing.held_requests import waiting
 from limitkit.worker.pacing.lane import Held, Lane
 

@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 from celery.events.state import State
 
-from limitkit.events.events import StoreRecovered, TaskDropped, TaskSentBack, TaskThrottled
+from limitkit.events.event_types import StoreRecovered, TaskDropped, TaskSentBack, TaskThrottled
 from limitkit.worker.listeners import WorkerEvents
 
 THROTTLED = TaskThrottled(task="shop.charge", id="1", limit="stripe", wait=2.0, held=True)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.adaptive_rate import interval_us, kept_us, rate, refused
-from limitkit.buckets.decision import Bucket, Feedback, Refusal, Take
+from limitkit.buckets.decision import Bucket, Refusal, Take
+from limitkit.config.declared import Feedback
 
 SECOND = 1_000_000
 NOW = 1_764_000_000_123_457

@@ -1,1 +1,4 @@
-"""TODO."""
+"""The commands, one module each, which has it as ``command``; ``entry_point`` lists and imports them.
+
+May use all that ``cli`` may.
+"""

@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from limitkit.cli.options import common, examples
-from limitkit.cli.output import Unusable, count, say, say_json
+from limitkit.cli.output import Unusable, say, say_json
 from limitkit.cli.status_source import looking
+from limitkit.config.wording import count
 
 
 @click.command(

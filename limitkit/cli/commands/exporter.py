@@ -54,13 +54,11 @@ def command(
     if found is None:
         raise Unusable("whose limits? name the app: limitkit exporter --app APP, or celery -A APP limitkit exporter")
     rules = config_in_use(ctx, found, config).rules
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415
-
-    from limitkit.metrics import Collector  # noqa: PLC0415
     from limitkit.metrics.bind_errors import fault, url  # noqa: PLC0415
     from limitkit.metrics.cluster import Cluster  # noqa: PLC0415
     from limitkit.metrics.endpoint import listen  # noqa: PLC0415
     from limitkit.metrics.families import EXPORTER  # noqa: PLC0415
+    from limitkit.metrics.registry import Collector  # noqa: PLC0415
     from limitkit.stores.choice import open_store  # noqa: PLC0415
 
     with asking():
@@ -74,7 +72,7 @@ def command(
         ctx.exit(0 if fine else 1)
     host = host.strip("[]")  # an IPv6 address, as URLs have it
     try:
-        listen(host, port, CollectorRegistry(), collector)
+        listen(host, port, collector)
     except (OSError, UnicodeError) as error:
         why = fault(error, host, port)
         raise Unusable(f"{why.fact}; {why.hint}: --{why.of}") from None

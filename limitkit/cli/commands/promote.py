@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from limitkit.buckets.override import Target
-from limitkit.cli.manager_command import managed, rated
+from limitkit.cli.manager_command import managed
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Unusable, say, show_problems
+from limitkit.control.status.wording import rated
 from limitkit.control.targets import all_of, find
 from limitkit.errors import ConfigError
 

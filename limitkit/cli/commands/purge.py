@@ -7,9 +7,9 @@ import sys
 import click
 
 from limitkit.cli.options import common, examples
-from limitkit.cli.output import Unusable, count, say
+from limitkit.cli.output import Unusable, say
 from limitkit.cli.parked_view import lobby
-from limitkit.config.wording import one_line
+from limitkit.config.wording import count, one_line
 from limitkit.waiting import room_names
 
 

@@ -8,7 +8,8 @@ import click
 
 from limitkit.cli.manager_command import asking, name_the_app
 from limitkit.cli.options import app_given, common, examples
-from limitkit.cli.output import Unusable, count, say, table
+from limitkit.cli.output import Unusable, say, table
+from limitkit.config.wording import count
 
 _PATIENCE = 10.0
 """Seconds for a worker that has just answered to take up its file."""

@@ -6,8 +6,8 @@ import click
 
 from limitkit.cli.manager_command import managed
 from limitkit.cli.options import common, examples
-from limitkit.cli.output import count, say
-from limitkit.config.wording import one_line
+from limitkit.cli.output import say
+from limitkit.config.wording import count, one_line
 from limitkit.control.targets import find
 
 

@@ -9,12 +9,12 @@ import click
 
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
-from limitkit.cli.output import count, say, show_problems
+from limitkit.cli.output import say, show_problems
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config import app_check
 from limitkit.config.load import Config, judge, load
 from limitkit.config.source import toml
-from limitkit.config.wording import dotted
+from limitkit.config.wording import count, dotted
 from limitkit.errors import ConfigError
 
 if TYPE_CHECKING:

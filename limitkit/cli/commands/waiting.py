@@ -8,8 +8,9 @@ import click
 
 from limitkit.buckets.partition import MISSING, parts_of
 from limitkit.cli.options import common, examples
-from limitkit.cli.output import count, say, say_json, span, table
+from limitkit.cli.output import say, say_json, table
 from limitkit.cli.parked_view import lobby
+from limitkit.config.wording import count, span
 from limitkit.waiting import room_names
 
 if TYPE_CHECKING:

@@ -10,14 +10,15 @@ import click
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.cli.manager_command import managed, rated, until
+from limitkit.cli.manager_command import managed
 from limitkit.cli.options import common, examples, tasks_of
-from limitkit.cli.output import say, span
+from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
-from limitkit.config.wording import one_line, quote
+from limitkit.config.wording import one_line, quote, span
 from limitkit.control.bucket_state import learnt, standing
-from limitkit.control.limits_in_force import current_of
+from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
+from limitkit.control.status.wording import rated, until
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 from limitkit.waiting.bucket_owners import Owners

@@ -8,18 +8,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import Learnt, shifted
-from limitkit.buckets.decision import Feedback, Take
+from limitkit.buckets.decision import Take
 from limitkit.buckets.override import Target, read
 from limitkit.buckets.partition import bucket_key, key_of, limit_tag, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.cli.manager_command import rated, reported
-from limitkit.config.declared import Limit
+from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import interval_text, parse_rate
 from limitkit.config.wording import one_line
 from limitkit.control.bucket_state import learnt, standing
-from limitkit.control.in_force import InForce
-from limitkit.control.limits_in_force import current_of
+from limitkit.control.in_force import InForce, current_of
 from limitkit.control.status.snapshot import Part, Row, Survey
+from limitkit.control.status.wording import rated, reported
 from limitkit.control.targets import all_of
 from limitkit.control.workers import ask
 from limitkit.errors import StoreError
@@ -30,7 +29,7 @@ from limitkit.waiting.parked_messages import Census, broker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from limitkit.control.limits_in_force import Current
+    from limitkit.control.in_force import Current
     from limitkit.control.manager import RateLimitManager
 
 _MOST_PARTS: Final = 100

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.cli.manager_command import moment, rated, until
-from limitkit.cli.output import count, span
 from limitkit.config.model.units import interval_text
-from limitkit.config.wording import one_line
+from limitkit.config.wording import count, one_line, span
+from limitkit.control.status.wording import moment, rated, until
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.override import Override
     from limitkit.config.declared import Limit
     from limitkit.control.bucket_state import Standing
-    from limitkit.control.limits_in_force import Current
+    from limitkit.control.in_force import Current
     from limitkit.control.status.snapshot import Row, Survey
 
 _WITHOUT_STORE = {"allow": "limit nothing", "hold": "let nobody start", "divide": "are divided by the workers"}

@@ -19,7 +19,6 @@ from limitkit.events.recent import Recent
 from limitkit.waiting.delivery import attach
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.origin_queue import parkable_queue
-from limitkit.worker.guard import is_guarded
 from limitkit.worker.pacing.admission import Turns
 from limitkit.worker.pacing.hand_over import HandOver
 from limitkit.worker.pacing.held_requests import View
@@ -32,6 +31,7 @@ from limitkit.worker.pacing.prefetch_widening import Flow
 from limitkit.worker.pacing.revoked import revoked
 from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
+from limitkit.worker.pool.guarded import is_guarded
 from limitkit.worker.pool.processes import Processes
 from limitkit.worker.pool.request_order import Arrivals
 

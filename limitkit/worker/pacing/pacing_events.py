@@ -6,10 +6,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from limitkit.buckets.partition import limit_tag, parts_of
-from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.events.events import (
-    LimitChanged,
+from limitkit.buckets.partition import parts_of
+from limitkit.events.emitter import emit, wanted
+from limitkit.events.event_types import (
     TaskAdmitted,
     TaskDropped,
     TaskFailed,
@@ -17,14 +16,12 @@ from limitkit.events.events import (
     TaskSentBack,
     TaskStarted,
     TaskThrottled,
-    emit,
-    wanted,
 )
 from limitkit.waiting.bucket_owners import Owners
 from limitkit.waiting.message_copy import first_came
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from limitkit.control.task_limits import Live
     from limitkit.waiting.room import Leaver
@@ -124,25 +121,6 @@ def tell_sent_back(task: Any, task_id: str, live: Live, worst: int, wait: float,
     names = [bound.limit.name for bound in live.limits(task) if not bound.local]
     limit = names[worst] if worst < len(names) else task.name
     emit(TaskSentBack(task=task.name, id=task_id, limit=limit, wait=wait, throttled=throttled))
-
-
-def tell_changes(live: Live, tasks: Iterable[Any], changed: Collection[str]) -> None:
-    """Tell of each limit that has other terms than before; ``changed`` are the tags in its buckets' keys."""
-    if not changed or not wanted(LimitChanged):
-        return
-    told: set[str] = set()
-    for task in tasks:
-        rule = live.rules.for_task(task.name)
-        for bound in live.limits(task):
-            limit, terms = bound.limit, bound.terms
-            tag = limit_tag(limit.name, own=limit.own)
-            if rule is None or tag not in changed or tag in told:
-                continue
-            told.add(tag)
-            posted = [live.in_force.override(kind, limit, rule.pattern) for kind in ("pause", "rate")]
-            ends = next((each.until for each in posted if each is not None), None)
-            rate = MICROSECONDS / terms.interval_us if terms.burst else 0.0
-            emit(LimitChanged(limit=limit.name, rate=rate, burst=terms.burst, source=terms.source, ends=ends))
 
 
 def tell_dropped(task: Any, task_id: str) -> None:

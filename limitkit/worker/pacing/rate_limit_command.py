@@ -16,8 +16,9 @@ from limitkit.buckets.decision import Bucket
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.control.task_limits import BoundLimit, Live
-    from limitkit.worker.pacing.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
 
@@ -34,11 +35,11 @@ class Dials:
         """Intervals (us) of static buckets, by key."""
         self._caps: dict[str, Bucket] = {}
         """Extra buckets of tasks that have shared limits only, by task name."""
-        self._pacer: Pacer | None = None
+        self._on_change: Callable[[], None] | None = None
 
-    def take_over(self, pacer: Pacer) -> None:
-        """Have the consumer ask here for the buckets of its tasks."""
-        self._pacer = pacer
+    def take_over(self, on_change: Callable[[], None]) -> None:
+        """Have the consumer ask here for the buckets of its tasks; ``on_change`` is called when one has changed."""
+        self._on_change = on_change
         self._consumer.bucket_for_task = self._bucket_for_task
         self._consumer.reset_rate_limits()
 
@@ -95,5 +96,5 @@ class Dials:
             task.name,
             f"{rate:g}/s {'holds' if static else 'is an extra cap'}" if interval else "the declared rate holds again",
         )
-        assert self._pacer is not None  # noqa: S101 (take_over gave it)
-        self._pacer.reconsider()
+        assert self._on_change is not None  # noqa: S101 (take_over gave it)
+        self._on_change()

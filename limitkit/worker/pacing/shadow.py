@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from limitkit.buckets.decision import Take
 from limitkit.buckets.partition import limit_tag
 from limitkit.errors import StoreError
-from limitkit.events.events import TaskShadowed, emit, wanted
+from limitkit.events.emitter import emit, wanted
+from limitkit.events.event_types import TaskShadowed
 from limitkit.waiting.message_copy import was_parked
 from limitkit.worker.pacing.lane import NEVER
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.decision import Decision
     from limitkit.config.declared import Limit
     from limitkit.control.task_limits import Live
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
 

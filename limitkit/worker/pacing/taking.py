@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from limitkit.buckets.decision import Decision
-    from limitkit.stores import Store
+    from limitkit.stores.store import Store
     from limitkit.worker.pacing.lane import Held, Lane, Slot
     from limitkit.worker.pool.processes import Processes
     from limitkit.worker.pool.request_order import Precedence
