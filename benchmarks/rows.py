@@ -302,7 +302,7 @@ ROWS = (
         "take",
         "one take on Redis against a bare `EVALSHA` of `return 1`, alternating",
         (
-            Target("ratio", "time of a take, over the bare one", most=1.35),
+            Target("ratio", "time of a take, over the bare one", most=1.25),
             Target("micros", "time of a take", unit=" us"),
         ),
         pairs=works.take,

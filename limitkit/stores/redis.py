@@ -12,8 +12,9 @@ from redis.retry import Retry
 
 from limitkit.config.model.env_values import Expanded
 from limitkit.stores import sentinel
+from limitkit.stores.calls import Calls
 from limitkit.stores.failure_reason import FAILURES, store_error
-from limitkit.stores.take_script import SCRIPTS, answers, question, refill, report, taught, yielded
+from limitkit.stores.take_script import answers, question, refill, report, taught, yielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ class RedisStore:
             **options,
         }
         self._client: Any = None
-        self._scripts: dict[str, Any] = {}
+        self._calls: Any = None
         self._pid = -1
 
     def take(
@@ -48,33 +49,33 @@ class RedisStore:
     ) -> list[Decision]:
         """Give back, then take, in the order given, in one call of the script."""
         keys, args = question(takes, give_backs, now_us)
-        return self._guarded(lambda: answers(self._run("take", keys, args), takes))
+        return self._guarded(lambda: answers(self._calls("take", keys, args), takes))
 
     def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
         """Slow a bucket down, or pause it, in one call of a script."""
         keys, args = report(refusal, now_us)
-        return self._guarded(lambda: yielded(self._run("slow", keys, args)))
+        return self._guarded(lambda: yielded(self._calls("slow", keys, args)))
 
     def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
         """Return what refusals have taught about these buckets, in one round trip."""
-        return self._guarded(lambda: taught(self._client, keys))
+        return self._guarded(lambda: taught(self._whole(), keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Note that this one is there, and return how many have been in the last 15 seconds."""
         args = ["" if now_us is None else now_us, name]
-        return self._guarded(lambda: int(self._run("note", [key], args)))
+        return self._guarded(lambda: int(self._calls("note", [key], args)))
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """Call a script."""
-        return self._guarded(lambda: self._run(script, list(keys), list(args)))
+        return self._guarded(lambda: self._calls(script, keys, args))
 
     def refill(self, key: str, *, partitions: bool) -> int:
         """Delete the bucket, or all whose keys begin with this one: a bucket that is not there is full."""
-        return self._guarded(lambda: refill(self._client, key, partitions=partitions))
+        return self._guarded(lambda: refill(self._whole(), key, partitions=partitions))
 
     def evicts(self) -> str:
         """Return the server's ``maxmemory-policy``, unless it is ``noeviction``."""
-        policy = self._guarded(lambda: str(self._client.info("memory")["maxmemory_policy"]))
+        policy = self._guarded(lambda: str(self._whole().info("memory")["maxmemory_policy"]))
         return "" if policy == "noeviction" else policy
 
     def _guarded(self, ask: Callable[[], _Answer]) -> _Answer:
@@ -85,9 +86,6 @@ class RedisStore:
         except (RedisError, *FAILURES) as error:
             self._let_go()
             raise store_error(error, self._url) from None
-
-    def _run(self, script: str, keys: list[str], args: list[Any]) -> Any:
-        return self._scripts[script](keys, args)
 
     def close(self) -> None:
         """Close the connections that this process opened."""
@@ -102,8 +100,13 @@ class RedisStore:
         """Make a client, once in each process: it must not be shared across a fork."""
         if self._pid != os.getpid():
             self._client = self._make_client()
-            self._scripts = {name: self._client.register_script(text) for name, text in SCRIPTS.items()}
+            self._calls = Calls(self._client)
             self._pid = os.getpid()
+
+    def _whole(self) -> Any:
+        """Return the client, for what is no script; an address may say that it has one connection and no more."""
+        self._calls.let_go()
+        return self._client
 
     def _make_client(self) -> Any:
         if self._url.startswith(sentinel.SCHEME):
@@ -113,4 +116,5 @@ class RedisStore:
     def _let_go(self) -> None:
         """Drop the connections that are not in use: after a failover, their name may lead to another server."""
         if self._pid == os.getpid():
+            self._calls.let_go()
             self._client.connection_pool.disconnect(inuse_connections=False)

@@ -2,12 +2,13 @@
 --
 -- KEYS   the buckets of the give-backs, then those of the takes, in order; then what buckets with feedback have learnt, the
 --        last of these buckets first
--- ARGV   1  now in microseconds, or '' for the server's clock
---        2  number of give-backs; for each: mark, microseconds to go back
+-- ARGV   1  one string of whole numbers with a space between any two, since clients take long over many arguments:
+--        now in microseconds (nothing before the first space: the server's clock);
+--        number of give-backs; for each: mark, microseconds to go back;
 --        then for each take: number of buckets, count, ready, horizon (us), and for each bucket: interval (us), burst,
 --        which is negative for a bucket with feedback
--- Returns one flat array of whole numbers; for each take: number of slots, the slots (us from now), and for each
--- bucket: wait (us), mark, and with feedback the interval in force (us).
+-- Returns one string likewise; for each take: number of slots, the slots (us from now), and for each bucket: wait (us),
+-- mark, and with feedback the interval in force (us).
 --
 -- A key outlives its bucket's time to full by at most a second; a bucket that is full again needs no key.
 -- A bucket with a burst of 0 is paused: nothing is taken from its group, and it is left as it is.
@@ -15,24 +16,33 @@
 -- burst x interval is under 228 years; beyond, sums are off by less than a millisecond.
 
 local LONGEST_LEAD = 1000000
-local floor, max, min, format = math.floor, math.max, math.min, string.format
-local call = redis.call
+local floor, max, min, format, find = math.floor, math.max, math.min, string.format, string.find
+local call, tonumber, KEYS = redis.call, tonumber, KEYS
 
-local now = tonumber(ARGV[1])
+local asked = ARGV[1]
+local _, at, now, gifts = find(asked, '^(%d*) (%d+)') -- `at` is where what was read ends
+now = tonumber(now)
 if not now then
   local time = call('TIME')
   now = time[1] * 1000000 + time[2]
 end
 
-local key, arg = 0, 2
-for _ = 1, tonumber(ARGV[2]) do
+-- Writes a bucket; returns its mark.
+local function keep(key, tat)
+  local mark = format('%.0f', tat)
+  call('SET', key, mark, 'PX', floor((tat - now) / 1000) + 1000)
+  return mark
+end
+
+local key = 0
+for _ = 1, tonumber(gifts) do
+  local _, to, mark, back = find(asked, '^ (%d+) (%d+)', at + 1)
+  at = to
   key = key + 1
-  local mark, back = ARGV[arg + 1], tonumber(ARGV[arg + 2])
-  arg = arg + 2
   if call('GET', KEYS[key]) == mark then
     local tat = mark - back
     if tat > now then
-      call('SET', KEYS[key], format('%.0f', tat), 'PX', floor((tat - now) / 1000) + 1000)
+      keep(KEYS[key], tat)
     else
       call('DEL', KEYS[key])
     end
@@ -40,22 +50,22 @@ for _ = 1, tonumber(ARGV[2]) do
 end
 
 local reply, size = {}, 0
-local last, learnt_key = #ARGV, #KEYS
-while arg < last do
-  local buckets, count, ready, horizon =
-    tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2]), tonumber(ARGV[arg + 3]), tonumber(ARGV[arg + 4])
-  arg = arg + 4
-  -- Bucket i: when its next token can be taken (from), its interval, its time to full behind that (depth), whether it was
-  -- further ahead than it may be (cut): written even if the take is refused, or it would never come nearer; and whether it
-  -- has feedback (yields).
-  local from, interval, depth, cut, yields = {}, {}, {}, {}, {}
+local last, learnt_key = #asked, #KEYS
+-- Of each bucket of a take: when its next token can be taken (from), its interval, its time to full behind that (depth),
+-- whether it was further ahead than it may be (cut): written even if the take is refused, or it would never come nearer;
+-- and whether it has feedback (yields).
+local from, interval, depth, cut, yields = {}, {}, {}, {}, {}
+while at < last do
+  local _, to, buckets, count, ready, horizon = find(asked, '^ (%d+) (%d+) (%d+) (%d+)', at + 1)
+  at, buckets, count, ready, horizon = to, tonumber(buckets), tonumber(count), tonumber(ready), tonumber(horizon)
   local most = count
   for i = 1, buckets do
-    local every, burst = tonumber(ARGV[arg + 1]), tonumber(ARGV[arg + 2])
-    arg = arg + 2
+    local _, to, every, burst = find(asked, '^ (%d+) (-?%d+)', at + 1)
+    at, every, burst = to, tonumber(every), tonumber(burst)
     local deep, paused = (burst - 1) * every, 0
-    if burst < 0 then
-      yields[i], burst = true, -burst
+    yields[i] = burst < 0
+    if yields[i] then
+      burst = -burst
       local known = learnt(KEYS[learnt_key])
       learnt_key = learnt_key - 1
       -- A bucket is full after the same time at any rate: one that was slowed down holds as many tokens less.
@@ -88,7 +98,7 @@ while arg < last do
     end
     taken = taken + 1
     size = size + 1
-    reply[size] = slot - now
+    reply[size] = format('%.0f', slot - now)
     for i = 1, buckets do
       -- The token goes at its slot: a bucket that is full by then has not been filling up meanwhile.
       from[i] = max(from[i], slot - depth[i]) + interval[i]
@@ -97,16 +107,14 @@ while arg < last do
   reply[head] = taken
   for i = 1, buckets do
     local tat = from[i] + depth[i]
-    if taken > 0 or cut[i] then
-      call('SET', KEYS[key + i], format('%.0f', tat), 'PX', floor((tat - now) / 1000) + 1000)
-    end
-    reply[size + 1], reply[size + 2] = max(0, from[i] - now), tat
+    local mark = (taken > 0 or cut[i]) and keep(KEYS[key + i], tat) or format('%.0f', tat)
+    reply[size + 1], reply[size + 2] = format('%.0f', max(0, from[i] - now)), mark
     size = size + 2
     if yields[i] then
       size = size + 1
-      reply[size] = interval[i]
+      reply[size] = format('%.0f', interval[i])
     end
   end
   key = key + buckets
 end
-return reply
+return table.concat(reply, ' ')

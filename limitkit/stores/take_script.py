@@ -39,25 +39,24 @@ _SCANNED: Final = 500
 """Keys that Redis looks through at a time, doing nothing else meanwhile."""
 
 
-def question(
-    takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None
-) -> tuple[list[str], list[str | int]]:
-    """Return the keys and arguments of ``take`` for one call."""
+def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None) -> tuple[list[str], list[str]]:
+    """Return the keys and the argument of ``take`` for one call."""
     keys: list[str] = []
-    args: list[str | int] = ["" if now_us is None else now_us, len(give_backs)]
+    numbers: list[str] = [f"{'' if now_us is None else now_us} {len(give_backs)}"]
     for gift in give_backs:
         keys.append(gift.bucket.key)
-        args += (gift.mark, gift.count * gift.bucket.interval_us)
+        numbers.append(f"{gift.mark} {gift.count * gift.bucket.interval_us}")
     learnt: list[str] = []
     for ask in takes:
-        args += (len(ask.buckets), ask.count, ask.ready, round(ask.horizon * MICROSECONDS))
+        numbers.append(f"{len(ask.buckets)} {ask.count} {ask.ready} {round(ask.horizon * MICROSECONDS)}")
         for bucket in ask.buckets:
             keys.append(bucket.key)
-            yields = _yields(bucket)
-            args += (bucket.interval_us, -bucket.burst if yields else bucket.burst)
-            if yields:
+            if _yields(bucket):
+                numbers.append(f"{bucket.interval_us} {-bucket.burst}")
                 learnt.append(learnt_key(bucket.key))
-    return keys + learnt[::-1], args
+            else:
+                numbers.append(f"{bucket.interval_us} {bucket.burst}")
+    return keys + learnt[::-1], [" ".join(numbers)]
 
 
 def refill(client: Any, key: str, *, partitions: bool) -> int:
@@ -76,27 +75,27 @@ def _scan(client: Any, pattern: str) -> Any:
     return client.scan_iter(match=pattern, count=_SCANNED)
 
 
-def answers(reply: Sequence[int], takes: Sequence[Take]) -> list[Decision]:
+def answers(answer: bytes | str, takes: Sequence[Take]) -> list[Decision]:
     """Read what ``take`` returned: one decision a take."""
+    reply = list(map(int, answer.split()))
     decisions, at = [], 0
     for ask in takes:
         first = at + 1
         at = first + reply[at]
-        slots = tuple(slot / MICROSECONDS for slot in reply[first:at])
-        if any(bucket.feedback is not None for bucket in ask.buckets):
-            waits, marks, intervals = [], [], []
-            for bucket in ask.buckets:
-                waits.append(reply[at] / MICROSECONDS)
-                marks.append(reply[at + 1])
-                at += 2
-                intervals.append(reply[at] if _yields(bucket) else bucket.interval_us)
-                at += _yields(bucket)
-            decisions.append(Decision(slots, tuple(waits), tuple(marks), tuple(intervals)))
-            continue
-        end = at + 2 * len(ask.buckets)
-        waits_us, marks_us = reply[at:end:2], reply[at + 1 : end : 2]
-        decisions.append(Decision(slots, tuple(wait / MICROSECONDS for wait in waits_us), tuple(marks_us)))
-        at = end
+        slots = [slot / MICROSECONDS for slot in reply[first:at]]
+        waits, marks, intervals, yielding = [], [], [], False
+        for bucket in ask.buckets:
+            waits.append(reply[at] / MICROSECONDS)
+            marks.append(reply[at + 1])
+            at += 2
+            if bucket.feedback is None:
+                intervals.append(bucket.interval_us)
+                continue
+            yielding = True
+            yields = _yields(bucket)
+            intervals.append(reply[at] if yields else bucket.interval_us)
+            at += yields
+        decisions.append(Decision(tuple(slots), tuple(waits), tuple(marks), tuple(intervals) if yielding else ()))
     return decisions
 
 
