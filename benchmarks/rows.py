@@ -296,7 +296,7 @@ ROWS = (
             LOST,
             TWICE,
         ),
-        works.dials,
+        works.rate_limit_command,
     ),
     Row(
         "take",

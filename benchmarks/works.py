@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from support.scenarios import huge
 from support.scenarios.backlog import backlog, capacity, restarts
 from support.scenarios.crowd import crowd
-from support.scenarios.dials import dialled
 from support.scenarios.lanes import dead, due_at_once
 from support.scenarios.pool import PER_SECOND, full_pool, static
+from support.scenarios.rate_limit_command import dialled
 from support.scenarios.secret import secret
 from support.scenarios.solo import solo
 from support.scenarios.users import greedy, per_user, stream
@@ -42,7 +42,7 @@ def pool() -> dict[str, float]:
     return figures
 
 
-def dials() -> dict[str, float]:
+def rate_limit_command() -> dict[str, float]:
     return vars(dialled())
 
 

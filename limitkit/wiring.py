@@ -10,13 +10,13 @@ from celery import signals
 
 from limitkit.control.app_config import must_be_config, note_installed, real_app
 from limitkit.name_clash import clash
-from limitkit.worker.consumer_step import PacerStep, PassingStep
+from limitkit.worker.consumer_step import BypassStep, PacerStep
 from limitkit.worker.installation import INSTALLED, Installation
 
 if TYPE_CHECKING:
     from limitkit.config.load import Config
-    from limitkit.control.refresh import Upkeep
-    from limitkit.control.task_limits import Live
+    from limitkit.control.refresh import Refresh
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.metrics.worker_metrics import WorkerMetrics
 
 logger = logging.getLogger("limitkit")
@@ -48,7 +48,7 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
         logger.warning("%s", beside)
     installation = INSTALLED[app] = Installation(app, wanted, _metrics_of)
     note_installed(app, installation.usable)
-    app.steps["consumer"].update((PacerStep, PassingStep))
+    app.steps["consumer"].update((PacerStep, BypassStep))
     if app.configured:
         installation.on_configure()
     else:
@@ -85,12 +85,12 @@ def _on_worker_init(sender: Any = None, **_: Any) -> None:
         installation.start_worker(sender)
 
 
-def _metrics_of(app: Any, live: Live, upkeep: Upkeep) -> WorkerMetrics | None:
+def _metrics_of(app: Any, task_limits: TaskLimits, refresh: Refresh) -> WorkerMetrics | None:
     """Make the metrics of a worker, where the file or the app wants any."""
     from limitkit.metrics.registry import registered  # noqa: PLC0415 (of use to workers alone)
 
-    if not live.rules.metrics.wanted and not registered():
+    if not task_limits.rules.metrics.wanted and not registered():
         return None
     from limitkit.metrics.worker_metrics import WorkerMetrics  # noqa: PLC0415 (where metrics are wanted alone)
 
-    return WorkerMetrics(app, live, upkeep)
+    return WorkerMetrics(app, task_limits, refresh)

@@ -48,7 +48,7 @@ _KEPT: Final = 3600 * _SECOND
 """For how long it is remembered that the rate is back."""
 
 
-class Learnt(NamedTuple):
+class Adapted(NamedTuple):
     """What refusals have taught about a bucket. Times are microseconds of the store's clock, rates tokens a second."""
 
     paused: int
@@ -69,44 +69,44 @@ class Learnt(NamedTuple):
     """The rate that was refused in the first of them."""
 
 
-def shifted(learnt: Learnt, by: int) -> Learnt:
+def shifted(adapted: Adapted, by: int) -> Adapted:
     """Write its times for a clock that is so many microseconds ahead."""
-    return learnt._replace(paused=learnt.paused + by, since=learnt.since + by, round=learnt.round + by)
+    return adapted._replace(paused=adapted.paused + by, since=adapted.since + by, round=adapted.round + by)
 
 
-def rate(learnt: Learnt, now: int) -> float:
+def rate(adapted: Adapted, now: int) -> float:
     """Return the rate that a cut has left, at this time."""
-    part = max(0, now - learnt.since) / learnt.climb
+    part = max(0, now - adapted.since) / adapted.climb
     if part < 1:
         missing = 1 - part
-        found = learnt.plateau - (learnt.plateau - learnt.low) * (missing * missing * missing)
+        found = adapted.plateau - (adapted.plateau - adapted.low) * (missing * missing * missing)
     else:
         beyond = max(0.0, part - 1 - _HOLD) / _TAIL
-        found = learnt.plateau * (1 + beyond * beyond * beyond)
-    return min(found, learnt.ceiling)
+        found = adapted.plateau * (1 + beyond * beyond * beyond)
+    return min(found, adapted.ceiling)
 
 
-def interval_us(bucket: Bucket, learnt: Learnt | None, now: int) -> int:
+def interval_us(bucket: Bucket, adapted: Adapted | None, now: int) -> int:
     """Return the microseconds between two tokens at this time: never less than the bucket's own."""
-    if learnt is None or not learnt.plateau:
+    if adapted is None or not adapted.plateau:
         return bucket.interval_us
-    return max(bucket.interval_us, ceil(_SECOND / rate(learnt, now)))
+    return max(bucket.interval_us, ceil(_SECOND / rate(adapted, now)))
 
 
-def seconds_for(count: float, bucket: Bucket, learnt: Learnt | None, when: int) -> float:
+def seconds_for(count: float, bucket: Bucket, adapted: Adapted | None, when: int) -> float:
     """Return the seconds in which a bucket has so many tokens from a time on at which it has none, and is not paused.
 
     Nobody knows whether the other side refuses again meanwhile.
     """
     own = _SECOND / bucket.interval_us
-    if learnt is None or not learnt.plateau:
+    if adapted is None or not adapted.plateau:
         return count / own
-    most, step = min(own, learnt.ceiling), max(_SECOND // _STEPS, learnt.climb // _STEPS)
+    most, step = min(own, adapted.ceiling), max(_SECOND // _STEPS, adapted.climb // _STEPS)
     at, left = when, count
     while left > 0:
-        now = min(own, rate(learnt, at))
+        now = min(own, rate(adapted, at))
         # It does not change before it grows, nor once it is back: then one step is enough.
-        seconds = inf if now >= most else (learnt.since - at if at < learnt.since else step) / _SECOND
+        seconds = inf if now >= most else (adapted.since - at if at < adapted.since else step) / _SECOND
         if left <= now * seconds:
             return (at - when) / _SECOND + left / now
         left -= now * seconds
@@ -114,15 +114,15 @@ def seconds_for(count: float, bucket: Bucket, learnt: Learnt | None, when: int) 
     return (at - when) / _SECOND
 
 
-def kept_us(learnt: Learnt, bucket: Bucket, now: int) -> int:
+def kept_us(adapted: Adapted, bucket: Bucket, now: int) -> int:
     """Return for how many microseconds this is to be remembered: until the rate is back, and some time more."""
     climb = 0.0
-    if learnt.plateau:
-        climb = learnt.climb * (1 + _HOLD + _TAIL * max(0.0, learnt.ceiling / learnt.plateau - 1) ** (1 / 3))
-    return learnt.since - now + bucket.burst * bucket.interval_us + int(climb) + _KEPT
+    if adapted.plateau:
+        climb = adapted.climb * (1 + _HOLD + _TAIL * max(0.0, adapted.ceiling / adapted.plateau - 1) ** (1 / 3))
+    return adapted.since - now + bucket.burst * bucket.interval_us + int(climb) + _KEPT
 
 
-def refused(before: Learnt | None, slot: int, now: int, refusal: Refusal) -> tuple[Learnt, bool]:
+def refused(before: Adapted | None, slot: int, now: int, refusal: Refusal) -> tuple[Adapted, bool]:
     """Return what is known after a refusal, and whether it has cut the rate, or moved a pause's end by over a second.
 
     ``slot`` is when the bucket's next start may be: those before it were given their moments before the cut.
@@ -143,13 +143,13 @@ def refused(before: Learnt | None, slot: int, now: int, refusal: Refusal) -> tup
     paused = max(now + wait, before.paused if before is not None else 0)
     end = max(now + _ROUND, paused, slot)
     if feedback.action == "pause":
-        return Learnt(paused, end, 0.0, 0.0, 1, 0.0, end, row, 0.0), True
+        return Adapted(paused, end, 0.0, 0.0, 1, 0.0, end, row, 0.0), True
     # It was the mean of the second before that was too much: while the rate grows fast, it is higher by now.
     after = _cut(before, refusal, row, begun - _ROUND // 2)
     return after._replace(paused=paused, since=end + _PROBES * ceil(_SECOND / after.low), round=end), True
 
 
-def _cut(before: Learnt | None, refusal: Refusal, row: int, when: int) -> Learnt:
+def _cut(before: Adapted | None, refusal: Refusal, row: int, when: int) -> Adapted:
     """Return what becomes of the rate of that time by the ``row``-th cut in a row; the times are not set yet."""
     feedback = refusal.bucket.feedback
     assert feedback is not None  # noqa: S101 (as above)
@@ -169,4 +169,4 @@ def _cut(before: Learnt | None, refusal: Refusal, row: int, when: int) -> Learnt
     step = feedback.step
     seconds = max(float(_CLIMB), _CLIMB_TOKENS / plateau) if step is None else (plateau - low) / step
     climb = min(_LONGEST_CLIMB, max(_SECOND, ceil(seconds * _SECOND)))
-    return Learnt(0, 0, low, plateau, climb, ceiling, 0, row, first)
+    return Adapted(0, 0, low, plateau, climb, ceiling, 0, row, first)

@@ -86,7 +86,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Yielded:
+class BackedOff:
     """What has become of a bucket by a refusal."""
 
     changed: bool

@@ -15,13 +15,13 @@ from limitkit.buckets.adaptive_rate import interval_us, refused
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.adaptive_rate import Adapted
     from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
 
 MICROSECONDS: Final = 1_000_000
 LONGEST_LEAD_US: Final = MICROSECONDS
 """How far ahead of its token a slot may be reserved."""
-NOTHING: Final[Mapping[str, Learnt]] = MappingProxyType({})
+NOTHING: Final[Mapping[str, Adapted]] = MappingProxyType({})
 
 
 class Pace(NamedTuple):
@@ -34,9 +34,9 @@ class Pace(NamedTuple):
     """No token before that time."""
 
 
-def pace(bucket: Bucket, learnt: Mapping[str, Learnt], now: int) -> Pace:
+def pace(bucket: Bucket, adapted: Mapping[str, Adapted], now: int) -> Pace:
     """Return how a bucket goes now: as declared, but for what the other side's refusals have taught."""
-    taught = learnt.get(bucket.key) if bucket.feedback is not None and bucket.burst else None
+    taught = adapted.get(bucket.key) if bucket.feedback is not None and bucket.burst else None
     if taught is None:
         return Pace(bucket.interval_us, (bucket.burst - 1) * bucket.interval_us, 0)
     # A bucket is full after the same time at any rate: one that was slowed down holds as many tokens less.
@@ -61,7 +61,7 @@ def wait_us(tat: int, now: int, goes: Pace) -> int:
 
 
 def take(
-    state: MutableMapping[str, int], ask: Take, now: int, learnt: Mapping[str, Learnt] = NOTHING
+    state: MutableMapping[str, int], ask: Take, now: int, adapted: Mapping[str, Adapted] = NOTHING
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Take from ``state`` (key -> TAT); returns slots and waits, in microseconds from now, and the new TATs.
 
@@ -69,7 +69,7 @@ def take(
     and again, and never come nearer. A paused bucket admits nothing, and keeps its TAT.
     """
     horizon, ready = round(ask.horizon * MICROSECONDS), ask.ready
-    goes = [pace(bucket, learnt, now) for bucket in ask.buckets]
+    goes = [pace(bucket, adapted, now) for bucket in ask.buckets]
     tats = [
         settled(state.get(bucket.key), now, bucket, how, horizon) for bucket, how in zip(ask.buckets, goes, strict=True)
     ]
@@ -96,22 +96,22 @@ def take(
     return tuple(slots), waits, tuple(tats)
 
 
-def intervals(ask: Take, now: int, learnt: Mapping[str, Learnt]) -> tuple[int, ...]:
+def intervals(ask: Take, now: int, adapted: Mapping[str, Adapted]) -> tuple[int, ...]:
     """Return the intervals of a take's buckets as they are now; none when no bucket has feedback."""
     if all(bucket.feedback is None for bucket in ask.buckets):
         return ()
-    return tuple(pace(bucket, learnt, now).interval for bucket in ask.buckets)
+    return tuple(pace(bucket, adapted, now).interval for bucket in ask.buckets)
 
 
-def yield_to(
-    state: Mapping[str, int], learnt: MutableMapping[str, Learnt], refusal: Refusal, now: int
+def back_off(
+    state: Mapping[str, int], adapted: MutableMapping[str, Adapted], refusal: Refusal, now: int
 ) -> tuple[bool, int, int]:
     """Learn by a refusal; returns whether that changed anything, the microseconds of pause, and the new interval."""
     bucket = refusal.bucket
-    goes = pace(bucket, learnt, now)
+    goes = pace(bucket, adapted, now)
     slot = min(state.get(bucket.key, now) - goes.depth, now + LONGEST_LEAD_US)
-    after, changed = refused(learnt.get(bucket.key), slot, now, refusal)
-    learnt[bucket.key] = after
+    after, changed = refused(adapted.get(bucket.key), slot, now, refusal)
+    adapted[bucket.key] = after
     return changed, max(0, after.paused - now), interval_us(bucket, after, now)
 
 

@@ -41,7 +41,7 @@ class Seen:
 
 def look(manager: RateLimitManager, workers: Sequence[str] = ()) -> Seen:
     """See what holds now: in the store, or in each of these workers, or in all of them where there is no store."""
-    if manager.board is None or workers:
+    if manager.override_store is None or workers:
         return _in_workers(manager, workers)
     in_force = manager.in_force()
     limits = {}
@@ -74,7 +74,7 @@ def show(before: Seen, now: Seen, *targets: Target) -> bool:
 
 def how_soon(manager: RateLimitManager, workers: Sequence[str] = ()) -> str:
     """Say when workers follow."""
-    if manager.board is None or workers:
+    if manager.override_store is None or workers:
         return "These workers go by it now, and until they stop."
     return "Workers follow within a second, those that start later too."
 

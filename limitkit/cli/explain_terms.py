@@ -65,7 +65,7 @@ def beside(config: Config, rule: TaskRule) -> Iterator[str]:
             yield f"While the store can't be asked, {name} {_WITHOUT_STORE[limit.on_error]}."
     for limit in on:
         if limit.feedback:
-            yield _heeds(limit, limit.feedback)
+            yield _has_feedback(limit, limit.feedback)
     yield from _from_outside(config, rule)
     waiting = config.rules.waiting
     if on and waiting != WaitingSettings():
@@ -85,7 +85,7 @@ def _from_outside(config: Config, rule: TaskRule) -> Iterator[str]:
             yield f"{name} has {' and '.join(said)}, as set here; a worker goes by its own environment."
 
 
-def _heeds(limit: Limit, feedback: Feedback) -> str:
+def _has_feedback(limit: Limit, feedback: Feedback) -> str:
     name = "its own limit" if limit.own else limit.name
     what = "one partition of it" if limit.key else "it"
     does = f"{what} is slowed down" if feedback.action == "slow" else f"{what} is paused"

@@ -12,13 +12,13 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, span
-from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.snapshot import in_force
 from limitkit.control.status.wording import rated
 from limitkit.errors import StoreError
-from limitkit.waiting.drain_time import Draining, draining, paces
+from limitkit.waiting.drain_time import DrainTime, draining, paces
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Pace:
     """What is in force for the limits for which something is parked; ``known`` is None where it can't be told."""
 
-    def __init__(self, known: Draining | None) -> None:
+    def __init__(self, known: DrainTime | None) -> None:
         self._known = known
 
     def drained(self, each: Sum) -> float | None:
@@ -69,7 +69,7 @@ class Pace:
         stands = [standing for standing in each if standing is not None]
         if known is None or current is None or not stands:
             return "", ""
-        whole = stands[0] if len(stands) == 1 else replace(stands[0], learnt=None)
+        whole = stands[0] if len(stands) == 1 else replace(stands[0], adapted=None)
         rate, burst, source = in_force(current, whole)
         told = [*why(current, known.in_force.now), *refusals(whole, stands)]
         here = {*known.kept.get(limit_tag(owner.name, own=owner.own), ())}
@@ -124,7 +124,9 @@ def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -
     try:
         manager = RateLimitManager(app, config)
         now = manager.in_force()
-        taught = learnt(manager.store, [keys[each.name] for each in kept if each.feedback is not None and not each.key])
+        taught = adapted(
+            manager.store, [keys[each.name] for each in kept if each.feedback is not None and not each.key]
+        )
     except StoreError:
         return
     for limit in kept:

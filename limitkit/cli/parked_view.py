@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     from limitkit.config.load import Config
     from limitkit.waiting.bucket_owners import Owner
-    from limitkit.waiting.parked_messages import Census, Pile
+    from limitkit.waiting.parked_messages import ParkedMessages, Pile
 
 
 @dataclass(frozen=True)
-class Lobby:
+class ParkedView:
     """An app's waiting room, as a command finds it."""
 
     app: Any
     config: Config
     kind: str
     owners: Owners
-    census: Census | None
+    census: ParkedMessages | None
     """None where the broker's waiting room can't be listed."""
 
     def chosen(self, ctx: click.Context, word: str | None, piles: list[Pile]) -> Owner | None:
@@ -44,7 +44,7 @@ class Lobby:
 
 
 @contextmanager
-def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[Lobby]:
+def parked_view(ctx: click.Context, app: str | None, config: str | None) -> Iterator[ParkedView]:
     """Open the waiting room of an app. Exits with status 2 when there is no app, or its broker can't be asked."""
     found = app_given(ctx, app)
     if found is None:
@@ -57,13 +57,13 @@ def lobby(ctx: click.Context, app: str | None, config: str | None) -> Iterator[L
     except room_names.UnusableBrokerError as error:
         raise Unusable(str(error)) from None
     if kind != room_names.REDIS:
-        yield Lobby(found, used, kind, owners, None)
+        yield ParkedView(found, used, kind, owners, None)
         return
     from limitkit.control.workers import UnreachableError  # noqa: PLC0415 (imports kombu)
-    from limitkit.waiting.parked_messages import Census, broker  # noqa: PLC0415 (imports redis)
+    from limitkit.waiting.parked_messages import ParkedMessages, broker  # noqa: PLC0415 (imports redis)
 
     try:
         with broker(found) as channel:
-            yield Lobby(found, used, kind, owners, Census(channel, used.rules.store.prefix))
+            yield ParkedView(found, used, kind, owners, ParkedMessages(channel, used.rules.store.prefix))
     except UnreachableError as error:
         raise Unusable(one_line(str(error))) from None

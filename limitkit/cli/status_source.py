@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     import click
 
     from limitkit.control.manager import RateLimitManager
-    from limitkit.control.status.snapshot import Survey
+    from limitkit.control.status.snapshot import Snapshot
 
 
-class Looking:
+class StatusSource:
     """Looks at what the file says, and what runs."""
 
     exit_status = 0
@@ -32,19 +32,19 @@ class Looking:
     def __init__(self, manager: RateLimitManager) -> None:
         self._manager = manager
 
-    def survey(self, patience: float = 1.0) -> Survey:
+    def snapshot(self, patience: float = 1.0) -> Snapshot:
         """Ask for it all."""
-        from limitkit.control.status.collect import gather  # noqa: PLC0415 (imports kombu)
+        from limitkit.control.status.collect import collect  # noqa: PLC0415 (imports kombu)
 
-        return gather(self._manager, patience=patience)
+        return collect(self._manager, patience=patience)
 
-    def only(self, survey: Survey, name: str) -> Survey:
+    def only(self, snapshot: Snapshot, name: str) -> Snapshot:
         """Keep one limit, or those of one pattern. Raises OverrideError when there is none of this name."""
         tasks = self._manager.app.tasks if self._manager.app is not None else ()
-        return survey.only(find(self._manager.config.rules, name, tasks)[0])
+        return snapshot.only(find(self._manager.config.rules, name, tasks)[0])
 
 
-class Outlook(Looking):
+class Outlook(StatusSource):
     """Looks at what runs alone, since the file can't be used."""
 
     def __init__(self, app: Any, error: ConfigError) -> None:
@@ -52,24 +52,26 @@ class Outlook(Looking):
         self._error = error
         self.exit_status = 2 if error.unreadable else 1
 
-    def survey(self, patience: float = 1.0) -> Survey:
+    def snapshot(self, patience: float = 1.0) -> Snapshot:
         """Ask the workers for it all."""
         from limitkit.control.status.without_file import running  # noqa: PLC0415 (imports kombu)
 
         return running(self._app, self._error.problems, patience=patience)
 
-    def only(self, survey: Survey, name: str) -> Survey:
+    def only(self, snapshot: Snapshot, name: str) -> Snapshot:
         """Keep one limit, or those of one pattern. Exits with status 2 when no worker has one of this name."""
-        rows = [row for row in survey.rows if name in (row.current.target.name, row.entry.name)]
+        rows = [row for row in snapshot.rows if name in (row.current.target.name, row.entry.name)]
         if not rows:
-            known = sorted({row.current.target.name for row in survey.rows})
+            known = sorted({row.current.target.name for row in snapshot.rows})
             hint = suggest(name, known) or "mend the file first"
             raise Unusable(f"no worker has said that it has a limit {quote(name)}; {hint}")
-        return replace(survey, rows=rows)
+        return replace(snapshot, rows=rows)
 
 
 @contextmanager
-def looking(ctx: click.Context, app: str | None, config: str | None, *, needs_app: bool = False) -> Iterator[Looking]:
+def looking(
+    ctx: click.Context, app: str | None, config: str | None, *, needs_app: bool = False
+) -> Iterator[StatusSource]:
     """Lend a way to look. Problems of the file are said first; without an app there is nothing else to say then."""
     found = app_given(ctx, app)
     try:
@@ -81,4 +83,4 @@ def looking(ctx: click.Context, app: str | None, config: str | None, *, needs_ap
             yield Outlook(found, error)
     else:
         with managed(ctx, app, config, needs_app=needs_app) as manager:
-            yield Looking(manager)
+            yield StatusSource(manager)

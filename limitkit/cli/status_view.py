@@ -11,13 +11,13 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.cli.table_width import fitted, wrapped
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import count, span
-from limitkit.control.status.drift import few, in_general, lost, of_workers, passing, reasons
+from limitkit.control.status.drift import bypasses, few, in_general, lost, of_workers, reasons
 from limitkit.control.status.wording import rated
 from limitkit.waiting import room_names
 
 if TYPE_CHECKING:
     from limitkit.buckets.override import Override
-    from limitkit.control.status.snapshot import Part, Row, Survey
+    from limitkit.control.status.snapshot import Part, Row, Snapshot
 
 _HEADINGS: Final = ("limit", "declared", "in force", "tokens", "held", "parked", "last minute", "oldest", "drained in")
 _WHY: Final = "why"
@@ -41,45 +41,45 @@ _DIGITS: Final = 8
 """Of a partition's hash."""
 
 
-def head(survey: Survey) -> list[str]:
+def head(snapshot: Snapshot) -> list[str]:
     """Say who was asked, and what is not as the file says in a worker as a whole."""
     who = "only the store was asked, for want of an app"
-    if survey.workers is not None:
-        names = sorted(survey.workers)
+    if snapshot.workers is not None:
+        names = sorted(snapshot.workers)
         who = f"{count(len(names), 'worker')} answered: {few(names)}" if names else "no worker answered"
-    lines = [f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}; {who}."]
+    lines = [f"{snapshot.path}{f' ({snapshot.digest})' if snapshot.digest else ''}; {who}."]
     lines += [
         f"{each.subject}: {each.fact}; {each.hint}."
-        for each in (*in_general(survey), *of_workers(survey), *passing(survey), *lost(survey))
+        for each in (*in_general(snapshot), *of_workers(snapshot), *bypasses(snapshot), *lost(snapshot))
     ]
-    if survey.room is not None and survey.room != room_names.REDIS:
-        lines.append(f"Tasks that can't start soon are parked in {survey.room}. {room_names.to_look(survey.room)}")
+    if snapshot.room is not None and snapshot.room != room_names.REDIS:
+        lines.append(f"Tasks that can't start soon are parked in {snapshot.room}. {room_names.to_look(snapshot.room)}")
     return lines
 
 
-def limits(survey: Survey, *, every: bool, width: int | None = None) -> list[str]:
+def limits(snapshot: Snapshot, *, every: bool, width: int | None = None) -> list[str]:
     """Show the limits, the busy ones first; where nothing goes on they are only counted, if there are many.
 
     ``width`` is that of the terminal, if there is one.
     """
-    busy = sorted((row for row in survey.rows if row.is_busy), key=lambda row: -row.waiting)
-    idle = [row for row in survey.rows if not row.is_busy]
-    folded = not every and len(survey.rows) > _MANY
-    cells = [_cells(row, survey) for row in (busy if folded else busy + idle)]
+    busy = sorted((row for row in snapshot.rows if row.is_busy), key=lambda row: -row.waiting)
+    idle = [row for row in snapshot.rows if not row.is_busy]
+    folded = not every and len(snapshot.rows) > _MANY
+    cells = [_cells(row, snapshot) for row in (busy if folded else busy + idle)]
     lines = fitted((*_HEADINGS, _WHY), cells, width=width, first=_FIRST, numbers=_NUMBERS, below=_WHY)
     if folded:
         left = f"{count(len(idle), 'limit')} with nothing going on, as declared; --all shows them."
         lines += wrapped(f"And {left}" if busy else left, width)
-    return lines or ["There is no limit." if survey.problems else "The file has no limit."]
+    return lines or ["There is no limit." if snapshot.problems else "The file has no limit."]
 
 
-def partitions(row: Row, survey: Survey, width: int | None = None) -> list[str]:
+def partitions(row: Row, snapshot: Snapshot, width: int | None = None) -> list[str]:
     """Show the partitions of a limit for which most is waiting."""
     parts = _busiest(row)
     if not parts:
         return []
     otherwise = any(_stands_apart(part) for _, part in parts)
-    cells = [(_partition(digest), *_counted(part, survey, otherwise=otherwise)) for digest, part in parts]
+    cells = [(_partition(digest), *_counted(part, snapshot, otherwise=otherwise)) for digest, part in parts]
     drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
     lines = ["", *wrapped(f"Busiest partitions of {row.current.target}:", width), "", *drawn]
     rest = len(row.parts) - len(parts)
@@ -89,8 +89,8 @@ def partitions(row: Row, survey: Survey, width: int | None = None) -> list[str]:
 _PART: Final = ("held", "parked", "oldest", "in force", "drained in")
 
 
-def _cells(row: Row, survey: Survey) -> tuple[str, ...]:
-    current, asked, counted = row.current, survey.workers is not None, survey.room == room_names.REDIS
+def _cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
+    current, asked, counted = row.current, snapshot.workers is not None, snapshot.room == room_names.REDIS
     rate, burst, _ = row.in_force
     return (
         str(current.target),
@@ -102,7 +102,7 @@ def _cells(row: Row, survey: Survey) -> tuple[str, ...]:
         str(row.started or 0) if asked and row.standing.keeps else "-",
         span(row.oldest) if row.waiting else "-",
         drained(row.drained_in) if row.waiting else "-",
-        "; ".join(reasons(row, survey)),
+        "; ".join(reasons(row, snapshot)),
     )
 
 
@@ -115,12 +115,12 @@ def _stands_apart(part: Part) -> bool:
     return part.standing.slowed or bool(part.standing.refused_for)
 
 
-def _counted(part: Part, survey: Survey, *, otherwise: bool) -> tuple[str, ...]:
+def _counted(part: Part, snapshot: Snapshot, *, otherwise: bool) -> tuple[str, ...]:
     standing = part.standing
     rate = "paused" if standing.paused_for else rated(standing.rate, standing.burst)
     return (
         str(part.held),
-        str(part.parked) if survey.room == room_names.REDIS else "-",
+        str(part.parked) if snapshot.room == room_names.REDIS else "-",
         span(part.oldest) if part.parked else "-",
         rate if otherwise else "-",
         drained(part.drained_in) if part.drained_in < inf else "-",
@@ -135,19 +135,19 @@ def _partition(digest: str) -> str:
     return "missing" if digest == MISSING.digest else digest[:_DIGITS]
 
 
-def as_values(survey: Survey) -> dict[str, Any]:
+def as_values(snapshot: Snapshot) -> dict[str, Any]:
     """Say it all as plain values, for JSON; what is not known is None."""
-    workers = survey.workers
+    workers = snapshot.workers
     return {
         "version": 1,
-        "path": survey.path,
-        "digest": survey.digest or None,
-        **({"problems": [asdict(each) for each in survey.problems]} if survey.problems else {}),
-        "room": survey.room,
-        "store_error": survey.gone or None,
+        "path": snapshot.path,
+        "digest": snapshot.digest or None,
+        **({"problems": [asdict(each) for each in snapshot.problems]} if snapshot.problems else {}),
+        "room": snapshot.room,
+        "store_error": snapshot.gone or None,
         "workers": None if workers is None else [_worker(name, workers[name]) for name in sorted(workers)],
-        "limits": [_limit(row, survey) for row in survey.rows],
-        "undeclared": [override(each) for each in survey.overrides if survey.row_of(each) is None],
+        "limits": [_limit(row, snapshot) for row in snapshot.rows],
+        "undeclared": [override(each) for each in snapshot.overrides if snapshot.row_of(each) is None],
     }
 
 
@@ -156,8 +156,8 @@ def _worker(name: str, report: Any) -> dict[str, Any]:
     return {"name": name, **{key: report.get(key) for key in keys}}
 
 
-def _limit(row: Row, survey: Survey) -> dict[str, Any]:
-    current, asked, counted = row.current, survey.workers is not None, survey.room == room_names.REDIS
+def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
+    current, asked, counted = row.current, snapshot.workers is not None, snapshot.room == room_names.REDIS
     rate, burst, source = row.in_force
     refused, ends = row.standing.refused_for, row.drained_in
     parts = [_part(digest, part, counted=counted) for digest, part in _busiest(row)]
@@ -167,12 +167,12 @@ def _limit(row: Row, survey: Survey) -> dict[str, Any]:
         "strategy": current.limit.strategy,
         "declared": {"rate": current.limit.rate.text, "burst": current.limit.burst},
         "in_force": {"rate": rate, "burst": burst, "source": source},
-        "why": list(reasons(row, survey)),
+        "why": list(reasons(row, snapshot)),
         "override": override(current.override) if current.override is not None else None,
         "mode": current.limit.mode,
         "shadow": {"came": row.seen, "delayed": row.shadowed} if current.limit.mode == "shadow" else None,
         "slowed": row.standing.rate if row.standing.slowed else None,
-        "paused_by_feedback_until": round(survey.now + refused, 3) if refused else None,
+        "paused_by_feedback_until": round(snapshot.now + refused, 3) if refused else None,
         "dialled": {worker: interval_text(round(each * MICROSECONDS)) for worker, each in sorted(row.dialled.items())},
         "apart": dict(sorted(row.apart.items())),
         "tokens": round(row.tokens, 3) if row.tokens is not None else None,

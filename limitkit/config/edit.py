@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _LONE_NEWLINE: Final = re.compile(r"(?<!\r)\n")
 
 
-class AmendError(LimitkitError):
+class EditError(LimitkitError):
     """A file can't be changed so; its text says fact and remedy."""
 
 
-def amended(config: Config, table: tuple[str, str], values: Mapping[str, str | int]) -> str:
+def edited(config: Config, table: tuple[str, str], values: Mapping[str, str | int]) -> str:
     """Return the text of a file in which a table has these values; it has been judged.
 
     Raises ConfigError when the file could not be used then, and AmendError when it can't be written without harm.
@@ -42,7 +42,7 @@ def amended(config: Config, table: tuple[str, str], values: Mapping[str, str | i
         said = document.data[section][name].get(key)
         if names_variable(said):
             fact = f"{document.path}: {dotted((*table, key))} is {quote(said)}, so the file stays as it is"
-            raise AmendError(f'{fact}; set the variable so that it comes to "{value}", and restart the workers')
+            raise EditError(f'{fact}; set the variable so that it comes to "{value}", and restart the workers')
     wanted = deepcopy(document.data)
     wanted[section][name].update(values)
     try:
@@ -95,6 +95,6 @@ def _put(table: Any, values: Mapping[str, str | int]) -> None:
         before = key
 
 
-def _harmful(path: str, values: Mapping[str, str | int]) -> AmendError:
+def _harmful(path: str, values: Mapping[str, str | int]) -> EditError:
     said = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
-    return AmendError(f"{path} is written in a way that can't be changed without harm; write {said} there by hand")
+    return EditError(f"{path} is written in a way that can't be changed without harm; write {said} there by hand")

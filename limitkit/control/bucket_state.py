@@ -17,7 +17,7 @@ from limitkit.config.model.units import about, interval_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.adaptive_rate import Adapted
     from limitkit.buckets.override import Override
     from limitkit.buckets.token_bucket import Pace
     from limitkit.config.declared import Limit
@@ -29,7 +29,7 @@ _AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BucketState:
     """How one bucket of a limit goes."""
 
     limit: Limit
@@ -37,7 +37,7 @@ class Standing:
     """With its rate and burst as long as nobody has paused it."""
     pause: Override | None
     """Of somebody's hand."""
-    learnt: Learnt | None
+    adapted: Adapted | None
     """By what the other side has refused."""
     now: float
     """The store's time, in seconds since 1970."""
@@ -66,9 +66,9 @@ class Standing:
     @property
     def refused_for(self) -> float:
         """Seconds for which the other side wants to be left alone; 0.0 when it does not."""
-        if self.learnt is None or not self.keeps:
+        if self.adapted is None or not self.keeps:
             return 0.0
-        return max(0.0, self.learnt.paused / MICROSECONDS - self.now)
+        return max(0.0, self.adapted.paused / MICROSECONDS - self.now)
 
     @property
     def paused_for(self) -> float:
@@ -81,10 +81,10 @@ class Standing:
     @property
     def ceiling_until(self) -> float | None:
         """Until when (seconds since 1970) a rate is kept to the ceiling that refusals have taught; None if it isn't."""
-        if self.learnt is None or not self.slowed or not self._at_ceiling(self.learnt):
+        if self.adapted is None or not self.slowed or not self._at_ceiling(self.adapted):
             return None
         now_us = round(self.now * MICROSECONDS)
-        return (now_us + kept_us(self.learnt, self.bucket, now_us)) / MICROSECONDS
+        return (now_us + kept_us(self.adapted, self.bucket, now_us)) / MICROSECONDS
 
     @property
     def rate(self) -> str:
@@ -102,18 +102,18 @@ class Standing:
         if begins == inf:
             return inf
         when = round((self.now + begins) * MICROSECONDS)
-        return begins + seconds_for(count / buckets, self.bucket, self.learnt, when)
+        return begins + seconds_for(count / buckets, self.bucket, self.adapted, when)
 
-    def _at_ceiling(self, learnt: Learnt) -> bool:
-        return self._pace.interval == ceil(MICROSECONDS / learnt.ceiling)
+    def _at_ceiling(self, adapted: Adapted) -> bool:
+        return self._pace.interval == ceil(MICROSECONDS / adapted.ceiling)
 
     @property
     def _pace(self) -> Pace:
-        taught = {self.bucket.key: self.learnt} if self.learnt is not None and self.keeps else {}
+        taught = {self.bucket.key: self.adapted} if self.adapted is not None and self.keeps else {}
         return pace(self.bucket, taught, round(self.now * MICROSECONDS))
 
 
-def standing(in_force: InForce, limit: Limit, pattern: str, learnt: Learnt | None = None) -> Standing:
+def standing(in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | None = None) -> BucketState:
     """Return how a limit's bucket stands that a task has by this entry."""
     terms, rate = in_force.terms(limit, pattern), in_force.override("rate", limit, pattern)
     bucket = Bucket("", terms.interval_us, terms.burst, feedback=limit.feedback)
@@ -121,15 +121,15 @@ def standing(in_force: InForce, limit: Limit, pattern: str, learnt: Learnt | Non
         set_to = rate.rate if rate is not None and rate.rate is not None else limit.rate
         burst = (rate.burst if rate is not None else None) or limit.burst
         bucket = Bucket("", set_to.interval_us, burst, feedback=limit.feedback)
-    return Standing(limit, bucket, in_force.override("pause", limit, pattern), learnt, in_force.now)
+    return BucketState(limit, bucket, in_force.override("pause", limit, pattern), adapted, in_force.now)
 
 
-def learnt(store: Store | None, keys: Iterable[str]) -> dict[str, Learnt]:
+def adapted(store: Store | None, keys: Iterable[str]) -> dict[str, Adapted]:
     """Ask what refusals have taught about these buckets, some at a time. Raises StoreError."""
-    found: dict[str, Learnt] = {}
+    found: dict[str, Adapted] = {}
     wanted = list(keys) if store is not None else []
     for first in range(0, len(wanted), _AT_ONCE):
         some = wanted[first : first + _AT_ONCE]
         assert store is not None  # noqa: S101 (nothing is wanted else)
-        found |= {key: each for key, each in zip(some, store.learnt(some), strict=True) if each is not None}
+        found |= {key: each for key, each in zip(some, store.adapted(some), strict=True) if each is not None}
     return found

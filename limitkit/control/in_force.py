@@ -66,7 +66,10 @@ class InForce:
     def use(self, overrides: Iterable[Override], now: float) -> bool:
         """Go by these overrides; ``now`` is the store's time. Says whether anything has changed."""
         self.clock(now)
-        posted, here = _live(overrides, now), {each.name: each for each in _live(self._here.values(), now)}
+        posted, here = (
+            _task_limits(overrides, now),
+            {each.name: each for each in _task_limits(self._here.values(), now)},
+        )
         changed = (posted, here) != (self.overrides, self._here)
         self.overrides, self._here = posted, here
         self._by = {(each.kind, each.target): each for each in (*posted, *here.values())}
@@ -126,7 +129,7 @@ class InForce:
         return Terms(interval, burst, "file" if same else "stricter file")
 
 
-def _live(overrides: Iterable[Override], now: float) -> tuple[Override, ...]:
+def _task_limits(overrides: Iterable[Override], now: float) -> tuple[Override, ...]:
     return tuple(each for each in overrides if each.until is None or each.until > now)
 
 

@@ -12,23 +12,23 @@ from limitkit.events.event_types import LimitChanged
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
 
 
-def emit_changes(live: Live, tasks: Iterable[Any], changed: Collection[str]) -> None:
+def emit_changes(task_limits: TaskLimits, tasks: Iterable[Any], changed: Collection[str]) -> None:
     """Emit an event for each limit that has other terms than before; ``changed`` are the tags in its buckets' keys."""
     if not changed or not wanted(LimitChanged):
         return
     seen: set[str] = set()
     for task in tasks:
-        rule = live.rules.for_task(task.name)
-        for bound in live.limits(task):
+        rule = task_limits.rules.for_task(task.name)
+        for bound in task_limits.limits(task):
             limit, terms = bound.limit, bound.terms
             tag = limit_tag(limit.name, own=limit.own)
             if rule is None or tag not in changed or tag in seen:
                 continue
             seen.add(tag)
-            posted = [live.in_force.override(kind, limit, rule.pattern) for kind in ("pause", "rate")]
+            posted = [task_limits.in_force.override(kind, limit, rule.pattern) for kind in ("pause", "rate")]
             ends = next((each.until for each in posted if each is not None), None)
             rate = MICROSECONDS / terms.interval_us if terms.burst else 0.0
             emit(LimitChanged(limit=limit.name, rate=rate, burst=terms.burst, source=terms.source, ends=ends))

@@ -15,7 +15,7 @@ from limitkit.control.in_force import InForce, current, heard
 from limitkit.control.targets import all_of, find
 from limitkit.control.workers import ask, tell
 from limitkit.stores.choice import open_store, store_url
-from limitkit.stores.overrides import Board
+from limitkit.stores.overrides import OverrideStore
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -57,7 +57,7 @@ class RateLimitManager:
         self.config = config_of(self.app, config)
         store = _shared_store(self.app, self.config.rules.store)
         self.store = store
-        self.board = Board(store, self.config.rules.store.prefix) if store is not None else None
+        self.override_store = OverrideStore(store, self.config.rules.store.prefix) if store is not None else None
 
     # -- rates ----------------------------------------------------------------------------------------------------
 
@@ -156,9 +156,9 @@ class RateLimitManager:
     def in_force(self) -> InForce:
         """Return what the store knows now: overrides, and what other files declare."""
         in_force = InForce()
-        if self.board is not None:
-            files = [digest for digest in self.board.look().files if digest != self.config.digest]
-            look = self.board.look(wanted=files)
+        if self.override_store is not None:
+            files = [digest for digest in self.override_store.look().files if digest != self.config.digest]
+            look = self.override_store.look(wanted=files)
             in_force.use(look.overrides or (), look.now)
             in_force.others(map(heard, look.declared.values()))
         return in_force
@@ -232,18 +232,18 @@ class RateLimitManager:
                     f"{made.target} is one bucket for all workers, so a rate of some of them would change nothing for "
                     "the others, and the bucket would have two; leave workers out"
                 )
-        if self.board is not None and workers is None:
-            self.board.post([(made, seconds) for _, made in pairs])
+        if self.override_store is not None and workers is None:
+            self.override_store.post([(made, seconds) for _, made in pairs])
             return
         for _, made in pairs:
             self._tell("limitkit_override", workers, name=made.name, text=made.text(), seconds=seconds)
 
     def _posted(self) -> tuple[Override, ...]:
-        return self.board.look().overrides or () if self.board is not None else ()
+        return self.override_store.look().overrides or () if self.override_store is not None else ()
 
     def _take_off(self, names: Sequence[str]) -> None:
-        if self.board is not None and names:
-            self.board.post([], names)
+        if self.override_store is not None and names:
+            self.override_store.post([], names)
 
     def _forget(self, targets: Iterable[Target], kinds: Sequence[Kind] = _KINDS) -> None:
         """Have each worker forget what it was told of its own static limits, if any runs."""

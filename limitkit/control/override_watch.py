@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.override import Override, Target
     from limitkit.control.in_force import Declared
-    from limitkit.control.task_limits import Live
-    from limitkit.stores.overrides import Board, Look
+    from limitkit.control.task_limits import TaskLimits
+    from limitkit.stores.overrides import Look, OverrideStore
 
 logger = logging.getLogger("limitkit")
 
@@ -24,12 +24,12 @@ EVERY: Final = 1.0
 """Seconds between two looks."""
 
 
-class Lookout:
+class OverrideWatch:
     """Tells what is in force in this process of what is on the board; it does not fail when the store is gone."""
 
-    def __init__(self, live: Live, board: Board, digest: str) -> None:
-        self._live = live
-        self._board = board
+    def __init__(self, task_limits: TaskLimits, override_store: OverrideStore, digest: str) -> None:
+        self._task_limits = task_limits
+        self._override_store = override_store
         self._known = ""
         self._others: dict[str, dict[Target, Declared]] = {}
         self._at = float("-inf")
@@ -50,17 +50,17 @@ class Lookout:
     def look(self) -> bool:
         """Look once; says whether something else is in force than before. What has ended is let go of in any case."""
         self._at = time.monotonic()
-        in_force = self._live.in_force
+        in_force = self._task_limits.in_force
         before = in_force.overrides
         try:
             changed = self._take_in(self._ask())
             self.gone = ""
-            self._live.outage.in_sight()
+            self._task_limits.outage.in_sight()
         except StoreError as error:
             refused = isinstance(error, StoreRefusedError)
             self.gone = "" if refused else str(error)
-            if self._audible and self._live.on_errors and not refused:
-                self._live.outage.out_of_sight(error, self._live.on_errors)
+            if self._audible and self._task_limits.on_errors and not refused:
+                self._task_limits.outage.out_of_sight(error, self._task_limits.on_errors)
             if refused and self._audible and not self._refused:
                 self._refused = True
                 logger.warning(
@@ -72,13 +72,13 @@ class Lookout:
             changed = in_force.end()
         if changed:
             _say(before, in_force.overrides)
-            self._live.changed()
+            self._task_limits.changed()
         return changed
 
     def say(self) -> None:
         """Log all overrides in force: a worker that starts has looked before it had a log."""
         self._refused, self._audible = False, True
-        _say((), self._live.in_force.overrides)
+        _say((), self._task_limits.in_force.overrides)
 
     def freshen(self) -> None:
         """Look if nobody has for a while: in a pool process of a worker that has no pacer."""
@@ -86,9 +86,11 @@ class Lookout:
             self.look()
 
     def _ask(self) -> Look:
-        declares = "" if self._told else told(declarations(self._live.rules))
+        declares = "" if self._told else told(declarations(self._task_limits.rules))
         wanted = [digest for digest, told_of in self._others.items() if not told_of]
-        look = self._board.look(self._known, digest=self._digest, declares=declares, left=self._left, wanted=wanted)
+        look = self._override_store.look(
+            self._known, digest=self._digest, declares=declares, left=self._left, wanted=wanted
+        )
         self._told, self._left = look.told, ""
         # A file that declares nothing in common with this one is asked about again and again: one small answer.
         self._others = {digest: self._others.get(digest, {}) for digest in look.files if digest != self._digest}
@@ -96,7 +98,7 @@ class Lookout:
         return look
 
     def _take_in(self, look: Look) -> bool:
-        in_force = self._live.in_force
+        in_force = self._task_limits.in_force
         changed = in_force.others(self._others.values())
         if look.overrides is None:
             in_force.clock(look.now)
@@ -104,7 +106,7 @@ class Lookout:
         if not look.version:  # its data is lost
             in_force.clock(look.now)
             ended = in_force.end()
-            kept = self._board.put_back(self._known, in_force.overrides)
+            kept = self._override_store.put_back(self._known, in_force.overrides)
             if kept != self._known:  # somebody else was first, and it may be something new
                 self._known = ""
             logger.warning(

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from limitkit.control.config_reload import Reload
 from limitkit.control.in_force import Terms
 from limitkit.control.limit_changes import emit_changes
-from limitkit.control.override_watch import EVERY, Lookout
-from limitkit.stores.overrides import Board
+from limitkit.control.override_watch import EVERY, OverrideWatch
+from limitkit.stores.overrides import OverrideStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from limitkit.buckets.override import Override
     from limitkit.config.load import Config
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.errors import Problem
 
 logger = logging.getLogger("limitkit")
@@ -49,7 +49,7 @@ class Follower(Protocol):
         """Ask again for what waits for a limit that has changed."""
 
 
-class Upkeep:
+class Refresh:
     """What a worker does now and then, on its event loop; none of it ever raises.
 
     ``judge`` says what is against a config in this worker; ``use`` makes it the one in force.
@@ -58,17 +58,17 @@ class Upkeep:
     def __init__(
         self,
         config: Config,
-        live: Live,
+        task_limits: TaskLimits,
         tasks: Callable[[], Iterable[Any]],
         judge: Callable[[Config], Iterable[Problem]],
         use: Callable[[Config], None],
     ) -> None:
         self.reload = Reload(config, judge, self._go_by)
-        self.lookout: Lookout | None = None
+        self.override_watch: OverrideWatch | None = None
         """None in a worker without a store, which needs none."""
-        self.passing: Callable[[], Iterable[Bypass]] = tuple
+        self.bypasses: Callable[[], Iterable[Bypass]] = tuple
         """Says what may pass the limits by in this worker."""
-        self._live = live
+        self._task_limits = task_limits
         self._tasks = tasks
         self._use = use
         self._pacer: Follower | None = None
@@ -78,17 +78,19 @@ class Upkeep:
         self._newly: set[str] = set()
         self._processes: set[int] = set()
         self._terms: Mapping[str, Terms] = {}
-        if live.store is not None:
-            self.lookout = Lookout(live, Board(live.store, live.rules.store.prefix), config.digest)
-            live.freshen = self.lookout.freshen
-            self.lookout.look()
+        if task_limits.store is not None:
+            self.override_watch = OverrideWatch(
+                task_limits, OverrideStore(task_limits.store, task_limits.rules.store.prefix), config.digest
+            )
+            task_limits.freshen = self.override_watch.freshen
+            self.override_watch.look()
 
     def start(self, consumer: Any, pacer: Follower | None) -> None:
         """Look now and then from now on; the timer goes with the connection."""
         self.stop()
         self._pacer, self._pool = pacer, consumer.pool
-        if self.lookout is not None and not self._ticks:
-            self.lookout.say()
+        if self.override_watch is not None and not self._ticks:
+            self.override_watch.say()
         self._follow()
         self._timer = consumer.timer.call_repeatedly(_TICK, self.tick)
 
@@ -103,8 +105,8 @@ class Upkeep:
         self._ticks += 1
         try:
             changed = self.reload.look()
-            if self.lookout is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
-                changed |= self.lookout.look()
+            if self.override_watch is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
+                changed |= self.override_watch.look()
             if changed:
                 self._follow()
         except Exception:
@@ -113,32 +115,32 @@ class Upkeep:
     def reload_now(self) -> str:
         """Take up the file as it is, and what it says, at once; returns what is wrong with it, or nothing."""
         if self.reload.now():
-            if self.lookout is not None:
-                self.lookout.look()
+            if self.override_watch is not None:
+                self.override_watch.look()
             self._follow()
         return self.reload.refused
 
     def look_now(self) -> None:
         """Look at the board without waiting for the next time."""
-        if self.lookout is not None and self.lookout.look():
+        if self.override_watch is not None and self.override_watch.look():
             self._follow()
 
     def override_here(self, override: Override, seconds: float | None) -> None:
         """Go by an override in this worker alone, for so many seconds (None: until it is told to forget it)."""
-        self._live.in_force.here(override, seconds)
-        self._live.changed()
+        self._task_limits.in_force.here(override, seconds)
+        self._task_limits.changed()
         self._follow()
 
     def forget_here(self, names: Sequence[str]) -> None:
         """Go no more by what this worker alone was told."""
-        if self._live.in_force.forget(names):
-            self._live.changed()
+        if self._task_limits.in_force.forget(names):
+            self._task_limits.changed()
             self._follow()
 
     @property
     def store_gone(self) -> str:
         """Why the store can't be asked, as of the last look; empty while it can, and where there is none."""
-        return self.lookout.gone if self.lookout is not None else ""
+        return self.override_watch.gone if self.override_watch is not None else ""
 
     def unguarded(self) -> list[str]:
         """Name the tasks whose limits came with a changed file while pool processes from before are still there.
@@ -150,21 +152,21 @@ class Upkeep:
         return sorted(self._newly)
 
     def _go_by(self, config: Config) -> None:
-        before = {task.name for task in self._tasks() if self._live.limits(task)}
+        before = {task.name for task in self._tasks() if self._task_limits.limits(task)}
         self._use(config)
-        new = {task.name for task in self._tasks() if self._live.limits(task)} - before
+        new = {task.name for task in self._tasks() if self._task_limits.limits(task)} - before
         if new:
             self._newly |= new
             self._processes = _processes_of(self._pool)
-        if self.lookout is not None:
-            self.lookout.go_by(config.digest)
+        if self.override_watch is not None:
+            self.override_watch.go_by(config.digest)
 
     def _follow(self) -> None:
         """Have what waits follow what is in force now."""
-        terms = self._live.terms(self._tasks())
+        terms = self._task_limits.terms(self._tasks())
         changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
         if self._terms:
-            emit_changes(self._live, self._tasks(), changed)
+            emit_changes(self._task_limits, self._tasks(), changed)
         if self._pacer is not None:
             gone = dict.fromkeys(self._terms.keys() - terms.keys(), Terms(round(_AT_ONCE * 1_000_000), 1))
             if changed or gone:

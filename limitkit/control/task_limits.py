@@ -10,7 +10,7 @@ from limitkit.buckets.decision import Bucket
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
 from limitkit.control.in_force import InForce
 from limitkit.stores.outage import Outage
-from limitkit.stores.worker_count import Headcount
+from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,13 +41,13 @@ class BoundLimit:
         return self.limit.strategy == "static"
 
 
-class Live:
+class TaskLimits:
     """The config that is in force, bound to the tasks of one app."""
 
     def __init__(self, rules: Rules, store: Store | None) -> None:
         self.rules = rules
         self.store = store
-        self.headcount = Headcount(rules.store.prefix)
+        self.worker_count = WorkerCount(rules.store.prefix)
         self.in_force = InForce()
         self.outage = Outage()
         self.freshen: Callable[[], None] = lambda: None

@@ -28,7 +28,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PrefetchWindow:
     """The window in which a bucket's starts came closest to what its limit allows, or went furthest over it."""
 
     starts: int
@@ -85,14 +85,14 @@ class Tally:
         return sum(rates) / len(rates) if rates else None
 
     @property
-    def worst(self) -> Window | None:
+    def worst(self) -> PrefetchWindow | None:
         """The worst window of all buckets; None where there is no limit, or no start."""
         if self.limit is None or not self._buckets:
             return None
         rate, burst = float(self.limit.rate.per_second), self.limit.burst
         excess, starts, seconds = max(_worst(sorted(times), rate) for times in self._buckets.values())
         allowed = burst + rate * (seconds + JITTER) + 1
-        return Window(starts, seconds, floor(allowed), kept=excess <= burst + rate * JITTER + 1)
+        return PrefetchWindow(starts, seconds, floor(allowed), kept=excess <= burst + rate * JITTER + 1)
 
     @property
     def kept_well(self) -> bool:

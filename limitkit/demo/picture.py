@@ -18,7 +18,7 @@ _JUDGE_EVERY: Final = 2.0
 """Seconds between two looks for the worst window, which takes the longer the more starts there are."""
 
 
-class Picture:
+class StatusView:
     """The starts of the last minute, in whole seconds, and how each limit stands; it is given each start."""
 
     def __init__(self, run: Run) -> None:

@@ -21,9 +21,9 @@ from limitkit.feedback.retry_after import retry_after
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from limitkit.buckets.decision import Bucket, Yielded
+    from limitkit.buckets.decision import BackedOff, Bucket
     from limitkit.config.declared import Feedback
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
 
 logger = logging.getLogger("limitkit")
 
@@ -33,11 +33,13 @@ _PAUSE: Final = 1.0
 """Seconds for which a task waits at least that the store could not be told of."""
 
 
-def took_effect(feedback: Feedback, yielded: Yielded) -> None:
+def took_effect(feedback: Feedback, backed_off: BackedOff) -> None:
     """Tell that a limit, or one partition of it, gives way on all workers: once for each change, by who met it."""
-    pause = f"{yielded.pause:.3g} s" if yielded.pause < _LONG else str(dt.timedelta(seconds=round(yielded.pause)))
-    so_long = f"no start for {pause}, then " if yielded.pause else ""
-    rate = MICROSECONDS / yielded.interval_us
+    pause = (
+        f"{backed_off.pause:.3g} s" if backed_off.pause < _LONG else str(dt.timedelta(seconds=round(backed_off.pause)))
+    )
+    so_long = f"no start for {pause}, then " if backed_off.pause else ""
+    rate = MICROSECONDS / backed_off.interval_us
     logger.info("%s: the other side refused; %s%.3g/s.", feedback.limit, so_long, rate, extra={"action": "feedback"})
     emit(FeedbackHeard(limit=feedback.limit, action=feedback.action))
 
@@ -71,8 +73,8 @@ class Refused(NamedTuple):
 class FeedbackHandler:
     """Tells the store of refusals."""
 
-    def __init__(self, live: Callable[[], Live | None]) -> None:
-        self._live = live
+    def __init__(self, task_limits: Callable[[], TaskLimits | None]) -> None:
+        self._task_limits = task_limits
         self._gone = False
 
     def handle(self, error: BaseException, buckets: tuple[Bucket, ...], age: float) -> Refused | None:
@@ -95,10 +97,10 @@ class FeedbackHandler:
 
     def _tell(self, feedback: Feedback, met: Refusal) -> float | None:
         """Tell the store; returns the seconds until the bucket has a token, None when it could not be told."""
-        live = self._live()
-        assert live is not None and live.store is not None  # noqa: S101, PT018 (else it would not have been admitted)
+        task_limits = self._task_limits()
+        assert task_limits is not None and task_limits.store is not None  # noqa: S101, PT018 (else it would not have been admitted)
         try:
-            yielded = live.store.yield_to(met)
+            backed_off = task_limits.store.back_off(met)
         except StoreError as error:
             if not self._gone:
                 self._gone = True
@@ -110,9 +112,9 @@ class FeedbackHandler:
                 )
             return None
         self._gone = False
-        if yielded.changed:
-            took_effect(feedback, yielded)
-        return max(yielded.pause, yielded.interval_us / MICROSECONDS)
+        if backed_off.changed:
+            took_effect(feedback, backed_off)
+        return max(backed_off.pause, backed_off.interval_us / MICROSECONDS)
 
 
 def _met(error: BaseException, buckets: tuple[Bucket, ...]) -> Iterator[tuple[Feedback, Bucket, BaseException]]:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.partition import bucket_key
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import InForce
 from limitkit.control.workers import UnreachableError
 from limitkit.errors import StoreError
 from limitkit.metrics import families as f
 from limitkit.metrics.counters import made
-from limitkit.stores.overrides import Board
+from limitkit.stores.overrides import OverrideStore
 from limitkit.waiting import room_names
 from limitkit.waiting.bucket_owners import Owners
 from limitkit.waiting.drain_time import draining
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.declared import Limit
     from limitkit.config.rules import Rules
-    from limitkit.control.bucket_state import Standing
+    from limitkit.control.bucket_state import BucketState
     from limitkit.metrics.counters import Shown
     from limitkit.stores.store import Store
     from limitkit.waiting.bucket_owners import Sum
@@ -91,7 +91,7 @@ class Cluster:
     def _ask_store(self) -> Iterator[Shown]:
         assert self._store is not None  # noqa: S101 (it is asked only if there is one)
         prefix = self._rules.store.prefix
-        look = Board(self._store, prefix).look()
+        look = OverrideStore(self._store, prefix).look()
         self._in_force.use(look.overrides or (), look.now)
         stands = self._standings(self._store, prefix)
         rates: Numbers = {(name,): 0.0 if each.paused_for else 1 / each.interval for name, each in stands.items()}
@@ -111,18 +111,20 @@ class Cluster:
                 ends[name,] = min(until)
         return ends
 
-    def _standings(self, store: Store, prefix: str) -> dict[str, Standing]:
+    def _standings(self, store: Store, prefix: str) -> dict[str, BucketState]:
         """Tell how each limit stands; of one with partitions, those that the other side has not refused."""
         keys = {name: bucket_key(prefix, limit, None) for name, (limit, _) in self._limits.items()}
-        heeding = [name for name, (limit, _) in self._limits.items() if limit.feedback is not None and not limit.key]
-        taught = learnt(store, [keys[name] for name in heeding])
+        with_feedback = [
+            name for name, (limit, _) in self._limits.items() if limit.feedback is not None and not limit.key
+        ]
+        taught = adapted(store, [keys[name] for name in with_feedback])
         return {
             name: standing(self._in_force, limit, pattern, taught.get(keys[name]))
             for name, (limit, pattern) in self._limits.items()
         }
 
     def _tokens(
-        self, store: Store, prefix: str, stands: Mapping[str, Standing]
+        self, store: Store, prefix: str, stands: Mapping[str, BucketState]
     ) -> Iterator[tuple[tuple[str, ...], float]]:
         """Peek: as a bucket of 1, each says in how many seconds it is full, however deep it is."""
         shared = [name for name, (limit, _) in self._limits.items() if limit.strategy == "token_bucket"]
@@ -142,11 +144,11 @@ class Cluster:
     # -- the broker -----------------------------------------------------------------------------------------------
 
     def _ask_broker(self) -> Iterator[Shown]:
-        from limitkit.waiting.parked_messages import Census, broker  # noqa: PLC0415 (imports redis)
+        from limitkit.waiting.parked_messages import ParkedMessages, broker  # noqa: PLC0415 (imports redis)
 
         owners = Owners(self._rules, list(self._app.tasks))
         with broker(self._app) as channel:
-            piles: list[Pile] = list(islice(Census(channel, self._rules.store.prefix).piles(), _MOST_PILES))
+            piles: list[Pile] = list(islice(ParkedMessages(channel, self._rules.store.prefix).piles(), _MOST_PILES))
         now = time.time()
         parked: Numbers = {(name,): 0.0 for name in self._limits}
         oldest: Numbers = {}

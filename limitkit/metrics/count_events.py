@@ -13,7 +13,7 @@ from limitkit.metrics import families as f
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.events.event_types import Event
     from limitkit.metrics.counters import Numbers
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Counting:
     """The listener that counts; ``tasks`` are the app's, by name."""
 
-    def __init__(self, numbers: Numbers, live: Live, tasks: Any) -> None:
+    def __init__(self, numbers: Numbers, task_limits: TaskLimits, tasks: Any) -> None:
         self._numbers = numbers
-        self._live = live
+        self._task_limits = task_limits
         self._tasks = tasks
         self._lock = threading.Lock()
         self._recent = Recent()
@@ -72,7 +72,7 @@ class Counting:
         if event.late is not None:
             self._numbers.observe(f.LATENESS, max(0.0, event.late))
         task, now = self._tasks.get(event.task), time.monotonic()
-        for bound in self._live.limits(task) if task is not None else ():
+        for bound in self._task_limits.limits(task) if task is not None else ():
             self._numbers.add(f.STARTS, bound.limit.name)
             with self._lock:
                 self._recent.count(bound.limit.name, now)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from limitkit.config.declared import Limit, TaskRule
-    from limitkit.control.refresh import Upkeep
-    from limitkit.control.task_limits import Live
+    from limitkit.control.refresh import Refresh
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.metrics.count_events import Counting
     from limitkit.metrics.counters import Labels, Numbers, Shown
     from limitkit.worker.pacing.pacer import Pacer
@@ -36,10 +36,10 @@ class _Standing(NamedTuple):
 class Reading:
     """A worker's metrics: what was counted, with zeros for what is known in advance, and how things stand."""
 
-    def __init__(self, live: Live, tasks: Mapping[str, Any], upkeep: Upkeep, counting: Counting) -> None:
-        self._live = live
+    def __init__(self, task_limits: TaskLimits, tasks: Mapping[str, Any], refresh: Refresh, counting: Counting) -> None:
+        self._task_limits = task_limits
         self._tasks = tasks
-        self._upkeep = upkeep
+        self._refresh = refresh
         self._counting = counting
         self.pacer: Callable[[], Pacer | None] = lambda: None
 
@@ -55,25 +55,25 @@ class Reading:
         yield numbers.shown(f.STARTS, limits)
         for family in (f.WAITS, f.SHADOW_WAITS):
             yield numbers.shown(family)
-        heeding = [(name, each.limit.feedback.action) for name, each in standing.items() if each.limit.feedback]
-        yield numbers.shown(f.FEEDBACK, heeding)
+        with_feedback = [(name, each.limit.feedback.action) for name, each in standing.items() if each.limit.feedback]
+        yield numbers.shown(f.FEEDBACK, with_feedback)
         for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
             yield numbers.shown(family, [()])
         yield from self._limits(standing)
         yield from self._overrides(rules)
         yield made(f.DEGRADED, {(): float(self._counting.degraded)})
-        reload = self._upkeep.reload
+        reload = self._refresh.reload
         yield made(f.CONFIG_HASH, {(): float(int(reload.config.digest[:_HASHED], 16))})
         yield made(f.CONFIG_TIME, {(): reload.since})
         yield made(f.CONFIG_REFUSED, {(): float(bool(reload.refused))})
 
     def _rule(self, task: str) -> TaskRule | None:
-        """Return the rule of a task that has limits; what of ``Live`` is remembered is the event loop's alone."""
-        rule = self._live.rules.for_task(task)
+        """Return the rule of a task that has limits; what of ``TaskLimits`` is remembered is the event loop's alone."""
+        rule = self._task_limits.rules.for_task(task)
         return rule if rule is not None and any(limit.mode != "off" for limit in rule.limits) else None
 
     def _standing(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _Standing]:
-        pacer, terms = self.pacer(), self._live.in_force.terms
+        pacer, terms = self.pacer(), self._task_limits.in_force.terms
         dialled = pacer.view.dialled_rates() if pacer is not None else {}
         found: dict[str, _Standing] = {}
         for _, rule in rules:
@@ -108,7 +108,7 @@ class Reading:
     def _overrides(self, rules: list[tuple[str, TaskRule]]) -> Iterator[Shown]:
         rates: dict[Labels, float] = {}
         ends: dict[Labels, float] = {}
-        in_force = self._live.in_force
+        in_force = self._task_limits.in_force
         for rule in [rule for _, rule in rules] if in_force.overrides else ():
             for limit in rule.limits:
                 found = in_force.override("pause", limit, rule.pattern) or in_force.override(

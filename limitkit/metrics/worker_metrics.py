@@ -14,8 +14,8 @@ from limitkit.metrics.endpoint import serve
 from limitkit.metrics.gauges import Reading
 
 if TYPE_CHECKING:
-    from limitkit.control.refresh import Upkeep
-    from limitkit.control.task_limits import Live
+    from limitkit.control.refresh import Refresh
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.metrics.http_server import BoundedServer
     from limitkit.worker.pacing.pacer import Pacer
 
@@ -25,13 +25,13 @@ _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 class WorkerMetrics:
     """Counts what happens in a worker, and shows it where the file or the app says."""
 
-    def __init__(self, app: Any, live: Live, upkeep: Upkeep) -> None:
-        self._settings = live.rules.metrics
+    def __init__(self, app: Any, task_limits: TaskLimits, refresh: Refresh) -> None:
+        self._settings = task_limits.rules.metrics
         self._server: BoundedServer | None = None
         self._served = False
         numbers = Numbers()
-        self.listener = Counting(numbers, live, app.tasks)
-        reading = self._reading = Reading(live, app.tasks, upkeep, self.listener)
+        self.listener = Counting(numbers, task_limits, app.tasks)
+        reading = self._reading = Reading(task_limits, app.tasks, refresh, self.listener)
         registries.COLLECTOR.source = lambda: reading.metrics(numbers)
 
     def start(self, pacer: Pacer | None) -> None:

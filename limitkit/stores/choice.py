@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.store_url import MASTER
-from limitkit.stores.circuit_breaker import Breaker
+from limitkit.stores.circuit_breaker import CircuitBreaker
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.time_bound import Aside
+from limitkit.stores.time_bound import TimeBound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +59,11 @@ def open_store(app: Any, settings: StoreSettings) -> Store | None:
     if url.startswith(_CLUSTER):
         from limitkit.stores.cluster import ClusterStore  # noqa: PLC0415
 
-        return Breaker(Aside(ClusterStore(url, settings.timeout), settings.timeout))
+        return CircuitBreaker(TimeBound(ClusterStore(url, settings.timeout), settings.timeout))
     from limitkit.stores.redis import RedisStore  # noqa: PLC0415
 
     store: Store = RedisStore(url, settings.timeout, **options)
-    return Breaker(Aside(store, settings.timeout) if url.startswith(_SENTINEL) else store)
+    return CircuitBreaker(TimeBound(store, settings.timeout) if url.startswith(_SENTINEL) else store)
 
 
 def _store(app: Any, settings: StoreSettings) -> tuple[Expanded | None, dict[str, Any]]:

@@ -12,8 +12,8 @@ from limitkit.events.event_types import StoreAsked
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.buckets.adaptive_rate import Learnt
-    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.buckets.adaptive_rate import Adapted
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
     from limitkit.stores.store import Store
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ _PAUSE: Final = 1.0
 """Seconds in which a store that failed is not asked again: an event loop loses one timeout a second."""
 
 
-class Breaker:
+class CircuitBreaker:
     """A store that counts as gone for a second once it has failed, and says so, and why, without a call."""
 
     def __init__(self, store: Store) -> None:
@@ -36,13 +36,13 @@ class Breaker:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
 
-    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+    def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Ask the store, if it has not failed less than a second ago."""
-        return self._ask(lambda: self.store.yield_to(refusal, now_us=now_us))
+        return self._ask(lambda: self.store.back_off(refusal, now_us=now_us))
 
-    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+    def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
         """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
-        return self._ask(lambda: self.store.learnt(keys), may_refuse=True)
+        return self._ask(lambda: self.store.adapted(keys), may_refuse=True)
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""

@@ -17,13 +17,13 @@ from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.store_url import servers
 from limitkit.stores.failure_reason import FAILURES, store_error
 from limitkit.stores.sentinel import url_options
-from limitkit.stores.take_script import SCRIPTS, answers, question, refill, report, taught, yielded
+from limitkit.stores.take_script import SCRIPTS, answers, backed_off, question, refill, report, taught
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from limitkit.buckets.adaptive_rate import Learnt
-    from limitkit.buckets.decision import Refusal, Yielded
+    from limitkit.buckets.adaptive_rate import Adapted
+    from limitkit.buckets.decision import BackedOff, Refusal
 
 T = TypeVar("T")
 
@@ -74,11 +74,11 @@ class ClusterStore:
         """Give back, then take, in the order given; a group on several slots in a step of its own."""
         return self._guarded(lambda client: self._take(client, takes, give_backs, now_us))
 
-    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+    def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it."""
-        return self._guarded(lambda _: yielded(self._run("slow", [report(refusal, now_us)])[0]))
+        return self._guarded(lambda _: backed_off(self._run("slow", [report(refusal, now_us)])[0]))
 
-    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+    def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
         """Return what refusals have taught about these buckets."""
         return self._guarded(lambda client: taught(client, keys))
 

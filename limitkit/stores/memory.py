@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.adaptive_rate import kept_us, shifted
-from limitkit.buckets.decision import Decision, Yielded
+from limitkit.buckets.decision import BackedOff, Decision
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.stores.memory_overrides import MemoryBoard
+from limitkit.stores.memory_overrides import MemoryOverrides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.adaptive_rate import Adapted
     from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
 
 _SWEEP_EVERY: Final = 4096
@@ -27,15 +27,15 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._tats: dict[str, int] = {}
-        self._learnt: dict[str, Learnt] = {}
+        self._adapted: dict[str, Adapted] = {}
         self._kept: dict[str, int] = {}
         """Until when that is to be remembered, in microseconds."""
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
-        board = MemoryBoard()
+        override_store = MemoryOverrides()
         self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any]], Any]] = {
-            "look": board.look,
-            "post": board.post,
+            "look": override_store.look,
+            "post": override_store.post,
         }
 
     def take(
@@ -53,13 +53,13 @@ class MemoryStore:
                 self._sweep(now)
         return decisions
 
-    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+    def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it."""
         now, bucket = time.monotonic_ns() // 1000 if now_us is None else now_us, refusal.bucket
         with self._lock:
-            changed, pause, interval = sums.yield_to(self._tats, self._learnt, refusal, now)
-            self._kept[bucket.key] = now + kept_us(self._learnt[bucket.key], bucket, now)
-        return Yielded(changed, pause / MICROSECONDS, interval)
+            changed, pause, interval = sums.back_off(self._tats, self._adapted, refusal, now)
+            self._kept[bucket.key] = now + kept_us(self._adapted[bucket.key], bucket, now)
+        return BackedOff(changed, pause / MICROSECONDS, interval)
 
     def ahead(self, bucket: Bucket) -> float:
         """Return the seconds until a bucket is full again: what its last starts have used of it."""
@@ -75,16 +75,16 @@ class MemoryStore:
             tat = round((start + ahead) * MICROSECONDS)
             self._tats[bucket.key] = max(self._tats.get(bucket.key, 0), tat)
 
-    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+    def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
         """Return what refusals have taught about these buckets."""
         with self._lock:
-            return [self._learnt.get(key) for key in keys]
+            return [self._adapted.get(key) for key in keys]
 
-    def taught(self) -> dict[str, Learnt]:
+    def taught(self) -> dict[str, Adapted]:
         """Return all that refusals have taught, by the buckets' keys; its times are from now on."""
         now = time.monotonic_ns() // 1000
         with self._lock:
-            return {key: shifted(each, -now) for key, each in self._learnt.items()}
+            return {key: shifted(each, -now) for key, each in self._adapted.items()}
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:  # noqa: ARG002 (nobody else is here)
         """Return 1: memory is shared with nobody."""
@@ -104,7 +104,7 @@ class MemoryStore:
         with self._lock:
             taught = [each for each in self._kept if is_meant(each)]
             for each in taught:
-                del self._kept[each], self._learnt[each]
+                del self._kept[each], self._adapted[each]
             keys = [each for each in self._tats if is_meant(each)]
             for each in keys:
                 del self._tats[each]
@@ -118,16 +118,16 @@ class MemoryStore:
         """Nothing is held open."""
 
     def _take(self, ask: Take, now: int) -> Decision:
-        slots, waits, marks = sums.take(self._tats, ask, now, self._learnt)
+        slots, waits, marks = sums.take(self._tats, ask, now, self._adapted)
         return Decision(
             tuple(slot / MICROSECONDS for slot in slots),
             tuple(wait / MICROSECONDS for wait in waits),
             marks,
-            sums.intervals(ask, now, self._learnt),
+            sums.intervals(ask, now, self._adapted),
         )
 
     def _sweep(self, now: int) -> None:
         for key in sums.full(self._tats, now):
             del self._tats[key]
         for key in [key for key, until in self._kept.items() if until <= now]:
-            del self._kept[key], self._learnt[key]
+            del self._kept[key], self._adapted[key]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _LATELY_US: Final = 15_000_000
 
 
-class MemoryBoard:
+class MemoryOverrides:
     """A board that one process has for itself."""
 
     def __init__(self) -> None:

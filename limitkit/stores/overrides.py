@@ -41,7 +41,7 @@ class Look:
     """Whether the board knows what the looker's own file declares."""
 
 
-class Board:
+class OverrideStore:
     """The board of one store and prefix. All methods raise StoreError when the store can't be asked."""
 
     def __init__(self, store: Store, prefix: str) -> None:

@@ -14,13 +14,13 @@ from limitkit.config.model.env_values import Expanded
 from limitkit.stores import sentinel
 from limitkit.stores.calls import Calls
 from limitkit.stores.failure_reason import FAILURES, store_error
-from limitkit.stores.take_script import answers, question, refill, report, taught, yielded
+from limitkit.stores.take_script import answers, backed_off, question, refill, report, taught
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.buckets.adaptive_rate import Learnt
-    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.buckets.adaptive_rate import Adapted
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
 
 _Answer = TypeVar("_Answer")
 
@@ -51,12 +51,12 @@ class RedisStore:
         keys, args = question(takes, give_backs, now_us)
         return self._guarded(lambda: answers(self._calls("take", keys, args), takes))
 
-    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+    def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it, in one call of a script."""
         keys, args = report(refusal, now_us)
-        return self._guarded(lambda: yielded(self._calls("slow", keys, args)))
+        return self._guarded(lambda: backed_off(self._calls("slow", keys, args)))
 
-    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+    def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
         """Return what refusals have taught about these buckets, in one round trip."""
         return self._guarded(lambda: taught(self._whole(), keys))
 

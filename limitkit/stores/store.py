@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.buckets.adaptive_rate import Learnt
-    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.buckets.adaptive_rate import Adapted
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
 
 
 class Store(Protocol):
@@ -26,13 +26,13 @@ class Store(Protocol):
         can't be asked; what was taken then is unknown.
         """
 
-    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+    def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it, since the other side has refused what one of its starts did.
 
         Raises StoreError when the store can't be asked.
         """
 
-    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+    def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
         """Return what refusals have taught about the buckets of these keys; None where there were none.
 
         Raises StoreError when the store can't be asked.
@@ -47,7 +47,7 @@ class Store(Protocol):
         """
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Call one of the scripts ``look`` and ``post`` (see ``limitkit.stores.board``), whose keys are on one slot.
+        """Call one of the scripts ``look`` and ``post`` (see ``stores.overrides``), whose keys are on one slot.
 
         Raises StoreError when the store can't be asked.
         """

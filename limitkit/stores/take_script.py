@@ -6,8 +6,8 @@ import re
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.adaptive_rate import Learnt
-from limitkit.buckets.decision import Decision, Yielded
+from limitkit.buckets.adaptive_rate import Adapted
+from limitkit.buckets.decision import BackedOff, Decision
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ SCRIPTS: Final = {
 _UNSAID: Final = -1
 
 
-def learnt_key(key: str) -> str:
+def adapted_key(key: str) -> str:
     """Name the place for what refusals have taught about a bucket: in the same slot of a cluster, and no longer."""
     head, found, tail = key.rpartition("}:g")
     return f"{head}}}:f{tail}" if found else f"{key}:f"
@@ -46,17 +46,17 @@ def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int 
     for gift in give_backs:
         keys.append(gift.bucket.key)
         numbers.append(f"{gift.mark} {gift.count * gift.bucket.interval_us}")
-    learnt: list[str] = []
+    adapted: list[str] = []
     for ask in takes:
         numbers.append(f"{len(ask.buckets)} {ask.count} {ask.ready} {round(ask.horizon * MICROSECONDS)}")
         for bucket in ask.buckets:
             keys.append(bucket.key)
             if _yields(bucket):
                 numbers.append(f"{bucket.interval_us} {-bucket.burst}")
-                learnt.append(learnt_key(bucket.key))
+                adapted.append(adapted_key(bucket.key))
             else:
                 numbers.append(f"{bucket.interval_us} {bucket.burst}")
-    return keys + learnt[::-1], [" ".join(numbers)]
+    return keys + adapted[::-1], [" ".join(numbers)]
 
 
 def refill(client: Any, key: str, *, partitions: bool) -> int:
@@ -64,7 +64,7 @@ def refill(client: Any, key: str, *, partitions: bool) -> int:
 
     What refusals have taught about them goes, too: who is paused may have nothing else.
     """
-    names = (key, learnt_key(key))
+    names = (key, adapted_key(key))
     if not partitions:
         return max([int(client.delete(each)) for each in names])
     patterns = [re.sub(r"([\\*?\[\]^])", r"\\\1", each) + ":*" for each in names]
@@ -107,30 +107,30 @@ def report(refusal: Refusal, now_us: int | None) -> tuple[list[str], list[str | 
     told = [_UNSAID if each is None else repr(each) for each in (feedback.step, feedback.floor, feedback.ceiling)]
     args: list[str | int] = ["" if now_us is None else now_us, round(refusal.age * MICROSECONDS), said]
     args += [feedback.action, bucket.interval_us, bucket.burst, repr(feedback.factor), *told]
-    return [bucket.key, learnt_key(bucket.key)], args
+    return [bucket.key, adapted_key(bucket.key)], args
 
 
-def yielded(reply: Sequence[int]) -> Yielded:
+def backed_off(reply: Sequence[int]) -> BackedOff:
     """Read what ``slow`` returned."""
     changed, pause, interval = reply
-    return Yielded(bool(changed), pause / MICROSECONDS, interval)
+    return BackedOff(bool(changed), pause / MICROSECONDS, interval)
 
 
-def taught(client: Any, keys: Sequence[str]) -> list[Learnt | None]:
+def taught(client: Any, keys: Sequence[str]) -> list[Adapted | None]:
     """Read what refusals have taught about the buckets of these keys, as ``slow`` has written it."""
     if not keys:
         return []
     pipeline = client.pipeline(transaction=False)
     for key in keys:
-        pipeline.get(learnt_key(key))
-    return [_learnt(kept) for kept in pipeline.execute()]
+        pipeline.get(adapted_key(key))
+    return [_adapted(kept) for kept in pipeline.execute()]
 
 
-def _learnt(kept: bytes | str | None) -> Learnt | None:
+def _adapted(kept: bytes | str | None) -> Adapted | None:
     if kept is None:
         return None
     paused, since, low, plateau, climb, ceiling, end, row, first = map(float, kept.split())
-    return Learnt(int(paused), int(since), low, plateau, int(climb), ceiling, int(end), int(row), first)
+    return Adapted(int(paused), int(since), low, plateau, int(climb), ceiling, int(end), int(row), first)
 
 
 def _yields(bucket: Bucket) -> bool:

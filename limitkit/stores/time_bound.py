@@ -14,14 +14,14 @@ from limitkit.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.buckets.adaptive_rate import Learnt
-    from limitkit.buckets.decision import Decision, GiveBack, Refusal, Take, Yielded
+    from limitkit.buckets.adaptive_rate import Adapted
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
     from limitkit.stores.store import Store
 
 T = TypeVar("T")
 
 
-class Aside:
+class TimeBound:
     """A store that is asked in a thread of its own: nobody waits longer for its answer than ``timeout`` seconds.
 
     Calls that nobody waits for any more are not begun. One that was begun may still take tokens, in vain: that only
@@ -41,13 +41,13 @@ class Aside:
         """Ask the store. Raises StoreError when it has not answered in time."""
         return self._answer(lambda: self.store.take(takes, give_backs, now_us=now_us))
 
-    def yield_to(self, refusal: Refusal, *, now_us: int | None = None) -> Yielded:
+    def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Ask the store. Raises StoreError when it has not answered in time."""
-        return self._answer(lambda: self.store.yield_to(refusal, now_us=now_us))
+        return self._answer(lambda: self.store.back_off(refusal, now_us=now_us))
 
-    def learnt(self, keys: Sequence[str]) -> list[Learnt | None]:
+    def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
         """Ask the store. Raises StoreError when it has not answered in time."""
-        return self._answer(lambda: self.store.learnt(keys))
+        return self._answer(lambda: self.store.adapted(keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
         """Ask the store. Raises StoreError when it has not answered in time."""

@@ -21,7 +21,7 @@ _EVERY: Final = 5.0
 _NUMBERS: Final = struct.Struct("ii")
 
 
-class Headcount:
+class WorkerCount:
     """The number of workers that were there when the store last answered this one.
 
     It is kept in memory that pool processes share with the worker, since they are forked before it is known.

@@ -23,9 +23,9 @@ def open_room(consumer: Any, prefix: str) -> Room:
 
         return RedisRoom(prefix, lambda: consumer.connection.default_channel, lambda: _queues(consumer.app))
     if driver == "amqp":
-        from limitkit.waiting.rabbitmq_room import TtlRoom  # noqa: PLC0415 (likewise)
+        from limitkit.waiting.rabbitmq_room import RabbitMQRoom  # noqa: PLC0415 (likewise)
 
-        return TtlRoom(consumer.app, lambda: consumer.connection)
+        return RabbitMQRoom(consumer.app, lambda: consumer.connection)
     from limitkit.waiting.eta_room import EtaRoom  # noqa: PLC0415 (likewise)
 
     return EtaRoom(consumer.app)

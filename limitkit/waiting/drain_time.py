@@ -7,14 +7,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.partition import limit_tag
-from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.bucket_state import adapted, standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from limitkit.buckets.adaptive_rate import Learnt
+    from limitkit.buckets.adaptive_rate import Adapted
     from limitkit.config.rules import Rules
-    from limitkit.control.bucket_state import Standing
+    from limitkit.control.bucket_state import BucketState
     from limitkit.control.in_force import InForce
     from limitkit.stores.store import Store
     from limitkit.waiting.bucket_owners import Owner, Owners, Sum
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Draining:
+class DrainTime:
     """How the buckets stand for which something is parked."""
 
     rules: Rules
     in_force: InForce
-    learnt: Mapping[str, Learnt] = field(default_factory=dict)
+    adapted: Mapping[str, Adapted] = field(default_factory=dict)
     """By bucket."""
     kept: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Of static limits, by the tag in their buckets' keys: seconds between two starts in each worker that keeps it."""
 
-    def standing(self, owner: Owner, bucket: str) -> Standing | None:
+    def standing(self, owner: Owner, bucket: str) -> BucketState | None:
         """Return how a bucket stands; None when the file does not declare its limit any more."""
         if owner.limit is None:
             return None
         rule = self.rules.for_task(owner.name) if owner.own else None
-        return standing(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.learnt.get(bucket))
+        return standing(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.adapted.get(bucket))
 
     def seconds(self, owner: Owner, bucket: str, count: int, interval: float) -> float:
         """Return the seconds in which so many start; infinite while it is paused without an end.
@@ -62,10 +62,10 @@ class Draining:
         return len(self.kept.get(limit_tag(owner.name, own=owner.own), ()))
 
 
-def draining(rules: Rules, in_force: InForce, store: Store | None, owners: Owners, piles: Iterable[Pile]) -> Draining:
+def draining(rules: Rules, in_force: InForce, store: Store | None, owners: Owners, piles: Iterable[Pile]) -> DrainTime:
     """Find out how the buckets of these piles stand. Raises StoreError."""
-    heeding = {pile.bucket for pile in piles if _heeds(owners.of(pile.bucket))}
-    return Draining(rules, in_force, learnt(store, sorted(heeding)))
+    with_feedback = {pile.bucket for pile in piles if _has_feedback(owners.of(pile.bucket))}
+    return DrainTime(rules, in_force, adapted(store, sorted(with_feedback)))
 
 
 def paces(reports: Iterable[Mapping[str, Any]]) -> dict[str, tuple[float, ...]]:
@@ -83,5 +83,5 @@ def pace_of(limit: Mapping[str, Any]) -> float:
     return float(limit["dialled"] or limit["interval"]) if limit["burst"] else inf
 
 
-def _heeds(owner: Owner) -> bool:
+def _has_feedback(owner: Owner) -> bool:
     return owner.limit is not None and owner.limit.feedback is not None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.waiting import room_names
 from limitkit.waiting.delivery import delivery_of
 from limitkit.waiting.message_copy import Copy, copy_with_eta, routed, turn_of, waits
-from limitkit.waiting.parked_counter import Away
+from limitkit.waiting.parked_counter import ParkedCounter
 from limitkit.waiting.publish import keeps_routing, publish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from limitkit.waiting.room import Brought, Leaver, Steering
+    from limitkit.waiting.room import Brought, Leaving, Steering
 
 _LONGEST: Final = 60.0
 _SHORTEST: Final = 1.0
@@ -34,9 +34,9 @@ class EtaRoom:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._away = Away()
+        self._away = ParkedCounter()
 
-    def park(self, leavers: Sequence[Leaver]) -> None:
+    def park(self, leavers: Sequence[Leaving]) -> None:
         """Park these, one by one."""
         for leaver in leavers:
             if not leaver.request.acknowledged:
@@ -57,7 +57,7 @@ class EtaRoom:
     def close(self) -> None:
         """Let go of nothing: the connections are the app's."""
 
-    def _publish(self, leaver: Leaver, turn: float, wait: float) -> None:
+    def _publish(self, leaver: Leaving, turn: float, wait: float) -> None:
         delivery = delivery_of(leaver.request.message, leaver.queue)
         note = waits(delivery, turn, wait)
 

@@ -14,7 +14,7 @@ from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
 
 if TYPE_CHECKING:
     from limitkit.waiting.delivery import Delivery
-    from limitkit.waiting.room import Leaver
+    from limitkit.waiting.room import Leaving
 
 WAITS: Final = "limitkit.wait."
 """What the names of RabbitMQ's queues begin with in which messages wait."""
@@ -106,7 +106,7 @@ def first_came(message: Any, since: float, *, epoch: float | None = None) -> flo
     return min(since, epoch + order % MOST_ORDERS / ORDERS_A_SECOND)
 
 
-def turn_of(leaver: Leaver, ahead: float) -> float:
+def turn_of(leaver: Leaving, ahead: float) -> float:
     """Return the seconds until the turn of a leaver; ``ahead`` are those that all need who are parked by this worker.
 
     Who was parked before has a turn of his own, and need not go behind all of them again.

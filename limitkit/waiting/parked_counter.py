@@ -21,7 +21,7 @@ _AGAIN: Final = 1.0
 """Seconds until what came back is counted again."""
 
 
-class Away:
+class ParkedCounter:
     """How many requests of each bucket are parked and not due back yet; counted by whole seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

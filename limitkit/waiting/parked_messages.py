@@ -69,7 +69,7 @@ class Found:
         return max(0.0, self.pile.due + (self.place - 1) * self.pile.interval)
 
 
-class Census:
+class ParkedMessages:
     """The waiting room behind one channel; ``prefix`` is the store's."""
 
     def __init__(self, channel: Any, prefix: str) -> None:

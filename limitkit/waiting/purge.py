@@ -63,9 +63,9 @@ def _purge_parked(channel: Any, driver: str, queue: str, prefix: Callable[[], st
     removed = 0
     try:
         if driver == "redis":
-            from limitkit.waiting.parked_messages import Census  # noqa: PLC0415 (redis is imported only by those who need it)
+            from limitkit.waiting.parked_messages import ParkedMessages  # noqa: PLC0415 (redis is imported only by those who need it)
 
-            for count in Census(channel, prefix()).purge_queue(queue):
+            for count in ParkedMessages(channel, prefix()).purge_queue(queue):
                 removed += count
         elif driver == "amqp" and not queue.startswith(WAITS):
             for count in _wait_queues(channel, queue):

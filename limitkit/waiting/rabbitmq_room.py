@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.waiting import room_names
 from limitkit.waiting.delivery import delivery_of
 from limitkit.waiting.message_copy import WAITS, copy_of, routed, turn_of, waits
-from limitkit.waiting.parked_counter import Away
+from limitkit.waiting.parked_counter import ParkedCounter
 from limitkit.waiting.rabbitmq_publisher import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from limitkit.waiting.room import Brought, Leaver, Steering
+    from limitkit.waiting.room import Brought, Leaving, Steering
 
 logger = logging.getLogger("limitkit")
 
@@ -30,7 +30,7 @@ _LONGEST_NAME: Final = 200
 """Bytes of a queue's name that are repeated; RabbitMQ takes 255."""
 
 
-class TtlRoom:
+class RabbitMQRoom:
     """Publishes a message to a queue with a time to live, whose dead letters go to the queue that it came from.
 
     It is acknowledged only when the broker has confirmed that. A batch waits for its confirmations once.
@@ -45,10 +45,10 @@ class TtlRoom:
         self._app = app
         self._connection = connection
         self._publisher = Publisher(connection)
-        self._away = Away()
+        self._away = ParkedCounter()
         self._refused = False
 
-    def park(self, leavers: Sequence[Leaver]) -> None:
+    def park(self, leavers: Sequence[Leaving]) -> None:
         """Park these. Whom the broker has not confirmed in time is published no second time when he is parked again.
 
         Raises TimeoutError when some are not confirmed, and what py-amqp raises when the connection is lost.
@@ -81,7 +81,7 @@ class TtlRoom:
         self._publisher.close()
         self._publisher = Publisher(self._connection)
 
-    def _publish(self, leavers: Sequence[Leaver]) -> None:
+    def _publish(self, leavers: Sequence[Leaving]) -> None:
         publisher = self._publisher
         publisher.hear()
         new = [leaver for leaver in leavers if not publisher.knows(leaver.request)]

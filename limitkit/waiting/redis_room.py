@@ -17,7 +17,7 @@ from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from limitkit.waiting.room import Leaver, Steering
+    from limitkit.waiting.room import Leaving, Steering
 
 _MOST_AT_ONCE: Final = 256
 """Messages that come back in one call at most, which bounds the time that Redis needs for it."""
@@ -54,9 +54,9 @@ class RedisRoom:
 
     # -- in -------------------------------------------------------------------------------------------------------
 
-    def park(self, leavers: Sequence[Leaver]) -> None:
+    def park(self, leavers: Sequence[Leaving]) -> None:
         """Park these. A message that is not delivered any more is somebody else's already, and is let go of."""
-        by_queue: dict[str, list[Leaver]] = defaultdict(list)
+        by_queue: dict[str, list[Leaving]] = defaultdict(list)
         for leaver in leavers:
             by_queue[leaver.queue].append(leaver)
         for queue, those in by_queue.items():
@@ -73,7 +73,7 @@ class RedisRoom:
             for leaver in those:
                 _acknowledged(leaver.request)
 
-    def _described(self, leaver: Leaver, channel: Any) -> list[Any]:
+    def _described(self, leaver: Leaving, channel: Any) -> list[Any]:
         raw = leaver.request.message._raw  # noqa: SLF001 (the message as it came: what kombu itself gives back)
         order = raw["properties"].get(ORDER, "")
         marked = {**raw, "properties": {**raw["properties"], ORDER: _HERE[1:-1]}}

@@ -26,7 +26,7 @@ NO_MORE: Final = -1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Leaver:
+class Leaving:
     """A request that leaves the worker to wait elsewhere."""
 
     request: Any
@@ -38,7 +38,7 @@ class Leaver:
     turn: float
     """Seconds until its turn comes, as far as this worker can tell; ``NO_MORE`` when it has come, but not here."""
 
-    def retimed(self, terms: Terms) -> Leaver:
+    def retimed(self, terms: Terms) -> Leaving:
         """Return it with another rate of its bucket: its turn comes the sooner, or the later."""
         part = terms.interval_us / self.bucket.interval_us
         bucket = replace(self.bucket, interval_us=terms.interval_us, burst=terms.burst)
@@ -83,7 +83,7 @@ class Room(Protocol):
     steered: bool
     """Whether ``bring`` can bring back sooner what a worker could start."""
 
-    def park(self, leavers: Sequence[Leaver]) -> None:
+    def park(self, leavers: Sequence[Leaving]) -> None:
         """Park these, and acknowledge their messages once they are safe.
 
         Raises whatever the broker's client raises; then those that are not acknowledged are still the worker's, and

@@ -17,12 +17,12 @@ from celery.worker import state
 from limitkit.buckets import ticket
 from limitkit.errors import RateLimitExceeded
 from limitkit.worker.current_request import run_in_pool
-from limitkit.worker.pacing.prefetch_window import Window
+from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.worker.pacing.pacer import Pacer
 
 _NOWHERE: Final = {"exchange": "limitkit: no message"}
@@ -80,17 +80,17 @@ class Run:
         self.settle(self.task.backend.mark_as_revoked, reason)
 
 
-class Runs:
+class BatchRuns:
     """Stands before a worker's pool, and looks for runs of tasks with limits among what is handed to it.
 
     Where there is no pacer they wait in the pool for their tokens.
     """
 
-    def __init__(self, consumer: Any, live: Live, pacer: Pacer | None) -> None:
-        self._live = live
+    def __init__(self, consumer: Any, task_limits: TaskLimits, pacer: Pacer | None) -> None:
+        self._task_limits = task_limits
         self._pacer = pacer
         self._consumer = consumer
-        self._window = Window(consumer)
+        self._window = PrefetchWindow(consumer)
         self._apply_async = consumer.pool.apply_async
         consumer.pool.apply_async = self._come
 
@@ -101,7 +101,7 @@ class Runs:
     def _come(self, target: Any, args: Any = (), kwargs: Any = None, **options: Any) -> Any:
         # What Celery itself hands over names the task instead.
         task = next((each for each in args or () if isinstance(each, Task)), None)
-        if task is None or not self._live.limits(task):
+        if task is None or not self._task_limits.limits(task):
             return self._apply_async(target, args, kwargs, **options)
         if self._pacer is None:
             return self._apply_async(run_in_pool, (task.name, None, target, args, kwargs), **options)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.config.load import Config
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.errors import Problem
 
 STRANGE_STRATEGY: Final = "LK057"
@@ -31,7 +31,7 @@ _NAMED: Final = 3
 _MAY: Final = "may start them past their limits"
 
 
-class Passing(NamedTuple):
+class FoundBypass(NamedTuple):
     """Something that may pass the limits of some tasks by."""
 
     code: str
@@ -47,9 +47,9 @@ class Passing(NamedTuple):
         return config.document.problem(self.code, path, self.fact, self.hint, at="header", severity="warning")
 
 
-def passing(live: Live, tasks: Mapping[str, Any], pool: Any) -> Iterator[Passing]:
+def bypasses(task_limits: TaskLimits, tasks: Mapping[str, Any], pool: Any) -> Iterator[FoundBypass]:
     """Find the limited tasks whose starts limitkit can't answer for, once for each cause."""
-    limited = [(name, task) for name, task in sorted(tasks.items()) if live.limits(task)]
+    limited = [(name, task) for name, task in sorted(tasks.items()) if task_limits.limits(task)]
     if not limited:
         return
     hint = "have it hand what it starts to consumer.on_task_request, or see how fast they start"
@@ -58,19 +58,19 @@ def passing(live: Live, tasks: Mapping[str, Any], pool: Any) -> Iterator[Passing
             fact = (
                 f"the Strategy of {_few(names)}, {strategy}, is none of Celery's, and may start them past their limits"
             )
-            yield Passing(STRANGE_STRATEGY, names[0], fact, hint)
+            yield FoundBypass(STRANGE_STRATEGY, names[0], fact, hint)
     strange = pool_of(pool)
     if strange is not None:  # it brings a tracer of its own
         fact = (
             f"this worker's pool, {strange}, is none of Celery's, so the guard alone keeps the shared limits of "
             f"{_few([name for name, _ in limited])}, and nothing keeps static ones"
         )
-        yield Passing(STRANGE_POOL, None, fact, "see how fast they start, or use a pool of Celery's")
+        yield FoundBypass(STRANGE_POOL, None, fact, "see how fast they start, or use a pool of Celery's")
         return
     hint = "have it call the task or its run, as Celery's does, or see how fast they start"
     for tracer, names in _by_cause((tracer_of(task.__trace__), name) for name, task in limited):
         fact = f"the tracer of {_few(names)}, {tracer}, is none of Celery's, and {_MAY}"
-        yield Passing(STRANGE_TRACER, names[0], fact, hint)
+        yield FoundBypass(STRANGE_TRACER, names[0], fact, hint)
 
 
 def strategy_of(task: Any) -> str | None:

@@ -10,10 +10,10 @@ from celery import bootsteps
 from limitkit.worker.installation import INSTALLED
 
 if TYPE_CHECKING:
-    from limitkit.control.refresh import Upkeep
-    from limitkit.control.task_limits import Live
-    from limitkit.worker.batch_strategies import Runs
-    from limitkit.worker.listeners import Watching
+    from limitkit.control.refresh import Refresh
+    from limitkit.control.task_limits import TaskLimits
+    from limitkit.worker.batch_strategies import BatchRuns
+    from limitkit.worker.listeners import Listeners
     from limitkit.worker.pacing.pacer import Pacer
     from limitkit.worker.reconnect import Unacked
 
@@ -28,60 +28,64 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
         self.pacer: Pacer | None = None
-        self._live: Live | None = None
-        self._upkeep: Upkeep | None = None
-        self._runs: Runs | None = None
-        self._watching: Watching | None = None
+        self._task_limits: TaskLimits | None = None
+        self._refresh: Refresh | None = None
+        self._batch_runs: BatchRuns | None = None
+        self._worker_listeners: Listeners | None = None
         self.unacked: Unacked | None = None
         installation = INSTALLED.get(consumer.app)
-        if installation is None or installation.config is None or installation.live is None:
+        if installation is None or installation.config is None or installation.task_limits is None:
             return
-        from limitkit.worker.batch_strategies import Runs  # noqa: PLC0415
+        from limitkit.worker.batch_strategies import BatchRuns  # noqa: PLC0415
         from limitkit.worker.bypasses import strategy_of  # noqa: PLC0415 (likewise)
         from limitkit.worker.startup_checks import warn  # noqa: PLC0415 (of use to workers alone)
         from limitkit.worker.startup_line import start_line  # noqa: PLC0415
 
-        self._live, self._upkeep, self._watching = installation.live, installation.upkeep, installation.watching
+        self._task_limits, self._refresh, self._worker_listeners = (
+            installation.task_limits,
+            installation.refresh,
+            installation.listeners,
+        )
         paced = paces(consumer.controller)
         logger.info("%s", start_line(installation.config, consumer.app, paced=paced), extra={"action": "started"})
-        warn(installation.config, consumer.controller, installation.live.store, paced=paced)
+        warn(installation.config, consumer.controller, installation.task_limits.store, paced=paced)
         if installation.trouble is not None:
-            installation.live.outage.out_of_sight(installation.trouble, installation.live.on_errors)
+            installation.task_limits.outage.out_of_sight(installation.trouble, installation.task_limits.on_errors)
             installation.trouble = None
         if paced:
             from limitkit.worker.pool.accepted import hear_before_close  # noqa: PLC0415
 
             hear_before_close(consumer)
-            self.pacer = installation.pacer = self._pace(consumer, installation.live)
+            self.pacer = installation.pacer = self._pace(consumer, installation.task_limits)
         else:
             from limitkit.worker.unpaced import Unpaced  # noqa: PLC0415
 
-            consumer.on_task_request = Unpaced(consumer, installation.live)
+            consumer.on_task_request = Unpaced(consumer, installation.task_limits)
         if any(strategy_of(task) for task in consumer.app.tasks.values()):
-            self._runs = Runs(consumer, installation.live, self.pacer)
-        if self._watching is not None:
-            self._watching.count_starts(self.pacer)
+            self._batch_runs = BatchRuns(consumer, installation.task_limits, self.pacer)
+        if self._worker_listeners is not None:
+            self._worker_listeners.count_starts(self.pacer)
 
-    def _pace(self, consumer: Any, live: Live) -> Pacer:
+    def _pace(self, consumer: Any, task_limits: TaskLimits) -> Pacer:
         """Put a pacer where the consumer hands requests over."""
         from limitkit.waiting.choose_room import open_room  # noqa: PLC0415
-        from limitkit.worker.pacing.hold_bounds import Bounds  # noqa: PLC0415
+        from limitkit.worker.pacing.hold_bounds import HoldBounds  # noqa: PLC0415
         from limitkit.worker.pacing.pacer import Pacer  # noqa: PLC0415
         from limitkit.worker.pacing.parking import Parking  # noqa: PLC0415
-        from limitkit.worker.pacing.prefetch_window import Window  # noqa: PLC0415
-        from limitkit.worker.pacing.rate_limit_command import Dials  # noqa: PLC0415
+        from limitkit.worker.pacing.prefetch_window import PrefetchWindow  # noqa: PLC0415
+        from limitkit.worker.pacing.rate_limit_command import RateLimitCommand  # noqa: PLC0415
 
-        dials, window = Dials(consumer, live), Window(consumer)
-        bounds = Bounds(lambda: live.rules.waiting, lambda: consumer.initial_prefetch_count)
-        parking = Parking(consumer, lambda: open_room(consumer, live.rules.store.prefix), bounds, window)
-        pacer = Pacer(consumer, live, parking, window, dials)
+        command_rates, window = RateLimitCommand(consumer, task_limits), PrefetchWindow(consumer)
+        bounds = HoldBounds(lambda: task_limits.rules.waiting, lambda: consumer.initial_prefetch_count)
+        parking = Parking(consumer, lambda: open_room(consumer, task_limits.rules.store.prefix), bounds, window)
+        pacer = Pacer(consumer, task_limits, parking, window, command_rates)
         consumer.on_task_request = pacer
-        dials.take_over(pacer.reconsider)
+        command_rates.take_over(pacer.reconsider)
         return pacer
 
     def start(self, consumer: Any) -> None:
         """Give the broker what the last connection has left, learn what it can do, and count the workers."""
-        if self._live is not None:
+        if self._task_limits is not None:
             from limitkit.waiting.origin_queue import note_queues  # noqa: PLC0415 (of use to workers alone)
 
             note_queues(consumer.connection.default_channel)
@@ -90,34 +94,34 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
             self.unacked = self.unacked or Unacked(consumer, pool_queues=not paces(consumer.controller))
             self.unacked.connected()
-        if self._runs is not None:
-            self._runs.connected()
+        if self._batch_runs is not None:
+            self._batch_runs.connected()
         if self.pacer is not None:
             self.pacer.connected()
-        if self._live is not None and self._live.store is not None:
-            self._live.headcount.start(self._live.store, consumer.controller, consumer.timer)
-        if self._upkeep is not None:
-            self._upkeep.start(consumer, self.pacer)
-        if self._watching is not None:
-            self._watching.start(consumer, self.pacer)
+        if self._task_limits is not None and self._task_limits.store is not None:
+            self._task_limits.worker_count.start(self._task_limits.store, consumer.controller, consumer.timer)
+        if self._refresh is not None:
+            self._refresh.start(consumer, self.pacer)
+        if self._worker_listeners is not None:
+            self._worker_listeners.start(consumer, self.pacer)
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
         """Forget what is held: it is the broker's again."""
-        if self._upkeep is not None:
-            self._upkeep.stop()
-        if self._watching is not None:
-            self._watching.stop()
+        if self._refresh is not None:
+            self._refresh.stop()
+        if self._worker_listeners is not None:
+            self._worker_listeners.stop()
         if self.unacked is not None:
             self.unacked.receive_last()
         if self.pacer is not None:
             self.pacer.forget()
         if self.unacked is not None:
             self.unacked.give_back()
-        if self._live is not None:
-            self._live.headcount.stop()
+        if self._task_limits is not None:
+            self._task_limits.worker_count.stop()
 
 
-class PassingStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
+class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
     """Says, once the tasks have their Strategies and tracers, what may pass their limits by."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -129,14 +133,14 @@ class PassingStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
     def start(self, consumer: Any) -> None:
         """Say it, at the first connection."""
         installation = INSTALLED.get(consumer.app)
-        if self._said or installation is None or installation.live is None or installation.upkeep is None:
+        if self._said or installation is None or installation.task_limits is None or installation.refresh is None:
             return
-        from limitkit.worker.bypasses import passing  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.worker.bypasses import bypasses  # noqa: PLC0415 (of use to workers alone)
 
-        live, tasks, pool = installation.live, consumer.app.tasks, consumer.controller.pool_cls
+        task_limits, tasks, pool = installation.task_limits, consumer.app.tasks, consumer.controller.pool_cls
         self._said = True
-        installation.upkeep.passing = lambda: passing(live, tasks, pool)
-        for each in installation.upkeep.passing():
+        installation.refresh.bypasses = lambda: bypasses(task_limits, tasks, pool)
+        for each in installation.refresh.bypasses():
             logger.warning("%s", each.problem(installation.usable()))
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from limitkit.buckets.decision import Bucket
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
     from limitkit.waiting.send_back import SendBack
 
@@ -52,8 +52,8 @@ class Attempt(NamedTuple):
 class FeedbackRetry:
     """Has refusals handled, and sends back the tasks that met them."""
 
-    def __init__(self, live: Callable[[], Live | None], send_back: SendBack) -> None:
-        self._handler = FeedbackHandler(live)
+    def __init__(self, task_limits: Callable[[], TaskLimits | None], send_back: SendBack) -> None:
+        self._handler = FeedbackHandler(task_limits)
         self._send_back = send_back
 
     def watch_retry(self, task: Any) -> None:

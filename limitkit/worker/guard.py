@@ -25,14 +25,14 @@ from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.send_back import SendBack
 from limitkit.worker.current_request import begin_run, follow, is_traced, off_loop, starting
 from limitkit.worker.feedback_retry import FeedbackRetry
-from limitkit.worker.pacing.pacing_events import tell_dropped, tell_failed, tell_sent_back, tell_start
+from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.buckets.decision import Bucket, Decision, GiveBack
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
 
 logger = logging.getLogger("limitkit")
@@ -58,12 +58,12 @@ class _Start(NamedTuple):
 class Guard:
     """Admits starts, or sends their messages back."""
 
-    def __init__(self, app: Any, live: Callable[[], Live | None]) -> None:
-        self._live = live
+    def __init__(self, app: Any, task_limits: Callable[[], TaskLimits | None]) -> None:
+        self._task_limits = task_limits
         self._own = MemoryStore()
         """This process's shares of buckets, while the store is gone."""
         self._send_back = SendBack(app)
-        self._feedback = FeedbackRetry(live, self._send_back)
+        self._feedback = FeedbackRetry(task_limits, self._send_back)
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where its request can't be found."""
 
@@ -146,7 +146,7 @@ class Guard:
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                tell_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+                emit_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
@@ -154,18 +154,18 @@ class Guard:
 
     def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> None:
         context, shown, came = start
-        live = self._live()
-        if live is None:
+        task_limits = self._task_limits()
+        if task_limits is None:
             return
         if shown is not None:
             buckets = shown.buckets
         else:
-            live.freshen()
-            bound = [limit for limit in live.limits(task) if not limit.local]
-            buckets = tuple(live.bucket(limit, task, args, kwargs) for limit in bound)
-        asked = not buckets or self._take(task, context, shown, came, buckets, live=live)
+            task_limits.freshen()
+            bound = [limit for limit in task_limits.limits(task) if not limit.local]
+            buckets = tuple(task_limits.bucket(limit, task, args, kwargs) for limit in bound)
+        asked = not buckets or self._take(task, context, shown, came, buckets, task_limits=task_limits)
         self._feedback.begin(context, shown, came, buckets)
-        tell_start(task, failed_open=not asked)
+        emit_start(task, failed_open=not asked)
 
     def _take(
         self,
@@ -175,7 +175,7 @@ class Guard:
         came: Delivery | None,
         buckets: tuple[Bucket, ...],
         *,
-        live: Live,
+        task_limits: TaskLimits,
     ) -> bool:
         """Take what a start needs; says whether each limit was asked that there is."""
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
@@ -185,19 +185,19 @@ class Guard:
         while True:
             worst, asked = 0, True
             try:
-                decision = self._ask_store(live, ask, undo, paced=shown is not None)
+                decision = self._ask_store(task_limits, ask, undo, paced=shown is not None)
             except StoreError as error:
                 if shown is None:  # else the pacer says so
-                    live.outage.lost(error, live.on_errors)
-                retry_after = self._without_store(task, buckets, live, paced=shown is not None)
-                asked = not _allows(task, live)
+                    task_limits.outage.lost(error, task_limits.on_errors)
+                retry_after = self._without_store(task, buckets, task_limits, paced=shown is not None)
+                asked = not _allows(task, task_limits)
             else:
-                live.outage.over(live.rules.store.timeout)
+                task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
                 retry_after = _admitted(decision)
                 worst = decision.waits.index(max(decision.waits))
                 if shown is None and retry_after is not None and context.id is not None:
-                    self._give_up(task, context, live, retry_after)
+                    self._give_up(task, context, task_limits, retry_after)
             if retry_after is None:
                 return asked
             if shown is not None and time.monotonic() + retry_after <= until:
@@ -207,40 +207,42 @@ class Guard:
             wait = retry_after if shown is None else 0.0
             if context.id is not None and self._send_back(task, context.id, came, wait):
                 throttled = shown is not None and shown.throttled
-                tell_sent_back(task, context.id, live, worst, retry_after, throttled=throttled)
+                emit_sent_back(task, context.id, task_limits, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
-    def _give_up(self, task: Any, context: Any, live: Live, retry_after: float) -> None:
+    def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
         """Drop or fail what would wait longer than it may; a pacer sees to that before."""
-        patience = live.patience(task)
+        patience = task_limits.patience(task)
         if patience is None or retry_after <= patience.max_wait:
             return
         if patience.action == "fail":
             raise _exceeded(task, context, retry_after)
         task.backend.mark_as_revoked(context.id, ticket.REASON, request=context, store_result=not task.ignore_result)
-        tell_dropped(task, context.id)
+        emit_dropped(task, context.id)
         raise Ignore(ticket.REASON)
 
-    def _ask_store(self, live: Live, ask: Take, undo: tuple[GiveBack, ...], *, paced: bool) -> Decision:
-        assert live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
-        if not paced and live.outage.recent:
-            return take_both(live.store, self._own, live.headcount.share_of_process, [ask], undo)[0]
-        return live.store.take([ask], undo)[0]
+    def _ask_store(self, task_limits: TaskLimits, ask: Take, undo: tuple[GiveBack, ...], *, paced: bool) -> Decision:
+        assert task_limits.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
+        if not paced and task_limits.outage.recent:
+            return take_both(task_limits.store, self._own, task_limits.worker_count.share_of_process, [ask], undo)[0]
+        return task_limits.store.take([ask], undo)[0]
 
-    def _without_store(self, task: Any, buckets: tuple[Bucket, ...], live: Live, *, paced: bool) -> float | None:
+    def _without_store(
+        self, task: Any, buckets: tuple[Bucket, ...], task_limits: TaskLimits, *, paced: bool
+    ) -> float | None:
         """Take what a start needs while the store is gone: None when it may be now, else seconds to wait.
 
         Each shared limit has its word: ``allow`` is not asked, of ``divide`` this process's share is, ``hold`` waits.
         A worker's share is its pacer's to give, so with one the message goes back.
         """
-        limits = [bound.limit for bound in live.limits(task) if not bound.local]
+        limits = [bound.limit for bound in task_limits.limits(task) if not bound.local]
         if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
             return _PUBLISH_PAUSE
         divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
         if not divided:
             return None
-        shares = [live.headcount.share_of_process(bucket) for bucket in divided]
+        shares = [task_limits.worker_count.share_of_process(bucket) for bucket in divided]
         known = tuple(share for share in shares if share is not None)
         if paced or len(known) < len(shares):
             return _PUBLISH_PAUSE
@@ -248,7 +250,7 @@ class Guard:
 
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
-    tell_failed(task, context.id)
+    emit_failed(task, context.id)
     fact = f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s"
     return RateLimitExceeded(fact, retry_after)
 
@@ -266,9 +268,9 @@ def _admitted(decision: Decision) -> float | None:
     return None
 
 
-def _allows(task: Any, live: Live) -> bool:
+def _allows(task: Any, task_limits: TaskLimits) -> bool:
     """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
-    return any(bound.limit.on_error == "allow" for bound in live.limits(task) if not bound.local)
+    return any(bound.limit.on_error == "allow" for bound in task_limits.limits(task) if not bound.local)
 
 
 def _is_eager(context: Any) -> bool:

@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.control.task_limits import Live
+from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import ConfigError
 from limitkit.worker.guard import Guard
 from limitkit.worker.log_filter import escape_records, told
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.config.load import Config
-    from limitkit.control.refresh import Upkeep
+    from limitkit.control.refresh import Refresh
     from limitkit.errors import Problem, StoreError
-    from limitkit.worker.listeners import Metrics, Watching
+    from limitkit.worker.listeners import Listeners, Metrics
     from limitkit.worker.pacing.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
@@ -39,25 +39,25 @@ class Installation:
     """limitkit as it is installed for one app."""
 
     def __init__(
-        self, app: Any, source: str | Config | None, metrics: Callable[[Any, Live, Upkeep], Metrics | None]
+        self, app: Any, source: str | Config | None, metrics: Callable[[Any, TaskLimits, Refresh], Metrics | None]
     ) -> None:
         self._app = weakref.ref(app)
         self.source = source
         self._metrics = metrics
         self.config: Config | None = None
-        self.live: Live | None = None
+        self.task_limits: TaskLimits | None = None
         self.error: ConfigError | None = None
         self.is_worker = False
-        self.upkeep: Upkeep | None = None
+        self.refresh: Refresh | None = None
         """Set in a worker."""
-        self.watching: Watching | None = None
+        self.listeners: Listeners | None = None
         """Set in a worker."""
         self.pacer: Pacer | None = None
         """Set in a worker whose pool can be paced."""
         self.trouble: StoreError | None = None
         """Why the store could not be asked when this worker started; said once there is a log."""
         self._complained = False
-        self.guard = Guard(app, lambda: self.live)
+        self.guard = Guard(app, lambda: self.task_limits)
 
     @property
     def app(self) -> Any:
@@ -110,9 +110,9 @@ class Installation:
             if not _is_command():
                 self.complain()
             return
-        if self.live is not None:
+        if self.task_limits is not None:
             return
-        self.live = Live(self.config.rules, None)
+        self.task_limits = TaskLimits(self.config.rules, None)
         self.sweep()
         # Tasks that are registered later (late imports, shared_task) are annotated as they are bound.
         # The first: of a row of annotations Celery asks only up to the first that answers.
@@ -126,24 +126,24 @@ class Installation:
 
     def sweep(self) -> None:
         """Put the guard around each task that has limits and none yet."""
-        if self.live is not None:
+        if self.task_limits is not None:
             for task in list(self.app.tasks.values()):
-                if self.live.limits(task):
+                if self.task_limits.limits(task):
                     self.guard.wrap(task)
 
     def start_worker(self, worker: Any) -> None:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
-        from limitkit.control.refresh import Upkeep  # noqa: PLC0415
+        from limitkit.control.refresh import Refresh  # noqa: PLC0415
         from limitkit.stores.choice import open_store  # noqa: PLC0415
         from limitkit.worker.bypasses import pool_of, tracer_of  # noqa: PLC0415 (of use to workers alone)
-        from limitkit.worker.listeners import Watching  # noqa: PLC0415
+        from limitkit.worker.listeners import Listeners  # noqa: PLC0415
         from limitkit.worker.startup_checks import needs_store, refusals  # noqa: PLC0415
         from limitkit.worker.startup_store_check import ask_once, unusable  # noqa: PLC0415
 
         self.app.finalize()
         if self.error is not None:
             _refuse(told(self.error))
-        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (finalize sets one or the other)
+        assert self.config is not None and self.task_limits is not None  # noqa: S101, PT018 (finalize sets one or the other)
         self.sweep()
         problems = refusals(self.config, worker)
         if problems:
@@ -151,21 +151,21 @@ class Installation:
         strange_pool = pool_of(worker.pool_cls) is not None
         if strange_pool or tracer_of() is not None:
             self.guard.look_elsewhere(strange_pool=strange_pool)
-        store = self.live.store = open_store(self.app, self.config.rules.store)
-        if self.live.store is not None and self.live.on_errors:
-            self.trouble = ask_once(self.live.store, self.live.rules.store.prefix)
+        store = self.task_limits.store = open_store(self.app, self.config.rules.store)
+        if self.task_limits.store is not None and self.task_limits.on_errors:
+            self.trouble = ask_once(self.task_limits.store, self.task_limits.rules.store.prefix)
             if self.trouble is not None and self.trouble.remedy:
                 _refuse(told(ConfigError([unusable(self.config, self.trouble)])))
 
         def judge(config: Config) -> list[Problem]:
             return refusals(config, worker) or ([] if store is not None else needs_store(config))
 
-        self.upkeep = Upkeep(self.config, self.live, self.app.tasks.values, judge, self._go_by)
-        self.watching = Watching(self.app, self.live, self.upkeep, self._metrics)
+        self.refresh = Refresh(self.config, self.task_limits, self.app.tasks.values, judge, self._go_by)
+        self.listeners = Listeners(self.app, self.task_limits, self.refresh, self._metrics)
 
     def _go_by(self, config: Config) -> None:
         """Put another config in force."""
-        assert self.config is not None and self.live is not None  # noqa: S101, PT018 (there was one before)
+        assert self.config is not None and self.task_limits is not None  # noqa: S101, PT018 (there was one before)
         for table in self.left_out(config):
             logger.warning(
                 "[%s] is another one in %s than when this worker started, which goes by the one before; restart it "
@@ -174,17 +174,17 @@ class Installation:
                 config.path,
             )
         self.config = config
-        self.live.use(config.rules)
+        self.task_limits.use(config.rules)
         self.sweep()
 
     def left_out(self, config: Config) -> list[str]:
         """Name the tables of a changed file that a worker takes up only when it starts."""
-        assert self.live is not None and self.watching is not None  # noqa: S101, PT018 (start_worker sets both)
+        assert self.task_limits is not None and self.listeners is not None  # noqa: S101, PT018 (start_worker sets both)
         return [
             name
             for name, there, here in (
-                ("store", config.rules.store, self.live.rules.store),
-                ("metrics", config.rules.metrics, self.watching.settings),
+                ("store", config.rules.store, self.task_limits.rules.store),
+                ("metrics", config.rules.metrics, self.listeners.settings),
             )
             if there != here
         ]
@@ -203,7 +203,7 @@ class _Annotation:
         # A class may be registered under other names than its own.
         late = [registered] if type(registered) is task else list(installation.app.tasks.values())
         for each in late:
-            if type(each) is task and installation.live is not None and installation.live.limits(each):
+            if type(each) is task and installation.task_limits is not None and installation.task_limits.limits(each):
                 installation.guard.wrap(each)
 
 

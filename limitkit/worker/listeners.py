@@ -15,8 +15,8 @@ from limitkit.worker.start_counter import Starts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.control.refresh import Upkeep
-    from limitkit.control.task_limits import Live
+    from limitkit.control.refresh import Refresh
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.events.emitter import Listener
     from limitkit.events.event_types import Event
     from limitkit.worker.pacing.pacer import Pacer
@@ -92,25 +92,29 @@ class Metrics(Protocol):
         """Show them no more."""
 
 
-class Watching:
+class Listeners:
     """All listeners of one worker. A process has one: another takes its place."""
 
-    _last: ClassVar[Watching | None] = None
+    _last: ClassVar[Listeners | None] = None
 
     def __init__(
-        self, app: Any, live: Live, upkeep: Upkeep, metrics: Callable[[Any, Live, Upkeep], Metrics | None]
+        self,
+        app: Any,
+        task_limits: TaskLimits,
+        refresh: Refresh,
+        metrics: Callable[[Any, TaskLimits, Refresh], Metrics | None],
     ) -> None:
-        if Watching._last is not None:
-            Watching._last.close()
-        Watching._last = self
+        if Listeners._last is not None:
+            Listeners._last.close()
+        Listeners._last = self
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
-        self._starts = Starts(self.recent, live, app.tasks)
+        self._starts = Starts(self.recent, task_limits, app.tasks)
         self._relay = Relay()
         self._events = WorkerEvents(app)
-        self.settings = live.rules.metrics
+        self.settings = task_limits.rules.metrics
         """As they were when it started: its port stays."""
-        self._metrics = metrics(app, live, upkeep)
+        self._metrics = metrics(app, task_limits, refresh)
         self._listeners: list[Listener] = [Signals(), self._events]
         if self._metrics is not None:
             self._listeners.append(self._metrics.listener)

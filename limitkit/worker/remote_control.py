@@ -26,16 +26,16 @@ _NOT_HERE = {"error": "limitkit is not in force in this worker"}
 
 def _installed(state: Any) -> Installation | None:
     found = installation_of(state.app)
-    return found if found is not None and found.upkeep is not None else None
+    return found if found is not None and found.refresh is not None else None
 
 
 @inspect_command()  # type: ignore[untyped-decorator] # Celery has no types
 def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 (by its name)
     """Say which limits are in force, and who is held for them."""
     here = _installed(state)
-    if here is None or here.upkeep is None or here.live is None or here.watching is None:
+    if here is None or here.refresh is None or here.task_limits is None or here.listeners is None:
         return _NOT_HERE
-    return report(here.upkeep, here.live, here.pacer, here.watching.recent, dict(state.app.tasks), asks=asks)
+    return report(here.refresh, here.task_limits, here.pacer, here.listeners.recent, dict(state.app.tasks), asks=asks)
 
 
 @inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise
@@ -63,15 +63,15 @@ def _kept(state: Any, task_id: str) -> Any:
 
 def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
     """Tell of a task that Celery keeps until an ETA which is limitkit's own, and not its sender's."""
-    request, live = _kept(state, task_id), here.live
+    request, task_limits = _kept(state, task_id), here.task_limits
     note = note_of(request.message) if request is not None else None
-    if note is None or note.eta == "" or request.eta is None or live is None:
+    if note is None or note.eta == "" or request.eta is None or task_limits is None:
         return {}
     seconds = request.eta.timestamp() - time.time()
-    bound = [limit for limit in live.limits(request.task) if here.pacer is not None or not limit.local]
+    bound = [limit for limit in task_limits.limits(request.task) if here.pacer is not None or not limit.local]
     if seconds <= 0 or not bound:
         return {}
-    buckets = [live.bucket(limit, request.task, request.args, request.kwargs).key for limit in bound]
+    buckets = [task_limits.bucket(limit, request.task, request.args, request.kwargs).key for limit in bound]
     return {"task": request.name, "buckets": buckets, "again_in": seconds}
 
 
@@ -91,14 +91,14 @@ def _kept_by_celery(state: Any, task_id: str) -> dict[str, Any]:
 def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
     """Take up the config file as it is now, and say which one that is, or what is wrong with it."""
     here = _installed(state)
-    if here is None or here.upkeep is None:
+    if here is None or here.refresh is None:
         return _NOT_HERE
-    refused = here.upkeep.reload_now()
+    refused = here.refresh.reload_now()
     if refused:
-        lines = [str(problem) for problem in here.upkeep.reload.problems]
+        lines = [str(problem) for problem in here.refresh.reload.problems]
         told_apart = refused.split("\n") == lines  # but for a path with a line break in it
         return {"error": refused, **({} if told_apart or not lines else {"lines": lines})}
-    config = here.upkeep.reload.config
+    config = here.refresh.reload.config
     left_out = here.left_out(config)
     return {"ok": config.digest, **({"left_out": left_out} if left_out else {})}
 
@@ -107,9 +107,9 @@ def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
 def limitkit_look(state: Any, **_: Any) -> dict[str, Any]:
     """Look at the board at once."""
     here = _installed(state)
-    if here is None or here.upkeep is None:
+    if here is None or here.refresh is None:
         return _NOT_HERE
-    here.upkeep.look_now()
+    here.refresh.look_now()
     return {"ok": "looked"}
 
 
@@ -119,12 +119,12 @@ def limitkit_override(
 ) -> dict[str, Any]:
     """Go by an override in this worker alone."""
     here = _installed(state)
-    if here is None or here.upkeep is None:
+    if here is None or here.refresh is None:
         return _NOT_HERE
     override = read(name, text, None)
     if override is None:
         return {"error": f"{name!r} is no override that this version of limitkit knows"}
-    here.upkeep.override_here(override, seconds)
+    here.refresh.override_here(override, seconds)
     return {"ok": name}
 
 
@@ -132,9 +132,9 @@ def limitkit_override(
 def limitkit_forget(state: Any, names: Sequence[str] = (), **_: Any) -> dict[str, Any]:
     """Go no more by the overrides of these names that this worker alone was told."""
     here = _installed(state)
-    if here is None or here.upkeep is None:
+    if here is None or here.refresh is None:
         return _NOT_HERE
-    here.upkeep.forget_here(names)
+    here.refresh.forget_here(names)
     return {"ok": len(names)}
 
 

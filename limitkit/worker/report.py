@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.buckets.adaptive_rate import shifted
 from limitkit.buckets.partition import key_of, limit_tag, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.control.bucket_state import learnt
+from limitkit.control.bucket_state import adapted
 from limitkit.control.targets import target_of
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
@@ -19,8 +19,8 @@ from limitkit.stores.memory import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from limitkit.control.refresh import Upkeep
-    from limitkit.control.task_limits import BoundLimit, Live
+    from limitkit.control.refresh import Refresh
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.events.recent import Recent
     from limitkit.worker.pacing.pacer import Pacer
 
@@ -29,59 +29,65 @@ _BUSIEST: Final = 5
 
 
 def report(
-    upkeep: Upkeep, live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any], *, asks: bool = False
+    refresh: Refresh,
+    task_limits: TaskLimits,
+    pacer: Pacer | None,
+    recent: Recent,
+    tasks: dict[str, Any],
+    *,
+    asks: bool = False,
 ) -> dict[str, Any]:
     """Say it all, as plain values that any serializer takes; times are seconds.
 
     With ``asks`` the store is asked what refusals have taught, for who can't ask it himself.
     """
-    file = upkeep.reload
-    limits = dict(_limits(live, pacer, recent, tasks))
+    file = refresh.reload
+    limits = dict(_limits(task_limits, pacer, recent, tasks))
     return {
         "path": file.config.path,
         "digest": file.config.digest,
         "since": round(file.since, 3),
         "refused": file.refused,
-        "mode": live.rules.mode,
+        "mode": task_limits.rules.mode,
         "paced": pacer is not None,
         "pid": os.getpid(),
-        "workers": live.headcount.workers,
-        "unguarded": upkeep.unguarded(),
-        "passing": [[each.fact, each.hint] for each in upkeep.passing()],
+        "workers": task_limits.worker_count.workers,
+        "unguarded": refresh.unguarded(),
+        "passing": [[each.fact, each.hint] for each in refresh.bypasses()],
         "caps": pacer.view.caps() if pacer is not None else {},
-        "store": upkeep.store_gone,
-        "overrides": [[each.name, each.text(), each.until] for each in live.in_force.overrides],
-        "prefix": live.rules.store.prefix,
-        "learnt": _learnt(live, limits) if asks or isinstance(live.store, MemoryStore) else {},
+        "store": refresh.store_gone,
+        "overrides": [[each.name, each.text(), each.until] for each in task_limits.in_force.overrides],
+        "prefix": task_limits.rules.store.prefix,
+        "learnt": _adapted(task_limits, limits) if asks or isinstance(task_limits.store, MemoryStore) else {},
         "limits": limits,
     }
 
 
-def _learnt(live: Live, limits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
+def _adapted(task_limits: TaskLimits, limits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
     """Tell what refusals have taught about the buckets of limits, and of their busiest partitions.
 
     Times are microseconds from now.
     """
-    if isinstance(live.store, MemoryStore):
-        return {key: [*each] for key, each in live.store.taught().items()}
-    heeding = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
-    keys = [(key_of(live.rules.store.prefix, tag), limit["partitions"]) for tag, limit in heeding]
+    if isinstance(task_limits.store, MemoryStore):
+        return {key: [*each] for key, each in task_limits.store.taught().items()}
+    with_feedback = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
+    keys = [(key_of(task_limits.rules.store.prefix, tag), limit["partitions"]) for tag, limit in with_feedback]
     wanted = [name for key, parts in keys for name in (key, *(f"{key}:{digest}" for digest, _ in parts))]
-    now = round(live.in_force.now * MICROSECONDS)
+    now = round(task_limits.in_force.now * MICROSECONDS)
     try:
-        return {key: [*shifted(each, -now)] for key, each in learnt(live.store, wanted).items()}
+        return {key: [*shifted(each, -now)] for key, each in adapted(task_limits.store, wanted).items()}
     except StoreError:
         return {}
 
 
 def _limits(
-    live: Live, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]
+    task_limits: TaskLimits, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each limit that the worker's tasks have, by its tag in the buckets' keys."""
     bound: dict[str, tuple[BoundLimit, str]] = {}
     for name, task in tasks.items():
-        rule = live.rules.for_task(name)
-        for each in (*live.shadows(task), *live.limits(task)):
+        rule = task_limits.rules.for_task(name)
+        for each in (*task_limits.shadows(task), *task_limits.limits(task)):
             tag = limit_tag(each.limit.name, own=each.limit.own)
             bound[tag] = each, rule.pattern if rule is not None else name
     now = time.monotonic()
@@ -93,7 +99,7 @@ def _limits(
     for tag, (each, pattern) in bound.items():
         terms = each.terms
         waits = held.get(tag, [])
-        shade = pacer.view.shade(tag) if pacer is not None else None
+        shadow_count = pacer.view.shadow_count(tag) if pacer is not None else None
         yield (
             tag,
             {
@@ -113,7 +119,7 @@ def _limits(
                 "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
                 # What has limits in shadow alone starts without a word to anybody.
                 "started": recent.total(tag, now) if each.limit.mode == "enforce" else None,
-                "shadow": asdict(shade) if shade is not None else None,
+                "shadow": asdict(shadow_count) if shadow_count is not None else None,
                 "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
             },
         )

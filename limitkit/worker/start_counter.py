@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from celery.app.task import Task
 
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.events.event_types import Event
     from limitkit.events.recent import Recent
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Starts:
     """The listener that counts, for each limit of a task, what the guard lets start; ``tasks`` are the app's."""
 
-    def __init__(self, recent: Recent, live: Live, tasks: Mapping[str, Task]) -> None:
+    def __init__(self, recent: Recent, task_limits: TaskLimits, tasks: Mapping[str, Task]) -> None:
         self._recent = recent
-        self._live = live
+        self._task_limits = task_limits
         self._tasks = tasks
 
     def wants(self, kind: type[Event]) -> bool:
@@ -35,5 +35,5 @@ class Starts:
         assert isinstance(event, TaskStarted)  # noqa: S101 (it wants no others)
         task = self._tasks.get(event.task)
         now = time.monotonic()
-        for bound in self._live.limits(task) if task is not None else ():
+        for bound in self._task_limits.limits(task) if task is not None else ():
             self._recent.count(limit_tag(bound.limit.name, own=bound.limit.own), now)

@@ -17,7 +17,7 @@ from support.workers import wait_until
 from limitkit.buckets.override import Override, Target
 from limitkit.config.model.units import parse_rate
 from limitkit.metrics import families
-from limitkit.stores.overrides import Board
+from limitkit.stores.overrides import OverrideStore
 from limitkit.stores.redis import RedisStore
 
 LIMITS = config(
@@ -178,10 +178,10 @@ def test_rates_that_are_set_at_run_time(scene):
     before, known = scrape(scene.port), len(told(scene, "limit_changed"))
     assert not [key for key in before if key[0].startswith("override")]
     with contextlib.closing(RedisStore(scene.store.url, 5.0)) as store:
-        board = Board(store, "limitkit")
+        override_store = OverrideStore(store, "limitkit")
         slower = Override(target=Target("tasks", "paid"), kind="rate", rate=parse_rate("5/s"), by="eve")
         pause = Override(target=Target("limits", "partner"), kind="pause")
-        board.post([(slower, 600.0), (pause, None)])
+        override_store.post([(slower, 600.0), (pause, None)])
         scene.shop.app.control.rate_limit("slow", "4/s")
         seen = scrape_until(
             scene.port, lambda seen: ("rate", "paid", "override") in seen and ("rate", "slow", "control") in seen
@@ -197,7 +197,7 @@ def test_rates_that_are_set_at_run_time(scene):
             "paid": (5.0, "override"),
             "partner": (0.0, "pause"),
         }
-        board.post([], [slower.name, pause.name])
+        override_store.post([], [slower.name, pause.name])
         scene.shop.app.control.rate_limit("slow", "0")
         back = [("rate", name, "file") for name in ("paid", "slow", "partner")]
         scrape_until(scene.port, lambda seen: all(key in seen for key in back))

@@ -26,7 +26,7 @@ from limitkit.config.model.units import parse_rate
 from limitkit.metrics import families
 from limitkit.metrics.cluster import Cluster
 from limitkit.stores.choice import open_store
-from limitkit.stores.overrides import Board
+from limitkit.stores.overrides import OverrideStore
 from limitkit.stores.redis import RedisStore
 
 STRIPE_BUCKET = Bucket(bucket_key(PREFIX, STRIPE, None), STRIPE.rate.interval_us, STRIPE.burst)
@@ -72,9 +72,9 @@ def test_what_is_parked_taken_and_set(server, store, here):  # noqa: F811
     store.take([Take((STRIPE_BUCKET,), 90, 90)])
     for name in ("a", "b"):
         store.note(f"{PREFIX}:workers", name)
-    board = Board(store, PREFIX)
+    override_store = OverrideStore(store, PREFIX)
     slower = Override(target=Target("limits", "stripe_api"), kind="rate", rate=parse_rate("1/s"), burst=200, by="eve")
-    board.post([(slower, 3600.0), (Override(target=Target("tasks", "push.*"), kind="pause"), None)])
+    override_store.post([(slower, 3600.0), (Override(target=Target("tasks", "push.*"), kind="pause"), None)])
     seen, _ = once(here, server.url)
     assert seen["cluster_parked", "stripe_api"] == 50
     assert seen["cluster_parked", "shop.user_api_request"] == 7

@@ -97,7 +97,7 @@ def folder(tmp_path_factory, server):
         ):
             burst = 10 if "slow" in key else 1
             told = Feedback("x", ("partner.SlowDown",), action)
-            store.yield_to(Refusal(Bucket(key, 1_000_000 // burst, burst, feedback=told), 0.0, wait))
+            store.back_off(Refusal(Bucket(key, 1_000_000 // burst, burst, feedback=told), 0.0, wait))
     return folder
 
 

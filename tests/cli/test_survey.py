@@ -12,7 +12,7 @@ from limitkit.config.model.units import parse_rate
 from limitkit.control.bucket_state import standing
 from limitkit.control.in_force import InForce, current_of
 from limitkit.control.status.drift import in_general, of_limits, of_workers, reasons
-from limitkit.control.status.snapshot import Row, Survey
+from limitkit.control.status.snapshot import Row, Snapshot
 from limitkit.errors import Problem
 
 NOW = 1_800_000_000.0
@@ -44,8 +44,8 @@ def report(*rows, digest="d1", **said):
     return fine | {"unguarded": [], "caps": {}, "store": "", "limits": told} | said
 
 
-def survey(*rows, **reports):
-    return Survey("limits.toml", "d1", NOW, "enforce", list(rows), (), reports, "the broker's Redis")
+def snapshot(*rows, **reports):
+    return Snapshot("limits.toml", "d1", NOW, "enforce", list(rows), (), reports, "the broker's Redis")
 
 
 def facts(of):
@@ -53,13 +53,13 @@ def facts(of):
 
 
 def test_as_the_file_says():
-    found = survey(row(), w1=report(row()))
+    found = snapshot(row(), w1=report(row()))
     assert [*of_workers(found), *of_limits(found), *in_general(found)] == []
 
 
 @pytest.mark.parametrize(("mode", "does"), [("off", "keeps no limit"), ("shadow", "counts for its limits, and delays")])
 def test_a_worker_with_another_mode_is_no_other_file(mode, does):
-    found = survey(row(), w1=report(mode=mode, digest="d2"), w2=report(row()))
+    found = snapshot(row(), w1=report(mode=mode, digest="d2"), w2=report(row()))
     ((kind, worker, fact),) = facts(of_workers(found))
     assert (kind, worker) == ("mode", "w1")
     assert fact.startswith(does)
@@ -67,20 +67,20 @@ def test_a_worker_with_another_mode_is_no_other_file(mode, does):
 
 
 def test_a_mode_of_this_process_is_nothing_that_a_worker_does():
-    found = replace(survey(row(mode="off"), w1=report(row(), digest="d2")), mode_here="off")
+    found = replace(snapshot(row(mode="off"), w1=report(row(), digest="d2")), mode_here="off")
     assert facts(of_workers(found)) == []
 
 
 def test_another_file_is_named_with_its_digest_and_since_when():
     other = report(row(), digest="d2", path="other.toml")
-    ((kind, _, fact),) = facts(of_workers(survey(row(), w1=other)))
+    ((kind, _, fact),) = facts(of_workers(snapshot(row(), w1=other)))
     assert kind == "other file"
     assert fact.startswith("goes by another file, other.toml (d2), since 20")
 
 
 def test_static_limits_that_a_pool_does_not_keep():
     push = row("push", strategy="static")
-    ((kind, worker, fact),) = facts(of_workers(survey(push, row(), w1=report(push, row(), paced=False))))
+    ((kind, worker, fact),) = facts(of_workers(snapshot(push, row(), w1=report(push, row(), paced=False))))
     assert (kind, worker, fact) == ("unpaced", "w1", "has no pacer, so limits.push is not kept there")
 
 
@@ -95,7 +95,7 @@ def test_static_limits_that_a_pool_does_not_keep():
 def test_a_store_that_is_gone(on_error, in_force, drained, then):
     api = row(on_error=on_error, held=4)
     api.lost = {"w1": True}
-    found = replace(survey(api, w1=report(api, store="refused")), gone="refused")
+    found = replace(snapshot(api, w1=report(api, store="refused")), gone="refused")
     assert (api.in_force, api.drained_in) == (in_force, drained)
     assert [*reasons(api, found)] == [f'the store can\'t be asked: on_error = "{on_error}"']
     ((kind, worker, fact),) = facts(of_workers(found))
@@ -112,7 +112,7 @@ def test_who_waits_is_not_known_where_no_worker_has_a_pacer():
     api, shy = row(), row("shy", mode="shadow")
     for each in (api, shy):
         each.paced = {"w1": False}
-    found = survey(api, shy, w1=report(api, shy, paced=False))
+    found = snapshot(api, shy, w1=report(api, shy, paced=False))
     assert as_values(found)["limits"][0]["held"] is None
     assert [*reasons(shy, found)] == ["shadow: nothing is counted without a pacer"]
     for each in (api, shy):
@@ -136,7 +136,7 @@ def test_what_a_worker_keeps_by_itself_is_in_force_where_all_agree():
 
 def test_a_file_that_can_t_be_used_is_said_with_what_runs():
     problem = Problem("limits.toml", 1, 1, "LK001", "the file does not exist")
-    found = replace(survey(row(), w1=report(row(), digest="d2")), digest="", problems=(problem,))
+    found = replace(snapshot(row(), w1=report(row(), digest="d2")), digest="", problems=(problem,))
     lines = head(found)
     assert lines[0] == "limits.toml; 1 worker answered: w1."
     assert "can't be used as it is now (1 problem)" in lines[1]
@@ -148,7 +148,7 @@ def test_a_file_that_can_t_be_used_is_said_with_what_runs():
 def test_a_limit_of_another_file_is_shown_too():
     other = row("theirs")
     other.foreign = "other.toml (d2)"
-    found = survey(row(), other, w1=report(row()), w2=report(row(), other, digest="d2", path="other.toml"))
+    found = snapshot(row(), other, w1=report(row()), w2=report(row(), other, digest="d2", path="other.toml"))
     assert any("limits.theirs" in line and "of other.toml (d2) alone" in line for line in limits(found, every=False))
     ((_, _, fact),) = facts(of_workers(found))
     assert fact.endswith("limits.theirs is another one")

@@ -19,7 +19,7 @@ from test_cli import told
 from limitkit.cli import limitkit
 from limitkit.config.load import load
 from limitkit.waiting import parked_messages as the_census
-from limitkit.waiting.parked_messages import Census
+from limitkit.waiting.parked_messages import ParkedMessages
 
 HERE = Path(__file__).parent
 RULES = load(HERE / "waiting.toml").rules
@@ -169,7 +169,7 @@ def test_purge_removes_what_was_counted_in_parts_and_nothing_that_came_later(ser
         filler.park(STRIPE, "shop.charge_customer", count=1, queue="mail")
         for user in range(5):
             filler.park(USER, "shop.user_api_request", [user], value=user)
-        census = Census(filler.channel, "limitkit")
+        census = ParkedMessages(filler.channel, "limitkit")
         piles = list(census.piles())
         assert sum(pile.count for pile in piles) == 14
         late = filler.park(STRIPE, "shop.charge_customer", count=2)

@@ -16,7 +16,7 @@ from support.workers import Shop, wait_until
 from limitkit import RateLimitManager
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.errors import StoreError
-from limitkit.stores.circuit_breaker import Breaker
+from limitkit.stores.circuit_breaker import CircuitBreaker
 from limitkit.stores.redis import RedisStore
 
 RATE, BURST = 20, 5
@@ -273,7 +273,7 @@ def test_a_bucket_that_was_evicted_is_full_again_and_no_take_fails(tmp_path):
     with (
         RedisServer(tmp_path, "--maxmemory-policy", "allkeys-lru") as server,
         redis.Redis(port=server.port) as admin,
-        contextlib.closing(Breaker(RedisStore(server.url, 5.0))) as store,
+        contextlib.closing(CircuitBreaker(RedisStore(server.url, 5.0))) as store,
     ):
         assert store.evicts() == "allkeys-lru"
         store.take([Take((slow,), 3, 3)])

@@ -13,7 +13,7 @@ from support.topologies import Cluster, Sentinels
 from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
-from limitkit.stores.time_bound import Aside
+from limitkit.stores.time_bound import TimeBound
 
 STORES = ["memory", "redis", "sentinel", "cluster"]
 
@@ -56,13 +56,13 @@ def cluster(binary, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def sentinel_store(sentinels):
-    with closing(Aside(RedisStore(sentinels.url, 5.0), 20.0)) as store:
+    with closing(TimeBound(RedisStore(sentinels.url, 5.0), 20.0)) as store:
         yield store
 
 
 @pytest.fixture(scope="module")
 def cluster_store(cluster):
-    with closing(Aside(ClusterStore(cluster.url, 5.0), 20.0)) as store:
+    with closing(TimeBound(ClusterStore(cluster.url, 5.0), 20.0)) as store:
         yield store
 
 

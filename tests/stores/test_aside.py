@@ -15,7 +15,7 @@ from limitkit.errors import StoreError
 from limitkit.stores.cluster import ClusterStore
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
-from limitkit.stores.time_bound import Aside
+from limitkit.stores.time_bound import TimeBound
 
 ASK = Take((Bucket("limitkit:test:aside", 3_600_000_000, 100),))
 
@@ -51,7 +51,7 @@ class Slow(MemoryStore):
     ids=["sentinel", "cluster"],
 )
 def test_a_search_that_takes_longer_is_not_waited_for(make, silent):
-    with closing(Aside(make(silent), 0.3)) as store:
+    with closing(TimeBound(make(silent), 0.3)) as store:
         begun = time.monotonic()
         with pytest.raises(StoreError, match=r"no answer within 0\.3 s"):
             store.take([ASK])
@@ -60,7 +60,7 @@ def test_a_search_that_takes_longer_is_not_waited_for(make, silent):
 
 def test_what_nobody_waits_for_any_more_takes_no_tokens():
     slow = Slow()
-    with closing(Aside(slow, 0.05)) as store:
+    with closing(TimeBound(slow, 0.05)) as store:
         for _ in range(5):
             with pytest.raises(StoreError):
                 store.take([ASK])
@@ -71,7 +71,7 @@ def test_what_nobody_waits_for_any_more_takes_no_tokens():
 
 
 def test_a_forked_process_has_a_thread_of_its_own():
-    with closing(Aside(MemoryStore(), 5.0)) as store:
+    with closing(TimeBound(MemoryStore(), 5.0)) as store:
         store.take([ASK])
         child = os.fork()
         if child == 0:

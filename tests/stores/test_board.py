@@ -10,7 +10,7 @@ import pytest
 
 from limitkit.buckets.override import Override, Target
 from limitkit.config.model.units import parse_rate
-from limitkit.stores.overrides import Board
+from limitkit.stores.overrides import OverrideStore
 
 SECOND = 1_000_000
 NOW = 1_764_000_000_123_457
@@ -18,8 +18,8 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-def board(store):
-    return Board(store, f"board{next(_numbers)}")
+def override_store(store):
+    return OverrideStore(store, f"board{next(_numbers)}")
 
 
 def rate(text, name="paid", **words):
@@ -32,84 +32,86 @@ def pause(name="paid"):
     return Override(target=Target("limits", name), kind="pause", reason="their quota is gone: \n{ü}")
 
 
-def test_a_board_that_nobody_wrote_on_has_no_version(board):
-    look = board.look(now_us=NOW)
+def test_a_board_that_nobody_wrote_on_has_no_version(override_store):
+    look = override_store.look(now_us=NOW)
     assert (look.version, look.overrides, look.files) == ("", None, ())
     assert look.now == NOW / SECOND
 
 
-def test_what_is_posted_is_seen_and_only_when_it_is_news(board):
+def test_what_is_posted_is_seen_and_only_when_it_is_news(override_store):
     posted = [(rate("20/m", burst=7), None), (pause(), 90.0)]
-    version = board.post(posted, now_us=NOW)
-    look = board.look(now_us=NOW)
+    version = override_store.post(posted, now_us=NOW)
+    look = override_store.look(now_us=NOW)
     assert look.version == version
     assert look.overrides == (replace(pause(), until=NOW / SECOND + 90.0), rate("20/m", burst=7))
-    assert board.look(version, now_us=NOW).overrides is None
-    newer = board.post([(rate("30/m"), None)], now_us=NOW)
+    assert override_store.look(version, now_us=NOW).overrides is None
+    newer = override_store.post([(rate("30/m"), None)], now_us=NOW)
     assert newer != version, "at the same moment, too"
-    assert board.look(version, now_us=NOW).overrides[1] == rate("30/m"), "the burst went with the one before"
+    assert override_store.look(version, now_us=NOW).overrides[1] == rate("30/m"), "the burst went with the one before"
 
 
-def test_what_has_ended_is_seen_no_more(board):
-    board.post([(rate("20/m"), 2.0), (pause(), 3.0)], now_us=NOW)
-    assert [each.kind for each in board.look(now_us=NOW + 2 * SECOND - 1).overrides] == ["pause", "rate"]
-    assert [each.kind for each in board.look(now_us=NOW + 2 * SECOND).overrides] == ["pause"]
-    assert board.look(now_us=NOW + 3 * SECOND).overrides == ()
+def test_what_has_ended_is_seen_no_more(override_store):
+    override_store.post([(rate("20/m"), 2.0), (pause(), 3.0)], now_us=NOW)
+    assert [each.kind for each in override_store.look(now_us=NOW + 2 * SECOND - 1).overrides] == ["pause", "rate"]
+    assert [each.kind for each in override_store.look(now_us=NOW + 2 * SECOND).overrides] == ["pause"]
+    assert override_store.look(now_us=NOW + 3 * SECOND).overrides == ()
 
 
-def test_what_is_taken_off_is_gone_at_once(board):
-    version = board.post([(rate("20/m"), None), (pause(), None)], now_us=NOW)
-    board.post([], [rate("1/s").name], now_us=NOW)
-    look = board.look(version, now_us=NOW)
+def test_what_is_taken_off_is_gone_at_once(override_store):
+    version = override_store.post([(rate("20/m"), None), (pause(), None)], now_us=NOW)
+    override_store.post([], [rate("1/s").name], now_us=NOW)
+    look = override_store.look(version, now_us=NOW)
     assert look.overrides == (pause(),)
 
 
-def test_of_two_who_set_one_limit_one_is_there_whole(board):
+def test_of_two_who_set_one_limit_one_is_there_whole(override_store):
     said = [rate(f"{number}/s", burst=number, reason=f"by {number}") for number in range(1, 9)]
-    threads = [threading.Thread(target=board.post, args=([(each, None)],)) for each in said]
+    threads = [threading.Thread(target=override_store.post, args=([(each, None)],)) for each in said]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    (left,) = board.look().overrides
+    (left,) = override_store.look().overrides
     assert left in said
 
 
-def test_a_board_that_lost_its_data_gets_it_back_once(board):
+def test_a_board_that_lost_its_data_gets_it_back_once(override_store):
     known = (replace(pause(), until=NOW / SECOND + 90.0), rate("20/m"))
-    assert board.put_back("17", known) == "17"
-    look = board.look(now_us=NOW)
+    assert override_store.put_back("17", known) == "17"
+    look = override_store.look(now_us=NOW)
     assert (look.version, look.overrides) == ("17", known)
-    assert board.put_back("18", ()) == "17", "somebody was first"
-    assert board.look(now_us=NOW).overrides == known
-    assert board.look(now_us=NOW + 90 * SECOND).overrides == known[1:], "it ends when it would have"
-    newer = board.post([], [pause().name], now_us=NOW)
-    assert board.put_back("17", known) == newer
+    assert override_store.put_back("18", ()) == "17", "somebody was first"
+    assert override_store.look(now_us=NOW).overrides == known
+    assert override_store.look(now_us=NOW + 90 * SECOND).overrides == known[1:], "it ends when it would have"
+    newer = override_store.post([], [pause().name], now_us=NOW)
+    assert override_store.put_back("17", known) == newer
 
 
-def test_files_are_there_as_long_as_somebody_goes_by_them(board):
-    assert not board.look(digest="a", now_us=NOW).told
-    assert board.look(digest="a", declares="of a", now_us=NOW).told
-    assert board.look(digest="a", now_us=NOW).told, "it need not be told again"
-    look = board.look(digest="b", declares="of b", wanted=["a"], now_us=NOW + 5 * SECOND)
+def test_files_are_there_as_long_as_somebody_goes_by_them(override_store):
+    assert not override_store.look(digest="a", now_us=NOW).told
+    assert override_store.look(digest="a", declares="of a", now_us=NOW).told
+    assert override_store.look(digest="a", now_us=NOW).told, "it need not be told again"
+    look = override_store.look(digest="b", declares="of b", wanted=["a"], now_us=NOW + 5 * SECOND)
     assert (set(look.files), look.declared) == ({"a", "b"}, {"a": "of a"})
-    look = board.look(wanted=["a", "b", "c"], now_us=NOW + 16 * SECOND)
+    look = override_store.look(wanted=["a", "b", "c"], now_us=NOW + 16 * SECOND)
     assert (look.files, look.declared) == (("b",), {"a": "", "b": "of b", "c": ""})
-    assert not board.look(digest="a", now_us=NOW + 16 * SECOND).told
+    assert not override_store.look(digest="a", now_us=NOW + 16 * SECOND).told
 
 
-def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_by_it(board):
-    board.look(digest="a", declares="of a", now_us=NOW)
-    look = board.look(digest="b", left="a", now_us=NOW)
+def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_by_it(override_store):
+    override_store.look(digest="a", declares="of a", now_us=NOW)
+    look = override_store.look(digest="b", left="a", now_us=NOW)
     assert look.files == ("b",)
-    look = board.look(digest="a", now_us=NOW)
+    look = override_store.look(digest="a", now_us=NOW)
     assert (set(look.files), look.told) == ({"a", "b"}, False)
 
 
-def test_what_another_version_posts_is_passed_over(board, store):
-    store.run("post", [board._overrides], ["", "", "rate tasks x", "", '{"rate": "1/fortnight"}', "odd", "", "{}"])
-    board.post([(rate("20/m"), None)])
-    assert board.look().overrides == (rate("20/m"),)
+def test_what_another_version_posts_is_passed_over(override_store, store):
+    store.run(
+        "post", [override_store._overrides], ["", "", "rate tasks x", "", '{"rate": "1/fortnight"}', "odd", "", "{}"]
+    )
+    override_store.post([(rate("20/m"), None)])
+    assert override_store.look().overrides == (rate("20/m"),)
 
 
 @pytest.mark.parametrize("partitions", [False, True])
@@ -127,9 +129,9 @@ def test_a_bucket_is_refilled_alone_or_with_all_partitions(store, partitions):
 
 
 def test_the_lists_of_files_fade_when_no_worker_is_left(redis_store, admin):
-    board = Board(redis_store, "fades")
-    board.look(digest="a", declares="of a")
-    board.post([(rate("20/m"), None)])
+    override_store = OverrideStore(redis_store, "fades")
+    override_store.look(digest="a", declares="of a")
+    override_store.post([(rate("20/m"), None)])
     for key in (b"fades:{overrides}:files", b"fades:{overrides}:declared"):
         assert 0 < admin.pttl(key) <= 60_000
     assert admin.pttl("fades:{overrides}") == -1, "what was set lasts"

@@ -84,7 +84,7 @@ def test_an_address_may_allow_one_connection(server):
         store.take([Take((asked,))])
         assert store.evicts() == ""
         store.take([Take((asked,))])
-        assert store.learnt([asked.key]) == [None]
+        assert store.adapted([asked.key]) == [None]
         store.take([Take((asked,))])
         assert store.refill(asked.key, partitions=False) == 1
         assert left(store, asked) == 1

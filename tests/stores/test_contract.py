@@ -19,7 +19,7 @@ from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, GiveBack, Take
 from limitkit.errors import StoreError
 from limitkit.stores import circuit_breaker, memory
-from limitkit.stores.circuit_breaker import Breaker
+from limitkit.stores.circuit_breaker import CircuitBreaker
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 from limitkit.stores.take_script import SCRIPTS
@@ -529,7 +529,7 @@ def test_options_that_cannot_be_used_are_a_store_error(url):
 
 def test_a_refused_connection_is_a_store_error_and_then_no_call_for_a_second(clock):
     port = free_port()
-    with closing(Breaker(RedisStore(f"redis://127.0.0.1:{port}/0", 0.05))) as store:
+    with closing(CircuitBreaker(RedisStore(f"redis://127.0.0.1:{port}/0", 0.05))) as store:
         begun = time.monotonic()
         with pytest.raises(StoreError, match=r"ConnectionError: .*refused"):
             one(store, None, (bucket(),))
@@ -564,7 +564,7 @@ def test_a_store_that_never_answers_costs_one_timeout():
 def test_a_store_that_comes_back_is_asked_again(tmp_path, clock, admin):
     coming = RedisServer(tmp_path)
     thin = bucket(3600 * SECOND, 2)
-    with closing(Breaker(RedisStore(coming.url, 5.0))) as store:
+    with closing(CircuitBreaker(RedisStore(coming.url, 5.0))) as store:
         with pytest.raises(StoreError):
             one(store, None, (thin,))
         with coming:

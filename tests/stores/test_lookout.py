@@ -14,11 +14,11 @@ from limitkit.config.load import judge
 from limitkit.config.model.env_values import expand
 from limitkit.config.model.units import parse_rate
 from limitkit.config.source.toml import parse
-from limitkit.control.override_watch import Lookout
-from limitkit.control.task_limits import Live
+from limitkit.control.override_watch import OverrideWatch
+from limitkit.control.task_limits import TaskLimits
 from limitkit.stores.failure_reason import store_error
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.overrides import Board
+from limitkit.stores.overrides import OverrideStore
 
 _numbers = itertools.count()
 
@@ -48,15 +48,15 @@ class Process:
 
     def __init__(self, store, prefix, rate="10/s", burst=5):
         config = judge(parse(FILE.format(rate=rate, burst=burst), "f.toml"))
-        self.live = Live(config.rules, store)
-        self.board = Board(store, prefix)
-        self.lookout = Lookout(self.live, self.board, config.digest)
+        self.task_limits = TaskLimits(config.rules, store)
+        self.override_store = OverrideStore(store, prefix)
+        self.override_watch = OverrideWatch(self.task_limits, self.override_store, config.digest)
 
     def look(self):
-        return self.lookout.look()
+        return self.override_watch.look()
 
     def terms(self, name="paid"):
-        (bound,) = self.live.limits(SimpleNamespace(name=name))
+        (bound,) = self.task_limits.limits(SimpleNamespace(name=name))
         return bound.terms.interval_us, bound.terms.burst, bound.terms.source
 
 
@@ -77,7 +77,7 @@ def pause(section="limits", name="api"):
 def test_a_rate_that_is_set_holds_in_each_process_until_it_is_taken_off(process, caplog):
     one, other = process(), process()
     assert not one.look()
-    one.board.post([(rate("20/m"), None)])
+    one.override_store.post([(rate("20/m"), None)])
     with caplog.at_level(logging.INFO, "limitkit"):
         assert one.look()
         assert not one.look()
@@ -87,7 +87,7 @@ def test_a_rate_that_is_set_holds_in_each_process_until_it_is_taken_off(process,
     assert other.terms() == (100_000, 5, "file")
     assert other.look()
     assert other.terms() == one.terms()
-    one.board.post([], [rate("1/s").name])
+    one.override_store.post([], [rate("1/s").name])
     caplog.clear()
     with caplog.at_level(logging.INFO, "limitkit"):
         assert other.look()
@@ -98,17 +98,17 @@ def test_a_rate_that_is_set_holds_in_each_process_until_it_is_taken_off(process,
 
 def test_a_pause_stands_over_a_rate_and_gives_it_back(process):
     one = process()
-    one.board.post([(rate("20/m", burst=2), None), (pause(), None)])
+    one.override_store.post([(rate("20/m", burst=2), None), (pause(), None)])
     one.look()
     assert one.terms()[1:] == (0, "pause")
-    one.board.post([], [pause().name])
+    one.override_store.post([], [pause().name])
     one.look()
     assert one.terms() == (3_000_000, 2, "override")
 
 
 def test_a_task_s_own_override_wins_over_its_pattern_s(process):
     one = process()
-    one.board.post([(rate("5/s", "tasks", "mail.*"), None), (rate("2/s", "tasks", "mail.receipt"), None)])
+    one.override_store.post([(rate("5/s", "tasks", "mail.*"), None), (rate("2/s", "tasks", "mail.receipt"), None)])
     one.look()
     assert one.terms("mail.welcome") == (200_000, 1, "override")
     assert one.terms("mail.receipt") == (500_000, 1, "override")
@@ -116,13 +116,13 @@ def test_a_task_s_own_override_wins_over_its_pattern_s(process):
 
 def test_it_ends_by_itself_when_the_store_is_gone_too(process, monkeypatch):
     one = process()
-    one.board.post([(rate("20/m"), 60.0)])
+    one.override_store.post([(rate("20/m"), 60.0)])
     one.look()
     assert one.terms()[2] == "override"
-    one.lookout._board = Board(SimpleNamespace(run=unreachable), "x")
+    one.override_watch._override_store = OverrideStore(SimpleNamespace(run=unreachable), "x")
     assert not one.look()
-    later = one.live.in_force._offset + 61
-    monkeypatch.setattr(one.live.in_force, "_offset", later)
+    later = one.task_limits.in_force._offset + 61
+    monkeypatch.setattr(one.task_limits.in_force, "_offset", later)
     assert one.look()
     assert one.terms() == (100_000, 5, "file")
 
@@ -145,10 +145,10 @@ def test_what_the_store_refuses_is_told_once_there_is_a_log_with_its_own_remedy(
         raise store_error(ResponseError(reply), expand("redis://localhost", {}))
 
     one = process()
-    one.lookout._board = Board(SimpleNamespace(run=refuse), "x")
+    one.override_watch._override_store = OverrideStore(SimpleNamespace(run=refuse), "x")
     one.look()
     assert caplog.messages == []
-    one.lookout.say()
+    one.override_watch.say()
     for _ in range(2):
         one.look()
     (message,) = caplog.messages
@@ -160,7 +160,7 @@ def test_what_the_store_refuses_is_told_once_there_is_a_log_with_its_own_remedy(
 
 def test_what_the_store_lost_is_put_back_with_its_end(process, admin, caplog):
     one, other = process(), process()
-    one.board.post([(rate("20/m"), 60.0), (pause("tasks", "mail.*"), None)])
+    one.override_store.post([(rate("20/m"), 60.0), (pause("tasks", "mail.*"), None)])
     for each in (one, other):
         each.look()
     admin.flushall()
@@ -171,16 +171,16 @@ def test_what_the_store_lost_is_put_back_with_its_end(process, admin, caplog):
     newcomer.look()
     assert newcomer.terms() == one.terms() == other.terms() == (3_000_000, 5, "override")
     assert newcomer.terms("mail.welcome")[2] == "pause"
-    ends = [each.until for each in newcomer.live.in_force.overrides if each.until is not None]
-    assert ends == [each.until for each in one.live.in_force.overrides if each.until is not None]
+    ends = [each.until for each in newcomer.task_limits.in_force.overrides if each.until is not None]
+    assert ends == [each.until for each in one.task_limits.in_force.overrides if each.until is not None]
 
 
 def test_what_was_set_since_the_store_lost_its_data_is_not_overwritten(process, admin):
     one = process()
-    one.board.post([(rate("20/m"), None)])
+    one.override_store.post([(rate("20/m"), None)])
     one.look()
     admin.flushall()
-    one.board.post([(rate("30/m"), None)])
+    one.override_store.post([(rate("30/m"), None)])
     one.look()
     assert one.terms() == (2_000_000, 5, "override")
 
@@ -192,10 +192,12 @@ def test_of_two_files_on_one_limit_the_stricter_holds_while_both_are_in_force(pr
     assert old.terms() == (100_000, 2, "stricter file")
     assert new.terms() == (100_000, 2, "stricter file")
     assert old.terms("mail.x") == (100_000, 1, "file")
-    old.board.post([(rate("50/s"), None)])
+    old.override_store.post([(rate("50/s"), None)])
     for each in (old, new):
         each.look()
-        assert each.terms() == (20_000, each.live.rules.named["api"].burst, "override"), "a hand wins over any file"
+        assert each.terms() == (20_000, each.task_limits.rules.named["api"].burst, "override"), (
+            "a hand wins over any file"
+        )
 
 
 def test_a_file_that_nobody_goes_by_any_more_has_no_say(process, admin):
@@ -203,7 +205,7 @@ def test_a_file_that_nobody_goes_by_any_more_has_no_say(process, admin):
     for each in (old, new, new):
         each.look()
     assert new.terms()[2] == "stricter file"
-    admin.zrem(f"{new.board._overrides}:files", old.lookout._digest)
+    admin.zrem(f"{new.override_store._overrides}:files", old.override_watch._digest)
     assert new.look()
     assert new.terms() == (50_000, 2, "file")
 
@@ -211,39 +213,39 @@ def test_a_file_that_nobody_goes_by_any_more_has_no_say(process, admin):
 def test_who_changes_his_file_leaves_the_old_one_behind_at_once(process):
     one = process("10/s", 5)
     one.look()
-    one.live.use(process("20/s", 2).live.rules)
-    one.lookout.go_by("another")
+    one.task_limits.use(process("20/s", 2).task_limits.rules)
+    one.override_watch.go_by("another")
     one.look()
     assert one.terms() == (50_000, 2, "file")
 
 
 def test_an_override_of_one_worker_alone_wins_there(process):
     one, other = process(), process()
-    one.board.post([(rate("5/s", "tasks", "own"), None)])
-    one.live.in_force.here(rate("1/s", "tasks", "own"), None)
+    one.override_store.post([(rate("5/s", "tasks", "own"), None)])
+    one.task_limits.in_force.here(rate("1/s", "tasks", "own"), None)
     for each in (one, other):
         each.look()
     assert one.terms("own") == (1_000_000, 1, "override")
     assert other.terms("own") == (200_000, 1, "override")
-    assert one.live.in_force.forget([rate("1/s", "tasks", "own").name])
-    one.live.changed()
+    assert one.task_limits.in_force.forget([rate("1/s", "tasks", "own").name])
+    one.task_limits.changed()
     assert one.terms("own") == (200_000, 1, "override")
 
 
 def test_a_process_looks_by_itself_only_where_nobody_else_does(process, monkeypatch):
     one = process()
     one.look()
-    one.board.post([(rate("20/m"), None)])
-    monkeypatch.setattr(one.lookout, "_at", one.lookout._at - 5)
-    one.lookout.freshen()
+    one.override_store.post([(rate("20/m"), None)])
+    monkeypatch.setattr(one.override_watch, "_at", one.override_watch._at - 5)
+    one.override_watch.freshen()
     assert one.terms()[2] == "file", "the worker's own timer looks"
-    monkeypatch.setattr(one.lookout, "_pid", -1)
-    one.lookout.freshen()
+    monkeypatch.setattr(one.override_watch, "_pid", -1)
+    one.override_watch.freshen()
     assert one.terms()[2] == "override"
 
 
 def test_a_store_in_memory_has_a_board_of_its_own():
     one = Process(MemoryStore(), "x")
-    one.board.post([(rate("20/m"), None)])
+    one.override_store.post([(rate("20/m"), None)])
     assert one.look()
     assert one.terms() == (3_000_000, 5, "override")

@@ -14,7 +14,7 @@ from support.servers import RedisServer, redis_binary
 from limitkit.buckets.decision import Bucket
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
-from limitkit.stores.worker_count import Headcount
+from limitkit.stores.worker_count import WorkerCount
 
 SECOND = 1_000_000
 POOL = SimpleNamespace(num_processes=4, _pool=object())
@@ -34,12 +34,12 @@ def store(server):
         yield store
 
 
-def start(headcount, store, *, prefork, pool=POOL):
+def start(worker_count, store, *, prefork, pool=POOL):
     """Start as a worker's consumer does; returns what the timer was given."""
     armed = []
     pool = SimpleNamespace(pool=pool, pool_cls=SimpleNamespace(uses_semaphore=prefork))
     timer = SimpleNamespace(call_repeatedly=lambda every, call: armed.append((every, call)))
-    headcount.start(store, pool, timer)
+    worker_count.start(store, pool, timer)
     return armed
 
 
@@ -66,7 +66,7 @@ def test_memory_is_one_worker_s():
 
 
 def test_each_worker_keeps_to_what_it_saw_last(server, store):
-    first, second = Headcount("shop"), Headcount("shop")
+    first, second = WorkerCount("shop"), WorkerCount("shop")
     shared = Bucket("b", 100_000, 10)
     assert first.share(shared) is None
     ((every, note_again),) = start(first, store, prefork=True)
@@ -84,7 +84,7 @@ def test_each_worker_keeps_to_what_it_saw_last(server, store):
 
 
 def test_a_pool_that_a_cold_shutdown_has_ended_is_not_asked(store):
-    headcount = Headcount("x")
+    worker_count = WorkerCount("x")
     ended = TaskPool(2)  # as one that was not started yet
-    start(headcount, store, prefork=True, pool=ended)
-    assert headcount.workers == 0
+    start(worker_count, store, prefork=True, pool=ended)
+    assert worker_count.workers == 0

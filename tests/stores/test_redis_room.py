@@ -18,7 +18,7 @@ from limitkit.buckets.decision import Bucket
 from limitkit.waiting import redis_keys, redis_room
 from limitkit.waiting.origin_queue import priority_of
 from limitkit.waiting.redis_room import RedisRoom
-from limitkit.waiting.room import NO_MORE, ORDER, Leaver, Steering
+from limitkit.waiting.room import NO_MORE, ORDER, Leaving, Steering
 from limitkit.worker.pacing.hold_bounds import LEAD
 from limitkit.worker.pool.request_order import Arrivals
 
@@ -88,7 +88,7 @@ class End:
         for _ in range(count):
             message = self.channel.basic_get(queue)
             message.accept = prepare_accept_content(["json", "pickle"])
-            leavers.append(Leaver(Request(message, app=self.app), queue, bucket, turn))
+            leavers.append(Leaving(Request(message, app=self.app), queue, bucket, turn))
         return leavers
 
     def bring(self, hungry=None, full=None, places=1000):

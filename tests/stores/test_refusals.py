@@ -13,7 +13,7 @@ from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
 from limitkit.config.declared import Feedback
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.take_script import learnt_key
+from limitkit.stores.take_script import adapted_key
 
 SECOND = 1_000_000
 STORES = ["memory", "redis", "sentinel", "cluster"]
@@ -31,7 +31,7 @@ def one(store, now, *args, **kwargs):
 
 
 def refuse(store, now, bucket, retry_after=None, age=0.0):
-    return store.yield_to(Refusal(bucket, age, retry_after), now_us=now)
+    return store.back_off(Refusal(bucket, age, retry_after), now_us=now)
 
 
 def seconds(*microseconds):
@@ -78,24 +78,24 @@ def worlds(draw):
 def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, calls):
     store, at = request.getfixturevalue("store_named")(name), request.getfixturevalue("now")
     admin = request.getfixturevalue({"sentinel": "sentinel_admin", "cluster": "cluster_admin"}.get(name, "admin"))
-    state, learnt = {}, {}
+    state, adapted = {}, {}
     for gap, call in calls:
         at += gap
         if isinstance(call, Refusal):
-            changed, pause, interval = sums.yield_to(state, learnt, call, at)
-            got = store.yield_to(call, now_us=at)
+            changed, pause, interval = sums.back_off(state, adapted, call, at)
+            got = store.back_off(call, now_us=at)
             assert (got.changed, got.pause, got.interval_us) == (changed, pause / SECOND, interval)
             asked = {bucket.key: None for bucket in (call.bucket, yielding())}
-            assert store.learnt([*asked]) == [learnt.get(key) for key in asked]
+            assert store.adapted([*asked]) == [adapted.get(key) for key in asked]
         else:
-            wanted = [(*sums.take(state, ask, at, learnt), sums.intervals(ask, at, learnt)) for ask in call]
+            wanted = [(*sums.take(state, ask, at, adapted), sums.intervals(ask, at, adapted)) for ask in call]
             found = store.take(call, now_us=at)
             assert [(seconds(*slots), seconds(*waits), marks, paces) for slots, waits, marks, paces in wanted] == [
                 (each.slots, each.waits, each.marks, each.intervals) for each in found
             ]
-        for key in [*state, *(learnt_key(key) for key in learnt)] if name != "memory" else ():
+        for key in [*state, *(adapted_key(key) for key in adapted)] if name != "memory" else ():
             admin.persist(key)  # keys fade in real time, which has nothing to do with the time of the decisions
-    for key in [*state, *(learnt_key(key) for key in learnt)] if name != "memory" else ():
+    for key in [*state, *(adapted_key(key) for key in adapted)] if name != "memory" else ():
         admin.delete(key)
 
 
@@ -213,12 +213,12 @@ def test_keys_fade_when_the_rate_is_back_and_an_hour_has_passed(redis_store, adm
     refuse(redis_store, now, api, 5.0)
     refuse(redis_store, now, short, 5.0)
     for bucket, most in ((api, 3700), (short, 3610)):
-        assert 3600 < admin.pttl(learnt_key(bucket.key)) / 1000 <= most
+        assert 3600 < admin.pttl(adapted_key(bucket.key)) / 1000 <= most
         assert admin.pttl(bucket.key) == -2, "a refusal takes no token"
 
 
 def test_a_key_is_in_its_buckets_slot_and_not_longer():
-    assert learnt_key("p:{tenant}:g1:0123") == "p:{tenant}:f1:0123"
+    assert adapted_key("p:{tenant}:g1:0123") == "p:{tenant}:f1:0123"
 
 
 def test_a_memory_store_forgets_too():
@@ -226,8 +226,8 @@ def test_a_memory_store_forgets_too():
     refuse(store, 0, api)
     store._until_sweep = 0
     one(store, 3600 * SECOND, (api,))
-    assert store._learnt
+    assert store._adapted
     store._until_sweep = 0
     one(store, 3700 * SECOND, (api,))
-    assert not store._learnt
+    assert not store._adapted
     assert not store._kept

@@ -9,7 +9,7 @@ from celery.worker.strategy import proto1_to_proto2
 from kombu import Consumer, Queue
 
 from limitkit.buckets.decision import Bucket
-from limitkit.waiting.room import Leaver
+from limitkit.waiting.room import Leaving
 
 BUCKET = Bucket("paid", 1_000_000, 1)
 
@@ -87,4 +87,4 @@ class Deliveries:
 
 
 def leavers(requests, turn=1.0):
-    return [Leaver(request, request.delivery_info["routing_key"], BUCKET, turn) for request in requests]
+    return [Leaving(request, request.delivery_info["routing_key"], BUCKET, turn) for request in requests]

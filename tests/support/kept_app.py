@@ -39,7 +39,7 @@ for _name in ("slow.expiring", "slow.revoked", "slow.stamped", "static.add", "pl
     adding(_name)
 
 
-def telling(name):
+def pacing_events(name):
     @app.task(bind=True, name=name)
     def task(self, *values, **named):
         started(self)
@@ -47,7 +47,7 @@ def telling(name):
 
 
 for _name in ("kept.tell", "kept.old_protocol", "kept.compressed", "kept.told_back", "plain.tell"):
-    telling(_name)
+    pacing_events(_name)
 
 
 @app.task(bind=True, name="kept.failing")

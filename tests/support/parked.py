@@ -10,7 +10,7 @@ from celery import Celery
 from limitkit.buckets.decision import Bucket
 from limitkit.buckets.partition import Partition, bucket_key, canonical
 from limitkit.waiting.redis_room import RedisRoom
-from limitkit.waiting.room import ORDER, ORDERS_A_SECOND, Leaver
+from limitkit.waiting.room import ORDER, ORDERS_A_SECOND, Leaving
 
 PREFIX = "limitkit"
 TURN = 7230.0
@@ -31,7 +31,7 @@ class Filler:
         for _ in range(count):
             ids.append(self.app.send_task(task, args, queue=queue, **options).id)
             message = self.channel.basic_get(queue)
-            self.room.park([Leaver(SimpleNamespace(message=message, acknowledged=False), queue, bucket, turn)])
+            self.room.park([Leaving(SimpleNamespace(message=message, acknowledged=False), queue, bucket, turn)])
         return ids
 
 

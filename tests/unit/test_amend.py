@@ -2,7 +2,7 @@
 
 import pytest
 
-from limitkit.config.edit import AmendError, amended, write
+from limitkit.config.edit import EditError, edited, write
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
@@ -64,7 +64,7 @@ def config(text):
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_only_the_values_change(form, newline):
     table, before, after = (each if isinstance(each, tuple) else each.replace("\n", newline) for each in FORMS[form])
-    assert amended(config(before), table, {"rate": "10/s", "burst": 5}) == after
+    assert edited(config(before), table, {"rate": "10/s", "burst": 5}) == after
 
 
 @pytest.mark.parametrize("key", ["rate", "burst"])
@@ -72,8 +72,8 @@ def test_a_variable_is_not_written_over(key, monkeypatch):
     monkeypatch.setenv("GIVEN", {"rate": "25/s", "burst": "31337"}[key])
     said = {"rate": '"25/s"', "burst": "5", key: '"${GIVEN}"'}
     text = f'{HEAD}[limits.api]\nstrategy = "token_bucket"\nrate = {said["rate"]}\nburst = {said["burst"]}\n'
-    with pytest.raises(AmendError) as caught:
-        amended(config(text), ("limits", "api"), {"rate": "10/s", "burst": 6})
+    with pytest.raises(EditError) as caught:
+        edited(config(text), ("limits", "api"), {"rate": "10/s", "burst": 6})
     value = {"rate": "10/s", "burst": 6}[key]
     assert str(caught.value) == (
         f'ratelimits.toml: limits.api.{key} is "${{GIVEN}}", so the file stays as it is; '
@@ -83,13 +83,13 @@ def test_a_variable_is_not_written_over(key, monkeypatch):
 
 def test_what_could_not_be_used_is_not_written():
     with pytest.raises(ConfigError, match=r"ratelimits\.toml:5:9: LK015 "):
-        amended(config(FORMS["with a burst"][1]), NAMED, {"burst": 0})
+        edited(config(FORMS["with a burst"][1]), NAMED, {"burst": 0})
 
 
 def test_a_file_that_can_t_be_edited_so_is_left_alone(monkeypatch):
     monkeypatch.setattr("limitkit.config.edit._put", lambda table, _: table.update({"rate": "11/s"}))
-    with pytest.raises(AmendError, match=r'without harm; write rate = "10/s" there by hand$'):
-        amended(config(FORMS["a table"][1]), NAMED, {"rate": "10/s"})
+    with pytest.raises(EditError, match=r'without harm; write rate = "10/s" there by hand$'):
+        edited(config(FORMS["a table"][1]), NAMED, {"rate": "10/s"})
 
 
 def test_a_folder_that_may_not_be_written_leaves_the_file_as_it_was(tmp_path, monkeypatch):

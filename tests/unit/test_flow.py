@@ -6,11 +6,11 @@ import pytest
 
 from limitkit.buckets.decision import Bucket
 from limitkit.worker.pacing.lane import Held, Lane
-from limitkit.worker.pacing.prefetch_widening import Flow
-from limitkit.worker.pool.request_order import Precedence
+from limitkit.worker.pacing.prefetch_widening import PrefetchWidening
+from limitkit.worker.pool.request_order import RequestOrder
 
 
-class Window:
+class PrefetchWindow:
     """A prefetch window that may be one that can't grow."""
 
     def __init__(self, *, grows=True):
@@ -22,7 +22,7 @@ class Window:
 
 
 def held(*lanes):
-    held = Held(Precedence(0, 0.0, 0), SimpleNamespace(id="1"), lanes, 0.0)
+    held = Held(RequestOrder(0, 0.0, 0), SimpleNamespace(id="1"), lanes, 0.0)
     for lane in lanes:
         lane.refs += 1
     return held
@@ -34,8 +34,8 @@ def lane():
 
 
 def test_the_window_grows_once_there_is_no_token_before_the_pool_has_a_process(lane):
-    window = Window()
-    flow = Flow(window)
+    window = PrefetchWindow()
+    flow = PrefetchWidening(window)
     for _ in range(3):
         flow.join(held(lane))
     assert flow.look(2.0, 0.0) == []
@@ -51,16 +51,16 @@ def test_the_window_grows_once_there_is_no_token_before_the_pool_has_a_process(l
 
 def test_where_the_pool_is_idle_it_is_something_else_that_holds_them_up(lane):
     """The store may be gone."""
-    window = Window()
-    flow = Flow(window)
+    window = PrefetchWindow()
+    flow = PrefetchWidening(window)
     flow.join(held(lane))
     flow.look(0.0, 0.0)
     assert window.grown == 1
 
 
 def test_any_of_several_limits_counts_and_who_has_gone_does_not(lane):
-    window, other = Window(), Lane(Bucket("b", 1_000_000, 1), local=True)
-    flow = Flow(window)
+    window, other = PrefetchWindow(), Lane(Bucket("b", 1_000_000, 1), local=True)
+    flow = PrefetchWidening(window)
     gone, stays = held(lane, other), held(lane, other)
     flow.join(gone)
     flow.join(stays)
@@ -74,7 +74,7 @@ def test_any_of_several_limits_counts_and_who_has_gone_does_not(lane):
 
 
 def test_those_for_whom_it_can_not_grow_are_named(lane):
-    flow = Flow(Window(grows=False))
+    flow = PrefetchWidening(PrefetchWindow(grows=False))
     tight = held(lane)
     flow.join(tight)
     assert flow.look(0.0, 0.0) == [tight]

@@ -14,7 +14,7 @@ from limitkit.buckets.ticket import KEY, NONCE, Ticket
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.outage import Outage
-from limitkit.stores.worker_count import Headcount
+from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.origin_queue import parkable_queue, queue_of
 from limitkit.worker.guard import Guard
 
@@ -28,21 +28,21 @@ class Gone:
 
 def asking(monkeypatch, store, bucket, on_error="hold"):
     """Make a guard that is asked for a start of a message with these headers; returns what asks it."""
-    headcount = Headcount("x")
+    worker_count = WorkerCount("x")
     pool = SimpleNamespace(pool=None, pool_cls=SimpleNamespace(uses_semaphore=False))
-    headcount.start(MemoryStore(), pool, SimpleNamespace(call_repeatedly=lambda *_: None))
-    live = SimpleNamespace(
+    worker_count.start(MemoryStore(), pool, SimpleNamespace(call_repeatedly=lambda *_: None))
+    task_limits = SimpleNamespace(
         store=store,
         limits=lambda _: [SimpleNamespace(local=False, limit=SimpleNamespace(on_error=on_error))],
         patience=lambda _: None,
         bucket=lambda *_: bucket,
-        headcount=headcount,
+        worker_count=worker_count,
         outage=Outage(),
         on_errors=(on_error,),
         rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
         freshen=lambda: None,
     )
-    guard = Guard(None, lambda: live)
+    guard = Guard(None, lambda: task_limits)
     monkeypatch.setattr(guard, "_send_back", lambda *_: True)
 
     def admit(**request):

@@ -14,7 +14,7 @@ from celery.exceptions import Retry
 
 from limitkit.buckets.decision import Take
 from limitkit.config import load
-from limitkit.control.task_limits import Live
+from limitkit.control.task_limits import TaskLimits
 from limitkit.stores.memory import MemoryStore
 from limitkit.worker.current_request import request_of, run_in_pool
 from limitkit.worker.guard import Guard
@@ -40,15 +40,15 @@ class Scene:
         file.write_text(f'version = 1\n[tasks.paid]\nstrategy = "token_bucket"\nrate = "{rate}"\nburst = {burst}\n')
         app = Celery("shop", broker="memory://", set_as_current=False)
         self.store, self.sent = Store(), []
-        self.live = Live(load.load(str(file)).rules, self.store)
-        self.guard = Guard(app, lambda: self.live)
+        self.task_limits = TaskLimits(load.load(str(file)).rules, self.store)
+        self.guard = Guard(app, lambda: self.task_limits)
         self.guard._send_back = lambda _, task_id, *__, **___: self.sent.append(task_id) or True
         app.task(code, shared=False, name="paid", **options)
         self.task = app.tasks["paid"]
         self.guard.wrap(self.task)
 
     def empty(self):
-        self.store.take([Take((self.live.limits(self.task)[0].bucket,))])
+        self.store.take([Take((self.task_limits.limits(self.task)[0].bucket,))])
         self.store.threads.clear()
 
 

@@ -32,15 +32,15 @@ class Counting(MemoryStore):
 
     told = 0
 
-    def yield_to(self, *args, **options):
+    def back_off(self, *args, **options):
         self.told += 1
-        return super().yield_to(*args, **options)
+        return super().back_off(*args, **options)
 
 
 class Gone:
     """A store that can't be asked."""
 
-    def yield_to(self, *_, **__):
+    def back_off(self, *_, **__):
         raise StoreError("gone")
 
 

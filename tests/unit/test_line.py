@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from limitkit.buckets.decision import Bucket
 from limitkit.worker.pacing.lane import Held, Lane
-from limitkit.worker.pacing.process_line import Line
-from limitkit.worker.pool.request_order import Precedence
+from limitkit.worker.pacing.process_line import ProcessLine
+from limitkit.worker.pool.request_order import RequestOrder
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["come", "come", "come", "go", "join", "leave"]), st.integers(0, 3), st.integers(0, 9)),
@@ -20,12 +20,12 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(deadline=None)
 def test_at_the_head_is_who_comes_first_whatever_came_and_went_meanwhile(steps):
-    line, lanes = Line(), [Lane(Bucket(f"b{n}", 1000, 1), local=False) for n in range(4)]
+    line, lanes = ProcessLine(), [Lane(Bucket(f"b{n}", 1000, 1), local=False) for n in range(4)]
     standing = set()
     for number, (what, at, priority) in enumerate(steps):
         lane = lanes[at]
         if what == "come":
-            held = Held(Precedence(priority, 0.0, number), SimpleNamespace(), (lane,), 0.0)
+            held = Held(RequestOrder(priority, 0.0, number), SimpleNamespace(), (lane,), 0.0)
             lane.push(held)
             if lane.waiting[0] is held:
                 line.advance(lane)
@@ -45,11 +45,11 @@ def test_at_the_head_is_who_comes_first_whatever_came_and_went_meanwhile(steps):
 
 
 def test_a_lane_that_is_passed_over_for_long_leaves_no_trail():
-    line, low, high = Line(), *(Lane(Bucket(name, 1000, 1), local=False) for name in ("low", "high"))
-    low.push(Held(Precedence(9, 0.0, 0), SimpleNamespace(), (low,), 0.0))
+    line, low, high = ProcessLine(), *(Lane(Bucket(name, 1000, 1), local=False) for name in ("low", "high"))
+    low.push(Held(RequestOrder(9, 0.0, 0), SimpleNamespace(), (low,), 0.0))
     line.join(low)
     for number in range(5000):
-        high.push(Held(Precedence(0, 0.0, number), SimpleNamespace(), (high,), 0.0))
+        high.push(Held(RequestOrder(0, 0.0, number), SimpleNamespace(), (high,), 0.0))
         line.join(high)
         assert line.first() is high
         high.pop()

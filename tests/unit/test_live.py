@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import Live
+from limitkit.control.task_limits import TaskLimits
 
 TEXT = """
 version = 1
@@ -34,17 +34,17 @@ rate = "1/s"
 """
 
 
-def live(strategy):
-    return Live(judge(parse(TEXT.format(strategy=strategy), "f.toml")).rules, None)
+def task_limits(strategy):
+    return TaskLimits(judge(parse(TEXT.format(strategy=strategy), "f.toml")).rules, None)
 
 
 def test_only_shared_limits_that_are_kept_have_a_say():
-    assert live("static").on_errors == {"divide"}
-    assert live("token_bucket").on_errors == {"divide", "allow"}
+    assert task_limits("static").on_errors == {"divide"}
+    assert task_limits("token_bucket").on_errors == {"divide", "allow"}
 
 
 def test_a_bucket_knows_whether_it_is_divided():
-    bound = live("token_bucket")
+    bound = task_limits("token_bucket")
     for name, run, divides in (("divides", lambda user_id: user_id, True), ("any", lambda: None, False)):
         task = SimpleNamespace(name=name, run=run)
         (limit,) = bound.limits(task)

@@ -27,14 +27,14 @@ from limitkit.config.declared import Feedback
 from limitkit.errors import StoreError
 from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.worker_count import Headcount
+from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, revoked
-from limitkit.worker.pacing.hold_bounds import Bounds
+from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
-from limitkit.worker.pacing.prefetch_window import Window
-from limitkit.worker.pacing.rate_limit_command import Dials
+from limitkit.worker.pacing.prefetch_window import PrefetchWindow
+from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
 from limitkit.worker.pool import processes, request_order
 
 SECOND = 1_000_000
@@ -216,9 +216,9 @@ class Worker:
             timer=SimpleNamespace(call_at=self._call_at),
         )
         self._connect()
-        self.live = live = SimpleNamespace(
+        self.task_limits = task_limits = SimpleNamespace(
             store=self.store,
-            headcount=self._headcount(2),
+            worker_count=self._headcount(2),
             outage=outage.Outage(),
             on_errors=(),
             rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
@@ -229,12 +229,14 @@ class Worker:
         )
         self.room = Room(self.clock, self._deliver)
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)
-        window = Window(self.consumer)
-        self.parking = Parking(self.consumer, lambda: self.room, Bounds(lambda: settings, lambda: prefetch), window)
-        self.pacer = Pacer(self.consumer, live, self.parking, window, Dials(self.consumer, live))
+        window = PrefetchWindow(self.consumer)
+        self.parking = Parking(self.consumer, lambda: self.room, HoldBounds(lambda: settings, lambda: prefetch), window)
+        self.pacer = Pacer(
+            self.consumer, task_limits, self.parking, window, RateLimitCommand(self.consumer, task_limits)
+        )
         self.pacer._window._grows = grows
-        start = self.pacer._turns.on_start
-        self.pacer._turns.on_start = lambda admitted: (self._judge(admitted), start(admitted))
+        start = self.pacer._admission.on_start
+        self.pacer._admission.on_start = lambda admitted: (self._judge(admitted), start(admitted))
 
     def _log(self):
         return SimpleNamespace(
@@ -243,11 +245,11 @@ class Worker:
         )
 
     def _headcount(self, workers):
-        headcount = Headcount("played")
+        worker_count = WorkerCount("played")
         counting, pool = SimpleNamespace(note=lambda *_: workers), SimpleNamespace(uses_semaphore=False)
         timer = SimpleNamespace(call_repeatedly=lambda *_: None)
-        headcount.start(counting, SimpleNamespace(pool=pool, pool_cls=pool), timer)
-        return headcount
+        worker_count.start(counting, SimpleNamespace(pool=pool, pool_cls=pool), timer)
+        return worker_count
 
     def _connect(self):
         self.consumer.qos = QoS(lambda **_: None, self.prefetch)
@@ -295,7 +297,7 @@ class Worker:
     def _judge(self, admitted):
         """Note who has a better right to a process that goes to a request, could start as well, and has none then."""
         order, now = admitted.held.order, self.clock.now
-        if self.store.gone or self.live.outage.recent:
+        if self.store.gone or self.task_limits.outage.recent:
             return
         better = [held for held in self.pacer._lanes.held if held.order < order and self._may_start(held, now)]
         rivals = [args[0] for _, args, _ in self.semaphore._waiting if isinstance(args[0], Request)]
@@ -346,12 +348,12 @@ class Worker:
             self.at(self.clock.now + 0.1, partial(self.send, request))
 
     def left(self):
-        agenda, procs = self.pacer._agenda, self.pacer._processes
+        lane_timer, procs = self.pacer._lane_timer, self.pacer._processes
         return {
             "held": len(self.pacer._lanes.held),
             "lanes": len(self.pacer._lanes),
-            "line": len(agenda.line),
-            "heap": len(agenda._heap),
+            "line": len(lane_timer.line),
+            "heap": len(lane_timer._heap),
             "processes": (procs.free, procs._kept, procs._claims),
             "semaphore": (self.semaphore.value, len(self.semaphore._waiting)),
             "window": self.consumer.qos.value,
@@ -417,7 +419,7 @@ def refuse(limits, other):
     for limit in chosen:
         limit.bucket = replace(limit.bucket, feedback=told)
     each = [Refusal(limit.bucket, other.uniform(0, 0.5), other.choice([None, 0.5, 3.0])) for limit in chosen * 4]
-    return [partial(MemoryStore.yield_to, refusal=refusal) for refusal in each]
+    return [partial(MemoryStore.back_off, refusal=refusal) for refusal in each]
 
 
 def life(worker, rnd, other=None):
@@ -492,7 +494,7 @@ def test_a_lane_goes_by_the_rate_that_a_refusal_has_left(make_worker, others):
     for n in range(40):
         worker.send(Request(f"r{n}", SimpleNamespace(name="t", rate_limit=None)))
     worker.run(worker.clock.now + 0.5)
-    MemoryStore.yield_to(worker.store, Refusal(api, 0.0))
+    MemoryStore.back_off(worker.store, Refusal(api, 0.0))
     worker.run(worker.clock.now + 0.9)
     lane = worker.pacer._lanes.by_key[api.key]
     assert (lane.interval_us, lane.bucket) == (200_000, api)
@@ -508,7 +510,7 @@ def test_a_long_pause_costs_little_and_is_over_soon_after_somebody_has_ended_it(
     told = Feedback("played", ("a.B",), action, max_pause=31.0 * day)
     api = limits[0].bucket = replace(limits[0].bucket, feedback=told)
     worker.limits["t"] = tuple(limits)
-    MemoryStore.yield_to(worker.store, Refusal(api, 0.0, days * day))
+    MemoryStore.back_off(worker.store, Refusal(api, 0.0, days * day))
     requests = [Request(f"r{n}", SimpleNamespace(name="t", rate_limit=None)) for n in range(200)]
     for n, request in enumerate(requests):
         worker.at(worker.clock.now + n / 10, partial(worker.send, request))
@@ -692,7 +694,7 @@ def test_a_static_lane_without_a_token_when_the_store_goes(make_worker):
 def test_without_the_store_each_limit_has_its_own_word(make_worker, workers):
     """One worker of two; one that has never seen the store does not know its share, and holds."""
     worker = make_worker(size=4, prefetch=32)
-    worker.live.headcount = worker._headcount(workers)
+    worker.task_limits.worker_count = worker._headcount(workers)
     names = ("allows", "holds", "divides", "mixed", "static")
     tasks = {name: SimpleNamespace(name=name, rate_limit=None) for name in names}
     held, divided = (bound(f"{on_error}s", 100_000, 4, on_error=on_error) for on_error in ("hold", "divide"))
@@ -791,23 +793,23 @@ def test_what_was_dropped_is_forgotten_before_it_would_be_due(make_worker):
         worker.at(worker.clock.now + n * 0.42, partial(worker.send, Request(f"l{n}", lively)))
     worker.run(worker.clock.now + 100)
     assert worker.room.parks > 1500
-    assert len(worker.pacer._agenda._heap) < 600
-    assert len(worker.pacer._agenda._heap) < 600
+    assert len(worker.pacer._lane_timer._heap) < 600
+    assert len(worker.pacer._lane_timer._heap) < 600
 
 
 def test_a_dial_reaches_what_waits_already(make_worker):
     worker = make_worker()
     task = SimpleNamespace(name="static", rate_limit=None)
     worker.limits = {"static": (bound("static", SECOND, local=True),)}
-    dials = worker.pacer._dials
-    dials.take_over(worker.pacer.reconsider)
-    dials._bucket_for_task(task)
+    command_rates = worker.pacer._command_rates
+    command_rates.take_over(worker.pacer.reconsider)
+    command_rates._bucket_for_task(task)
     requests = [Request(f"r{n}", task) for n in range(60)]
     for request in requests:
         worker.send(request)
     worker.run(worker.clock.now + 2)
     task.rate_limit = "20/s"
-    dials._bucket_for_task(task)
+    command_rates._bucket_for_task(task)
     worker.run(worker.clock.now + 1)  # the token that was next comes at its time, a second from the last at most
     before = sum(request.handed_over for request in requests)
     worker.run(worker.clock.now + 1)

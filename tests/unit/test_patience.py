@@ -20,7 +20,7 @@ def life(make_worker):  # noqa: F811
         worker.seconds = lambda request: busy if request.task.name == "long" else 0.001
         task, long = SimpleNamespace(name="task"), SimpleNamespace(name="long")
         began, dropped = worker.clock.now, []
-        worker.pacer._impatience._drop = lambda request: dropped.append((worker.clock.now - began, request.id))
+        worker.pacer._max_wait._drop = lambda request: dropped.append((worker.clock.now - began, request.id))
         if busy:
             for number in range(2):
                 worker.send(Request(f"long{number}", long))

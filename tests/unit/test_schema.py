@@ -13,7 +13,7 @@ from jsonschema import Draft4Validator
 
 from limitkit.config.checks import json_schema
 from limitkit.config.load import judge
-from limitkit.config.model.cross_checks import crossed_limit, crossed_task
+from limitkit.config.model.cross_checks import cross_checked_limit, cross_checked_task
 from limitkit.config.model.tables import errors
 from limitkit.config.source.toml import Document, parse
 from limitkit.errors import ConfigError
@@ -150,7 +150,7 @@ def judged(data):
 
 def crossed(data):
     """Find what the keys of one table together do wrong, which the model says only of tables that are right else."""
-    sections = (("limits", crossed_limit), ("tasks", crossed_task))
+    sections = (("limits", cross_checked_limit), ("tasks", cross_checked_task))
     tables = [(judging, data.get(name)) for name, judging in sections if isinstance(data.get(name), dict)]
     found = [(judging, each) for judging, section in tables for each in section.values() if isinstance(each, dict)]
     return [fault for judging, each in found for fault in judging(each)]

@@ -8,7 +8,7 @@ import pytest
 
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import Live
+from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.room import ORDER
@@ -43,8 +43,8 @@ limits = []
 
 class Worker:
     def __init__(self, store):
-        self.live = Live(judge(parse(FILE, "f.toml")).rules, store)
-        self.shadow = Shadow(self.live, MemoryStore())
+        self.task_limits = TaskLimits(judge(parse(FILE, "f.toml")).rules, store)
+        self.shadow = Shadow(self.task_limits, MemoryStore())
 
     def come(self, name, count=1, **properties):
         task = SimpleNamespace(name=name, run=lambda tenant=None: tenant)
@@ -52,8 +52,8 @@ class Worker:
         request = SimpleNamespace(task=task, args=(), kwargs={}, message=message)
         return [self.shadow.came(request) for _ in range(count)]
 
-    def shade(self, tag):
-        return self.shadow.shades.get(tag)
+    def shadow_count(self, tag):
+        return self.shadow.shadow_counts.get(tag)
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def worker():
 
 def test_each_waits_as_long_as_if_all_before_it_had(worker):
     assert worker.come("paid", 5) == [True] + [False] * 4, "one call serves all"
-    assert worker.shade("api") is None
+    assert worker.shadow_count("api") is None
     worker.shadow.work(worker.shadow.due)
-    shade = worker.shade("api")
-    assert (shade.came, shade.delayed) == (5, 3)  # the burst is 2
-    assert shade.longest == pytest.approx(3 * 360, abs=1)
-    assert shade.seconds == pytest.approx((1 + 2 + 3) * 360, abs=3)
+    shadow_count = worker.shadow_count("api")
+    assert (shadow_count.came, shadow_count.delayed) == (5, 3)  # the burst is 2
+    assert shadow_count.longest == pytest.approx(3 * 360, abs=1)
+    assert shadow_count.seconds == pytest.approx((1 + 2 + 3) * 360, abs=3)
     assert worker.shadow.due == float("inf")
 
 
@@ -76,15 +76,15 @@ def test_limits_in_force_are_none_of_its_business(worker):
     worker.come("paid")
     worker.come("free")
     worker.shadow.work(worker.shadow.due)
-    assert set(worker.shadow.shades) == {"api"}
+    assert set(worker.shadow.shadow_counts) == {"api"}
     assert [
-        bound.limit.name for bound in worker.live.limits(SimpleNamespace(name="paid", run=lambda tenant: tenant))
+        bound.limit.name for bound in worker.task_limits.limits(SimpleNamespace(name="paid", run=lambda tenant: tenant))
     ] == ["tenant"]
 
 
 def test_a_static_one_counts_in_its_worker(worker):
     assert worker.come("own", 3) == [False] * 3, "it asks no store"
-    assert (worker.shade("task=own").came, worker.shade("task=own").delayed) == (3, 2)
+    assert (worker.shadow_count("task=own").came, worker.shadow_count("task=own").delayed) == (3, 2)
 
 
 def test_what_comes_back_from_the_waiting_room_has_been_counted(worker):
@@ -95,21 +95,24 @@ def test_a_store_that_is_gone_costs_the_count_alone(worker):
     def gone(*_):
         raise StoreError("gone")
 
-    worker.live.store = SimpleNamespace(take=gone)
+    worker.task_limits.store = SimpleNamespace(take=gone)
     worker.come("paid", 2000)
     assert len(worker.shadow._gathered) == 1024
     while worker.shadow.due != float("inf"):
         worker.shadow.work(worker.shadow.due)
-    assert worker.shade("api") is None
+    assert worker.shadow_count("api") is None
 
 
 def test_its_buckets_are_not_those_of_the_limit_in_force():
     store = MemoryStore()
     shadowed, enforced = Worker(store), Worker(store)
-    enforced.live.use(judge(parse(FILE.replace('mode = "shadow"', ""), "f.toml")).rules)
+    enforced.task_limits.use(judge(parse(FILE.replace('mode = "shadow"', ""), "f.toml")).rules)
     task = SimpleNamespace(name="paid", run=lambda tenant=None: tenant)
     keys = [
-        worker.live.bucket(bound, task, (), {}).key
-        for worker, (bound, *_) in ((shadowed, shadowed.live.shadows(task)), (enforced, enforced.live.limits(task)))
+        worker.task_limits.bucket(bound, task, (), {}).key
+        for worker, (bound, *_) in (
+            (shadowed, shadowed.task_limits.shadows(task)),
+            (enforced, enforced.task_limits.limits(task)),
+        )
     ]
     assert keys == ["limitkit:{api}:s1", "limitkit:{api}:g1"]

@@ -15,7 +15,7 @@ from limitkit.buckets.decision import Bucket, Refusal, Take
 from limitkit.buckets.override import Override, Target
 from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import about, parse_rate
-from limitkit.control.bucket_state import Standing, learnt, standing
+from limitkit.control.bucket_state import BucketState, adapted, standing
 from limitkit.control.in_force import InForce
 from limitkit.stores.memory import MemoryStore
 
@@ -43,13 +43,13 @@ def refused(bucket=API, *, said=None, times=1, action="slow", ceiling=None):
     bucket = replace(bucket, feedback=replace(bucket.feedback, action=action, ceiling=ceiling))
     known, at = {}, NOW_US - (times - 1) * 5 * SECOND
     for _ in range(times):
-        sums.yield_to({}, known, Refusal(bucket, 0.0, said), at)
+        sums.back_off({}, known, Refusal(bucket, 0.0, said), at)
         at += 5 * SECOND
     return known["b"]
 
 
 def stands(known=None, *, now=NOW, pause=None, **said):
-    return Standing(limit(**said), API, pause, known, now)
+    return BucketState(limit(**said), API, pause, known, now)
 
 
 def paused(until=None):
@@ -130,7 +130,7 @@ def test_what_waits_starts_in_that_time_as_the_bucket_itself_has_it(count, every
     bucket = Bucket("b", every, 1, feedback=feedback)
     known, at = {}, NOW_US
     for _ in range(times):
-        sums.yield_to({}, known, Refusal(bucket, 0.0), at)
+        sums.back_off({}, known, Refusal(bucket, 0.0), at)
         at += 4 * SECOND
     at += after * SECOND
     told = seconds_for(count, bucket, known["b"], at)
@@ -147,11 +147,11 @@ def test_what_waits_starts_in_that_time_as_the_bucket_itself_has_it(count, every
 
 def test_only_what_was_taught_is_returned():
     store = MemoryStore()
-    store.yield_to(Refusal(API, 0.0), now_us=NOW_US)
-    found = learnt(store, ["b", *(f"other{number}" for number in range(1200))])
+    store.back_off(Refusal(API, 0.0), now_us=NOW_US)
+    found = adapted(store, ["b", *(f"other{number}" for number in range(1200))])
     assert [*found] == ["b"]
     assert found["b"].plateau > 0
-    assert learnt(None, ["b"]) == {}
+    assert adapted(None, ["b"]) == {}
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ BOUND = SimpleNamespace(limit=SimpleNamespace(name="paid", own=False))
 def recent(listen):  # noqa: F811
     """What is counted of a task that has one limit, which is called as it is."""
     recent = Recent()
-    live = SimpleNamespace(limits=lambda task: (BOUND,) if task is TASK else ())
-    listen(Starts(recent, live, {"paid": TASK}))
+    task_limits = SimpleNamespace(limits=lambda task: (BOUND,) if task is TASK else ())
+    listen(Starts(recent, task_limits, {"paid": TASK}))
     return recent
 
 

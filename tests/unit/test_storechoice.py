@@ -11,9 +11,9 @@ import redis
 
 from limitkit.config.declared import StoreSettings
 from limitkit.stores.choice import open_store, store_url
-from limitkit.stores.circuit_breaker import Breaker
+from limitkit.stores.circuit_breaker import CircuitBreaker
 from limitkit.stores.memory import MemoryStore
-from limitkit.stores.time_bound import Aside
+from limitkit.stores.time_bound import TimeBound
 
 NOT_GIVEN = StoreSettings(url=None, prefix="limitkit", timeout=0.25, on_error="allow")
 TLS = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": "/etc/ca.pem"}
@@ -222,6 +222,6 @@ def test_sentinels_of_the_file_have_options_of_their_own():
 @pytest.mark.parametrize("url", ["sentinel://one/0?master=m", "redis+cluster://one"])
 def test_what_looks_for_its_servers_does_so_aside(url):
     store = open_store(app(), given(url))
-    assert isinstance(store, Breaker)
-    assert isinstance(store.store, Aside)
+    assert isinstance(store, CircuitBreaker)
+    assert isinstance(store.store, TimeBound)
     assert store.store._timeout == 0.25

@@ -306,7 +306,7 @@ def test_ctrl_c_goes_on_where_nobody_handles_it(monkeypatch):
 def test_a_value_that_can_not_be_told_is_said_once_a_task(tmp_path, caplog):
     file = tmp_path / "ratelimits.toml"
     file.write_text('version = 1\n[tasks."shop.*"]\nstrategy = "per_user"\nrate = "1/s"\nkey = "user_id"\n')
-    rules = task_limits.Live(load.load(str(file)).rules, None)
+    rules = task_limits.TaskLimits(load.load(str(file)).rules, None)
     one, other = (SimpleNamespace(name=name, run=run) for name in ("shop.one", "shop.other"))
     with caplog.at_level(logging.WARNING, "limitkit"):
         keys = {rules.bucket(rules.limits(one)[0], one, (value,), {}).key for value in (Plain(1), Plain(2), Plain(3))}

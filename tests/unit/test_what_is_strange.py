@@ -12,8 +12,8 @@ from celery_aio_pool import AsyncIOPool, build_async_tracer
 from celery_batches import Batches
 
 from limitkit.config import load
-from limitkit.control.task_limits import Live
-from limitkit.worker.bypasses import passing, pool_of
+from limitkit.control.task_limits import TaskLimits
+from limitkit.worker.bypasses import bypasses, pool_of
 
 TOML = 'version = 1\n[tasks."shop.*"]\nstrategy = "token_bucket"\nrate = "1/s"\n'
 
@@ -52,7 +52,7 @@ def find(tmp_path):
         tasks = {name: app.tasks[name] for name in (*(f"shop.task{number}" for number in range(len(bases))), free.name)}
         for name, task in tasks.items():
             task.__trace__ = build(name, task, app=app)
-        return [each.problem(read) for each in passing(Live(read.rules, None), tasks, pool)]
+        return [each.problem(read) for each in bypasses(TaskLimits(read.rules, None), tasks, pool)]
 
     return find
 

@@ -23,35 +23,35 @@ def yielding(per_second=100, burst=1, **feedback):
 
 def cut(bucket, *gaps, retry_after=None):
     """Refuse a start at once, and again after each of these gaps (seconds); returns what is learnt, and when."""
-    at, (learnt, _) = NOW, refused(None, NOW, NOW, Refusal(bucket, 0.0, retry_after))
+    at, (adapted, _) = NOW, refused(None, NOW, NOW, Refusal(bucket, 0.0, retry_after))
     for gap in gaps:
         at += round(gap * SECOND)
-        learnt, _ = refused(learnt, at, at, Refusal(bucket, 0.0, retry_after))
-    return learnt, at
+        adapted, _ = refused(adapted, at, at, Refusal(bucket, 0.0, retry_after))
+    return adapted, at
 
 
-def after(learnt, seconds):
+def after(adapted, seconds):
     """The rate in force so long after it begins to grow."""
-    return rate(learnt, learnt.since + round(seconds * SECOND))
+    return rate(adapted, adapted.since + round(seconds * SECOND))
 
 
 def test_it_is_nearly_back_after_a_quarter_of_a_minute_and_has_doubled_after_half_a_minute():
-    learnt, _ = cut(yielding(), 1.1, 1.1, 1.1)
-    refused_at = learnt.plateau / 0.98
-    assert after(learnt, 0) == learnt.low == pytest.approx(refused_at * 0.5)
-    assert after(learnt, 7.5) > 0.9 * refused_at
-    assert after(learnt, 15) == pytest.approx(0.98 * refused_at)
-    assert after(learnt, 21) == after(learnt, 15), "it stays there for a while"
-    assert refused_at * 0.98 < after(learnt, 23) < 1.1 * refused_at
-    assert after(learnt, 27) == pytest.approx(2 * 0.98 * refused_at)
-    assert after(learnt, 3600) == 100
+    adapted, _ = cut(yielding(), 1.1, 1.1, 1.1)
+    refused_at = adapted.plateau / 0.98
+    assert after(adapted, 0) == adapted.low == pytest.approx(refused_at * 0.5)
+    assert after(adapted, 7.5) > 0.9 * refused_at
+    assert after(adapted, 15) == pytest.approx(0.98 * refused_at)
+    assert after(adapted, 21) == after(adapted, 15), "it stays there for a while"
+    assert refused_at * 0.98 < after(adapted, 23) < 1.1 * refused_at
+    assert after(adapted, 27) == pytest.approx(2 * 0.98 * refused_at)
+    assert after(adapted, 3600) == 100
 
 
 @pytest.mark.parametrize("feedback", [{}, {"factor": 0.5}, {"step": 2.0}, {"floor": 30.0, "ceiling": 60.0}])
 @given(st.lists(st.floats(0.0, 60.0), max_size=12))
 def test_it_only_grows_between_floor_and_ceiling(feedback, gaps):
-    learnt, _ = cut(yielding(**feedback), *gaps)
-    rates = [after(learnt, second / 4) for second in range(400)]
+    adapted, _ = cut(yielding(**feedback), *gaps)
+    rates = [after(adapted, second / 4) for second in range(400)]
     assert rates == sorted(rates)
     assert rates[0] >= feedback.get("floor", 1.0)
     assert rates[-1] <= feedback.get("ceiling", 100.0)
@@ -67,9 +67,9 @@ def test_cuts_in_a_row_count_double_and_halve_the_rate_at_most():
 
 
 def test_step_is_what_it_gains_in_a_second_until_it_is_nearly_back():
-    learnt, _ = cut(yielding(factor=0.5, step=4.0))
-    assert (learnt.low, learnt.plateau) == (50.0, 98.0)
-    assert learnt.climb == 12 * SECOND
+    adapted, _ = cut(yielding(factor=0.5, step=4.0))
+    assert (adapted.low, adapted.plateau) == (50.0, 98.0)
+    assert adapted.climb == 12 * SECOND
 
 
 def test_a_slow_limit_takes_a_hundred_starts_to_come_back():
@@ -77,26 +77,26 @@ def test_a_slow_limit_takes_a_hundred_starts_to_come_back():
 
 
 def test_who_refuses_at_the_floor_refuses_for_another_reason():
-    learnt, _ = cut(yielding(), *[1.1] * 8, *[2.5] * 4)
-    assert learnt.low == 1.0
-    assert learnt.plateau == pytest.approx(75.0), "three quarters of the rate with which it began"
+    adapted, _ = cut(yielding(), *[1.1] * 8, *[2.5] * 4)
+    assert adapted.low == 1.0
+    assert adapted.plateau == pytest.approx(75.0), "three quarters of the rate with which it began"
 
 
 @given(st.integers(0, 40), st.integers(1, 1000))
 def test_the_time_to_full_is_the_same_at_any_rate(gap, burst):
     bucket = yielding(burst=burst)
-    learnt, at = cut(bucket, gap)
-    goes = sums.pace(bucket, {"a": learnt}, at)
-    assert goes.interval == interval_us(bucket, learnt, at)
+    adapted, at = cut(bucket, gap)
+    goes = sums.pace(bucket, {"a": adapted}, at)
+    assert goes.interval == interval_us(bucket, adapted, at)
     assert goes.depth + goes.interval == max(burst * bucket.interval_us, goes.interval)
 
 
 def test_it_is_kept_until_the_rate_is_back_and_an_hour_more():
     bucket = yielding()
-    learnt, at = cut(bucket, *[1.1] * 8)
-    back = at + kept_us(learnt, bucket, at) - 3600 * SECOND
-    assert interval_us(bucket, learnt, back) == bucket.interval_us
-    assert interval_us(bucket, learnt, back - 2 * SECOND) > bucket.interval_us
+    adapted, at = cut(bucket, *[1.1] * 8)
+    back = at + kept_us(adapted, bucket, at) - 3600 * SECOND
+    assert interval_us(bucket, adapted, back) == bucket.interval_us
+    assert interval_us(bucket, adapted, back - 2 * SECOND) > bucket.interval_us
 
 
 # -- an other side ------------------------------------------------------------------------------------------------
@@ -104,10 +104,10 @@ def test_it_is_kept_until_the_rate_is_back_and_an_hour_more():
 
 def played(bucket, secret, seconds, *, retry_after=None, answers_after=0.03):
     """Start as the bucket admits, and tell of refusals as they are answered; returns (second, whether admitted)."""
-    state, learnt, found, waiting = {}, {}, [], deque()
+    state, adapted, found, waiting = {}, {}, [], deque()
     admitted, now = deque(), NOW
     while now < NOW + seconds * SECOND:
-        slots, (wait,), _ = sums.take(state, Take((bucket,)), now, learnt)
+        slots, (wait,), _ = sums.take(state, Take((bucket,)), now, adapted)
         if slots:
             while admitted and admitted[0] <= now - SECOND:
                 admitted.popleft()
@@ -120,7 +120,7 @@ def played(bucket, secret, seconds, *, retry_after=None, answers_after=0.03):
         now += max(1000, min(wait, 10_000))
         while waiting and waiting[0] + answers_after * SECOND <= now:
             age = (now - waiting.popleft()) / SECOND
-            sums.yield_to(state, learnt, Refusal(bucket, age, retry_after), now)
+            sums.back_off(state, adapted, Refusal(bucket, age, retry_after), now)
     return found
 
 

@@ -1,7 +1,7 @@
 """What is parked where nobody can ask is counted until it is due back."""
 
 from limitkit.buckets.decision import Bucket
-from limitkit.waiting.parked_counter import Away
+from limitkit.waiting.parked_counter import ParkedCounter
 from limitkit.waiting.room import Steering
 
 
@@ -15,7 +15,7 @@ class Clock:
 
 def test_what_comes_back_is_counted_down_bucket_by_bucket():
     clock = Clock(100.0)
-    away = Away(clock)
+    away = ParkedCounter(clock)
     for bucket, seconds in (("a", 1), ("a", 1), ("a", 5), ("b", 5)):
         away.went(bucket, seconds)
     assert away.ahead(Bucket("a", 2_000_000, 1)) == 6.0
@@ -38,7 +38,7 @@ def test_what_comes_back_is_counted_down_bucket_by_bucket():
 
 def test_who_comes_back_is_said_though_nobody_asked():
     clock = Clock(0.0)
-    away = Away(clock)
+    away = ParkedCounter(clock)
     away.went("a", 1)
     away.went("b", 9)
     assert dict(away.look(Steering()).left) == {}

@@ -11,7 +11,7 @@ from limitkit.buckets.decision import Bucket
 from limitkit.waiting.delivery import delivery_of
 from limitkit.waiting.message_copy import Note, came_back, copy_of, copy_with_eta, note_of, turn_of, waits
 from limitkit.waiting.publish import amqp_message
-from limitkit.waiting.room import Leaver
+from limitkit.waiting.room import Leaving
 
 OURS = {"queue": "limitkit.wait.celery.5", "reason": "expired"}
 THEIRS = {"queue": "failed", "reason": "rejected"}
@@ -67,7 +67,7 @@ def test_no_note_of_any_queue_is_sent_along():
 
 
 def leaver(message, turn):
-    return Leaver(SimpleNamespace(message=message), "celery", Bucket("a", 1, 1), turn)
+    return Leaving(SimpleNamespace(message=message), "celery", Bucket("a", 1, 1), turn)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from support.messages import RICH
 from limitkit.waiting import rabbitmq_publisher
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.rabbitmq_publisher import Publisher
-from limitkit.waiting.rabbitmq_room import STEPS, TtlRoom, wait_queue
+from limitkit.waiting.rabbitmq_room import STEPS, RabbitMQRoom, wait_queue
 from limitkit.waiting.room import Steering
 
 CONF = {
@@ -45,7 +45,7 @@ def deliveries(rabbit, request):
 
 @pytest.fixture
 def room(deliveries):
-    room = TtlRoom(deliveries.app, lambda: deliveries.connection)
+    room = RabbitMQRoom(deliveries.app, lambda: deliveries.connection)
     yield room
     room.close()
 
@@ -82,7 +82,7 @@ def test_what_comes_back_is_the_same_message(rabbit, kind, protocol):
         task.apply_async((6,), serializer="pickle", expires=3600, correlation_id="else", delivery_mode=1)
         requests = deliveries.receive(3)
         before = {request.id: seen(request) for request in requests}
-        room = TtlRoom(deliveries.app, lambda: deliveries.connection)
+        room = RabbitMQRoom(deliveries.app, lambda: deliveries.connection)
         room.park(leavers(requests))
         assert all(request.acknowledged for request in requests)
         assert deliveries.messages(wait_queue(queue, 1, quorum=kind == "quorum")[0]) == 3
@@ -130,7 +130,7 @@ def test_a_broker_that_refuses_queues_gets_messages_back_at_a_steady_pace(rabbit
     full = {"x-max-length": 1, "x-overflow": "reject-publish"}
     with Deliveries(rabbit.url, "refused", full, **CONF) as deliveries:
         deliveries.connection.default_channel.queue_declare(*wait_queues(deliveries, 5), durable=True)
-        room = TtlRoom(deliveries.app, lambda: deliveries.connection)
+        room = RabbitMQRoom(deliveries.app, lambda: deliveries.connection)
         deliveries.send(1)
         first = deliveries.receive()
         room.park(leavers(first, 5))
@@ -158,7 +158,7 @@ def test_a_user_who_may_not_make_queues_is_told_what_is_missing(rabbit, deliveri
         'rabbit_auth_backend_internal:set_permissions(<<"poor">>, <<"/">>, <<"^$">>, <<".*">>, <<".*">>, <<"test">>).',
     )
     poor = Celery("poor", broker=rabbit.url.replace("guest:guest", "poor:poor"), set_as_current=False)
-    room = TtlRoom(poor, poor.connection_for_read)
+    room = RabbitMQRoom(poor, poor.connection_for_read)
     deliveries.send()
     requests = deliveries.receive()
     room.park(leavers(requests, 5))
@@ -170,7 +170,7 @@ def test_a_user_who_may_not_make_queues_is_told_what_is_missing(rabbit, deliveri
     rights = '<<"^limitkit[.]wait[.]">>, <<"^(limitkit[.]wait[.]|amq[.]default$)">>, <<"^limitkit[.]wait[.]">>'
     rabbit.control("eval", f'rabbit_auth_backend_internal:set_permissions(<<"poor">>, <<"/">>, {rights}, <<"test">>).')
     deliveries.send()
-    room = TtlRoom(poor, poor.connection_for_read)
+    room = RabbitMQRoom(poor, poor.connection_for_read)
     room.park(leavers(deliveries.receive(), 5))
     assert deliveries.messages(*wait_queues(deliveries, 5)) == 1
     room.close()

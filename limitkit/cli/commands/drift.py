@@ -33,22 +33,22 @@ def command(ctx: click.Context, *, form: str, app: str | None, config: str | Non
     with looking(ctx, app, config, needs_app=True) as look:
         from limitkit.control.status.drift import in_general, lost, of_limits, of_workers  # noqa: PLC0415 (quick without)
 
-        survey = look.survey()
-        if not survey.workers:
+        snapshot = look.snapshot()
+        if not snapshot.workers:
             raise Unusable("no worker answered, so it is not known what runs; start one")
-        found = [*in_general(survey), *of_workers(survey), *of_limits(survey), *lost(survey)]
-        workers = count(len(survey.workers), "worker")
-        path = f"{survey.path}{f' ({survey.digest})' if survey.digest else ''}"
+        found = [*in_general(snapshot), *of_workers(snapshot), *of_limits(snapshot), *lost(snapshot)]
+        workers = count(len(snapshot.workers), "worker")
+        path = f"{snapshot.path}{f' ({snapshot.digest})' if snapshot.digest else ''}"
         if form == "json":
-            head: dict[str, Any] = {"version": 1, "path": survey.path, "digest": survey.digest or None}
-            if survey.problems:
-                head["problems"] = [asdict(each) for each in survey.problems]
+            head: dict[str, Any] = {"version": 1, "path": snapshot.path, "digest": snapshot.digest or None}
+            if snapshot.problems:
+                head["problems"] = [asdict(each) for each in snapshot.problems]
             drift = [asdict(each) for each in found]
-            say_json({**head, "workers": sorted(survey.workers), "drift": drift})
+            say_json({**head, "workers": sorted(snapshot.workers), "drift": drift})
         elif found:
             for each in found:
                 say(f"{each.subject}: {each.fact}; {each.hint}")
             say(f"{path}, {workers}: {count(len(found), 'deviation')}", err=True)
         else:
             say(f"{path}, {workers}: all is as the file says.")
-        ctx.exit(2 if survey.gone else max(look.exit_status, int(bool(found))))
+        ctx.exit(2 if snapshot.gone else max(look.exit_status, int(bool(found))))

@@ -33,7 +33,7 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
     can't be asked.
     """
     with managed(ctx, app, config) as manager:
-        from limitkit.config.edit import AmendError, amended, write  # noqa: PLC0415 (imports tomlkit)
+        from limitkit.config.edit import EditError, edited, write  # noqa: PLC0415 (imports tomlkit)
 
         used = manager.config
         tasks = manager.app.tasks if manager.app is not None else ()
@@ -54,12 +54,12 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         if made.burst is not None:
             values["burst"] = made.burst
         try:
-            text = amended(used, (target.section, target.name), values)
+            text = edited(used, (target.section, target.name), values)
             write(used.path, text)
         except ConfigError as error:
             show_problems(error.problems, err=True)
             ctx.exit(1)
-        except AmendError as error:
+        except EditError as error:
             raise Unusable(str(error)) from None
         except OSError as error:
             fact = f"{used.path} can't be written: {error.strerror or error}"

@@ -8,7 +8,7 @@ import click
 
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Unusable, say
-from limitkit.cli.parked_view import lobby
+from limitkit.cli.parked_view import parked_view
 from limitkit.config.wording import count, one_line
 from limitkit.waiting import room_names
 
@@ -35,7 +35,7 @@ def command(ctx: click.Context, limit: str | None, *, yes: bool, app: str | None
     Exit status: 0 done, or nothing is parked, 1 there is no such limit, or the answer was no, 2 the broker can't be
     reached, or there is no terminal to ask on.
     """
-    with lobby(ctx, app, config) as room:
+    with parked_view(ctx, app, config) as room:
         if room.census is None:
             raise Unusable(
                 f"what is parked in {room.kind} can't be removed by limitkit. {room_names.to_look(room.kind)}"

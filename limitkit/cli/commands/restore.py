@@ -37,7 +37,7 @@ def command(ctx: click.Context, limit: str | None, *, app: str | None, config: s
         else:
             manager.restore(limit)
         if show(before, look(manager)):
-            say(how_soon(manager) if manager.board is not None else "These workers go by the file now.")
+            say(how_soon(manager) if manager.override_store is not None else "These workers go by the file now.")
         else:
             say(f"{limit or 'Each limit'} goes by the file already.")
         concerned = [each for target, each in all_of(manager.config.rules) if limit in (None, target.name)]

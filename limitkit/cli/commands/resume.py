@@ -32,6 +32,6 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         before = look(manager)
         manager.resume(limit)
         if show(before, look(manager)):
-            say(how_soon(manager) if manager.board is not None else "These workers start them again now.")
+            say(how_soon(manager) if manager.override_store is not None else "These workers start them again now.")
         else:
             say(f"{limit} was not paused.")

@@ -38,17 +38,17 @@ def command(
         from limitkit.cli.status_view import as_values, head, limits, partitions  # noqa: PLC0415 (imports kombu)
         from limitkit.cli.table_width import width_of_terminal  # noqa: PLC0415 (quick to start without)
 
-        survey = look.survey()
-        top = head(survey)
+        snapshot = look.snapshot()
+        top = head(snapshot)
         if limit is not None:
-            survey = look.only(survey, limit)
-        status = 2 if survey.gone else look.exit_status
+            snapshot = look.only(snapshot, limit)
+        status = 2 if snapshot.gone else look.exit_status
         if form == "json":
-            say_json(as_values(survey))
+            say_json(as_values(snapshot))
             ctx.exit(status)
         width = width_of_terminal()
-        lines = [*top, "", *limits(survey, every=every or limit is not None, width=width)]
-        for row in survey.rows if limit is not None else ():
-            lines += partitions(row, survey, width)
+        lines = [*top, "", *limits(snapshot, every=every or limit is not None, width=width)]
+        for row in snapshot.rows if limit is not None else ():
+            lines += partitions(row, snapshot, width)
         say(*lines)
         ctx.exit(status)

@@ -25,7 +25,7 @@ from limitkit.config.wording import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from limitkit.control.status.snapshot import Survey
+    from limitkit.control.status.snapshot import Snapshot
 
 _EVERY: Final = 1.0
 """Seconds between two pictures."""
@@ -48,39 +48,43 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     Exit status: 0 fine, 1 the file has problems, 2 the store or the broker can't be asked at the start.
     """
     with looking(ctx, app, config) as look:
-        survey = look.survey(_PATIENCE)
+        snapshot = look.snapshot(_PATIENCE)
         if not (sys.stdout.isatty() and sys.stdin.isatty()):
-            say(*_lines(survey))
+            say(*_lines(snapshot))
             ctx.exit(look.exit_status)
         console = Console(no_color=bool(os.environ.get("NO_COLOR")), highlight=False)
         failure = ""
-        with _keys(), Live(console=console, screen=True, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+        with (
+            _keys(),
+            Live(console=console, screen=True, auto_refresh=False) as live,
+            suppress(KeyboardInterrupt),
+        ):
             while True:
                 at = time.monotonic()
-                live.update(_page(survey, failure, *console.size), refresh=True)
+                live.update(_page(snapshot, failure, *console.size), refresh=True)
                 if _is_over(at + _EVERY):
                     return
                 try:
                     with asking():
-                        survey, failure = look.survey(_PATIENCE), ""
+                        snapshot, failure = look.snapshot(_PATIENCE), ""
                 except Unusable as error:
                     failure = f"{error.format_message()} It is tried again each second."
 
 
-def _lines(survey: Survey, failure: str = "", width: int | None = None) -> list[str]:
+def _lines(snapshot: Snapshot, failure: str = "", width: int | None = None) -> list[str]:
     from limitkit.cli.status_view import head, limits  # noqa: PLC0415 (likewise)
     from limitkit.cli.table_width import wrapped  # noqa: PLC0415 (quick to start without)
 
-    said = [failure, *head(survey)[1:]] if failure else head(survey)
+    said = [failure, *head(snapshot)[1:]] if failure else head(snapshot)
     told = [line for each in said for line in wrapped(each, width, "  ")]
-    return [*told, "", *limits(survey, every=False, width=width)]
+    return [*told, "", *limits(snapshot, every=False, width=width)]
 
 
-def _page(survey: Survey, failure: str, width: int, height: int) -> Text:
+def _page(snapshot: Snapshot, failure: str, width: int, height: int) -> Text:
     """Fill the terminal; what it has no room for is at least said."""
     from limitkit.cli.table_width import cut_to  # noqa: PLC0415 (quick to start without)
 
-    page = cut_to([f"{time.strftime('%H:%M:%S')}  q ends", *_lines(survey, failure, width)], width, height)
+    page = cut_to([f"{time.strftime('%H:%M:%S')}  q ends", *_lines(snapshot, failure, width)], width, height)
     fit = (line if isinstance(line, Drawn) else one_line(line) for line in page)
     return Text.from_ansi("\n".join(fit), no_wrap=True, overflow="crop")
 

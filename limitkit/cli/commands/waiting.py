@@ -9,7 +9,7 @@ import click
 from limitkit.buckets.partition import MISSING, parts_of
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say, say_json, table
-from limitkit.cli.parked_view import lobby
+from limitkit.cli.parked_view import parked_view
 from limitkit.config.wording import count, span
 from limitkit.waiting import room_names
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from limitkit.cli.parked_pace import Pace
-    from limitkit.cli.parked_view import Lobby
+    from limitkit.cli.parked_view import ParkedView
     from limitkit.waiting.bucket_owners import Owner, Sum
     from limitkit.waiting.parked_messages import Found, Pile
 
@@ -75,7 +75,7 @@ def command(
     """
     if show is not None and limit is not None:
         raise click.UsageError("name a LIMIT or --show ID, not both")
-    with lobby(ctx, app, config) as room:
+    with parked_view(ctx, app, config) as room:
         if room.census is None:
             _say_where(room, form)
         elif show is not None:
@@ -94,7 +94,7 @@ def command(
                 _list_partitions(room, owner, piles, form)
 
 
-def _say_where(room: Lobby, form: str) -> None:
+def _say_where(room: ParkedView, form: str) -> None:
     if form == "json":
         _dump(room, limits=None)
     else:
@@ -102,7 +102,7 @@ def _say_where(room: Lobby, form: str) -> None:
         say(room_names.to_look(room.kind))
 
 
-def _list_limits(room: Lobby, piles: list[Pile], form: str) -> None:
+def _list_limits(room: ParkedView, piles: list[Pile], form: str) -> None:
     sums = room.owners.sums(piles)
     pace = _pace(room, piles)
     if form == "json":
@@ -120,7 +120,7 @@ def _list_limits(room: Lobby, piles: list[Pile], form: str) -> None:
     say(*_drawn(("limit", "parked", "partitions", "oldest", "in force", "drained in", "why"), rows))
 
 
-def _list_partitions(room: Lobby, owner: Owner, piles: list[Pile], form: str) -> None:
+def _list_partitions(room: ParkedView, owner: Owner, piles: list[Pile], form: str) -> None:
     owned = [pile for pile in piles if room.owners.of(pile.bucket) == owner]
     owned.sort(key=lambda pile: (-pile.count, pile.queue, pile.bucket))
     pace = _pace(room, owned)
@@ -151,13 +151,13 @@ def _drawn(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return fitted(headings, rows, width=width_of_terminal(), first=first, numbers=_NUMBERS, below="why", always=always)
 
 
-def _pace(room: Lobby, piles: list[Pile]) -> Pace:
+def _pace(room: ParkedView, piles: list[Pile]) -> Pace:
     from limitkit.cli.parked_pace import Pace, pace_of  # noqa: PLC0415 (imports Celery)
 
     return pace_of(room.app, room.config, room.owners, piles) if piles else Pace(None)
 
 
-def _show(room: Lobby, found: Found, form: str) -> None:
+def _show(room: ParkedView, found: Found, form: str) -> None:
     pile, headers, properties = found.pile, found.message["headers"], found.message["properties"]
     owner = room.owners.of(pile.bucket)
     hidden = sorted(name for name in headers if name not in _CELERYS and name not in _PLAIN)
@@ -215,5 +215,5 @@ def _counted(owner: Owner, pile: Pile, pace: Pace) -> dict[str, Any]:
     return {**place, **figures, **pace.values(owner, [pile.bucket], pace.seconds(owner, pile))}
 
 
-def _dump(room: Lobby, **what: Any) -> None:
+def _dump(room: ParkedView, **what: Any) -> None:
     say_json({"version": 1, "room": room.kind, **what})

@@ -15,7 +15,7 @@ from limitkit.cli.options import common, examples, tasks_of
 from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, quote, span
-from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.wording import rated, until
@@ -26,7 +26,7 @@ from limitkit.waiting.bucket_owners import Owners
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from limitkit.control.bucket_state import Standing
+    from limitkit.control.bucket_state import BucketState
     from limitkit.control.manager import RateLimitManager
     from limitkit.waiting.find_queued import Queued
     from limitkit.waiting.parked_messages import Found
@@ -90,11 +90,11 @@ def _elsewhere(manager: RateLimitManager, kind: str, task_id: str) -> list[str]:
     if kind != room_names.REDIS:
         return _result(manager.app, task_id)
     from limitkit.waiting import find_queued  # noqa: PLC0415 (imports redis)
-    from limitkit.waiting.parked_messages import Census, broker  # noqa: PLC0415 (likewise)
+    from limitkit.waiting.parked_messages import ParkedMessages, broker  # noqa: PLC0415 (likewise)
 
     app = manager.app
     with broker(app) as channel:
-        found = Census(channel, manager.config.rules.store.prefix).find(task_id)
+        found = ParkedMessages(channel, manager.config.rules.store.prefix).find(task_id)
         if found is not None:
             return _parked(manager, found)
         names = [name for name, queue in app.amqp.queues.items() if getattr(queue.exchange, "type", "") != "fanout"]
@@ -108,7 +108,7 @@ class _What(NamedTuple):
 
     named: str
     """A limit, with what is in force for it and why."""
-    stands: Standing | None = None
+    stands: BucketState | None = None
     """How its bucket does; None where that is not known."""
     paused: str = ""
     """That it does not start, while somebody's hand has paused it."""
@@ -172,7 +172,7 @@ def _what(
     pattern = getattr(rules.for_task(owner.name), "pattern", "") if owner.own else ""
     try:
         in_force = manager.in_force()
-        taught = learnt(manager.store, [bucket] if owner.limit.feedback is not None else [])
+        taught = adapted(manager.store, [bucket] if owner.limit.feedback is not None else [])
     except StoreError as error:
         return _What(f"{target} (the store can't be asked what is in force: {error})")
     current = current_of(in_force, target, owner.limit, pattern)

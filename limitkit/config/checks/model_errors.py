@@ -5,7 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.model.cross_checks import MEANINGLESS, OWN_KEYS, SAY_WHAT_THEN, crossed_limit, crossed_task
+from limitkit.config.model.cross_checks import (
+    MEANINGLESS,
+    OWN_KEYS,
+    SAY_WHAT_THEN,
+    cross_checked_limit,
+    cross_checked_task,
+)
 from limitkit.config.model.fields import files_meaning
 from limitkit.config.model.scalars import rate_fault
 from limitkit.config.model.tables import RateLimits
@@ -60,7 +66,7 @@ def _placed(document: Document, error: dict[str, Any]) -> Problem:
 
 
 def _crossed(document: Document) -> Iterator[Problem]:
-    for section, judge in (("limits", crossed_limit), ("tasks", crossed_task)):
+    for section, judge in (("limits", cross_checked_limit), ("tasks", cross_checked_task)):
         for name, table in _table(document.data.get(section)).items():
             for fault in judge(table) if isinstance(table, dict) else ():
                 path = (section, name, fault.key) if fault.key else (section, name)

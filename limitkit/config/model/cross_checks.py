@@ -34,7 +34,7 @@ MEANINGLESS: Final = {"on_limit": "LK026", "max_wait": "LK026", "on_error": "LK0
 SAY_WHAT_THEN: Final = 'say what happens then: on_limit = "drop" or "fail"'
 
 
-def crossed_limit(table: Mapping[str, Any]) -> Iterator[Fault]:
+def cross_checked_limit(table: Mapping[str, Any]) -> Iterator[Fault]:
     """Judge a limit: each key has a meaning beside the others, and ``key`` is there when the strategy wants one."""
     strategy = table.get("strategy")
     if strategy == "per_user" and "key" not in table:
@@ -59,7 +59,7 @@ def _vain_wait(table: Mapping[str, Any], on_limit: object) -> Iterator[Fault]:
         yield Fault(MEANINGLESS["max_wait"], fact, SAY_WHAT_THEN, "max_wait", "key")
 
 
-def crossed_task(table: Mapping[str, Any]) -> Iterator[Fault]:
+def cross_checked_task(table: Mapping[str, Any]) -> Iterator[Fault]:
     """Judge a task: a limit of its own, or named ones, and not both."""
     own = [key for key in OWN_KEYS if key in table]
     if "limits" not in table:
@@ -68,7 +68,7 @@ def crossed_task(table: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault("LK011", "the task has no limit", hint)
         for key in [key for key in REQUIRED if own and key not in table]:
             yield Fault("LK011", f'"{key}" is missing', REQUIRED[key])
-        yield from crossed_limit(table)
+        yield from cross_checked_limit(table)
         return
     yield from _vain_wait(table, table.get("on_limit"))
     if "feedback" in table:

@@ -26,7 +26,7 @@ _WAITS: Final = frozenset({"seconds", "wait"})
 _STATUSES: Final = ("status_code", "status", "code", "http_status")
 
 
-class Likeness(NamedTuple):
+class ExceptionPattern(NamedTuple):
     """One thing that "slow down" looks like."""
 
     name: str = ""
@@ -47,13 +47,13 @@ def fault(text: str) -> tuple[str, str] | None:
 
 
 @functools.cache
-def _parse(text: str) -> Likeness:
+def _parse(text: str) -> ExceptionPattern:
     if text.startswith(_TEXT):
-        return Likeness(pattern=Search(text.removeprefix(_TEXT)))
+        return ExceptionPattern(pattern=Search(text.removeprefix(_TEXT)))
     match = _CLASS.fullmatch(text)
     if match is None:
         raise ValueError("does not say what an exception looks like")
-    return Likeness(match[1], int(match[2]) if match[2] else None)
+    return ExceptionPattern(match[1], int(match[2]) if match[2] else None)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -100,7 +100,7 @@ def _is_retry(error: BaseException) -> bool:
     return any(cls.__name__ == "Retry" and cls.__module__ == "celery.exceptions" for cls in type(error).__mro__)
 
 
-def _is_like(error: BaseException, look: Likeness) -> bool:
+def _is_like(error: BaseException, look: ExceptionPattern) -> bool:
     try:
         if look.pattern is not None:
             return _searched(error, look.pattern) is not None

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, Strict, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
 from limitkit.config.model.fields import RATE_MEANING, duration_meaning, refuse
-from limitkit.config.model.scalars import factor_fault, likeness_fault
+from limitkit.config.model.scalars import exception_pattern_fault, factor_fault
 from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN
 
 MOST_RESENDS_SAID: Final = 1_000_000
@@ -16,7 +16,7 @@ Action = Literal["slow", "pause"]
 
 
 def _likeness(text: str) -> str:
-    if fault := likeness_fault(text):
+    if fault := exception_pattern_fault(text):
         refuse("LK031", *fault)
     return text
 

@@ -105,7 +105,7 @@ def key_fault(text: str) -> tuple[str, str] | None:
     return None
 
 
-def likeness_fault(text: str) -> tuple[str, str] | None:
+def exception_pattern_fault(text: str) -> tuple[str, str] | None:
     """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is one."""
     found = fault(text)
     return found and (f"{quote(text)} {found[0]}", found[1])

@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from limitkit.config.model.cross_checks import Fault, crossed_limit, crossed_task
+from limitkit.config.model.cross_checks import Fault, cross_checked_limit, cross_checked_task
 from limitkit.config.model.feedback_fields import (
     DEFAULT_MAX_PAUSE,
     ActionField,
@@ -175,7 +175,7 @@ class LimitTable(Table, title="Named limit"):
 
     @model_validator(mode="after")
     def _crossed(self) -> LimitTable:
-        _raise_first(crossed_limit(self.model_dump(exclude_unset=True)))
+        _raise_first(cross_checked_limit(self.model_dump(exclude_unset=True)))
         return self
 
 
@@ -203,7 +203,7 @@ class TaskTable(Table, title="Task"):
 
     @model_validator(mode="after")
     def _crossed(self) -> TaskTable:
-        _raise_first(crossed_task(self.model_dump(exclude_unset=True)))
+        _raise_first(cross_checked_task(self.model_dump(exclude_unset=True)))
         return self
 
 

@@ -21,7 +21,7 @@ _REST_OF_A_CHARACTER: Final = bytes(range(0x80, 0xC0))
 
 
 @dataclass
-class Places:
+class Positions:
     """Rows and byte columns, from 0, of what a text declares; ``find`` turns them into lines and columns."""
 
     lines: list[bytes]
@@ -35,7 +35,7 @@ class Places:
     """Characters before each thousand of a row's bytes, as far as they were asked for."""
 
     @classmethod
-    def of(cls, text: str) -> Places:
+    def of(cls, text: str) -> Positions:
         """Find all places in a text that tomli has accepted."""
         source = text.encode()
         places = cls(source.split(b"\n"))
@@ -124,7 +124,7 @@ def long_number(text: str, digits: int) -> tuple[int, int]:
     while todo:
         node = todo.pop()
         if node.type == "integer" and node.end_byte - node.start_byte > digits:
-            lines = Places(text.encode().split(b"\n"), keys={("",): (node.start_point.row, node.start_point.column)})
+            lines = Positions(text.encode().split(b"\n"), keys={("",): (node.start_point.row, node.start_point.column)})
             return lines.find(("",), "key")
         todo.extend(reversed(node.children))
     return 1, 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tomli
 
 from limitkit.config.source import read_file, syntax_hints
-from limitkit.config.source.positions import Places, long_number
+from limitkit.config.source.positions import Positions, long_number
 from limitkit.config.wording import dotted, sentence
 from limitkit.errors import ConfigError, Problem, Severity
 
@@ -39,9 +39,9 @@ class Document:
     """Where entries stand that the data has under another name than the file."""
 
     @cached_property
-    def places(self) -> Places:
+    def places(self) -> Positions:
         """Where each key, value and header stands; found when first asked for."""
-        return Places.of(self.text)
+        return Positions.of(self.text)
 
     def place(self, path: Path, at: At = "value") -> tuple[int, int]:
         """Line and column of a key, a value or a table's header, or of the nearest one around it."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.adaptive_rate import Learnt, shifted
+from limitkit.buckets.adaptive_rate import Adapted, shifted
 from limitkit.buckets.decision import Take
 from limitkit.buckets.override import Target, read
 from limitkit.buckets.partition import bucket_key, key_of, limit_tag, parts_of
@@ -15,16 +15,16 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import interval_text, parse_rate
 from limitkit.config.wording import one_line
-from limitkit.control.bucket_state import learnt, standing
+from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import InForce, current_of
-from limitkit.control.status.snapshot import Part, Row, Survey
+from limitkit.control.status.snapshot import Part, Row, Snapshot
 from limitkit.control.status.wording import rated, reported
 from limitkit.control.targets import all_of
 from limitkit.control.workers import ask
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 from limitkit.waiting.drain_time import pace_of
-from limitkit.waiting.parked_messages import Census, broker
+from limitkit.waiting.parked_messages import ParkedMessages, broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ _MOST_PARTS: Final = 100
 """Partitions of one limit that the store is asked about."""
 
 
-def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
+def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
     """Ask the store, the workers, and the waiting room; workers have ``patience`` seconds to answer.
 
     Where the store can't be asked, what workers know of it has to do. Raises StoreError when they can't be asked
@@ -56,8 +56,8 @@ def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
     found = list(_limits(manager, sorted(tasks)))
     prefix = config.rules.store.prefix
     heard = heard_of(workers or {}, in_force.now)
-    own = [_key(prefix, each) for each in found if _heeds(each[1]) and each[1].key is None]
-    taught = heard if heard or gone else learnt(manager.store, own)
+    own = [_key(prefix, each) for each in found if _has_feedback(each[1]) and each[1].key is None]
+    taught = heard if heard or gone else adapted(manager.store, own)
     rows = {row.tag: row for row in (row_of(in_force, each, taught.get(_key(prefix, each))) for each in found)}
     if not gone:
         _peek(manager, rows.values(), in_force.now)
@@ -68,8 +68,8 @@ def gather(manager: RateLimitManager, *, patience: float = 1.0) -> Survey:
     _add_feedback(manager, rows.values(), heard, asks=not gone)
     mode = config.file_mode
     every = list(rows.values())
-    survey = Survey(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
-    return replace(survey, mode_here=config.rules.mode)
+    snapshot = Snapshot(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
+    return replace(snapshot, mode_here=config.rules.mode)
 
 
 def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
@@ -80,14 +80,14 @@ def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
     return in_force
 
 
-def heard_of(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Learnt]:
+def heard_of(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Adapted]:
     """Return what workers have learnt that keep it to themselves, by bucket, for the clock here."""
     now_us = round(now * MICROSECONDS)
     told = [each for report in workers.values() for each in report.get("learnt", {}).items()]
-    return {key: shifted(Learnt(*numbers), now_us) for key, numbers in told}
+    return {key: shifted(Adapted(*numbers), now_us) for key, numbers in told}
 
 
-def _heeds(limit: Limit) -> bool:
+def _has_feedback(limit: Limit) -> bool:
     return limit.feedback is not None and limit.mode == "enforce"
 
 
@@ -106,7 +106,7 @@ def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Targe
             yield Target(target.section, name), replace(limit, name=name) if limit.own else limit, target
 
 
-def row_of(in_force: InForce, found: tuple[Target, Limit, Target], taught: Learnt | None) -> Row:
+def row_of(in_force: InForce, found: tuple[Target, Limit, Target], taught: Adapted | None) -> Row:
     """Begin with what is in force for a limit, the target of its overrides, and the entry that declares it."""
     target, limit, entry = found
     now = standing(in_force, limit, entry.name, taught)
@@ -133,27 +133,27 @@ def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
         row.tokens = max(0.0, (whole - (decision.marks[0] - now_us)) / interval)
 
 
-def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping[str, Learnt], *, asks: bool) -> None:
+def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping[str, Adapted], *, asks: bool) -> None:
     """Ask what the other side has refused to the partitions for which most is waiting."""
     prefix = manager.config.rules.store.prefix
     wanted: dict[str, Part] = {}
     for row in rows:
-        if _heeds(row.current.limit):
+        if _has_feedback(row.current.limit):
             parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
             key = bucket_key(prefix, row.current.limit, None)
             digests = (each.removeprefix(f"{key}:") for each in heard if each.startswith(f"{key}:"))
             parts += [(digest, row.parts.setdefault(digest, Part(row.standing))) for digest in digests]
             wanted |= {f"{key}:{digest}": part for digest, part in parts}
-    found = heard or (learnt(manager.store, wanted) if asks else {})
+    found = heard or (adapted(manager.store, wanted) if asks else {})
     for key in wanted.keys() & found.keys():
-        wanted[key].standing = replace(wanted[key].standing, learnt=found[key])
+        wanted[key].standing = replace(wanted[key].standing, adapted=found[key])
 
 
 def add_foreign(
     rows: dict[str, Row],
     in_force: InForce,
     report: Mapping[str, Any],
-    taught: Mapping[str, Learnt] = MappingProxyType({}),
+    taught: Mapping[str, Adapted] = MappingProxyType({}),
 ) -> None:
     """Add the limits of which only a worker's own file knows."""
     for tag, limit in report.get("limits", {}).items():
@@ -238,7 +238,7 @@ def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
     kind = room_names.kind_of(app)
     if kind == room_names.REDIS:
         with broker(app) as channel:
-            for pile in Census(channel, prefix).piles():
+            for pile in ParkedMessages(channel, prefix).piles():
                 tag, digest = parts_of(pile.bucket) or (pile.bucket, None)
                 row = rows.get(tag)
                 if row is None:

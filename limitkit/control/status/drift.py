@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.override import Override
     from limitkit.config.declared import Limit
-    from limitkit.control.bucket_state import Standing
+    from limitkit.control.bucket_state import BucketState
     from limitkit.control.in_force import Current
-    from limitkit.control.status.snapshot import Row, Survey
+    from limitkit.control.status.snapshot import Row, Snapshot
 
 _WITHOUT_STORE = {"allow": "limit nothing", "hold": "let nobody start", "divide": "are divided by the workers"}
 _NAMED = 3
@@ -44,47 +44,47 @@ class Deviation:
         return " in ".join(part for part in (self.limit, self.worker) if part)
 
 
-def of_limits(survey: Survey) -> Iterator[Deviation]:
+def of_limits(snapshot: Snapshot) -> Iterator[Deviation]:
     """Find the limits that do not go by the file."""
-    for over in survey.overrides:
-        row = survey.row_of(over)
+    for over in snapshot.overrides:
+        row = snapshot.row_of(over)
         if row is not None:
-            yield _of_override(row.current.limit, over, survey.now)
-    for row in survey.rows:
+            yield _of_override(row.current.limit, over, snapshot.now)
+    for row in snapshot.rows:
         yield from _of_row(row)
 
 
-def lost(survey: Survey) -> Iterator[Deviation]:
+def lost(snapshot: Snapshot) -> Iterator[Deviation]:
     """Find what is set for limits that are not in the file."""
-    for over in survey.overrides:
-        if survey.row_of(over) is not None:
+    for over in snapshot.overrides:
+        if snapshot.row_of(over) is not None:
             continue
         what = f"{over.rate or 'a pause'} was set, {one_line(over.told())}".rstrip(", ")
         hint = f"limitkit restore {over.target.name}"
         yield Deviation("override", str(over.target), "", f"{what}, and the file has no such limit in force", hint)
 
 
-def of_workers(survey: Survey) -> Iterator[Deviation]:
+def of_workers(snapshot: Snapshot) -> Iterator[Deviation]:
     """Find the workers that do not go by this file, or not all of them."""
-    for worker, report in sorted((survey.workers or {}).items()):
+    for worker, report in sorted((snapshot.workers or {}).items()):
         if "digest" not in report:
             fact = str(report.get("error", "it answers as another version of limitkit"))
             yield Deviation("not installed", "", worker, one_line(fact), "call limitkit.install(app) in its app")
             continue
-        if survey.problems:
+        if snapshot.problems:
             fact = f"goes by {report['path']} ({report['digest']}), since {moment(report['since'])}"
-            its_own = report["path"] == survey.path or report["refused"]
+            its_own = report["path"] == snapshot.path or report["refused"]
             hint = "mend the file" if its_own else "bring both to one state"
             yield Deviation("other file", "", worker, fact, hint)
-        elif report["digest"] != survey.digest and not _is_mode_alone(survey, report):
+        elif report["digest"] != snapshot.digest and not _is_mode_alone(snapshot, report):
             path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
-            fact = f"goes by another file, {path}: {_differing(survey, report)}"
+            fact = f"goes by another file, {path}: {_differing(snapshot, report)}"
             hint = "bring both to one state; of a shared limit the stricter rate holds meanwhile"
             yield Deviation("other file", "", worker, fact, hint)
-        if report["refused"] and not survey.problems:
+        if report["refused"] and not snapshot.problems:
             fact = f"has refused its changed file, and goes on with the one before: {one_line(report['refused'])}"
             yield Deviation("refused file", "", worker, fact, "mend the file")
-        yield from _kept_otherwise(survey, worker, report)
+        yield from _kept_otherwise(snapshot, worker, report)
         if report["unguarded"]:
             names = few(report["unguarded"])
             fact = f"has pool processes from before {names} had limits; these starts are paced, but not guarded"
@@ -94,17 +94,17 @@ def of_workers(survey: Survey) -> Iterator[Deviation]:
             yield Deviation("cap", "", worker, fact, f"celery control rate_limit {task} 0")
 
 
-def passing(survey: Survey) -> Iterator[Deviation]:
+def bypasses(snapshot: Snapshot) -> Iterator[Deviation]:
     """Find what may pass limits by in a worker. It may keep to them, so it is no difference from the file."""
-    for worker, report in sorted((survey.workers or {}).items()):
+    for worker, report in sorted((snapshot.workers or {}).items()):
         for fact, hint in report.get("passing", ()):
             yield Deviation("passing", "", worker, one_line(fact), one_line(hint))
 
 
-def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
+def _kept_otherwise(snapshot: Snapshot, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
     """Find why a worker keeps its limits in another way than its file says, or not at all."""
     limits = [limit for limit in report["limits"].values() if limit["mode"] == "enforce"]
-    if report["mode"] != survey.mode and (report["digest"] == survey.digest or _is_mode_alone(survey, report)):
+    if report["mode"] != snapshot.mode and (report["digest"] == snapshot.digest or _is_mode_alone(snapshot, report)):
         does = {"off": "keeps no limit", "shadow": "counts for its limits, and delays nothing"}
         fact = f'{does.get(report["mode"], "keeps its limits")}, since LIMITKIT_MODE is "{report["mode"]}" there'
         yield Deviation("mode", "", worker, fact, "take that out, and restart it")
@@ -119,29 +119,29 @@ def _kept_otherwise(survey: Survey, worker: str, report: Mapping[str, Any]) -> I
         yield Deviation("unpaced", "", worker, fact, "use the prefork pool, and Redis or RabbitMQ")
 
 
-def _is_mode_alone(survey: Survey, report: Mapping[str, Any]) -> bool:
+def _is_mode_alone(snapshot: Snapshot, report: Mapping[str, Any]) -> bool:
     """Whether another digest comes of another LIMITKIT_MODE alone, which is a part of it."""
-    same = report["path"] == survey.path and not _others(survey, report)
-    return bool(same and not survey.problems and report["mode"] != survey.mode_here)
+    same = report["path"] == snapshot.path and not _others(snapshot, report)
+    return bool(same and not snapshot.problems and report["mode"] != snapshot.mode_here)
 
 
-def in_general(survey: Survey) -> Iterator[Deviation]:
+def in_general(snapshot: Snapshot) -> Iterator[Deviation]:
     """Say that the file can't be used, or the store can't be asked from here."""
-    if survey.problems:
-        fact = f"can't be used as it is now ({count(len(survey.problems), 'problem')})"
-        hint = f"workers go on with what they have: limitkit validate {survey.path}"
-        yield Deviation("broken file", survey.path, "", fact, hint)
-    if survey.gone:
-        fact = f"can't be asked from here ({survey.gone}); what is set at run time is what workers know of it"
+    if snapshot.problems:
+        fact = f"can't be used as it is now ({count(len(snapshot.problems), 'problem')})"
+        hint = f"workers go on with what they have: limitkit validate {snapshot.path}"
+        yield Deviation("broken file", snapshot.path, "", fact, hint)
+    if snapshot.gone:
+        fact = f"can't be asked from here ({snapshot.gone}); what is set at run time is what workers know of it"
         yield Deviation("store", "the store", "", fact, "start it, or mend its address: [store] url")
 
 
-def reasons(row: Row, survey: Survey) -> Iterator[str]:
+def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
     """Say in a few words why a limit does not go by the file."""
     current = row.current
-    if row.foreign and not survey.problems:
+    if row.foreign and not snapshot.problems:
         yield f"of {row.foreign} alone"
-    yield from why(current, survey.now)
+    yield from why(current, snapshot.now)
     yield from refusals(row.standing, [part.standing for part in row.parts.values()])
     gone = [worker for worker, lost in row.lost.items() if lost]
     if gone:
@@ -171,7 +171,7 @@ def why(current: Current, now: float) -> Iterator[str]:
         yield "another file is stricter"
 
 
-def refusals(standing: Standing, parts: Collection[Standing] = ()) -> Iterator[str]:
+def refusals(standing: BucketState, parts: Collection[BucketState] = ()) -> Iterator[str]:
     """Say what the other side's refusals have done to a limit, or to how many of its partitions."""
     if standing.slowed or standing.refused_for:
         yield refusal(standing)
@@ -183,7 +183,7 @@ def refusals(standing: Standing, parts: Collection[Standing] = ()) -> Iterator[s
             yield f"{number} of its partitions {'is' if number == 1 else 'are'} {what}: the other side has refused"
 
 
-def refusal(standing: Standing) -> str:
+def refusal(standing: BucketState) -> str:
     """Say what the other side's refusals have done to a bucket, and for how long."""
     now = standing.now
     if standing.refused_for:
@@ -230,16 +230,16 @@ def _of_row(row: Row) -> Iterator[Deviation]:
         yield Deviation("other rate", name, worker, fact, f"limitkit restore {current.target.name}")
 
 
-def _differing(survey: Survey, report: Mapping[str, Any]) -> str:
+def _differing(snapshot: Snapshot, report: Mapping[str, Any]) -> str:
     """Say which limits two files declare differently, as far as this worker's tasks have them."""
-    names = _others(survey, report)
+    names = _others(snapshot, report)
     if not names:
         return "no limit of its tasks is another one"
     return f"{few(sorted(names))} {'are other ones' if len(names) > 1 else 'is another one'}"
 
 
-def _others(survey: Survey, report: Mapping[str, Any]) -> list[str]:
-    ours = {row.tag: row.current.limit for row in survey.rows if not row.foreign}
+def _others(snapshot: Snapshot, report: Mapping[str, Any]) -> list[str]:
+    ours = {row.tag: row.current.limit for row in snapshot.rows if not row.foreign}
     theirs = report["limits"]
     return [
         theirs[tag]["limit"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.override import Override, Target
     from limitkit.config.model.fields import Mode
-    from limitkit.control.bucket_state import Standing
+    from limitkit.control.bucket_state import BucketState
     from limitkit.control.in_force import Current
     from limitkit.errors import Problem
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Part:
     """What waits for one bucket."""
 
-    standing: Standing
+    standing: BucketState
     held: int = 0
     parked: int = 0
     oldest: float = 0.0
@@ -44,7 +44,7 @@ class Row:
     current: Current
     entry: Target
     """Where the file declares it: itself, or the pattern by which a task has it."""
-    standing: Standing
+    standing: BucketState
     """Of its bucket; where it has several, of one that the other side has not refused."""
     tag: str
     tokens: float | None = None
@@ -85,7 +85,7 @@ class Row:
         return self.held + self.parked
 
     @property
-    def refused(self) -> list[Standing]:
+    def refused(self) -> list[BucketState]:
         """Those of its buckets to which the other side's refusals have done something."""
         each = [self.standing, *(part.standing for part in self.parts.values())]
         return [one for one in each if one.slowed or one.refused_for]
@@ -132,7 +132,7 @@ class Row:
         return bool(self.waiting or self.started or taken or otherwise or self.foreign)
 
 
-def in_force(current: Current, standing: Standing) -> tuple[str, int, str]:
+def in_force(current: Current, standing: BucketState) -> tuple[str, int, str]:
     """Return the rate and burst of a bucket, and whence they come, as they are shown."""
     if not standing.keeps:
         return current.limit.mode, 0, "mode"
@@ -146,7 +146,7 @@ def in_force(current: Current, standing: Standing) -> tuple[str, int, str]:
 
 
 @dataclass(slots=True)
-class Survey:
+class Snapshot:
     """Everything that was asked, at one moment."""
 
     path: str
@@ -173,7 +173,7 @@ class Survey:
         """Return a limit that an override stands over; None when the file has none in force."""
         return next((row for row in self.rows if override.target in (row.current.target, row.entry)), None)
 
-    def only(self, target: Target) -> Survey:
+    def only(self, target: Target) -> Snapshot:
         """Keep one limit, or those of one pattern."""
         rows = [row for row in self.rows if target in (row.current.target, row.entry)]
         targets = {target, *(row.current.target for row in rows), *(row.entry for row in rows)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from limitkit.buckets.partition import key_of
 from limitkit.control.in_force import InForce
 from limitkit.control.status.collect import add_foreign, add_parked, add_worker, as_workers_know, heard_of
-from limitkit.control.status.snapshot import Row, Survey
+from limitkit.control.status.snapshot import Row, Snapshot
 from limitkit.control.workers import ask
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _PREFIX = "limitkit"
 """Of buckets' keys, where no worker says another."""
 
 
-def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> Survey:
+def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> Snapshot:
     """Ask the workers, and the waiting room; workers have ``patience`` seconds to answer.
 
     Raises UnreachableError, or UnusableBrokerError, when the broker can't be asked.
@@ -39,6 +39,8 @@ def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> 
     for row in rows.values():
         for digest, part in row.parts.items():
             known = taught.get(f"{key_of(prefix, row.tag)}:{digest}")
-            part.standing = replace(part.standing, learnt=known)
+            part.standing = replace(part.standing, adapted=known)
     every, path = list(rows.values()), problems[0].path
-    return Survey(path, "", in_force.now, "enforce", every, in_force.overrides, workers, room, problems=tuple(problems))
+    return Snapshot(
+        path, "", in_force.now, "enforce", every, in_force.overrides, workers, room, problems=tuple(problems)
+    )

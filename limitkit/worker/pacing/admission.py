@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 from limitkit.errors import StoreError
 from limitkit.worker.pacing import taking
-from limitkit.worker.pacing.process_shares import Shares
-from limitkit.worker.pacing.without_store import Alone
+from limitkit.worker.pacing.process_shares import ProcessShares
+from limitkit.worker.pacing.without_store import WithoutStore
 from limitkit.worker.pool.autoscaler import scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from limitkit.worker.pacing.lane import Held, Lane
-    from limitkit.worker.pacing.lane_timer import Agenda
+    from limitkit.worker.pacing.lane_timer import LaneTimer
     from limitkit.worker.pacing.lanes import Lanes
     from limitkit.worker.pacing.tokens import Tokens
     from limitkit.worker.pool.processes import Processes
 
 
-class Turns:
+class Admission:
     """Plans what lanes ask for, asks for all of it at once, and carries out what comes of it."""
 
-    def __init__(self, controller: Any, agenda: Agenda, processes: Processes, tokens: Tokens, lanes: Lanes) -> None:
+    def __init__(
+        self, controller: Any, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, lanes: Lanes
+    ) -> None:
         self._controller = controller
-        self._agenda = agenda
+        self._lane_timer = lane_timer
         self._processes = processes
         self._tokens = tokens
         self._lanes = lanes
-        self._alone = Alone(tokens, lanes, lambda admitted: self.on_start(admitted))  # noqa: PLW0108 (set later)
+        self._without_store_starts = WithoutStore(tokens, lanes, lambda admitted: self.on_start(admitted))  # noqa: PLW0108 (set later)
         self.on_start: Callable[[taking.Admitted], None] = lambda _: None
         """Is given each request that may start; a pool process is held for it."""
         self.on_refused: Callable[[Held, Lane, float], None] = lambda *_: None
@@ -47,12 +49,12 @@ class Turns:
     def _plans(self, now: float) -> list[taking.Plan]:
         """Deal the processes at hand out among the lanes in line, and stand in line for more."""
         self._lanes.unkeep_ready()
-        shares = Shares(self._agenda.line, self._lanes, self._processes, now)
+        shares = ProcessShares(self._lane_timer.line, self._lanes, self._processes, now)
         shares.deal()
-        self._agenda.pressing |= shares.unfinished
+        self._lane_timer.pressing |= shares.unfinished
         self._processes.claim(shares.wanting)
         if shares.wanting:
-            self._agenda.pressing |= scale(self._controller, self._lanes.wanting(now))
+            self._lane_timer.pressing |= scale(self._controller, self._lanes.wanting(now))
         return [taking.Plan(share.lane, share.processes, ahead=share.ahead) for share in shares.dealt]
 
     def _carry_out(self, plans: list[taking.Plan], begun: float) -> None:
@@ -63,7 +65,7 @@ class Turns:
             self._without_store([plan for plan in plans if not plan.lane.local])
             plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
         now = time.monotonic()
-        self._agenda.pressing |= self._agenda.call_up(now)
+        self._lane_timer.pressing |= self._lane_timer.call_up(now)
         for plan in plans:
             plan.settle(decisions, now, self._tokens.own)
             self._tokens.give_back_later(plan.returns)
@@ -91,5 +93,5 @@ class Turns:
         for plan in plans:
             plan.keep_slots()
             self._start_and_move(plan)
-            due = self._alone.start(plan.lane, plan.processes - len(plan.starts), now)
+            due = self._without_store_starts.start(plan.lane, plan.processes - len(plan.starts), now)
             self._lanes.rest(plan.lane, due)

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from limitkit.control.task_limits import BoundLimit
     from limitkit.worker.pacing.lane import Held, Lane
     from limitkit.worker.pacing.lanes import Lanes
-    from limitkit.worker.pacing.pacing_events import Telling
+    from limitkit.worker.pacing.pacing_events import PacingEvents
     from limitkit.worker.pacing.parking import Parking
-    from limitkit.worker.pacing.rate_limit_command import Dials
-    from limitkit.worker.pacing.shadow import Shade, Shadow
+    from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
+    from limitkit.worker.pacing.shadow import Shadow, ShadowCount
 
 
 class Waiting(NamedTuple):
@@ -37,14 +37,21 @@ class Waiting(NamedTuple):
     """Between two starts, as this worker knows it."""
 
 
-class View:
+class HeldRequests:
     """Looks at a worker's pacer, and changes nothing."""
 
-    def __init__(self, lanes: Lanes, parking: Parking, telling: Telling, dials: Dials, shadow: Shadow) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        parking: Parking,
+        pacing_events: PacingEvents,
+        command_rates: RateLimitCommand,
+        shadow: Shadow,
+    ) -> None:
         self._lanes = lanes
         self._parking = parking
-        self._telling = telling
-        self._dials = dials
+        self._emit = pacing_events
+        self._command_rates = command_rates
         self._shadow = shadow
 
     def waiting(self) -> Iterator[Waiting]:
@@ -57,23 +64,23 @@ class View:
 
     def by_limit(self) -> tuple[Counter[str], Counter[str]]:
         """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
-        return self._telling.by_limit(self._lanes.counts()), self._telling.by_limit(self._parking.backlog.counts)
+        return self._emit.by_limit(self._lanes.counts()), self._emit.by_limit(self._parking.backlog.counts)
 
     def dialled_rates(self) -> dict[str, float]:
         """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
-        return {self._telling.limit(key) or key: rate for key, rate in self._dials.rates().items()}
+        return {self._emit.limit(key) or key: rate for key, rate in self._command_rates.rates().items()}
 
     def dialled(self, bound: BoundLimit) -> float | None:
         """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
-        return self._dials.interval(bound)
+        return self._command_rates.interval(bound)
 
     def caps(self) -> dict[str, float]:
         """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
-        return self._dials.caps()
+        return self._command_rates.caps()
 
-    def shade(self, tag: str) -> Shade | None:
+    def shadow_count(self, tag: str) -> ShadowCount | None:
         """Return what a limit in shadow would have done here; None when nothing has come for it."""
-        return self._shadow.shades.get(tag)
+        return self._shadow.shadow_counts.get(tag)
 
 
 def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:

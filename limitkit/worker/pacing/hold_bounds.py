@@ -28,7 +28,7 @@ _FOR_RETURNED: Final = 2
 """What was parked before may be held so many times longer, since to park it again costs more than a place."""
 
 
-class Bounds:
+class HoldBounds:
     """The bounds of ``[waiting]``: of each bucket what starts within ``hold``, beside them four prefetch windows."""
 
     def __init__(self, settings: Callable[[], WaitingSettings], prefetch: Callable[[], int]) -> None:

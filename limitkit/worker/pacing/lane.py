@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from limitkit.buckets.decision import Bucket
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 NEVER: Final = float("inf")
 
@@ -210,7 +210,7 @@ def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
 class Held:
     """A request that waits in this worker, unacknowledged."""
 
-    order: Precedence
+    order: RequestOrder
     request: Any
     lanes: tuple[Lane, ...]
     since: float

@@ -7,7 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.worker.pacing.lane import NEVER
-from limitkit.worker.pacing.process_line import Line
+from limitkit.worker.pacing.process_line import ProcessLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +20,14 @@ _LEAST_FULL: Final = 256
 """Entries from which on those are thrown out that count no more: a lane may be dropped long before it is due."""
 
 
-class Agenda:
+class LaneTimer:
     """The lanes by the time at which they are due, and those that are due already.
 
     There is one timer for all of them: kombu's hub fires ten timers at a time and may then sleep for a second.
     """
 
     def __init__(self, timer: Any, wake: Callable[[], None]) -> None:
-        self.line = Line()
+        self.line = ProcessLine()
         """Lanes that are due and want a pool process."""
         self.pressing = False
         """Whether something became due since this was last set to False."""

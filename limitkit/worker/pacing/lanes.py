@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from limitkit.buckets.decision import Bucket
-    from limitkit.worker.pacing.lane_timer import Agenda
-    from limitkit.worker.pacing.prefetch_window import Window
+    from limitkit.worker.pacing.lane_timer import LaneTimer
+    from limitkit.worker.pacing.prefetch_window import PrefetchWindow
     from limitkit.worker.pacing.tokens import Tokens
     from limitkit.worker.pool.processes import Processes
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 _FARTHEST: Final = 32
 """How many movers one looks along for a circle; a circle is no longer than the limits of a few tasks."""
@@ -29,10 +29,10 @@ class Lanes:
     anchor, and is the lane's mover until it starts or is refused: only then may the next come forward.
     """
 
-    def __init__(self, agenda: Agenda, processes: Processes, tokens: Tokens, window: Window) -> None:
+    def __init__(self, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, window: PrefetchWindow) -> None:
         self.held: dict[Held, None] = {}
         """In the order of arrival."""
-        self._agenda = agenda
+        self._lane_timer = lane_timer
         self._processes = processes
         self._tokens = tokens
         self._window = window
@@ -83,7 +83,7 @@ class Lanes:
                 self.let_come(lane, 0.0)
             if not lane.refs:
                 self.return_slots(lane)
-                self._agenda.schedule(lane, NEVER)
+                self._lane_timer.schedule(lane, NEVER)
                 self.by_key.pop(lane.bucket.key, None)
 
     def drop(self, held: Held) -> None:
@@ -98,7 +98,7 @@ class Lanes:
         """Let a request wait in a lane, which is looked at at once if nobody waited there."""
         self._push(held, lane)
         if lane.due == NEVER and not lane.ready and not lane.mover:
-            self._agenda.schedule(lane, 0.0)
+            self._lane_timer.schedule(lane, 0.0)
 
     def advance(self, lane: Lane) -> None:
         """Let the head of a lane move on to its anchor."""
@@ -111,32 +111,32 @@ class Lanes:
             lane.mover = None
         self._push(held, lane)
         if not lane.ready and not lane.mover and (lane.waiting[0] is held or lane.due == NEVER):
-            ahead = [slot.at for slot in lane.slots if slot.at > self._agenda.now]
-            self._agenda.schedule(lane, min([due, *ahead[:1]]))
+            ahead = [slot.at for slot in lane.slots if slot.at > self._lane_timer.now]
+            self._lane_timer.schedule(lane, min([due, *ahead[:1]]))
 
     def _push(self, held: Held, lane: Lane) -> None:
         if lane.mover is not None and held < lane.mover:
             lane.mover = None  # who is before it need not wait until it has what it lacks
         lane.push(held)
         if lane.ready and lane.waiting[0] is held:
-            self._agenda.line.advance(lane)
+            self._lane_timer.line.advance(lane)
         self._untangle(held)
 
     def let_come(self, lane: Lane, due: float) -> None:
         """Let the next of a lane come forward then: the one before has started, or waits elsewhere."""
         lane.mover = None
         if lane.waiting and not lane.ready:
-            self._agenda.schedule(lane, due)
+            self._lane_timer.schedule(lane, due)
 
     def rest(self, lane: Lane, due: float) -> None:
         """Let a lane wait until it is due; at once when it is already."""
         if not lane.refs or lane.ready:
             return
         if lane.waiting:
-            self._agenda.schedule(lane, due)
+            self._lane_timer.schedule(lane, due)
         else:
             self.return_slots(lane)
-            self._agenda.schedule(lane, NEVER)
+            self._lane_timer.schedule(lane, NEVER)
 
     def _untangle(self, held: Held) -> None:
         """Let go of the tokens that a request has in view, if it waits behind one that waits for them."""
@@ -190,7 +190,7 @@ class Lanes:
         for lane in [lane for lane in self._keepers if lane.ready]:
             self._unkeep(lane)
 
-    def unkeep_behind(self, order: Precedence) -> bool:
+    def unkeep_behind(self, order: RequestOrder) -> bool:
         """Let go of a process that is kept for one who comes after this place; says if there was any.
 
         He stands in line for another one, so that his slot need not be lost.
@@ -198,15 +198,15 @@ class Lanes:
         last = max((lane for lane in self._keepers if lane.waiting), key=lambda lane: lane.waiting[0], default=None)
         if last is None or last.waiting[0].order < order:
             return False
-        self._processes.refund(last.next_token(self._agenda.now))
+        self._processes.refund(last.next_token(self._lane_timer.now))
         self._unkeep(last)
         last.early = True
-        self._agenda.schedule(last, 0.0)
+        self._lane_timer.schedule(last, 0.0)
         return True
 
     def wanting(self, now: float) -> Iterator[Any]:
         """Go through the requests that would start now if there were processes, as far as is known."""
-        for lane in self._agenda.line:
+        for lane in self._lane_timer.line:
             if lane.waiting:
                 yield from (held.request for held in lane.waiting[: wanted(lane, now)])
 
@@ -220,12 +220,12 @@ class Lanes:
 
     def start_over(self, due: float) -> None:
         """Put all that is held into its lanes anew, to be looked at then."""
-        self._agenda.clear()
+        self._lane_timer.clear()
         for lane in self.by_key.values():
             self.return_slots(lane)
             lane.waiting.clear()
             lane.mover = None
-            self._agenda.schedule(lane, due)
+            self._lane_timer.schedule(lane, due)
         for held in self.held:
             held.anchor.push(held)
 
@@ -237,4 +237,4 @@ class Lanes:
             lane.waiting.clear()
             lane.mover, lane.refs, lane.due = None, 0, NEVER
         self.by_key.clear()
-        self._agenda.clear()
+        self._lane_timer.clear()

@@ -10,15 +10,15 @@ from celery.worker import state
 from limitkit.buckets import ticket
 from limitkit.waiting.message_copy import first_came
 from limitkit.worker.pacing.lane import NEVER
-from limitkit.worker.pacing.pacing_events import tell_dropped
+from limitkit.worker.pacing.pacing_events import emit_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.config.declared import Patience
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.worker.pacing.lane import Held
-    from limitkit.worker.pacing.pacing_events import Telling
+    from limitkit.worker.pacing.pacing_events import PacingEvents
 
 logger = logging.getLogger("limitkit")
 
@@ -26,17 +26,21 @@ _LOOK_EVERY: Final = 0.05
 """Seconds between two looks at those whose time may be up."""
 
 
-class Impatience:
+class MaxWait:
     """Watches the held requests whose wait is bounded, and gives them up as soon as it would be longer.
 
     Only limits count: a request that waits for a pool process alone is not given up.
     """
 
     def __init__(
-        self, live: Live, through: Callable[[Any], None], let_go: Callable[[Held], None], telling: Telling
+        self,
+        task_limits: TaskLimits,
+        through: Callable[[Any], None],
+        let_go: Callable[[Held], None],
+        pacing_events: PacingEvents,
     ) -> None:
-        self._live = live
-        self._telling = telling
+        self._task_limits = task_limits
+        self._emit = pacing_events
         self._through = through
         self._let_go = let_go
         self._watched: dict[Held, tuple[Patience, float]] = {}
@@ -52,7 +56,7 @@ class Impatience:
 
         ``parked`` is the time in which those are due that are parked before it, in seconds from now.
         """
-        patience = self._live.patience(held.request.task)
+        patience = self._task_limits.patience(held.request.task)
         if patience is None:
             return False
         self._watched[held] = patience, first_came(held.request.message, held.since) + patience.max_wait
@@ -82,7 +86,7 @@ class Impatience:
         wait = ahead if dry is None else max(ahead, dry)
         if (dry is None and not ahead) or now + wait <= deadline:
             return False
-        self._telling.gave_up(held, wait)
+        self._emit.gave_up(held, wait)
         self._let_go(held)
         if patience.action == "fail":
             self._fail(held.request, wait)
@@ -97,7 +101,7 @@ class Impatience:
         except Exception:
             logger.exception("%s was dropped, which can't be recorded; the broker delivers it again.", request)
         else:
-            tell_dropped(request.task, request.id)
+            emit_dropped(request.task, request.id)
 
     def _fail(self, request: Any, retry_after: float) -> None:
         """Have it fail in a pool process: Celery's own way of failing runs handlers, error links and chords there."""

@@ -19,15 +19,15 @@ from limitkit.events.recent import Recent
 from limitkit.waiting.delivery import attach
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.origin_queue import parkable_queue
-from limitkit.worker.pacing.admission import Turns
+from limitkit.worker.pacing.admission import Admission
 from limitkit.worker.pacing.hand_over import HandOver
-from limitkit.worker.pacing.held_requests import View
+from limitkit.worker.pacing.held_requests import HeldRequests
 from limitkit.worker.pacing.lane import NEVER, Held
-from limitkit.worker.pacing.lane_timer import Agenda
+from limitkit.worker.pacing.lane_timer import LaneTimer
 from limitkit.worker.pacing.lanes import Lanes
-from limitkit.worker.pacing.max_wait import Impatience
-from limitkit.worker.pacing.pacing_events import Telling
-from limitkit.worker.pacing.prefetch_widening import Flow
+from limitkit.worker.pacing.max_wait import MaxWait
+from limitkit.worker.pacing.pacing_events import PacingEvents
+from limitkit.worker.pacing.prefetch_widening import PrefetchWidening
 from limitkit.worker.pacing.revoked import revoked
 from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.control.in_force import Terms
-    from limitkit.control.task_limits import BoundLimit, Live
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.worker.pacing import taking
     from limitkit.worker.pacing.lane import Lane
     from limitkit.worker.pacing.parking import Parking
-    from limitkit.worker.pacing.prefetch_window import Window
-    from limitkit.worker.pacing.rate_limit_command import Dials
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pacing.prefetch_window import PrefetchWindow
+    from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
+    from limitkit.worker.pool.request_order import RequestOrder
 
 logger = logging.getLogger("limitkit")
 
@@ -61,28 +61,30 @@ class Pacer:
     touched from the consumer's event loop only.
     """
 
-    def __init__(self, consumer: Any, live: Live, parking: Parking, window: Window, dials: Dials) -> None:
-        self._live = live
-        self._dials = dials
+    def __init__(
+        self, consumer: Any, task_limits: TaskLimits, parking: Parking, window: PrefetchWindow, rates: RateLimitCommand
+    ) -> None:
+        self._task_limits = task_limits
+        self._command_rates = rates
         self._consumer = consumer
         self._through = consumer.on_task_request
         self._parking = parking
         self._window = window
-        self._tokens = Tokens(live)
-        self._agenda = Agenda(consumer.timer, self.pump)
+        self._tokens = Tokens(task_limits)
+        self._lane_timer = LaneTimer(consumer.timer, self.pump)
         self._processes = Processes(consumer.controller.semaphore, self.pump)
         self._hand_over = HandOver(consumer, self._tokens, self._on_late)
         self._arrivals = Arrivals(lambda: consumer.connection)
-        self._lanes = Lanes(self._agenda, self._processes, self._tokens, self._window)
-        self._telling = Telling(consumer.app, live)
-        self._impatience = Impatience(live, self._through, self._lanes.drop, self._telling)
-        self._flow = Flow(window)
+        self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window)
+        self._emit = PacingEvents(consumer.app, task_limits)
+        self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
+        self._widening = PrefetchWidening(window)
         self._lanes.on_leave = self._on_leave
-        self._parking.on_parked = self._telling.parked
-        self._turns = Turns(consumer.controller, self._agenda, self._processes, self._tokens, self._lanes)
-        self._turns.on_start, self._turns.on_refused = self._start, self._telling.throttled
-        self._shadow = Shadow(live, self._tokens.own)
-        self.view = View(self._lanes, parking, self._telling, dials, self._shadow)
+        self._parking.on_parked = self._emit.parked
+        self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
+        self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
+        self._shadow = Shadow(task_limits, self._tokens.own)
+        self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
         self._squeezed: list[Held] = []
@@ -95,9 +97,9 @@ class Pacer:
     def __call__(self, request: Any) -> None:
         """Take a request in; it starts now or waits its turn. In place of ``consumer.on_task_request``."""
         if self._shadow.came(request):
-            self._agenda.set_timer(self._due)
+            self._lane_timer.set_timer(self._due)
         came_back(request.request_dict)
-        limits = self._live.limits(request.task)
+        limits = self._task_limits.limits(request.task)
         if not limits:
             self._pass(request)
             return
@@ -112,7 +114,7 @@ class Pacer:
             return
         self.pump()
         if held in self._lanes.held:
-            self._telling.came(held, self._now)
+            self._emit.came(held, self._now)
         if self._squeezed:
             self._let_go()
 
@@ -129,32 +131,32 @@ class Pacer:
         self,
         request: Any,
         limits: tuple[BoundLimit, ...],
-        order: Precedence,
+        order: RequestOrder,
         since: float,
         *,
         before: Held | None = None,
     ) -> Held:
         """Hold a request; ``before`` is what it was held as before its limits changed."""
-        buckets = self._dials.buckets(request.task, limits, request.args, request.kwargs)
+        buckets = self._command_rates.buckets(request.task, limits, request.args, request.kwargs)
         held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()
-        if self._impatience.watch(held, self._parking.ahead(held, now), now):
+        if self._max_wait.watch(held, self._parking.ahead(held, now), now):
             return held
         if before is None:
             elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
             if elsewhere is not None:
-                self._telling.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
+                self._emit.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
                 self._leave(held, elsewhere)
                 return held
-        self._flow.join(held)
+        self._widening.join(held)
         self._lanes.enter(held)
         return held
 
     def _on_leave(self, held: Held) -> None:
-        self._impatience.forget(held)
-        self._flow.leave(held)
+        self._max_wait.forget(held)
+        self._widening.leave(held)
 
     def _leave(self, held: Held, lane: Lane | None = None) -> None:
         """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
@@ -174,13 +176,13 @@ class Pacer:
 
     def _on_revoked(self, sender: Any, request: Any, **_: Any) -> None:
         """Have another come back for one that was revoked or has expired: it does not use its turn."""
-        limits = self._live.limits(sender)
+        limits = self._task_limits.limits(sender)
         if limits:
-            buckets = self._dials.buckets(sender, limits, request.args or (), request.kwargs or {})
+            buckets = self._command_rates.buckets(sender, limits, request.args or (), request.kwargs or {})
             self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
 
     def _start(self, admitted: taking.Admitted) -> None:
-        self._telling.admitted(admitted.held)
+        self._emit.admitted(admitted.held)
         now = time.monotonic()
         for lane in admitted.held.lanes:
             self.recent.count(lane.tag, now)
@@ -194,22 +196,22 @@ class Pacer:
             self._lanes.return_slots(lane)
             self._tokens.postpone(lane, started - lane.tolerance, ahead)
             if lane.waiting and not lane.ready and not lane.mover:
-                self._agenda.schedule(lane, started)
+                self._lane_timer.schedule(lane, started)
         self.pump()
 
     # -- the pump -------------------------------------------------------------------------------------------------
 
     def pump(self) -> None:
         """Do all that is due: let requests start, ask the store, set the timer. Never raises."""
-        self._agenda.pressing = True
+        self._lane_timer.pressing = True
         if self._pumping:
             return
         self._pumping = True
         try:
-            while self._agenda.pressing:
-                self._agenda.pressing = False
+            while self._lane_timer.pressing:
+                self._lane_timer.pressing = False
                 self._step()
-                if not self._agenda.pressing:
+                if not self._lane_timer.pressing:
                     self._processes.release()  # the next in the semaphore's line may be this pacer: then once more
         except Exception:
             logger.exception("The pacer failed; what it holds is looked at again in a second.")
@@ -217,29 +219,29 @@ class Pacer:
             self._processes.release()
         finally:
             self._pumping = False
-            self._agenda.set_timer(self._due)
+            self._lane_timer.set_timer(self._due)
 
     @property
     def _due(self) -> float:
         """When there is something to do beside what the lanes wait for."""
         sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
-        return min(sweep, self._parking.due, self._impatience.due, self._shadow.due)
+        return min(sweep, self._parking.due, self._max_wait.due, self._shadow.due)
 
     def _step(self) -> None:
         self._now = now = time.monotonic()
-        self._agenda.call_up(now)
+        self._lane_timer.call_up(now)
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now
             self._sweep(now)
         self._parking.work(self._lanes.by_key, len(self._lanes.held), now)
-        self._impatience.look(now)
+        self._max_wait.look(now)
         self._shadow.work(now)
-        self._turns.take(now)
-        self._squeezed += self._flow.look(self._processes.coming_in(now), now)
+        self._admission.take(now)
+        self._squeezed += self._widening.look(self._processes.coming_in(now), now)
 
     def _sweep(self, now: float) -> None:
         """Let go of what was revoked, has expired, or was held as long as it may be."""
-        self._telling.look(self._lanes.held, now)
+        self._emit.look(self._lanes.held, now)
         for held in self._parking.outstaying(self._lanes.held, now):
             self._leave(held)
         for held in revoked(self._lanes.held):
@@ -259,7 +261,7 @@ class Pacer:
         for held in changed:
             self._lanes.drop(held)
         for held in changed:
-            limits = self._live.limits(held.request.task)
+            limits = self._task_limits.limits(held.request.task)
             if limits:
                 self._hold(held.request, limits, held.order, held.since, before=held)
             else:
@@ -278,7 +280,8 @@ class Pacer:
 
     def _is_changed(self, held: Held) -> bool:
         request = held.request
-        buckets = self._dials.buckets(request.task, self._live.limits(request.task), request.args, request.kwargs)
+        limits = self._task_limits.limits(request.task)
+        buckets = self._command_rates.buckets(request.task, limits, request.args, request.kwargs)
         return [bucket for bucket, _ in buckets] != [lane.bucket for lane in held.lanes]
 
     def forget(self) -> None:
@@ -286,10 +289,10 @@ class Pacer:
         for held in self._lanes.held:
             state.requests.pop(held.request.id, None)
         self._squeezed.clear()
-        self._flow.clear()
+        self._widening.clear()
         self._lanes.forget()
         self._processes.forget()
         self._parking.forget()
-        self._impatience.clear()
+        self._max_wait.clear()
         self._tokens.flush()
-        self._agenda.set_timer(NEVER)
+        self._lane_timer.set_timer(NEVER)

@@ -23,26 +23,26 @@ from limitkit.waiting.message_copy import first_came
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from limitkit.control.task_limits import Live
-    from limitkit.waiting.room import Leaver
+    from limitkit.control.task_limits import TaskLimits
+    from limitkit.waiting.room import Leaving
     from limitkit.worker.pacing.lane import Held, Lane
 
 
-class Telling:
+class PacingEvents:
     """Tells what the pacer does with the requests that it holds."""
 
-    def __init__(self, app: Any, live: Live) -> None:
+    def __init__(self, app: Any, task_limits: TaskLimits) -> None:
         self._app = app
-        self._live = live
+        self._task_limits = task_limits
         self._owners: Owners | None = None
-        self._rules = live.rules
+        self._rules = task_limits.rules
 
     def limit(self, key: str) -> str | None:
         """Name the limit of a bucket; None for one that no limit declares, as of ``app.control.rate_limit()``."""
         if parts_of(key) is None:
             return None
-        if self._owners is None or self._rules is not self._live.rules:
-            self._rules = self._live.rules
+        if self._owners is None or self._rules is not self._task_limits.rules:
+            self._rules = self._task_limits.rules
             self._owners = Owners(self._rules, list(self._app.tasks))
         return self._owners.of(key).name
 
@@ -85,7 +85,7 @@ class Telling:
             waited = max(0.0, now - first_came(request.message, held.since))
             emit(TaskAdmitted(task=request.task.name, id=request.id, waited=waited))
 
-    def parked(self, held: Held, leaver: Leaver) -> None:
+    def parked(self, held: Held, leaver: Leaving) -> None:
         """Tell that a request has left for the waiting room."""
         if wanted(TaskParked):
             request = held.request
@@ -105,29 +105,31 @@ class Telling:
         return self.limit(lane.bucket.key) or self._first_limit(held.request.task)
 
     def _first_limit(self, task: Any) -> str:
-        return next((bound.limit.name for bound in self._live.limits(task)), task.name)
+        return next((bound.limit.name for bound in self._task_limits.limits(task)), task.name)
 
 
-def tell_start(task: Any, *, late: float | None = None, failed_open: bool = False) -> None:
+def emit_start(task: Any, *, late: float | None = None, failed_open: bool = False) -> None:
     """Tell that a task's own code begins."""
     if wanted(TaskStarted):
         emit(TaskStarted(task=task.name, late=late, failed_open=failed_open))
 
 
-def tell_sent_back(task: Any, task_id: str, live: Live, worst: int, wait: float, *, throttled: bool) -> None:
+def emit_sent_back(
+    task: Any, task_id: str, task_limits: TaskLimits, worst: int, wait: float, *, throttled: bool
+) -> None:
     """Tell for which of its shared limits a task was sent back: the one at ``worst``."""
     if not wanted(TaskSentBack):
         return
-    names = [bound.limit.name for bound in live.limits(task) if not bound.local]
+    names = [bound.limit.name for bound in task_limits.limits(task) if not bound.local]
     limit = names[worst] if worst < len(names) else task.name
     emit(TaskSentBack(task=task.name, id=task_id, limit=limit, wait=wait, throttled=throttled))
 
 
-def tell_dropped(task: Any, task_id: str) -> None:
+def emit_dropped(task: Any, task_id: str) -> None:
     """Tell that a task was dropped."""
     emit(TaskDropped(task=task.name, id=task_id))
 
 
-def tell_failed(task: Any, task_id: str) -> None:
+def emit_failed(task: Any, task_id: str) -> None:
     """Tell that a task fails with ``RateLimitExceeded``."""
     emit(TaskFailed(task=task.name, id=task_id))

@@ -20,7 +20,7 @@ _SURPLUS: Final = 2.0
 _LEAST_SWEPT: Final = 1024
 
 
-class Backlog:
+class ParkedBacklog:
     """Buckets with parked requests. Others may have parked more, or have brought some back: it is an estimate.
 
     All times are seconds of ``time.monotonic()``.

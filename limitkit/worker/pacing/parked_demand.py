@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from limitkit.buckets.decision import Bucket
-    from limitkit.worker.pacing.hold_bounds import Bounds
+    from limitkit.worker.pacing.hold_bounds import HoldBounds
     from limitkit.worker.pacing.lane import Lane
-    from limitkit.worker.pacing.parked_backlog import Backlog
+    from limitkit.worker.pacing.parked_backlog import ParkedBacklog
 
 _FEED: Final = 0.25
 """Seconds' worth of starts that a lane is fed with when it runs low."""
@@ -28,10 +28,10 @@ _MOST_LOOKED_AT: Final = 256
 _DEEPER: Final = 4
 
 
-class Demand:
+class ParkedDemand:
     """Goes by how full the lanes are, and by what has become of those that were brought back."""
 
-    def __init__(self, backlog: Backlog, bounds: Bounds) -> None:
+    def __init__(self, backlog: ParkedBacklog, bounds: HoldBounds) -> None:
         self._backlog = backlog
         self._bounds = bounds
         self._wet: set[str] = set()

@@ -14,10 +14,10 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting.choose_room import longest_hold
 from limitkit.waiting.message_copy import was_parked
 from limitkit.waiting.origin_queue import parkable_queue
-from limitkit.waiting.room import NO_MORE, ORDER, Leaver
+from limitkit.waiting.room import NO_MORE, ORDER, Leaving
 from limitkit.worker.pacing.lane import NEVER
-from limitkit.worker.pacing.parked_backlog import Backlog
-from limitkit.worker.pacing.parked_demand import Demand
+from limitkit.worker.pacing.parked_backlog import ParkedBacklog
+from limitkit.worker.pacing.parked_demand import ParkedDemand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from limitkit.buckets.decision import Bucket
     from limitkit.control.in_force import Terms
     from limitkit.waiting.room import Room
-    from limitkit.worker.pacing.hold_bounds import Bounds
+    from limitkit.worker.pacing.hold_bounds import HoldBounds
     from limitkit.worker.pacing.lane import Held, Lane
-    from limitkit.worker.pacing.prefetch_window import Window
+    from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 
 logger = logging.getLogger("limitkit")
 
@@ -43,20 +43,20 @@ _LONGEST_SQUEEZED: Final = 2.0
 class Parking:
     """The way into the waiting room and back, with the requests that are about to leave."""
 
-    def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: Bounds, window: Window) -> None:
+    def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: HoldBounds, window: PrefetchWindow) -> None:
         self.count = 0
         """Messages parked since the worker started."""
-        self.on_parked: Callable[[Held, Leaver], None] = lambda *_: None
+        self.on_parked: Callable[[Held, Leaving], None] = lambda *_: None
         """Is told of each that was parked."""
         self.bounds = bounds
-        self.backlog = Backlog()
-        self._demand = Demand(self.backlog, bounds)
+        self.backlog = ParkedBacklog()
+        self._demand = ParkedDemand(self.backlog, bounds)
         self._app = consumer.app
         self._consumer = consumer
         self._rooms = rooms
         self._room = rooms()
         self._window = window
-        self._leaving: deque[tuple[Held, Leaver]] = deque()
+        self._leaving: deque[tuple[Held, Leaving]] = deque()
         self._park_at = NEVER
         self._bring_at = 0.0
         self._failing = False
@@ -133,7 +133,7 @@ class Parking:
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
             self._window.widen(held)
-        self._leaving.append((held, Leaver(held.request, queue, lane.paced, turn)))
+        self._leaving.append((held, Leaving(held.request, queue, lane.paced, turn)))
         self._bring_at = min(self._bring_at, now + _EVERY)
         if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
             self._park_at = min(self._park_at, now + _LINGER)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from limitkit.worker.pacing.lane import Held, Lane
-    from limitkit.worker.pacing.prefetch_window import Window
+    from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 
 
-class Flow:
+class PrefetchWidening:
     """Knows who waits for the pool alone, as far as can be told, and widens the window for those who do not."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: PrefetchWindow) -> None:
         self._window = window
         self._waiting: dict[Lane, dict[Held, None]] = {}
 

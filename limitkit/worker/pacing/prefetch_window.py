@@ -14,7 +14,7 @@ class Place(Protocol):
     squeezed: bool
 
 
-class Window:
+class PrefetchWindow:
     """Counts what the prefetch window of the current connection was changed by."""
 
     def __init__(self, consumer: Any) -> None:

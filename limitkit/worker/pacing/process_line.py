@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from limitkit.worker.pacing.lane import Lane
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 _LEAST_FULL: Final = 256
 """Entries from which on those are thrown out that count no more."""
 
 
-class Line:
+class ProcessLine:
     """A heap of lanes. Who is first in a lane changes while it stands here, so an entry is judged when it comes up."""
 
     def __init__(self) -> None:
         self._lanes: set[Lane] = set()
-        self._heap: list[tuple[Precedence, int, Lane]] = []
+        self._heap: list[tuple[RequestOrder, int, Lane]] = []
         self._entries = itertools.count()
 
     def __len__(self) -> int:
@@ -77,6 +77,6 @@ class Line:
             heapq.heapify(self._heap)
 
 
-def _order(lane: Lane) -> Precedence:
+def _order(lane: Lane) -> RequestOrder:
     """Return a lane's place; one in which nobody waits any more is at the head, so that it is cleared away."""
     return lane.waiting[0].order if lane.waiting else FIRST

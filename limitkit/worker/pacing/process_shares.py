@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from limitkit.worker.pacing.lane import Held, Lane
     from limitkit.worker.pacing.lanes import Lanes
-    from limitkit.worker.pacing.process_line import Line
+    from limitkit.worker.pacing.process_line import ProcessLine
     from limitkit.worker.pool.processes import Processes
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 _MOST: Final = 32
 """Lanes that ask the store in one call, which bounds the time that Redis needs for it."""
 _MOST_AHEAD: Final = 32
 
 
-class Share:
+class ProcessShare:
     """How many processes a lane gets, and for how many more it may take tokens, since they come within a moment."""
 
     __slots__ = ("_left", "_waiting", "ahead", "early", "lane", "next", "processes", "unsure", "wanted")
@@ -32,9 +32,9 @@ class Share:
         self.early = lane.early and lane.next_token(now) > 0.0
         """Whether it has no token yet, and wants a process in time for it."""
         self.wanted = self._left = taking.wanted(lane, now)
-        self.next: Precedence | None = None
+        self.next: RequestOrder | None = None
         """The first that could use a process and has none."""
-        self.unsure: Precedence | None = None
+        self.unsure: RequestOrder | None = None
         """The first that may be able to start too, which is known only when these have been asked for."""
         self._waiting: Iterator[Held] = lane.in_order()
         self.advance()
@@ -48,26 +48,26 @@ class Share:
         self._left -= 1
 
 
-class Shares:
+class ProcessShares:
     """Deals the processes out among the lanes in line, in one round of the pump.
 
     The first requests of the lanes, and those behind them that could start too, are gone through in their order, as in
     the merging of sorted lists.
     """
 
-    def __init__(self, line: Line, lanes: Lanes, processes: Processes, now: float) -> None:
-        self.dealt: list[Share] = []
+    def __init__(self, line: ProcessLine, lanes: Lanes, processes: Processes, now: float) -> None:
+        self.dealt: list[ProcessShare] = []
         """Shares of the lanes that ask for tokens now."""
         self.unfinished = False
         """Whether there are processes left for which another round has to decide."""
-        self.wanting: list[tuple[Precedence, bool]] = []
+        self.wanting: list[tuple[RequestOrder, bool]] = []
         """Who wants the next processes, and whether it has no token yet as one comes, as far as is known."""
         self._line = line
         self._lanes = lanes
         self._processes = processes
         self._now = now
-        self._coming: list[tuple[Precedence, int, Share]] = []
-        self._shares: list[Share] = []
+        self._coming: list[tuple[RequestOrder, int, ProcessShare]] = []
+        self._shares: list[ProcessShare] = []
 
     def deal(self) -> None:
         """Do it."""
@@ -75,7 +75,7 @@ class Shares:
         rival = processes.rivals.first()
         while rival is not None and lanes.unkeep_behind(rival):
             pass
-        given: list[tuple[Precedence, Share]] = []
+        given: list[tuple[RequestOrder, ProcessShare]] = []
         while (share := self._first()) is not None and share.next is not None:
             order = share.next
             if rival is not None and rival < order:
@@ -94,7 +94,7 @@ class Shares:
             else:
                 self._line.join(share.lane)
 
-    def _first(self) -> Share | None:
+    def _first(self) -> ProcessShare | None:
         """Return the share whose next request comes before all others, those in line included."""
         coming = self._coming
         while len(self._shares) < _MOST and (lane := self._line.first()) is not None:
@@ -107,13 +107,13 @@ class Shares:
             elif lane.waiting[0] is not head:
                 self._line.join(lane)  # it was cleared of some, and may not be the first any more
             else:
-                share = Share(lane, self._now)
+                share = ProcessShare(lane, self._now)
                 self._shares.append(share)
                 if share.next is not None:
                     heapq.heappush(coming, (share.next, len(self._shares), share))
         return coming[0][2] if coming else None
 
-    def _advance(self, share: Share) -> None:
+    def _advance(self, share: ProcessShare) -> None:
         """Go on to the next request behind the first."""
         share.advance()
         if share.next is not None:
@@ -121,7 +121,7 @@ class Shares:
         else:
             heapq.heappop(self._coming)
 
-    def _give_back_unsure(self, given: list[tuple[Precedence, Share]]) -> None:
+    def _give_back_unsure(self, given: list[tuple[RequestOrder, ProcessShare]]) -> None:
         """Where processes are scarce, keep those back that one may have a better right to who can't be judged yet."""
         unsure = min((share.unsure for share in self._shares if share.unsure is not None), default=None)
         if unsure is None or self._processes.seize(len(given) + 1) > len(given):
@@ -131,7 +131,7 @@ class Shares:
                 share.processes -= 1
                 self.unfinished = True
 
-    def _look_ahead(self, rival: Precedence | None, asking_anyway: bool) -> None:  # noqa: FBT001 (one caller)
+    def _look_ahead(self, rival: RequestOrder | None, asking_anyway: bool) -> None:  # noqa: FBT001 (one caller)
         """See who comes next, and let those take tokens for whom a process comes while these are fresh.
 
         So one call of the store serves many; for them alone it is not asked.

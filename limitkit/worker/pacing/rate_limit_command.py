@@ -18,17 +18,17 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.control.task_limits import BoundLimit, Live
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
 
 logger = logging.getLogger("limitkit")
 
 
-class Dials:
+class RateLimitCommand:
     """Stands in for the consumer's own token buckets where the file limits a task."""
 
-    def __init__(self, consumer: Any, live: Live) -> None:
+    def __init__(self, consumer: Any, task_limits: TaskLimits) -> None:
         self._consumer = consumer
-        self._live = live
+        self._task_limits = task_limits
         self._celerys_own = consumer.bucket_for_task
         self._seen: set[str] = set()
         self._static: dict[str, int] = {}
@@ -47,7 +47,7 @@ class Dials:
         """Return the buckets that a start takes from, each with whether it is this worker's own."""
         found = []
         for bound in limits:
-            bucket = self._live.bucket(bound, task, args, kwargs)
+            bucket = self._task_limits.bucket(bound, task, args, kwargs)
             interval = self._static.get(bucket.key) if bound.local else None
             found.append((Bucket(bucket.key, interval, bucket.burst) if interval else bucket, bound.local))
         if task.name in self._caps:
@@ -68,7 +68,7 @@ class Dials:
         return {key: MICROSECONDS / interval for key, interval in list(self._static.items())}
 
     def _bucket_for_task(self, task: Any) -> Any:
-        limits = self._live.limits(task)
+        limits = self._task_limits.limits(task)
         if not limits:
             return self._celerys_own(task)
         dialled, task.rate_limit = task.rate_limit, None

@@ -22,7 +22,7 @@ from limitkit.worker.pacing.lane import NEVER
 if TYPE_CHECKING:
     from limitkit.buckets.decision import Decision
     from limitkit.config.declared import Limit
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
@@ -37,7 +37,7 @@ _LONGEST: Final = 86_400.0
 
 
 @dataclass(slots=True)
-class Shade:
+class ShadowCount:
     """What a limit in shadow would have done, in this worker since it started."""
 
     came: int = 0
@@ -55,7 +55,7 @@ class Shade:
         self.longest = max(self.longest, wait)
 
 
-class Comer(NamedTuple):
+class ShadowRequest(NamedTuple):
     """A request, as far as a limit in shadow is concerned."""
 
     task: str
@@ -65,12 +65,12 @@ class Comer(NamedTuple):
 class Shadow:
     """Counts for the limits in shadow of one worker."""
 
-    def __init__(self, live: Live, own: Store) -> None:
-        self.shades: dict[str, Shade] = {}
+    def __init__(self, task_limits: TaskLimits, own: Store) -> None:
+        self.shadow_counts: dict[str, ShadowCount] = {}
         """By the limits' tags in the buckets' keys."""
-        self._live = live
+        self._task_limits = task_limits
         self._own = own
-        self._gathered: list[tuple[Comer, Take]] = []
+        self._gathered: list[tuple[ShadowRequest, Take]] = []
         self._due = NEVER
 
     @property
@@ -80,12 +80,12 @@ class Shadow:
 
     def came(self, request: Any) -> bool:
         """Count a request that has come for the first time; says whether there is something new to do, at ``due``."""
-        limits = self._live.shadows(request.task)
+        limits = self._task_limits.shadows(request.task)
         if not limits or was_parked(request.message):
             return False
         for bound in limits:
-            comer = Comer(request.task.name, bound.limit)
-            take = Take((self._live.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
+            comer = ShadowRequest(request.task.name, bound.limit)
+            take = Take((self._task_limits.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
             if bound.local:
                 self._count(comer, self._own.take([take])[0])
             elif len(self._gathered) < _MOST_GATHERED:
@@ -101,18 +101,18 @@ class Shadow:
             return
         asked, self._gathered = self._gathered[:_MOST_AT_ONCE], self._gathered[_MOST_AT_ONCE:]
         self._due = now if self._gathered else NEVER
-        assert self._live.store is not None  # noqa: S101 (a worker with such limits and no store refuses to start)
+        assert self._task_limits.store is not None  # noqa: S101 (a worker with such limits and no store refuses to start)
         try:
-            decisions = self._live.store.take([take for _, take in asked])
+            decisions = self._task_limits.store.take([take for _, take in asked])
         except StoreError as error:
             logger.debug("Requests of limits in shadow are not counted: %s", error)
             return
         for (comer, _), decision in zip(asked, decisions, strict=True):
             self._count(comer, decision)
 
-    def _count(self, comer: Comer, decision: Decision) -> None:
+    def _count(self, comer: ShadowRequest, decision: Decision) -> None:
         wait = decision.slots[0] if decision.slots else _LONGEST
         tag = limit_tag(comer.limit.name, own=comer.limit.own)
-        self.shades.setdefault(tag, Shade()).count(wait)
+        self.shadow_counts.setdefault(tag, ShadowCount()).count(wait)
         if wait > 0.0 and wanted(TaskShadowed):
             emit(TaskShadowed(task=comer.task, limit=comer.limit.name, wait=wait))

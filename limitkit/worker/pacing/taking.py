@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from limitkit.stores.store import Store
     from limitkit.worker.pacing.lane import Held, Lane, Slot
     from limitkit.worker.pool.processes import Processes
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 _BATCH: Final = 0.05
 """Seconds' worth of slots that are reserved in one call."""
@@ -40,7 +40,7 @@ def wanted(lane: Lane, now: float) -> int:
     return min(len(lane.waiting), lane.bucket.burst)
 
 
-def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[Precedence]:
+def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[RequestOrder]:
     """Name those who may be able to start too once so many of the lane have been asked for; ``behind`` is the next."""
     head = lane.waiting[0]
     if behind is not None and (len(lane.slots) <= count if lane.slots else len(head.lanes) > 1):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from limitkit.buckets.decision import Bucket, Decision, GiveBack
-    from limitkit.control.task_limits import Live
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.worker.pacing.lane import Held, Lane
 
 logger = logging.getLogger("limitkit")
@@ -24,9 +24,9 @@ logger = logging.getLogger("limitkit")
 class Tokens:
     """Takes tokens and gives them back."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, task_limits: TaskLimits) -> None:
         self.own = MemoryStore()
-        self._live = live
+        self._task_limits = task_limits
         self._give_backs: list[GiveBack] = []
 
     def give_back(self, lane: Lane) -> None:
@@ -48,7 +48,7 @@ class Tokens:
 
         None when the share isn't known, since the store has never answered this worker.
         """
-        return lane.bucket if lane.local else self._live.headcount.share(lane.bucket)
+        return lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
 
     def used_ahead(self, lane: Lane) -> float:
         """Return the seconds until an own bucket is full again, but for the slots that the lane still has."""
@@ -66,16 +66,18 @@ class Tokens:
         if not takes and not self._give_backs:
             return []
         gifts, self._give_backs = self._give_backs, []
-        assert self._live.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
+        assert self._task_limits.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
         try:
-            if self._live.outage.recent:
-                decisions = take_both(self._live.store, self.own, self._live.headcount.share, takes, gifts)
+            if self._task_limits.outage.recent:
+                decisions = take_both(
+                    self._task_limits.store, self.own, self._task_limits.worker_count.share, takes, gifts
+                )
             else:
-                decisions = self._live.store.take(takes, gifts)
+                decisions = self._task_limits.store.take(takes, gifts)
         except StoreError as error:
-            self._live.outage.lost(error, self._live.on_errors)
+            self._task_limits.outage.lost(error, self._task_limits.on_errors)
             raise
-        self._live.outage.over(self._live.rules.store.timeout)
+        self._task_limits.outage.over(self._task_limits.rules.store.timeout)
         return decisions
 
     def flush(self) -> None:
@@ -92,7 +94,7 @@ class Tokens:
         and so does whatever is paused.
         """
         own = [lane for lane in held.lanes if lane.local]
-        limits = self._live.limits(held.request.task)  # in the order of the lanes, of which there may be more
+        limits = self._task_limits.limits(held.request.task)  # in the order of the lanes, of which there may be more
         for lane, bound in zip(held.lanes, limits, strict=False):
             if lane.local:
                 continue

@@ -18,7 +18,7 @@ _PAUSE: Final = 1.0
 """Seconds until a store that failed is asked again, where requests are held for it."""
 
 
-class Alone:
+class WithoutStore:
     """Lets requests start without their shared limits, on this worker's share, or not at all, as their limits say."""
 
     def __init__(self, tokens: Tokens, lanes: Lanes, start: Callable[[Admitted], None]) -> None:

@@ -6,12 +6,12 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.worker.pool.unlimited_requests import Rivals
+from limitkit.worker.pool.unlimited_requests import UnlimitedRequests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 logger = logging.getLogger("limitkit")
 
@@ -40,8 +40,8 @@ class Processes:
         self._semaphore = semaphore
         self._on_free = on_free
         self._claim = self._claimed  # always the same object, by which it is known again
-        self.rivals = Rivals(semaphore, self._claim)
-        self._last: Precedence | None = None
+        self.rivals = UnlimitedRequests(semaphore, self._claim)
+        self._last: RequestOrder | None = None
         """The place of the last that claims."""
         self._claims = 0
         self._claimed_at = 0.0
@@ -57,7 +57,7 @@ class Processes:
             self._semaphore.acquire(self._seized)
         return self.spare
 
-    def claim(self, wanting: Sequence[tuple[Precedence, bool]]) -> None:
+    def claim(self, wanting: Sequence[tuple[RequestOrder, bool]]) -> None:
         """Stand in line for so many processes, each behind those requests without limits that come before it.
 
         ``wanting`` is in order; each says whether it has no token yet then: it lets one other go first even so.
@@ -72,7 +72,7 @@ class Processes:
             self.rivals.line_up(wanting)
             self._last = wanting[-1][0] if wanting else None
 
-    def meet(self, request: Any, order: Precedence) -> bool:
+    def meet(self, request: Any, order: RequestOrder) -> bool:
         """Note a request without limits that is about to stand in line; says if it comes before one that claims."""
         self.rivals.add(request, order)
         return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)

@@ -16,7 +16,7 @@ _SET: Final = 0.05
 """Seconds from which on two readings of this machine's clocks differ because one was set, and not by chance."""
 
 
-class Precedence(NamedTuple):
+class RequestOrder(NamedTuple):
     """A request's place among all that a worker has: the lower goes first."""
 
     priority: int
@@ -26,8 +26,8 @@ class Precedence(NamedTuple):
     """No two are alike."""
 
 
-FIRST: Final = Precedence(-(10**9), 0.0, 0)
-LAST: Final = Precedence(10**9, 0.0, 0)
+FIRST: Final = RequestOrder(-(10**9), 0.0, 0)
+LAST: Final = RequestOrder(10**9, 0.0, 0)
 """Places before and behind all others."""
 
 
@@ -39,11 +39,11 @@ class Arrivals:
         self._numbers = itertools.count()
         self._epoch = 0.0
 
-    def __call__(self, message: Any) -> Precedence:
+    def __call__(self, message: Any) -> RequestOrder:
         """Return the place of a message that comes now."""
         now = time.monotonic()
         epoch = now - time.time()
         if abs(epoch - self._epoch) > _SET:  # else one that came 0.1 ms after another might overtake it
             self._epoch = epoch
         priority = priority_of(message, self._connection())
-        return Precedence(priority, first_came(message, now, epoch=self._epoch), next(self._numbers))
+        return RequestOrder(priority, first_came(message, now, epoch=self._epoch), next(self._numbers))

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
-    from limitkit.worker.pool.request_order import Precedence
+    from limitkit.worker.pool.request_order import RequestOrder
 
 _MOST_LOOKED_AT: Final = 256
 """Of those in line: a prefetch window is seldom wider. One farther behind is looked at when it has come so far."""
 
 
-class Rivals:
+class UnlimitedRequests:
     """Celery has them in its semaphore's line, in the order in which they came; so they stay among themselves.
 
     The pacer's claims stand in that line too, and each stands for whichever paced request comes first when it is met.
@@ -29,17 +29,17 @@ class Rivals:
         self._line: deque[Any] | None = getattr(semaphore, "_waiting", None)
         self._claim = claim
         """What the semaphore calls for a claim."""
-        self._orders: weakref.WeakKeyDictionary[Any, Precedence] = weakref.WeakKeyDictionary()
+        self._orders: weakref.WeakKeyDictionary[Any, RequestOrder] = weakref.WeakKeyDictionary()
 
-    def add(self, request: Any, order: Precedence) -> None:
+    def add(self, request: Any, order: RequestOrder) -> None:
         """Remember the place of one that is about to join the line."""
         self._orders[request] = order
 
-    def first(self) -> Precedence | None:
+    def first(self) -> RequestOrder | None:
         """Return the place of the one that comes before all others; None when there is none."""
         return min((self._order(each) for each in islice(self._line or (), _MOST_LOOKED_AT)), default=None)
 
-    def line_up(self, claims: Sequence[tuple[Precedence, bool]]) -> None:
+    def line_up(self, claims: Sequence[tuple[RequestOrder, bool]]) -> None:
         """Put the claims behind those who come before them, and before all others.
 
         Each has a place, in order, and says whether it has no token yet: then it lets one other go first even so, once.
@@ -68,6 +68,6 @@ class Rivals:
             line.clear()
             line.extend(ordered)
 
-    def _order(self, entry: Any) -> Precedence:
+    def _order(self, entry: Any) -> RequestOrder:
         callback, args, _ = entry
         return LAST if callback is self._claim or not args else self._orders.get(args[0], LAST)

@@ -9,7 +9,7 @@ from support.scene import Scene, config, limit
 
 
 @dataclass(frozen=True)
-class Backlog:
+class ParkedBacklog:
     efficiency: float
     excess: float
     lost: int
@@ -33,7 +33,7 @@ def backlog(count=500, rate=50, burst=10, others=1000, *, workers_first=False, o
             scene.shop.start_workers(2)
         scene.wait_for({"paid": count, "free": others}, timeout or 30 + 2 * count / rate)
         paid, free = scene.shop.times("paid"), scene.shop.times("free")
-        return Backlog(
+        return ParkedBacklog(
             efficiency=efficiency(paid, rate, burst) if paid else 1.0,
             excess=excess(paid, rate) if paid else 0.0,
             sent_back=scene.sent_back(),
