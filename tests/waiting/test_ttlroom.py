@@ -241,12 +241,12 @@ def test_a_connection_that_was_lost_is_made_again(deliveries, room):
 DYING = """
 import os, signal, sys
 from support.deliveries import Deliveries, leavers
-from limitkit.waiting import publisher
-from limitkit.waiting.publisher import Publisher
-from limitkit.waiting.ttlroom import TtlRoom
+from limitkit.waiting import rabbitmq_publisher
+from limitkit.waiting.rabbitmq_publisher import Publisher
+from limitkit.waiting.rabbitmq_room import RabbitMQRoom
 
 url, queue, step, count = sys.argv[1:]
-publisher._PATIENCE = 30.0
+rabbitmq_publisher._PATIENCE = 30.0
 owner, name = (Publisher, step) if hasattr(Publisher, step) else (None, step)
 
 def dying(call):
@@ -261,7 +261,7 @@ def dying(call):
 
 with Deliveries(url, queue) as deliveries:
     requests = deliveries.receive(4)
-    room = TtlRoom(deliveries.app, lambda: deliveries.connection)
+    room = RabbitMQRoom(deliveries.app, lambda: deliveries.connection)
     if owner:
         setattr(owner, name, dying(getattr(owner, name)))
     else:
