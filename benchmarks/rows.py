@@ -57,6 +57,8 @@ class Row:
     """In place of ``measure`` where pairs of short measurements alternate: the number of pairs is its own."""
     needs: float = 0.0
     """Starts a second that the same workers must reach with no limit (figure ``unlimited``), else some say nothing."""
+    waits: bool = False
+    """Whether it waits nearly all of the time, so that it may be measured while others that do are."""
 
 
 LOST = Target("lost", "messages lost", most=0, least=0, every=True)
@@ -97,6 +99,7 @@ def _secret_row(key: str, says: str, retry_after: int | None) -> Row:
             LOST,
         ),
         works.secret_rate(retry_after),
+        waits=True,
     )
 
 
@@ -128,6 +131,7 @@ ROWS = (
             TWICE,
         ),
         works.pool,
+        waits=True,
     ),
     Row(
         "static",
@@ -154,6 +158,7 @@ ROWS = (
             TWICE,
         ),
         works.users,
+        waits=True,
     ),
     Row(
         "shared",
@@ -208,6 +213,7 @@ ROWS = (
             TWICE,
         ),
         works.restarted,
+        waits=True,
     ),
     Row(
         "huge",
@@ -286,7 +292,7 @@ ROWS = (
         works.solo_workers,
     ),
     Row(
-        "dials",
+        "changed",
         "a limit that is changed in mid-drain on two workers: 20/s to 100/s, to 5/s, then 50 times a second for 30 s",
         (
             Target("up", "until tasks start at 0.9 of the higher rate", most=1.5, unit=" s"),
@@ -296,7 +302,7 @@ ROWS = (
             LOST,
             TWICE,
         ),
-        works.rate_limit_command,
+        works.changed_rate,
     ),
     Row(
         "take",

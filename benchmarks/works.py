@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from support.scenarios import huge
 from support.scenarios.backlog import backlog, capacity, restarts
+from support.scenarios.changed_rate import changed
 from support.scenarios.crowd import crowd
 from support.scenarios.lanes import dead, due_at_once
 from support.scenarios.pool import PER_SECOND, full_pool, static
-from support.scenarios.rate_limit_command import dialled
 from support.scenarios.secret import secret
 from support.scenarios.solo import solo
 from support.scenarios.users import greedy, per_user, stream
@@ -42,8 +42,8 @@ def pool() -> dict[str, float]:
     return figures
 
 
-def rate_limit_command() -> dict[str, float]:
-    return vars(dialled())
+def changed_rate() -> dict[str, float]:
+    return vars(changed())
 
 
 def static_limit() -> dict[str, float]:

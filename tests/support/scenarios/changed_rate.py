@@ -13,7 +13,7 @@ _WATCHED = 3.0
 
 
 @dataclass(frozen=True)
-class Dialled:
+class Changed:
     up: float
     """Seconds from a change of 20/s to 100/s until tasks start at 0.9 of it, seen over three seconds."""
     down: float
@@ -26,7 +26,7 @@ class Dialled:
     twice: int
 
 
-def dialled(seconds=30.0, changes=50):
+def changed(seconds=30.0, changes=50):
     """Change a limit on two workers: up, down, and then so many times a second."""
     with Scene(config(limit("paid", "20/s")), own_store=True) as scene:
         scene.shop.start_workers(2)
@@ -46,7 +46,7 @@ def dialled(seconds=30.0, changes=50):
         flood.join()
         times = scene.shop.times("paid")
         during = _between(times, began, began + seconds)
-        return Dialled(
+        return Changed(
             up=_until(lambda late: len(_between(times, raised + late, raised + late + _WATCHED)) >= 90 * _WATCHED),
             down=_until(lambda late: excess(_between(times, lowered + late, lowered + 6), 5) <= promised(5)),
             efficiency=len(during) / (45 * seconds),
