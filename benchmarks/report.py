@@ -35,7 +35,8 @@ READING = """\
 Each figure is the median of {repeat} runs, with the lowest and the highest in brackets. Where short measurements
 alternate in pairs, it is the median of {pairs} pairs, with the second lowest and the second highest (of ten, these hold
 the true median with 98 %). Targets are for the median; targets of 0 are for each single run.
-Rows marked \\* wait nearly all of the time, so they were measured side by side; each other row had the machine to itself.
+Rows marked \\* wait nearly all of the time, so they were measured side by side; each other row had the machine to
+itself.
 """
 NOTES = """\
 - Users: a wait is the time from the sending of a message to its start. The big user's messages are sent first.
