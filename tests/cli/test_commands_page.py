@@ -19,7 +19,7 @@ EXAMPLES = [
 
 
 def test_each_command_has_a_section_and_an_example():
-    wanted = [*COMMANDS.keys() - ELSEWHERE]
+    wanted = [*{*COMMANDS} - ELSEWHERE]
     assert sorted(re.findall(r"^## (.*)$", PAGE, re.MULTILINE)) == sorted(wanted)
     for name in wanted:
         section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
