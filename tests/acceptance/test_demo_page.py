@@ -9,10 +9,10 @@ import subprocess
 import urllib.request
 
 import pytest
+from acceptance.test_demo import COMMAND
 from support.needed import needed
 from support.scrape import scrape
 from support.workers import wait_until
-from test_demo import COMMAND
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from test_cli import told
+from cli.test_commands import told
 
 from limitkit.cli import limitkit
 

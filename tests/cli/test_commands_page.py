@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from stories import HERE, alike
+from cli.stories import HERE, alike
 
 from limitkit.cli import COMMANDS
 

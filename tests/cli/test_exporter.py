@@ -12,11 +12,11 @@ from dataclasses import replace
 import pytest
 import redis
 from celery import Celery
+from cli.test_waiting import APP, HERE, PUSH, STRIPE, USER, here  # noqa: F401 (a fixture)
 from support.parked import PREFIX, age, filling
 from support.scrape import Scrape, scrape, scrape_until
 from support.servers import RedisServer, free_port
 from support.workers import wait_until
-from test_waiting import APP, HERE, PUSH, STRIPE, USER, here  # noqa: F401 (a fixture)
 
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.override import Override, Target

@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cli.stories import HERE, Teller
 from rich.cells import cell_len
-from stories import HERE, Teller
 from support.parked import filling
 from support.servers import RedisServer
 from support.workers import ROOT

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from test_cli import HERE, ROOT, run
+from cli.test_commands import HERE, ROOT, run
 
 from limitkit.cli.output import Drawn, Unusable, say, styled, table
 

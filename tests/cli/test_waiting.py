@@ -12,9 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 import redis
+from cli.test_commands import told
 from support.parked import TURN, age, filling
 from support.servers import RedisServer, free_port
-from test_cli import told
 
 from limitkit.cli import limitkit
 from limitkit.config.load import load

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from stories import Teller
+from cli.stories import Teller
 
 numbers = itertools.count()
 FILE = """version = 1

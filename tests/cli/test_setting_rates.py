@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from stories import HERE, Teller, compare
+from cli.stories import HERE, Teller, compare
 from support.servers import RedisServer, free_port
 
 from limitkit.buckets.decision import Bucket, Take

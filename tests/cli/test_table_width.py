@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
+from cli.test_commands import HERE, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-from test_cli import HERE, ROOT
 
 from limitkit.cli.table_width import cut_to, fitted, shortened, wrapped
 

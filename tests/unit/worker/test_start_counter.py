@@ -5,7 +5,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from unit.test_events import in_child, listen  # noqa: F401 (a fixture)
+from unit.events.test_emitter import in_child, listen  # noqa: F401 (a fixture)
 
 from limitkit.events import emitter
 from limitkit.events.emitter import emit

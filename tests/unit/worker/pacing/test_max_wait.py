@@ -4,7 +4,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from unit.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
+from unit.worker.pacing.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
 
 from limitkit.config.declared import Patience
 

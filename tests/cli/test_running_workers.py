@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from stories import HERE, Teller, compare
+from cli.stories import HERE, Teller, compare
 from support.servers import RedisServer
 from support.workers import ROOT, Shop, wait_until
 

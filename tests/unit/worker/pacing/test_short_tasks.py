@@ -3,7 +3,7 @@
 from functools import partial
 from types import SimpleNamespace
 
-from unit.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
+from unit.worker.pacing.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
 
 INTERVAL_US = 66_667
 

@@ -14,7 +14,7 @@ from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
 
-FOLDER = Path(__file__).parent.parent / "bad_configs"
+FOLDER = Path(__file__).parents[2] / "bad_configs"
 FILES = sorted(FOLDER.glob("*.toml"))
 
 

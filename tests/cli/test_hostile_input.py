@@ -8,7 +8,7 @@ import re
 
 import pytest
 import redis
-from stories import HERE, Teller
+from cli.stories import HERE, Teller
 from support.impostor import answering
 from support.servers import RedisServer
 

@@ -75,7 +75,7 @@ mode = "enforce"
 limits = []
 """
 WHOLE = json_schema.judge()(json_schema.make())
-COMMITTED = Path(__file__).parent.parent.parent / "schemas" / "ratelimits.schema.json"
+COMMITTED = Path(__file__).parents[4] / "schemas" / "ratelimits.schema.json"
 
 SAID = ["on_limit", "max_wait", "on_error", "feedback", "on", "recover", "factor", "step"]
 

@@ -5,8 +5,8 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from unit.test_events import Heard, listen  # noqa: F401 (a fixture)
-from unit.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
+from unit.events.test_emitter import Heard, listen  # noqa: F401 (a fixture)
+from unit.worker.pacing.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
 
 from limitkit.config.declared import Patience
 from limitkit.events.event_types import TaskAdmitted, TaskDropped, TaskParked, TaskThrottled

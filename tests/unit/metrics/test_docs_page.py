@@ -4,7 +4,7 @@ from pathlib import Path
 
 from limitkit.metrics import docs_page
 
-PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def test_the_page_is_fresh():
