@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(abspath $(BIN)):$(PATH)
+# Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test together alone faults lint bench schema metrics-docs clean
 .DELETE_ON_ERROR:

@@ -14,13 +14,14 @@ from pathlib import Path
 _PORTS = range(11_000, 31_000)
 """Below those that the kernel gives to connections: one of these could take the port of a server that is stopped."""
 _claims = []
+_chance = random.SystemRandom()  # the usual one begins anew with each test, and would name the same ports
 
 
 def free_port():
     """Return a port that is free, and no other process of the tests' is given until this one ends."""
     folder = Path(tempfile.gettempdir()) / "limitkit-test-ports"
     folder.mkdir(exist_ok=True)
-    for port in random.sample(_PORTS, len(_PORTS)):
+    for port in _chance.sample(_PORTS, len(_PORTS)):
         claim = (folder / str(port)).open("wb")
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)

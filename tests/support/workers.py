@@ -33,11 +33,12 @@ def _note(headers, body, **_):
 
 
 def wait_until(true, timeout=PATIENCE):
-    """Wait until ``true()`` is; returns what it was."""
-    deadline = time.monotonic() + timeout
+    """Wait until ``true()`` is; returns what it was. What takes much to look at is looked at less often."""
+    deadline, began = time.monotonic() + timeout, time.thread_time()
     while not (found := true()):
         assert time.monotonic() < deadline, f"waited {timeout} s"
-        time.sleep(0.02)
+        time.sleep(max(0.02, 3 * (time.thread_time() - began)))
+        began = time.thread_time()
     return found
 
 

@@ -28,7 +28,7 @@ def test_skipped_tests_are_noted_and_told(pytester, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     pytester.makeconftest("from support.skipped import note as pytest_runtest_logreport")
     name = pytester.makepyfile(SKIPS).name
-    pytester.runpytest_inprocess("-p", "no:xdist").assert_outcomes(passed=1, skipped=2)
+    pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:randomly").assert_outcomes(passed=1, skipped=2)
     lines = notes.read_text().splitlines()
     assert [line.partition("\t")[0] for line in lines] == [f"{name}::test_of_it[{each}]" for each in ("a b", "c[d]")]
     assert skipped.summary(lines) == f"Skipped: 2 because {REASON}."
