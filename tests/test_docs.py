@@ -9,12 +9,14 @@ from pathlib import Path
 
 import click
 import pytest
+import tomli
 
 from limitkit.cli import limitkit
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
+ARCHITECTURE = DOCS / "architecture.md"
 SHOWN = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), ROOT / "examples/monitoring/README.md"]
 LINKING = [*SHOWN, ROOT / "CHANGELOG.md", *sorted((DOCS / "decisions").glob("*.md"))]
 
@@ -135,3 +137,33 @@ def test_the_index_names_each_page():
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     for page in DOCS.glob("*.md"):
         assert page.name == "README.md" or f"]({page.name})" in index, page.name
+
+
+def named_files(page):
+    """Return the paths that a page names as code, and in its pictures; those of the package may leave its name out."""
+    text = page.read_text(encoding="utf-8")
+    pictures = " ".join(picture for kind, picture in blocks(page) if kind == "mermaid")
+    code = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    found = [each for each in code if re.fullmatch(r"[\w.*-]+(/[\w.*-]*)+|[\w*-]+\.(py|lua|toml|txt|md)", each)]
+    return sorted({*found, *re.findall(r"[\w/]+\.(?:py|lua)\b", pictures)})
+
+
+def test_each_file_that_the_architecture_names_is_there():
+    named = named_files(ARCHITECTURE)
+    assert len(named) > 100
+    folders = (ROOT, ROOT / "limitkit")
+    assert [path for path in named if not any(any(folder.glob(path.rstrip("/"))) for folder in folders)] == []
+
+
+def test_the_architecture_shows_all_rooms_in_the_order_in_which_they_may_be_used():
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    contracts = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["id"] == "rooms")
+    order = [layer.split(" : ")[0] for layer in layers if layer != "__main__"]
+    picture = next(block for kind, block in blocks(ARCHITECTURE) if kind == "mermaid")
+    drawn = [name.removesuffix(".py").rstrip("/") for name in re.findall(r"<b>([\w/.]+)</b>", picture)]
+    listed = re.findall(r"^\| `(\w+)(?:/|\.py)` \|", text, re.MULTILINE)
+    assert [name for name in drawn if name in order] == listed == order
+    folders = [file.parent.relative_to(ROOT / "limitkit") for file in (ROOT / "limitkit").rglob("__init__.py")]
+    for folder in folders:
+        assert folder == Path() or f"`{folder.as_posix()}/`" in text, folder
