@@ -38,6 +38,11 @@ class Admission:
         self.on_refused: Callable[[Held, Lane, float], None] = lambda *_: None
         """Is told of each request that waits for another of its buckets now, and for how many seconds."""
 
+    @property
+    def can_wait(self) -> bool:
+        """Whether nothing starts before a process is free; an autoscaler may add one, and has to see who waits."""
+        return self._processes.are_claimed and getattr(self._controller, "autoscaler", None) is None
+
     def take(self, now: float) -> None:
         """Let those start whose turn it is, as far as there are processes and tokens."""
         plans = self._plans(now)

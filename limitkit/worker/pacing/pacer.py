@@ -112,11 +112,10 @@ class Pacer:
             attach(request, parkable_queue(self._consumer.app, request.message))
             self._through(request)
             return
-        self.pump()
+        self.pump(came=True)
         if held in self._lanes.held:
             self._emit.came(held, self._now)
-        if self._squeezed:
-            self._let_go()
+        self._let_go()
 
     def _pass(self, request: Any) -> None:
         """Let a request through that has no limits; where its pool process may think that it has some, say so."""
@@ -201,7 +200,7 @@ class Pacer:
 
     # -- the pump -------------------------------------------------------------------------------------------------
 
-    def pump(self) -> None:
+    def pump(self, *, came: bool = False) -> None:
         """Do all that is due: let requests start, ask the store, set the timer. Never raises."""
         self._lane_timer.pressing = True
         if self._pumping:
@@ -210,7 +209,9 @@ class Pacer:
         try:
             while self._lane_timer.pressing:
                 self._lane_timer.pressing = False
-                self._step()
+                # Where a request came and nothing else happened, who starts next is decided once a process is free.
+                self._step(admits=not (came and self._admission.can_wait))
+                came = False
                 if not self._lane_timer.pressing:
                     self._processes.release()  # the next in the semaphore's line may be this pacer: then once more
         except Exception:
@@ -227,7 +228,7 @@ class Pacer:
         sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
         return min(sweep, self._parking.due, self._max_wait.due, self._shadow.due)
 
-    def _step(self) -> None:
+    def _step(self, *, admits: bool) -> None:
         self._now = now = time.monotonic()
         self._lane_timer.call_up(now)
         if now - self._swept >= _SWEEP_EVERY:
@@ -236,7 +237,8 @@ class Pacer:
         self._parking.work(self._lanes.by_key, len(self._lanes.held), now)
         self._max_wait.look(now)
         self._shadow.work(now)
-        self._admission.take(now)
+        if admits:
+            self._admission.take(now)
         self._squeezed += self._widening.look(self._processes.coming_in(now), now)
 
     def _sweep(self, now: float) -> None:

@@ -39,6 +39,10 @@ class ProcessShare:
         self._waiting: Iterator[Held] = lane.in_order()
         self.advance()
 
+    def asks(self, now: float) -> bool:
+        """Whether the store is asked for it, since it has a process and no slot for that."""
+        return self.processes > 0 and taking.asks(self.lane, self.processes, now)
+
     def advance(self) -> None:
         """Go on to the one behind."""
         held = next(self._waiting, None)
@@ -86,7 +90,7 @@ class ProcessShares:
             share.processes += 1
             self._advance(share)
         self._give_back_unsure(given)
-        self._look_ahead(rival, any(share.processes for share in self._shares))
+        self._look_ahead(rival, any(share.asks(self._now) for share in self._shares))
         for share in self._shares:
             if share.processes or share.ahead or not share.wanted:
                 share.lane.ready = False

@@ -55,6 +55,13 @@ def soon(lane: Lane, process_wait: float) -> int:
     return int(lane.tolerance / 2 / max(process_wait, _LEAST_BUSY))
 
 
+def asks(lane: Lane, processes: int, now: float) -> bool:
+    """Whether the shared store may be asked for a lane that has so many processes; not for slots that have come."""
+    started = min(processes, due_slots(lane, now))
+    left = len(lane.slots) - started
+    return not lane.local and left <= 1 and len(lane.waiting) - started > left
+
+
 def give_back(lane: Lane) -> GiveBack:
     """Return the slots that the lane still has reserved, as far as nobody can have taken between them."""
     return GiveBack(lane.paced, lane.mark, min(lane.batch, len(lane.slots)))

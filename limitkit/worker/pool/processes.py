@@ -90,6 +90,11 @@ class Processes:
         return bool(self._semaphore.value <= 0)
 
     @property
+    def are_claimed(self) -> bool:
+        """Whether none is at hand, and as many are stood in line for as there are, with nobody else in that line."""
+        return self.busy and not self.free and self._claims >= self.most and not self.rivals
+
+    @property
     def most(self) -> int:
         """How many processes the pool has."""
         return int(self._semaphore.initial_value)

@@ -31,6 +31,10 @@ class UnlimitedRequests:
         """What the semaphore calls for a claim."""
         self._orders: weakref.WeakKeyDictionary[Any, RequestOrder] = weakref.WeakKeyDictionary()
 
+    def __bool__(self) -> bool:
+        """Whether there may be any."""
+        return self._line is None or any(entry[0] is not self._claim for entry in self._line)
+
     def add(self, request: Any, order: RequestOrder) -> None:
         """Remember the place of one that is about to join the line."""
         self._orders[request] = order
