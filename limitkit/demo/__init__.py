@@ -1,4 +1,4 @@
-"""``limitkit demo``: a real Redis, two real workers, and what was declared against what was achieved.
+"""``limitkit demo``: a real Redis, two real workers, and the declared rates against those achieved.
 
-The door is ``run``; with ``--serve`` it is ``serve``. May use all but the command line.
+Begin at ``run``; for ``--serve`` at ``serve``. May use all but the command line.
 """

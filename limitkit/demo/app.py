@@ -1,6 +1,6 @@
 """The app that the demo's workers run: plain tasks, and one line that installs limitkit.
 
-The first line of each task writes down the moment of its start: that is what the demo judges by.
+The first line of each task writes down the moment of its start: the demo judges by these.
 """
 
 # Celery has no types:
@@ -21,7 +21,7 @@ REDIS_VARIABLE: Final = "LIMITKIT_DEMO_REDIS"
 STARTS_VARIABLE: Final = "LIMITKIT_DEMO_STARTS"
 CONFIG: Final = Path(__file__).with_name("ratelimits.toml")
 READY: Final = "ready"
-"""What stands in the list of starts, in place of a task's name, when a worker is ready."""
+"""In the list of starts, in place of a task's name: a worker is ready."""
 _WORK: Final = 0.005
 """Seconds that a task takes."""
 
@@ -33,7 +33,7 @@ limitkit.install(app, CONFIG)
 
 
 def sender(url: str) -> Any:
-    """Make an app that only sends; it has no result backend, since to listen for each result takes its time."""
+    """Make an app that only sends; it has no result backend, since listening for each result takes time."""
     return Celery("demo-sender", broker=url, set_as_current=False)
 
 
@@ -52,7 +52,7 @@ def _on_ready(**_: Any) -> None:
 
 @app.task(bind=True, shared=False, name="shop.call_external_api")
 def call_external_api(self: Any, endpoint: str) -> str:
-    """Ask somebody else's API."""
+    """Call an external API."""
     stamp(self.name, self.request.id, self.request.hostname)
     time.sleep(_WORK)
     return endpoint
@@ -60,7 +60,7 @@ def call_external_api(self: Any, endpoint: str) -> str:
 
 @app.task(bind=True, shared=False, name="shop.send_push_notification")
 def send_push_notification(self: Any, user_id: str) -> str:
-    """Tell a user something."""
+    """Send a notification to a user."""
     stamp(self.name, self.request.id, self.request.hostname)
     time.sleep(_WORK)
     return user_id
@@ -68,7 +68,7 @@ def send_push_notification(self: Any, user_id: str) -> str:
 
 @app.task(bind=True, shared=False, name="shop.send_marketing_email")
 def send_marketing_email(self: Any, user_id: str) -> str:
-    """Tell a user something that they did not ask for."""
+    """Send an email to a user."""
     stamp(self.name, self.request.id, self.request.hostname)
     time.sleep(_WORK)
     return user_id
@@ -76,7 +76,7 @@ def send_marketing_email(self: Any, user_id: str) -> str:
 
 @app.task(bind=True, shared=False, name="shop.charge_customer")
 def charge_customer(self: Any, customer_id: str) -> str:
-    """Take money, by a provider that counts calls."""
+    """Charge a customer, through a provider that limits calls."""
     stamp(self.name, self.request.id, self.request.hostname)
     time.sleep(_WORK)
     return customer_id
@@ -84,7 +84,7 @@ def charge_customer(self: Any, customer_id: str) -> str:
 
 @app.task(bind=True, shared=False, name="shop.user_api_request")
 def user_api_request(self: Any, user_id: str) -> str:
-    """Do something for one of many users."""
+    """Answer a request of one of many users."""
     stamp(self.name, self.request.id, self.request.hostname, user_id)
     time.sleep(_WORK)
     return user_id
@@ -92,7 +92,7 @@ def user_api_request(self: Any, user_id: str) -> str:
 
 @app.task(bind=True, shared=False, name="shop.update_search_index")
 def update_search_index(self: Any, product_id: str) -> str:
-    """Do something that nobody limits."""
+    """Do something that has no limit."""
     stamp(self.name, self.request.id, self.request.hostname)
     time.sleep(_WORK)
     return product_id

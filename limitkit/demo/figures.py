@@ -1,4 +1,4 @@
-"""What a run's starts say about each limit: how fast they came, and whether any window held too many."""
+"""Judges the starts of a run by limit: how fast they came, and whether any window had too many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from limitkit.config.declared import Limit
 
 JITTER: Final = 0.05
-"""Seconds by which a window may be longer than it looks: a limit allows burst + rate x (T + 0.05 s) + 1 starts in T."""
+"""Seconds that are added to a window: a limit allows burst + rate x (T + 0.05 s) + 1 starts in T."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class PrefetchWindow:
+class BusiestWindow:
     """The window in which a bucket's starts came closest to what its limit allows, or went furthest over it."""
 
     starts: int
@@ -39,7 +39,7 @@ class PrefetchWindow:
 
 @dataclass
 class Tally:
-    """All that is known about one limit, or about the tasks that have none."""
+    """The counts of one limit, or of the tasks that have none."""
 
     name: str
     limit: Limit | None
@@ -74,7 +74,7 @@ class Tally:
 
     @property
     def achieved(self) -> float | None:
-        """Starts per second once the burst was used up, as the mean of all buckets; None while there is no saying."""
+        """Starts per second once the burst was used up, as the mean of all buckets; None as long as it is not known."""
         if self.limit is None:
             return self.started / self.seconds if self.seconds else None
         rates = [
@@ -85,14 +85,14 @@ class Tally:
         return sum(rates) / len(rates) if rates else None
 
     @property
-    def worst(self) -> PrefetchWindow | None:
+    def worst(self) -> BusiestWindow | None:
         """The worst window of all buckets; None where there is no limit, or no start."""
         if self.limit is None or not self._buckets:
             return None
         rate, burst = float(self.limit.rate.per_second), self.limit.burst
         excess, starts, seconds = max(_worst(sorted(times), rate) for times in self._buckets.values())
         allowed = burst + rate * (seconds + JITTER) + 1
-        return PrefetchWindow(starts, seconds, floor(allowed), kept=excess <= burst + rate * JITTER + 1)
+        return BusiestWindow(starts, seconds, floor(allowed), kept=excess <= burst + rate * JITTER + 1)
 
     @property
     def kept_well(self) -> bool:
@@ -106,7 +106,7 @@ class Tally:
 
 
 def _worst(times: Sequence[float], rate: float) -> tuple[float, int, float]:
-    """Find the window whose starts go over rate x its length the most: by how much, its starts, its seconds."""
+    """Find the window whose starts exceed rate x length the most: the excess, its starts, its seconds."""
     worst = (float("-inf"), 0, 0.0)
     lowest, since = float("inf"), 0
     for number, at in enumerate(times):

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from limitkit.demo.run import Run
 
 SECONDS: Final = 60
-"""How far back the curves go."""
+"""The length of the curves."""
 _JUDGE_EVERY: Final = 2.0
-"""Seconds between two looks for the worst window, which takes the longer the more starts there are."""
+"""Seconds between two searches for the worst window, which take longer the more starts there are."""
 
 
-class StatusView:
-    """The starts of the last minute, in whole seconds, and how each limit stands; it is given each start."""
+class StartCurves:
+    """The starts of the last minute by second, and whether each limit is kept; it is given each start."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -29,7 +29,7 @@ class StatusView:
         self._judged = 0.0
 
     def add(self, tally: Tally, start: Start) -> None:
-        """Draw a start."""
+        """Count a start."""
         bins = self._bins[tally.name]
         bins[int(start.at)] += 1
         if len(bins) > 2 * SECONDS:

@@ -33,9 +33,9 @@ MESSAGES: Final = {
 }
 """For each task: how many messages, its argument, and how many different arguments there are."""
 LONGEST: Final = 26.0
-"""Seconds from the workers' being ready until whatever has not started counts as lost."""
+"""Seconds after the workers are ready; a task that has not started by then counts as lost."""
 WAVE: Final = 16.0
-"""Seconds from one sending of all messages to the next, where they are sent again and again."""
+"""With ``--serve``, all messages are sent again after so many seconds."""
 _READY_WITHIN: Final = 60.0
 _STOP_WITHIN: Final = 3.0
 _LOOK_EVERY: Final = 0.1
@@ -50,15 +50,15 @@ class Run:
     """A run of the demo. Made by ``started()``, which also cleans up after it."""
 
     def __init__(self, folder: Path, url: str, check: Callable[[], None] = lambda: None) -> None:
-        """``check`` is called a few times a second, and raises what is to end the run."""
+        """``check`` is called a few times a second; it raises to end the run."""
         self.url = url
         self._check = check
         self.tallies: dict[str, Tally] = {}
         self._of_task: dict[str, Tally] = {}
         self.on_start: Callable[[Tally, Start], None] = lambda *_: None
-        """Is told of each start, with the tally that it counts for."""
+        """Is called with each start, and with the tally that it counts for."""
         self.metrics_ports = ""
-        """On which ports the workers show their metrics; a range, or nothing."""
+        """The ports on which the workers show their metrics; a range, or empty."""
         self._folder = folder
         self._starts = folder / "starts"
         self._starts.touch()
@@ -86,7 +86,7 @@ class Run:
     def start_workers(self) -> None:
         """Start the workers; returns when all are ready. Raises WorkersFailedError."""
         variables = {demo.REDIS_VARIABLE: self.url, demo.STARTS_VARIABLE: str(self._starts)}
-        variables["TMPDIR"] = str(self._folder)  # so that what a worker leaves there that has to be killed goes, too
+        variables["TMPDIR"] = str(self._folder)  # so that what a killed worker leaves there is removed, too
         if self.metrics_ports:
             variables[PORT_VARIABLE] = self.metrics_ports
         for number in range(1, WORKERS + 1):
@@ -96,7 +96,7 @@ class Run:
             with (self._folder / f"worker{number}.log").open("wb") as log:
                 worker = subprocess.Popen(  # noqa: S603 (the command is ours)
                     command,
-                    cwd=self._folder,  # python -m looks there first, and so not at the user's own modules
+                    cwd=self._folder,  # python -m imports from there first, and so not the user's own modules
                     env={**os.environ, **variables},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -202,7 +202,7 @@ def started() -> Iterator[Run]:
 
 @contextlib.contextmanager
 def _environment() -> Iterator[None]:
-    """Take out of the environment what the user's own app is told by it: the demo must not reach that app's broker."""
+    """Remove the settings of the user's own app from the environment: the demo must not reach that app's broker."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(("CELERY_", "LIMITKIT_")):

@@ -1,4 +1,4 @@
-"""Serves the demo's page and what it draws, on the loopback interface."""
+"""Serves the demo's page and its data, on the loopback interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 class Page:
     """The page on a port, 0 for any that is free. Raises OSError when the port is taken.
 
-    A context manager: who asks before ``show()`` waits for it.
+    A context manager: a request that comes before ``show()`` waits for it.
     """
 
     def __init__(self, port: int) -> None:
@@ -32,7 +32,7 @@ class Page:
 
     @property
     def port(self) -> int:
-        """Where it is."""
+        """The port that it listens on."""
         return self._server.server_port
 
     def show(self, data: Callable[[], Any]) -> None:
@@ -71,7 +71,7 @@ class Page:
 def is_here(host: str, port: int) -> bool:
     """Whether a request's Host names this machine's loopback interface, and this port.
 
-    Else a page from elsewhere, whose name leads to 127.0.0.1 by now (DNS rebinding), could read what is shown here.
+    Else a page from elsewhere whose name now resolves to 127.0.0.1 (DNS rebinding) could read what is shown here.
     """
     name, colon, number = host.rpartition(":")
     if not colon or number != str(port):

@@ -1,4 +1,4 @@
-"""Signals that end a program, heard where it suits: in the middle of starting a process they would leave it behind."""
+"""Notes signals that end a program, and acts on them at a safe point: else a process that is starting would stay."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 _NUMBERS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _USUAL: Final = (signal.SIG_DFL, signal.default_int_handler)
 _PATIENCE: Final = 3.0
-"""Seconds after which another signal does not wait any more."""
+"""Seconds after which another signal ends the program at once."""
 
 
 class StoppedError(Exception):
-    """The program is to end, because of the signal ``number``."""
+    """The program must end, because of the signal ``number``."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
@@ -37,7 +37,7 @@ class Stopping:
     def __enter__(self) -> Self:
         for number in _NUMBERS:
             handler = signal.getsignal(number)
-            if handler in _USUAL:  # nohup has SIGHUP ignored, and that is to stay so
+            if handler in _USUAL:  # nohup has SIGHUP ignored, and that must stay so
                 self._before[number] = handler
                 signal.signal(number, self._note)
         return self
@@ -47,7 +47,7 @@ class Stopping:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raise StoppedError when the program is to end; once, and what cleans up then is not disturbed any more."""
+        """Raise StoppedError when the program must end; only once, so that the clean-up is not disturbed."""
         if self._number and not self._ending:
             self._ending = True
             raise StoppedError(self._number)

@@ -1,7 +1,7 @@
-"""The feedback handler: tells the store that the other side of a limit has refused what a start did.
+"""The feedback handler: reports to the store that the other side of a limit has refused a start.
 
-It knows exceptions, limits and the store, and nothing of Celery; ``worker.feedback_retry`` calls it, and sends the task
-that was refused back to wait.
+It knows exceptions, limits and the store, and nothing of Celery; ``worker.feedback_retry`` calls it, and sends the
+refused task back to wait.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _LONG: Final = 600.0
-"""Seconds from which on a pause is told in days, hours, minutes and seconds."""
+"""Seconds from which on a pause is written in days, hours, minutes and seconds."""
 _PAUSE: Final = 1.0
-"""Seconds for which a task waits at least that the store could not be told of."""
+"""The least seconds that a refused task waits when the store could not be updated."""
 
 
 def took_effect(feedback: Feedback, backed_off: BackedOff) -> None:
-    """Tell that a limit, or one partition of it, gives way on all workers: once for each change, by who met it."""
+    """Log and emit that a limit, or one partition of it, backs off on all workers; once for each change."""
     pause = (
         f"{backed_off.pause:.3g} s" if backed_off.pause < _LONG else str(dt.timedelta(seconds=round(backed_off.pause)))
     )
@@ -45,17 +45,17 @@ def took_effect(feedback: Feedback, backed_off: BackedOff) -> None:
 
 
 class Refused(NamedTuple):
-    """What a start has met: the feedback of which limits, and for how long its message has to wait."""
+    """A refused start: the feedback of which limits matched, and for how long its message has to wait."""
 
     feedback: tuple[Feedback, ...]
-    """Of each limit whose feedback describes it."""
+    """Of each limit whose feedback matches."""
     wait: float
     """Seconds."""
     stored: bool
-    """Whether the store knows of all of it; else nobody but the message itself can wait."""
+    """Whether the store has all of it; else other tasks don't back off, and only this message waits."""
 
     def may_wait_again(self, task: str, task_id: str, refusals: int) -> bool:
-        """Whether a task that was refused so often in a row may wait once more, by all limits that it met."""
+        """Whether a task that was refused so often in a row may wait once more, by all limits that matched."""
         most = min(self.feedback, key=lambda feedback: feedback.resend)
         if most.resend and refusals > most.resend:
             logger.warning(
@@ -71,14 +71,14 @@ class Refused(NamedTuple):
 
 
 class FeedbackHandler:
-    """Tells the store of refusals."""
+    """Reports refusals to the store."""
 
     def __init__(self, task_limits: Callable[[], TaskLimits | None]) -> None:
         self._task_limits = task_limits
         self._gone = False
 
     def handle(self, error: BaseException, buckets: tuple[Bucket, ...], age: float) -> Refused | None:
-        """Tell the store what an exception says about these buckets; None when it is no refusal.
+        """Report to the store what an exception says about these buckets; None when it is no refusal.
 
         ``age`` is the time in seconds since the start that took from them.
         """
@@ -87,16 +87,16 @@ class FeedbackHandler:
             return None
         said = [retry_after(found, feedback.on, feedback.max_pause) for feedback, _, found in met]
         waits = [
-            self._tell(feedback, Refusal(bucket, age, each))
+            self._report(feedback, Refusal(bucket, age, each))
             for (feedback, bucket, _), each in zip(met, said, strict=True)
         ]
-        told = [wait for wait in waits if wait is not None]
-        stored = len(told) == len(waits)
-        wait = max(told) if stored else max(_PAUSE, *(each or 0.0 for each in said))
+        known = [wait for wait in waits if wait is not None]
+        stored = len(known) == len(waits)
+        wait = max(known) if stored else max(_PAUSE, *(each or 0.0 for each in said))
         return Refused(tuple(feedback for feedback, _, _ in met), wait, stored)
 
-    def _tell(self, feedback: Feedback, met: Refusal) -> float | None:
-        """Tell the store; returns the seconds until the bucket has a token, None when it could not be told."""
+    def _report(self, feedback: Feedback, met: Refusal) -> float | None:
+        """Update the store; returns the seconds until the bucket has a token, None when the store failed."""
         task_limits = self._task_limits()
         assert task_limits is not None and task_limits.store is not None  # noqa: S101, PT018 (else it would not have been admitted)
         try:
@@ -118,7 +118,7 @@ class FeedbackHandler:
 
 
 def _met(error: BaseException, buckets: tuple[Bucket, ...]) -> Iterator[tuple[Feedback, Bucket, BaseException]]:
-    """Find those of an attempt's buckets whose feedback this is, each with the exception that says so."""
+    """Find the buckets of a start whose feedback matches, each with the exception that matched."""
     for bucket in buckets:
         found = refusal(error, bucket.feedback.on, bucket.feedback.unless) if bucket.feedback is not None else None
         if bucket.feedback is not None and found is not None:

@@ -1,6 +1,6 @@
-"""For how long the other side wants to be left alone, as an exception, its text or its response's headers tell it.
+"""How long the other side asks us to wait, read from an exception, its text or its response's headers.
 
-They are whatever a task has raised, so it never raises itself, and believes nothing beyond a bound.
+A task may raise anything, so this never raises itself, and believes nothing beyond a bound.
 
 ``Retry-After`` is RFC 9110, 10.2.3; ``RateLimit`` is draft-ietf-httpapi-ratelimit-headers-11, and ``RateLimit-Reset``
 an older one of that row; ``X-RateLimit-Reset`` was never agreed upon, and is seconds from now, or a time. Those who
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 LONGEST: Final = LONGEST_PAUSE
-"""Seconds: what asks for more gets so much, unless it is told otherwise."""
+"""Seconds: a longer wait is cut to this, unless the caller gives another bound."""
 _MOST_HEADERS: Final = 500
 _MOST_ITEMS: Final = 20
 _LEFT = re.compile(r"\b(?:r|remaining)=([0-9]{1,16})")
@@ -32,12 +32,12 @@ _RESETS: Final = (
     ("x-ratelimit-reset", "x-ratelimit-remaining"),
     ("x-rate-limit-reset", "x-rate-limit-remaining"),
 )
-"""When the one quota of the other side comes back, and what is left of it."""
+"""Pairs of headers: when the quota of the other side comes back, and what is left of it."""
 _ONE_OF_SEVERAL = re.compile(r"(?:[a-z0-9]+-){0,4}rate-?limit-(?:[a-z0-9]+-){0,4}reset(?:-[a-z0-9]+){0,4}")
 
 
 def retry_after(error: BaseException, on: Sequence[str] = (), longest: float = LONGEST) -> float | None:
-    """Return the seconds that the first of an exception's chain tells which tells any; None when none does.
+    """Return the seconds to wait from the first exception of a chain that names any; None when none does.
 
     Patterns of ``on`` may read them from a text; more than the ``longest`` is not believed.
     """
@@ -48,11 +48,11 @@ def retry_after(error: BaseException, on: Sequence[str] = (), longest: float = L
 
 
 def _sayings(error: BaseException, on: Sequence[str]) -> Iterator[float]:
-    """Go through all that an exception says, what is meant most surely first; what raises itself says nothing."""
+    """Go through all waits that an exception names, the most reliable first; a reader that raises is skipped."""
     for reader in (_in_text, _in_attributes, _in_all_headers, _in_details):
         try:
             said = reader(error, on)
-        except Exception:  # noqa: BLE001, S112 - an object of somebody else's may raise anything, whatever is asked of it
+        except Exception:  # noqa: BLE001, S112 - an object of another library may raise anything at any access
             continue
         if said is not None:
             yield said
@@ -86,7 +86,7 @@ def _first(said: Iterable[float | None]) -> float | None:
 
 
 def _named(headers: Any) -> dict[str, str]:
-    """Return the headers of whatever kind of mapping it is, by their names in lower case; of equal ones the first."""
+    """Return the headers of any kind of mapping, by their names in lower case; of equal names the first."""
     found: dict[str, str] = {}
     items = getattr_safe(headers, "items")
     try:
@@ -107,7 +107,7 @@ def _plain(value: Any) -> str:
 
 
 def _in_headers(headers: dict[str, str]) -> float | None:
-    """Ask the headers that say it, the plainest first."""
+    """Read the headers that name a wait, the plainest first."""
     today = headers.get("date")
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         if name in headers and (said := milliseconds(headers[name])) is not None:
@@ -134,7 +134,7 @@ def _structured(text: str) -> float | None:
 
 
 def _last_of_several(headers: dict[str, str], today: str | None) -> float | None:
-    """Of the quotas that are told apart by their names, and of which nothing is left, take the one that is last."""
+    """Read headers that name several quotas: of those that are used up, take the one that comes back last."""
     known = {name for pair in _RESETS for name in pair}
     names = [name for name in headers if name not in known and _ONE_OF_SEVERAL.fullmatch(name)]
     used_up = [name for name in names if not number(headers.get(_left_of(name)))]

@@ -1,4 +1,4 @@
-"""For how long somebody else asks to be left alone, however it is written: seconds, a duration, or a time.
+"""Reads a time to wait, however the other side writes it: seconds, a duration, or a time.
 
 All of it comes from outside, so each reader returns None for what it can't read, takes a bounded part of a text, and
 works in time that is proportional to that.
@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 MOST_TEXT: Final = 500
-"""Characters that are looked at."""
+"""Characters that are read."""
 _EPOCH: Final = 1e9
-"""Seconds from which on a number is a time since 1970, and no time to wait; a thousand times that, milliseconds."""
+"""Seconds from which on a number is a time since 1970, not a time to wait; from a thousand times that, milliseconds."""
 _NUMBER = re.compile(r"[0-9]{1,16}(?:\.[0-9]{1,9})?")
 _PART = re.compile(r"([0-9]{1,16}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})([a-zµμ]{1,12})")
 _UNITS: Final = {
@@ -37,8 +37,8 @@ _TIME = re.compile(
 def seconds_until(value: Any, today: str | None = None) -> float | None:
     """Read a number, a ``timedelta``, or a text as the seconds from now on; never less than 0.0, and maybe infinite.
 
-    A number is seconds, or a time since 1970 in seconds or milliseconds. ``today`` is what the other side's own clock
-    says, as it writes it: its times are by that one.
+    A number is seconds, or a time since 1970 in seconds or milliseconds. ``today`` is the time by the other side's own
+    clock, as its response writes it: its other times are by that clock.
     """
     if isinstance(value, dt.timedelta):
         return _waiting(value.total_seconds())

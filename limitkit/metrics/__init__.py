@@ -1,8 +1,8 @@
-"""Metrics for Prometheus: what a worker has counted, and how things stand in it; and those of all workers together.
+"""Metrics for Prometheus: of one worker, what it has counted and its present state; and of all workers together.
 
-All of it is in the worker's main process, what happens in pool processes too, so no multiprocess mode is needed.
-``families`` names every metric; ``worker_metrics`` is what a worker has, ``cluster`` what ``limitkit exporter`` shows,
-``registry`` the way to prometheus-client, which is imported here alone. May use all but the command line and the demo.
+The worker's main process counts, also what happens in pool processes, so no multiprocess mode is needed. ``families``
+names every metric; ``worker_metrics`` is what a worker has, ``cluster`` what ``limitkit exporter`` shows, ``registry``
+the link to prometheus-client, which only this room imports. May use all but the command line and the demo.
 """
 
 from limitkit.metrics.registry import register

@@ -1,4 +1,4 @@
-"""Why a port can't be listened on, as a fact and what to do about it; and how an address is written in a URL."""
+"""Says why a port can't be listened on, as a fact and a remedy; and writes an address as a URL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from limitkit.config.wording import quote
 
 
 class Fault(NamedTuple):
-    """Why it can't be had; ``of`` says which setting has to be another one."""
+    """Why a port can't be listened on; ``of`` says which setting has to change."""
 
     fact: str
     hint: str
@@ -18,7 +18,7 @@ class Fault(NamedTuple):
 
 
 def fault(error: OSError | UnicodeError, host: str, port: int | str) -> Fault:
-    """Say what is wrong with a host or a port, from the error of whoever has tried to listen there."""
+    """Say what is wrong with a host or a port, from the error of an attempt to listen there."""
     if isinstance(error, (socket.gaierror, UnicodeError)):
         why = error.strerror if isinstance(error, OSError) else "it is not written as a name is"
         return Fault(f"the host {quote(host)} can't be found ({why})", _ADDRESS, "host")
@@ -32,7 +32,7 @@ def fault(error: OSError | UnicodeError, host: str, port: int | str) -> Fault:
 
 
 def url(host: str, port: int, path: str = "") -> str:
-    """Write where something is shown; an IPv6 address stands in brackets there."""
+    """Write the URL of a host and a port; an IPv6 address is put in brackets."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"
 
 

@@ -1,4 +1,4 @@
-"""How limits stand in all workers together: what the store and the waiting room of a Redis broker say."""
+"""The state of limits in all workers together, read from the store and from the waiting room of a Redis broker."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _AT_ONCE: Final = 100
-"""Buckets that are looked at in one call, which bounds the time that Redis needs for it."""
+"""Buckets that are read in one call, which bounds the time that Redis needs for it."""
 _MOST_PILES: Final = 20_000
-"""Buckets with parked tasks that are counted: more would keep the broker busy for over a second, all in all."""
+"""Buckets with parked tasks that are counted: more would keep the broker busy for over a second in all."""
 _OTHERS: Final = "(not in the file)"
-"""What stands for limits that the file does not declare, e.g. of another app on the same broker."""
+"""The label of limits that the file does not declare, e.g. of another app on the same broker."""
 Numbers = dict[tuple[str, ...], float]
 
 
 class Cluster:
-    """Asks the store and the broker of an app, and keeps what they said until it asks again."""
+    """Asks the store and the broker of an app, and keeps their answers until it asks again."""
 
     def __init__(self, app: Any, rules: Rules, store: Store | None) -> None:
         self._app = app
@@ -54,12 +54,12 @@ class Cluster:
         self._in_force = InForce()
         self._limits = _limits(rules, app.tasks)
         self.known: list[Shown] = []
-        """What was heard last."""
+        """The last answers, as metrics."""
         self._complained: dict[str, str] = {}
-        """By source, why it could not be asked last time."""
+        """By source, the error that was logged last."""
 
     def look(self) -> bool:
-        """Ask once; says whether all could be asked. Never raises for what can't be reached."""
+        """Ask once; returns whether all answered. Never raises for what can't be reached."""
         up: Numbers = {}
         known: list[Shown] = []
         for source, ask, wanted in (
@@ -112,21 +112,21 @@ class Cluster:
         return ends
 
     def _standings(self, store: Store, prefix: str) -> dict[str, BucketState]:
-        """Tell how each limit stands; of one with partitions, those that the other side has not refused."""
+        """Return the state of each limit; of one with partitions, that of those that the other side has not refused."""
         keys = {name: bucket_key(prefix, limit, None) for name, (limit, _) in self._limits.items()}
         with_feedback = [
             name for name, (limit, _) in self._limits.items() if limit.feedback is not None and not limit.key
         ]
-        taught = adapted(store, [keys[name] for name in with_feedback])
+        by_feedback = adapted(store, [keys[name] for name in with_feedback])
         return {
-            name: standing(self._in_force, limit, pattern, taught.get(keys[name]))
+            name: standing(self._in_force, limit, pattern, by_feedback.get(keys[name]))
             for name, (limit, pattern) in self._limits.items()
         }
 
     def _tokens(
         self, store: Store, prefix: str, stands: Mapping[str, BucketState]
     ) -> Iterator[tuple[tuple[str, ...], float]]:
-        """Peek: as a bucket of 1, each says in how many seconds it is full, however deep it is."""
+        """Peek at each bucket as if its burst were 1: so the wait says in how many seconds it is full."""
         shared = [name for name, (limit, _) in self._limits.items() if limit.strategy == "token_bucket"]
         for first in range(0, len(shared), _AT_ONCE):
             some = shared[first : first + _AT_ONCE]
@@ -159,7 +159,7 @@ class Cluster:
             oldest[name] = min(oldest.get(name, now), now - each.age)
         yield made(f.CLUSTER_PARKED, parked)
         yield made(f.CLUSTER_OLDEST, oldest)
-        with suppress(StoreError):  # it is said already that the store can't be asked
+        with suppress(StoreError):  # a warning already says that the store can't be asked
             known = draining(self._rules, self._in_force, self._store, owners, piles)
             drained: Numbers = {(name,): 0.0 for name in self._limits}
             for each in sums:

@@ -1,4 +1,4 @@
-"""Counts what the core tells."""
+"""Counts the events that the core emits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Counting:
         self._lock = threading.Lock()
         self._recent = Recent()
         self._born: dict[str, float] = {}
-        """When the first start was, by limit."""
+        """The time of the first start, by limit."""
         self.degraded = False
         self._do: dict[type[Event], Callable[[Any], None]] = {
             event_types.TaskThrottled: self._throttled,
@@ -56,7 +56,7 @@ class Counting:
         self._do[type(event)](event)
 
     def starts_a_second(self, limit: str, now: float) -> float:
-        """Return how fast tasks of a limit have started in the last minute, or since the first of all did."""
+        """Return how fast tasks of a limit have started in the last minute, or since its first start."""
         with self._lock:
             if limit not in self._born:
                 return 0.0

@@ -1,4 +1,4 @@
-"""Numbers that only grow, by their labels, and how families become what prometheus-client shows."""
+"""Counters and histograms by their labels, and how they are written for prometheus-client or as text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from limitkit.metrics.families import Family
 
 _REMEMBERED: Final = 65_536
-"""Label values, as they are written."""
+"""Sets of label values whose written form is cached."""
 Labels = tuple[str, ...]
 
 
@@ -36,10 +36,10 @@ class Shown:
     def __init__(self, family: Family, samples: list[tuple[str, Labels, float]]) -> None:
         self.family = family
         self.samples = samples
-        """Each with what stands behind the name, and its labels' values: of a bucket the last is its bound."""
+        """Each with its suffix, its labels' values (of a bucket the last is its bound), and its value."""
 
     def metric(self) -> Metric:
-        """Make of it what a registry collects."""
+        """Return it as a registry collects it."""
         family = self.family
         metric = Metric(family.name, family.help, family.kind)
         names = (*family.labels, "le")
@@ -74,7 +74,7 @@ def _escaped(value: str) -> str:
 class Numbers:
     """Counters and histograms.
 
-    They are counted from the event loop, or from a pool's threads, and read by the thread that a scrape comes in.
+    The event loop and a pool's threads count; the thread of a scrape reads.
     """
 
     def __init__(self) -> None:

@@ -105,4 +105,4 @@ def _table(families: Iterable[Family]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print(text(), end="")  # noqa: T201 (what it is for)
+    print(text(), end="")  # noqa: T201 (a program that prints)

@@ -24,13 +24,13 @@ logger = logging.getLogger("limitkit")
 _OPENMETRICS: Final = "application/openmetrics-text"
 _ICON: Final = "/favicon.ico"
 _QUICKLY: Final = 1
-"""How hard gzip tries: the worker has other things to do."""
+"""The level of gzip, the fastest: the worker has other things to do."""
 
 
 class Scrapes:
-    """Answers scrapes, each of which is collected as a whole, with no fork in the middle of it.
+    """Answers scrapes, and lets no process be forked in the middle of one.
 
-    A process that is forked while a metric is being read would have that metric's lock, and nobody to release it.
+    A process that is forked while a metric is being read would inherit that metric's lock, which nothing releases.
     """
 
     def __init__(self, registry: CollectorRegistry, own: Collector) -> None:
@@ -50,7 +50,7 @@ class Scrapes:
         return []
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
-        """Write limitkit's own metrics, when all are asked for, by itself: that is five times as quick."""
+        """Answer; when all metrics are asked for, limitkit writes its own itself, which is five times as fast."""
         if environ.get("QUERY_STRING") or environ["REQUEST_METHOD"] != "GET" or environ["PATH_INFO"] == _ICON:
             with self._lock:
                 return self._usual(environ, start_response)
@@ -70,15 +70,13 @@ class Scrapes:
 def serve(host: str, ports: Iterable[int], registry: CollectorRegistry, own: Collector) -> BoundedServer | None:
     """Show limitkit's own metrics, and what else a registry has, on the first of these ports that is free.
 
-    None, with a warning, when none is.
-
-    Pool processes that are forked later don't keep the port.
+    Logs a warning and returns None when none is. Pool processes that are forked later don't keep the port.
     """
     why: OSError | UnicodeError = OSError("there is none")
     for port in ports:
         try:
             server = listen(host, port, own, registry)
-        except (OSError, UnicodeError) as error:  # noqa: PERF203 (there are as many as a host has workers)
+        except (OSError, UnicodeError) as error:  # noqa: PERF203 (only as many ports as a host has workers)
             why = error
         else:
             logger.info("Metrics are shown on %s.", url(host, server.server_port, "/metrics"))
@@ -98,7 +96,7 @@ def serve(host: str, ports: Iterable[int], registry: CollectorRegistry, own: Col
 
 
 def listen(host: str, port: int, own: Collector, registry: CollectorRegistry | None = None) -> BoundedServer:
-    """Show our own metrics on this port, and those of a registry. Raises OSError or UnicodeError (``bind_errors``)."""
+    """Show limitkit's metrics and a registry's on this port. Raises OSError or UnicodeError (``bind_errors``)."""
     server = BoundedServer(host, port, Scrapes(registry or CollectorRegistry(), own))
     server.start("limitkit-metrics")
     return server

@@ -1,7 +1,7 @@
-"""All metrics by name: what each says, of what kind it is, and what its labels are. ``docs/metrics.md`` is made of it.
+"""All metrics by name, with kind, help text and labels. ``docs/metrics.md`` is made from it.
 
-Labels hold limits' names from the file, names of registered tasks, and fixed words. Of a task's own limit the name is
-the task's.
+Labels hold limits' names from the file, names of registered tasks, and fixed words. A task's own limit has the name of
+the task.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Family:
     """A metric with all its label values."""
 
     short: str
-    """The name without what all have in common, and without ``_total``."""
+    """The name without the common prefix, and without ``_total``."""
     kind: Kind
     help: str
     labels: tuple[str, ...] = ()
@@ -93,7 +93,7 @@ HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worke
 PARKED: Final = Family(
     "parked",
     "gauge",
-    "Tasks parked for a limit by all workers, as this one has heard: use the maximum over workers.",
+    "Tasks parked for a limit by all workers, as this worker last read it: use the maximum over workers.",
     _LIMIT,
 )
 UTILIZATION: Final = Family(
@@ -172,8 +172,8 @@ CLUSTER_TOKENS: Final = Family(
 CLUSTER_RATE: Final = Family(
     "cluster_rate",
     "gauge",
-    "Starts a second that are in force; 0 while the limit is paused, by hand or by feedback. It shows what feedback "
-    "has slowed down, but not for single partitions.",
+    "Starts a second that are in force; 0 while the limit is paused, by an override or by feedback. It shows what "
+    "feedback has slowed down, but not for single partitions.",
     _LIMIT,
 )
 CLUSTER_BURST: Final = Family("cluster_burst", "gauge", "Tokens that a limit's bucket holds.", _LIMIT)

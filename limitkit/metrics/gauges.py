@@ -1,4 +1,4 @@
-"""Reads how things stand in a worker when somebody asks. It changes nothing, and may run in any thread."""
+"""Reads the present state of a worker when its metrics are scraped. It changes nothing, and may run in any thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _NEAR: Final = 0.8
 _HASHED: Final = 12
-"""Of the config's digest, hexadecimal digits that are a whole number for every reader."""
+"""Hexadecimal digits of the config's digest: so many that every reader can hold them as a whole number."""
 
 
 class _Standing(NamedTuple):
-    """How a limit stands."""
+    """The rate of a limit that is in force, and why."""
 
     limit: Limit
     rate: float
@@ -34,7 +34,7 @@ class _Standing(NamedTuple):
 
 
 class Reading:
-    """A worker's metrics: what was counted, with zeros for what is known in advance, and how things stand."""
+    """A worker's metrics: what was counted, with zeros for what is known in advance, and the present state."""
 
     def __init__(self, task_limits: TaskLimits, tasks: Mapping[str, Any], refresh: Refresh, counting: Counting) -> None:
         self._task_limits = task_limits
@@ -44,7 +44,7 @@ class Reading:
         self.pacer: Callable[[], Pacer | None] = lambda: None
 
     def metrics(self, numbers: Numbers) -> Iterator[Shown]:
-        """Tell all metrics."""
+        """Return all metrics."""
         rules = [(name, rule) for name in list(self._tasks) if (rule := self._rule(name)) is not None]
         standing = self._standing(rules)
         tasks: list[Labels] = [(name,) for name, _ in rules]
@@ -68,7 +68,7 @@ class Reading:
         yield made(f.CONFIG_REFUSED, {(): float(bool(reload.refused))})
 
     def _rule(self, task: str) -> TaskRule | None:
-        """Return the rule of a task that has limits; what of ``TaskLimits`` is remembered is the event loop's alone."""
+        """Return the rule of a task that has limits; the cache of ``TaskLimits`` is only for the event loop."""
         rule = self._task_limits.rules.for_task(task)
         return rule if rule is not None and any(limit.mode != "off" for limit in rule.limits) else None
 

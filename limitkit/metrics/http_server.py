@@ -1,7 +1,7 @@
-"""A small HTTP server that no client can fill up: for metrics, beside a worker's own work, and for the demo's page.
+"""A small HTTP server that no client can block: for a worker's metrics, and for the demo's page.
 
-Each request has a thread of its own, of which there are few. Who is slow to say what they want gives way to who comes
-next, so a scrape gets through however many others have opened a connection and say nothing.
+Each request has a thread of its own, and there are few threads. A connection that is slow to send its request is closed
+when a new one comes, so a scrape gets through however many others have opened a connection and send nothing.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _MOST: Final = 16
-"""Connections at a time. When there are more, the oldest that has not asked for anything yet gives way."""
-_ASKS_WITHIN: Final = 5.0
-"""Seconds from a connection's being opened until all of its request has to be there."""
-_TAKES_WITHIN: Final = 10.0
-"""Seconds from then on until the answer has to be taken; Prometheus waits no longer by itself."""
-_MAKES_ROOM_WITHIN: Final = 1.0
-"""Seconds for which a new connection waits for one of the others to end."""
+"""Connections at a time. When there are more, the oldest that has not sent its request yet is closed."""
+_REQUEST_TIMEOUT: Final = 5.0
+"""Seconds after which a connection must have sent all of its request."""
+_ANSWER_TIMEOUT: Final = 10.0
+"""Seconds after its request in which a client must read the answer; Prometheus by default waits no longer."""
+_ACCEPT_TIMEOUT: Final = 1.0
+"""Seconds for which a new connection waits for another one to end."""
 _LONGEST_HEAD: Final = 131_072
 """Bytes of a request's first line and its headers."""
 
@@ -41,16 +41,16 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
     request_queue_size = 1024
 
     def __init__(self, host: str, port: int, app: WSGIApplication) -> None:
-        """Listen on a port, 0 for any that is free. Raises OSError when that can't be."""
+        """Listen on a port, 0 for any that is free. Raises OSError when that is not possible."""
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         self.address_family = family
         self._guard = threading.Condition()
-        self._asking: dict[Any, float] = {}
-        """Since when each connection has been there that has not said yet what it wants, the oldest first."""
+        self._incoming: dict[Any, float] = {}
+        """Connections that have not sent their request yet, with the time when each was opened, the oldest first."""
         self._answered: dict[Any, float] = {}
-        """Since when each of the others has been answered."""
+        """The other connections, with the time when the request was there."""
         self._ending: set[Any] = set()
-        """Connections that were told to end, and have a thread yet."""
+        """Connections that are shut down and still have a thread."""
         super().__init__((str(address[0]), port), _Handler)
         self.set_app(app)
         os.register_at_fork(after_in_child=self._let_go)
@@ -60,45 +60,45 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
         threading.Thread(target=self.serve_forever, name=name, daemon=True).start()
 
     def server_bind(self) -> None:
-        """Bind, and look up no name: that may take long, and nobody wants to know."""
+        """Bind, and look up no host name: that may take long, and it is not used."""
         TCPServer.server_bind(self)
         host, port = self.server_address[:2]
         self.server_name, self.server_port = str(host), int(port)
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Begin with a connection; if there are too many, without the one that has said nothing for longest."""
+        """Accept a connection; if there are too many, close the oldest that has not sent its request."""
         with self._guard:
             if not self._has_room():
-                self._hang_up(next(iter(self._asking), request))
-            welcome = self._guard.wait_for(self._has_room, _MAKES_ROOM_WITHIN)
+                self._hang_up(next(iter(self._incoming), request))
+            welcome = self._guard.wait_for(self._has_room, _ACCEPT_TIMEOUT)
             if welcome:
-                self._asking[request] = time.monotonic()
+                self._incoming[request] = time.monotonic()
         if welcome:
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
 
     def _has_room(self) -> bool:
-        return len(self._asking) + len(self._answered) + len(self._ending) < _MOST
+        return len(self._incoming) + len(self._answered) + len(self._ending) < _MOST
 
     def has_asked(self, request: Any) -> None:
-        """Give a connection, whose request is there, time for its answer."""
+        """Note that a connection's request is there; from now on the time for its answer counts."""
         with self._guard:
-            if self._asking.pop(request, None) is not None:
+            if self._incoming.pop(request, None) is not None:
                 self._answered[request] = time.monotonic()
 
     def service_actions(self) -> None:
-        """Hang up on whom we have waited for long enough; comes twice a second at least."""
+        """Close connections that took too long; called twice a second at least."""
         now = time.monotonic()
         with self._guard:
-            for connections, seconds in ((self._asking, _ASKS_WITHIN), (self._answered, _TAKES_WITHIN)):
+            for connections, seconds in ((self._incoming, _REQUEST_TIMEOUT), (self._answered, _ANSWER_TIMEOUT)):
                 for request in [request for request, since in connections.items() if now - since > seconds]:
                     self._hang_up(request)
 
     def _hang_up(self, request: Any) -> None:
-        """Let what a connection's thread waits for come to nothing; the thread closes it."""
-        if self._asking.pop(request, None) is None and self._answered.pop(request, None) is None:
+        """Shut a connection down, so that its thread stops waiting and closes it."""
+        if self._incoming.pop(request, None) is None and self._answered.pop(request, None) is None:
             return
         self._ending.add(request)
         with contextlib.suppress(OSError):
@@ -107,24 +107,24 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
     def shutdown_request(self, request: Any) -> None:
         """Close a connection."""
         with self._guard:
-            self._asking.pop(request, None)
+            self._incoming.pop(request, None)
             self._answered.pop(request, None)
             self._ending.discard(request)
             self._guard.notify()
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that is gone in the middle: nobody here can do anything about it."""
+        """Log nothing when a client is gone in the middle: there is nothing to do about it."""
 
     def _let_go(self) -> None:
-        """Have a process that was forked keep neither the port nor a connection."""
-        for each in (self.socket, *self._asking, *self._answered, *self._ending):
+        """Close the port and all connections in a process that was forked."""
+        for each in (self.socket, *self._incoming, *self._answered, *self._ending):
             with contextlib.suppress(OSError):
-                os.close(each.detach())  # to close a socket that a thread reads from would wait for that
+                os.close(each.detach())  # socket.close() would wait for a thread that reads from it
 
 
 class _Head:
-    """What a client sends, until it is too much."""
+    """Reads what a client sends, up to a bound."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -141,7 +141,7 @@ class _Head:
 
 
 class _Handler(WSGIRequestHandler):
-    """One that writes nothing into the worker's log."""
+    """Answers one request, and writes nothing into the worker's log."""
 
     server: BoundedServer
 
@@ -151,9 +151,9 @@ class _Handler(WSGIRequestHandler):
         super().handle()
 
     def get_environ(self) -> dict[str, Any]:
-        """Return what the application is told, once all of the request is there."""
+        """Return the environment for the application, once all of the request is there."""
         self.server.has_asked(self.connection)
         return super().get_environ()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
-        """Say nothing."""
+        """Log nothing."""

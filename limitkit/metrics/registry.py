@@ -1,6 +1,6 @@
-"""Metrics: what a worker has counted, and how things stand in it, for Prometheus.
+"""The link to prometheus-client: a collector with limitkit's metrics, and the registries that show it.
 
-All of it is in the worker's main process, what happens in pool processes too, so no multiprocess mode is needed.
+The worker's main process counts, also what happens in pool processes, so no multiprocess mode is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Collector:
-    """What a registry of prometheus-client asks; it has nothing to tell where no worker has started."""
+    """The collector that a registry of prometheus-client asks; it is empty where no worker has started."""
 
     def __init__(self, families: Iterable[Family] = ()) -> None:
         self._families = tuple(families)
@@ -30,24 +30,24 @@ class Collector:
         self._thread = threading.local()
 
     def describe(self) -> Iterable[Metric]:
-        """Name all metrics, before a worker has started too: by these a registry finds what is asked for by name."""
+        """Name all metrics, also before a worker has started: a registry needs the names to find a single metric."""
         from limitkit.metrics.counters import made  # noqa: PLC0415 (imports prometheus-client, as who asks has done)
 
         return [made(family, {}).metric() for family in self._families]
 
     def collect(self) -> Iterable[Metric]:
-        """Tell all metrics as they are now."""
+        """Return all metrics as they are now."""
         if self.source is None or getattr(self._thread, "left_out", False):
             return ()
         return [each.metric() for each in self.source()]
 
     def text(self, *, openmetrics: bool = False) -> str:
-        """Write all metrics as they are now; the end that OpenMetrics wants is left to what comes behind."""
+        """Write all metrics as they are now, without the end line of OpenMetrics: the rest of the registry follows."""
         return "".join(each.text(openmetrics=openmetrics) for each in self.source()) if self.source is not None else ""
 
     @contextmanager
     def left_out(self) -> Iterator[None]:
-        """Tell a registry nothing, in this thread and for this long: it is told in another way."""
+        """Return nothing to a registry, in this thread, in this context: the metrics are written in another way."""
         self._thread.left_out = True
         try:
             yield
@@ -64,10 +64,10 @@ _shown_in: list[CollectorRegistry] = []
 
 
 def register(registry: CollectorRegistry) -> None:
-    """Have a registry of one's own show limitkit's metrics; the file needs no ``[metrics]`` then.
+    """Have a registry of your own show limitkit's metrics; the file needs no ``[metrics]`` then.
 
-    To be called in the worker's main process before it has started, e.g. where the app is made. What else is in the
-    registry, and how it is shown, is left alone.
+    Call it in the worker's main process before it has started, e.g. where the app is made. What else is in the
+    registry, and how it is shown, does not change.
     """
     _registries.append(registry)
     show_in(registry)
@@ -90,17 +90,17 @@ def show_in(registry: CollectorRegistry) -> None:
 
 
 class _Unnamed:
-    """The collector, where its metrics' names are taken."""
+    """The collector without names, for a registry that has metrics of the same names already."""
 
     def describe(self) -> Iterable[Metric]:
         """Name nothing."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Tell all metrics as they are now."""
+        """Return all metrics as they are now."""
         return COLLECTOR.collect()
 
 
 def registered() -> bool:
-    """Whether a registry was told of the metrics."""
+    """Whether ``register`` was called with a registry."""
     return bool(_registries)

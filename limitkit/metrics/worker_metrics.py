@@ -49,7 +49,7 @@ class WorkerMetrics:
             self._server = serve(self._settings.host, self._settings.ports, registry, registries.COLLECTOR)
 
     def close(self) -> None:
-        """Show them no more."""
+        """Stop showing the metrics."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()

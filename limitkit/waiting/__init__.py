@@ -1,6 +1,6 @@
-"""The waiting room: where requests wait that are not due soon, outside of a worker's memory, in their own broker.
+"""The waiting room: where requests that are not due soon wait, in their own broker, outside of a worker's memory.
 
-``room`` says what each must do, ``choose_room`` opens the one that fits the broker: ``redis_room``, ``rabbitmq_room``
-or ``eta_room``. How a message goes back as it came is here too: ``delivery``, ``origin_queue``, ``send_back``,
-``publish``. May use ``control`` and what is below.
+``room`` says what each kind must do. ``choose_room`` opens the one that fits the broker: ``redis_room``,
+``rabbitmq_room`` or ``eta_room``. ``delivery``, ``origin_queue``, ``send_back`` and ``publish`` return a message to its
+queue as it came. May use ``control`` and what is below.
 """

@@ -1,4 +1,4 @@
--- Puts those parked requests back into their queue that are due, at its front, in one step.
+-- Puts parked requests that are due back into their queue, at its front, in one step.
 --
 -- A bucket's requests come back spread at its rate, each `lead` seconds before its turn, unless workers say that they
 -- could start more (hungry), or that they hold as much as they can start (full).
@@ -6,8 +6,8 @@
 -- KEYS   1 messages  2 queues  3 clock; then for each queue: due, intervals, what a bucket's key begins with (see park.lua)
 -- ARGV   1 lead (s)  2 most messages in one call  3 number of hungry  4 number of full
 --        then for each hungry: bucket, interval (s), number wanted (0 to count them only); for each full: bucket, interval,
---        seconds until it is not, or -1 when only this worker has no use for more: others may, and bring them back. Who
---        goes by a much slower rate than what is parked does not know of the new one yet, and is not heard.
+--        seconds until it is not, or -1 when only this worker can use no more: others may, and bring them back. A worker
+--        that has a much slower rate than what is parked does not know the new rate yet, and is ignored.
 --        then the names of the queues
 -- Returns flat: microseconds until more is due (-1: nothing is parked), then bucket and number still parked for each
 -- hungry one and each one of which something came back.
@@ -78,7 +78,7 @@ for queue = 1, #ARGV - first_queue do
     if room <= 0 then break end
     local bucket, moment = buckets[at], tonumber(buckets[at + 1])
     local interval = tonumber(call('HGET', intervals, bucket) or 1)
-    -- One that nobody asked about for long does not come back all at once.
+    -- A bucket that no worker asked about for long does not come back all at once.
     local wanted = unwanted[bucket] and 0 or floor(min(now + lead - moment, lead) / interval) + 1
     local taken, count = take_out(prefix .. bucket, due, intervals, bucket, wanted)
     if count > 0 and taken > 0 then
@@ -104,8 +104,8 @@ for _, kept in ipairs(returns) do
   table.insert(lists[list], with_order(message))
 end
 
--- At the front is the list's end; who is first there was pushed last. Those that came back before and were not
--- fetched yet are sorted in.
+-- The front of the queue is the end of the list: the first to be fetched is pushed last. Messages that came back before
+-- and were not fetched yet are sorted in.
 for list, messages in pairs(lists) do
   for _ = 1, most do
     local front = call('LINDEX', list, -1)

@@ -1,4 +1,4 @@
-"""Whose buckets those are for which something is parked: from a bucket's key back to the limit that declares it."""
+"""Which limit a bucket belongs to: from the key of a bucket with parked tasks back to the limit that declares it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """A limit that something waits for."""
+    """A limit with parked tasks."""
 
     name: str
-    """A limit's name, or the name of the task whose own limit it is; a part of the key when the file has neither."""
+    """The limit's name, or the name of the task whose own limit it is; a part of the key when the file has neither."""
     own: bool
     limit: Limit | None = field(default=None, compare=False)
     """None when the file does not declare it any more."""
@@ -46,7 +46,7 @@ class Sum:
     age: float = 0.0
     """Seconds since the first of them was first parked."""
     buckets: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """How many are parked for each partition, which may be in several queues, and the seconds between two of them."""
+    """For each partition, which may be in several queues: how many are parked, and the seconds between two starts."""
 
     def add(self, pile: Pile) -> None:
         """Count a pile."""
@@ -71,7 +71,7 @@ class Owners:
         tag = parts[0] if parts else bucket
         owner = self._by_tag.get(tag)
         if owner is None:
-            # Several apps may share a broker, and a file: this may be another's task that a pattern matches.
+            # Several apps may share a broker and a file: a pattern may match a task of another app.
             name = tag.removeprefix(OWN)
             owner = Owner(name, own=False) if name == tag else self._own(name) or Owner(name, own=True)
             self._by_tag[tag] = owner

@@ -1,4 +1,4 @@
-"""Which waiting room a broker has, and how long it lets a worker hold a message."""
+"""Chooses the waiting room that fits a broker, and says how long the broker lets a worker hold a message."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
--- Stands before the scripts that need the time of the waiting room.
+-- The time of the waiting room; put before each script that needs it.
 --
--- The server's time, which never goes back: where it does (a failover), all that is parked would have to wait for it.
+-- It is the server's time, but never goes back: else, after a failover, all that is parked would wait longer.
 local function clock(key)
   local time = redis.call('TIME')
   local seconds = time[1] + time[2] / 1000000

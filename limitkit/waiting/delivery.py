@@ -18,13 +18,13 @@ KEY: Final = "limitkit_delivery"
 class Delivery:
     """A message as its broker delivered it, and the queue that it came from.
 
-    Its parts are those that Celery's request has, too. So a pool process that gets both gets each of them once:
-    pickle writes an object that it meets again as a reference.
+    Its parts are the same objects that Celery's request has. So a pool process that gets both gets each part once:
+    pickle writes an object that comes again as a reference.
     """
 
     queue: str
     body: Any
-    """Bytes, as they were serialized; unpacked where they came compressed."""
+    """Bytes, as they were serialized; decompressed where they came compressed."""
     content_type: str | None
     content_encoding: str | None
     headers: Mapping[str, Any]
@@ -49,7 +49,7 @@ def delivery_of(message: Any, queue: str) -> Delivery:
 
 
 def attach(request: Any, queue: str | None) -> None:
-    """Send a message along with its request that goes to the pool; with no queue it can't go back, and is not sent."""
+    """Attach the message to its request, which goes to the pool; not without a queue: then it can't go back."""
     if queue is not None:
         properties = request.request_dict.get("properties") or {}
         request.request_dict["properties"] = {**properties, KEY: delivery_of(request.message, queue)}
@@ -58,7 +58,7 @@ def attach(request: Any, queue: str | None) -> None:
 def collect(context: Any) -> Delivery | None:
     """Take the message off ``task.request``; None when it may not go back, or did not come through the consumer."""
     delivery = (context.properties or {}).pop(KEY, None)
-    if not isinstance(delivery, Delivery):  # what a sender wrote there is none
+    if not isinstance(delivery, Delivery):  # a sender wrote something else there
         return None
     context.properties.pop(ORDER, None)
     return delivery

@@ -1,4 +1,4 @@
-"""In which time what is parked starts as things are now: paused, slowed down, or at a rate that somebody has set."""
+"""In how many seconds parked tasks start, as things are now: paused, backed off, or at a rate that was set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DrainTime:
-    """How the buckets stand for which something is parked."""
+    """The state of the buckets with parked tasks."""
 
     rules: Rules
     in_force: InForce
@@ -33,7 +33,7 @@ class DrainTime:
     """Of static limits, by the tag in their buckets' keys: seconds between two starts in each worker that keeps it."""
 
     def standing(self, owner: Owner, bucket: str) -> BucketState | None:
-        """Return how a bucket stands; None when the file does not declare its limit any more."""
+        """Return the state of a bucket; None when the file does not declare its limit any more."""
         if owner.limit is None:
             return None
         rule = self.rules.for_task(owner.name) if owner.own else None
@@ -42,7 +42,7 @@ class DrainTime:
     def seconds(self, owner: Owner, bucket: str, count: int, interval: float) -> float:
         """Return the seconds in which so many start; infinite while it is paused without an end.
 
-        ``interval`` is between two of them as a worker said last, for a limit that the file does not declare.
+        ``interval`` is what a worker reported last as the time between two, for a limit that the file does not declare.
         """
         stands = self.standing(owner, bucket)
         if stands is None:
@@ -54,7 +54,7 @@ class DrainTime:
         return stands.drained_in(count, buckets=len(here) or 1)
 
     def drained_in(self, each: Sum) -> float:
-        """Return the seconds in which all start that are parked for a limit: those of its longest partition."""
+        """Return the seconds in which all parked tasks of a limit start: those of its longest partition."""
         return max(self.seconds(each.owner, bucket, *counted) for bucket, counted in each.buckets.items())
 
     def workers(self, owner: Owner) -> int:
@@ -63,7 +63,7 @@ class DrainTime:
 
 
 def draining(rules: Rules, in_force: InForce, store: Store | None, owners: Owners, piles: Iterable[Pile]) -> DrainTime:
-    """Find out how the buckets of these piles stand. Raises StoreError."""
+    """Find out the state of the buckets of these piles. Raises StoreError."""
     with_feedback = {pile.bucket for pile in piles if _has_feedback(owners.of(pile.bucket))}
     return DrainTime(rules, in_force, adapted(store, sorted(with_feedback)))
 

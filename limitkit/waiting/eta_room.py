@@ -21,7 +21,7 @@ _SHORTEST: Final = 1.0
 _SHARE: Final = 4
 """A worker holds a message until its ETA: at most this part of the time after which it is delivered again."""
 _REDELIVERY: Final = ("visibility_timeout", "peek_lock_seconds", "ack_deadline_seconds")
-"""What that time is called: by most of kombu's channels, by Azure's Service Bus and by Google's Pub/Sub."""
+"""Names of that time: in most of kombu's channels, in Azure's Service Bus and in Google's Pub/Sub."""
 
 
 class EtaRoom:
@@ -34,28 +34,28 @@ class EtaRoom:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._away = ParkedCounter()
+        self._counter = ParkedCounter()
 
     def park(self, leavers: Sequence[Leaving]) -> None:
         """Park these, one by one."""
         for leaver in leavers:
             if not leaver.request.acknowledged:
-                turn = turn_of(leaver, self._away.ahead(leaver.bucket))
+                turn = turn_of(leaver, self._counter.ahead(leaver.bucket))
                 wait = min(max(turn, _SHORTEST), longest(leaver.request.message.channel))
                 self._publish(leaver, turn, wait)
                 leaver.request.acknowledge()
-                self._away.went(leaver.bucket.key, wait)
+                self._counter.went(leaver.bucket.key, wait)
 
     def bring(self, steering: Steering) -> Brought:
-        """Count who has come back by himself."""
-        return self._away.look(steering)
+        """Count those that have come back by themselves."""
+        return self._counter.look(steering)
 
     def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
         """Do nothing."""
         return iter(())
 
     def close(self) -> None:
-        """Let go of nothing: the connections are the app's."""
+        """Do nothing: the connections are the app's."""
 
     def _publish(self, leaver: Leaving, turn: float, wait: float) -> None:
         delivery = delivery_of(leaver.request.message, leaver.queue)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MESSAGES: Final = 50
-"""Messages that are read at once; one can be large."""
+"""Messages that are read in one call; one can be large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def _read(kept: Any, wanted: bytes, task_id: str, queue: str, place: int) -> Que
     if wanted not in kept:
         return None
     message = json.loads(kept)
-    if isinstance(message, list):  # of those that are not acknowledged, kombu keeps exchange and routing key beside
+    if isinstance(message, list):  # kombu keeps an unacknowledged message with its exchange and routing key
         message = message[0]
     headers, properties = message.get("headers", {}), message.get("properties", {})
     if task_id not in (headers.get("id"), properties.get("correlation_id")):

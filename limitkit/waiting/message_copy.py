@@ -1,4 +1,4 @@
-"""What is published again is the same message: what of it is copied, and what waiting has left on it."""
+"""Copies a message that is published again: which parts are copied, and the note that waiting leaves on it."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from limitkit.waiting.room import Leaving
 
 WAITS: Final = "limitkit.wait."
-"""What the names of RabbitMQ's queues begin with in which messages wait."""
+"""The names of RabbitMQ's queues in which messages wait begin with this."""
 _NOTE: Final = "limitkit_wait"
 """The header of a message that waits; no task sees it."""
 _DEATHS: Final = ("x-death", "x-first-death-", "x-last-death-")
-"""RabbitMQ's notes of earlier queues: with them it drops what comes to the same queue again."""
+"""RabbitMQ's notes of earlier queues: with them it drops a message that comes to the same queue again."""
 _BROKERS_OWN: Final = frozenset(("delivery_info", "delivery_tag", "body_encoding"))
-"""Properties that kombu gives a message of its own transports, anew each time."""
+"""Properties that kombu sets anew on each message of its own transports."""
 _PATIENCE: Final = 0.5
-"""Who comes back for a turn that is not there yet waits this part of what he has waited already.
+"""A message that comes back before its turn waits again, for this part of what it has waited already.
 
-Each worker reckons as if it were alone with the bucket, so a turn may be some times as far away as it says. To wait in
-proportion bounds the rounds by a logarithm; that it is no longer than all who are parked need keeps the bucket busy.
+Each worker estimates a turn as if no other worker used the bucket, so the turn may be several times as far away. To
+wait in proportion bounds the rounds by a logarithm; to wait no longer than all parked ones need keeps the bucket busy.
 """
 
 
 _UNTOUCHED: Final = ""
 _MOST_REFUSALS: Final = 2**31 - 1
-"""What every broker's headers take for a whole number, whoever wrote it."""
+"""The largest whole number that the headers of every broker can hold."""
 
 
 class Note(NamedTuple):
-    """What a message says of its waiting, since no other worker can know."""
+    """What a message itself says of its waiting, since no other worker can know."""
 
     rest: float = 0.0
     """Seconds from its coming back to its turn."""
@@ -48,7 +48,7 @@ class Note(NamedTuple):
     """The ETA that its sender gave it, where it waits for another one."""
     exchange: str = _UNTOUCHED
     routing_key: str = _UNTOUCHED
-    """How its sender routed it, where it came back from its queue alone; no exchange where there was none."""
+    """How its sender routed it, where the queue it came back through does not say; empty when there was no exchange."""
     refusals: int = 0
     """How often in a row the other side has refused it."""
 
@@ -91,8 +91,8 @@ def was_parked(message: Any) -> bool:
 def first_came(message: Any, since: float, *, epoch: float | None = None) -> float:
     """Return when a message first came to a worker, or was parked; ``since`` is when it came to this one.
 
-    Both are of ``time.monotonic()``, and so is ``epoch``, the beginning of 1970. Redis' clock may be a little off this
-    machine's, and so may this be.
+    Both are of ``time.monotonic()``, and so is ``epoch``, the beginning of 1970. The clock of Redis may differ a little
+    from this machine's, and so may the result.
     """
     note = note_of(message)
     if note is not None:
@@ -107,9 +107,9 @@ def first_came(message: Any, since: float, *, epoch: float | None = None) -> flo
 
 
 def turn_of(leaver: Leaving, ahead: float) -> float:
-    """Return the seconds until the turn of a leaver; ``ahead`` are those that all need who are parked by this worker.
+    """Return the seconds until the turn of a request; ``ahead`` is the time that all parked by this worker need.
 
-    Who was parked before has a turn of his own, and need not go behind all of them again.
+    A request that was parked before has a turn of its own, and need not go behind all of them again.
     """
     note = note_of(leaver.request.message)
     if note is None:
@@ -118,7 +118,7 @@ def turn_of(leaver: Leaving, ahead: float) -> float:
 
 
 def copy_of(delivery: Delivery, note: Note | None = None) -> Copy:
-    """Copy a message as it was delivered, but for what brokers have noted on it; with a note if it needs one."""
+    """Copy a message as it was delivered, without what brokers have noted on it; with a note if it needs one."""
     before = note_of(delivery)
     kept = {name: value for name, value in delivery.headers.items() if not _is_note(name)}
     note = note or (before._replace(rest=0.0) if before is not None else None)
@@ -131,7 +131,7 @@ def copy_of(delivery: Delivery, note: Note | None = None) -> Copy:
 
 
 def routed(delivery: Delivery, note: Note | None) -> Note | None:
-    """Have a note say how a message was routed, where the broker won't tell any more: it comes from its queue alone."""
+    """Have a note say how a message was routed, where the broker won't: it names only the queue from then on."""
     if not delivery.exchange or (note is not None and note.exchange):
         return note
     return (note or Note())._replace(exchange=delivery.exchange, routing_key=delivery.routing_key)
@@ -158,7 +158,7 @@ def copy_with_eta(delivery: Delivery, note: Note, wait: float) -> Copy:
 
 
 def _first_protocol(delivery: Delivery) -> dict[str, Any] | None:
-    """Return the body of a message of Celery's first protocol, which has all in it; None for one of the second."""
+    """Return the body of a message of Celery's first protocol, which has everything in its body; else None."""
     if "task" in delivery.headers:
         return None
     decoded = loads(  # type: ignore[no-untyped-call] # kombu has no types
@@ -168,10 +168,10 @@ def _first_protocol(delivery: Delivery) -> dict[str, Any] | None:
 
 
 def came_back(seen: dict[str, Any]) -> None:
-    """Take off a request what waiting has left on it, so that its task sees what it would have seen before.
+    """Remove what waiting has left on a request, so that its task sees what it would have seen without waiting.
 
-    ``seen`` is what the task will see of it, by name. What stays would be sent on, too: every unknown header becomes
-    one of what a task's retry publishes.
+    ``seen`` is what the task will see of it, by name. What stays there would be sent on, too: a task's retry publishes
+    every unknown header.
     """
     in_body = _NOTE not in seen  # in Celery's first protocol, which has headers of its own in any case
     note = _note(seen.get(_NOTE) or (seen.get("headers") or {}).get(_NOTE))
@@ -189,7 +189,7 @@ def came_back(seen: dict[str, Any]) -> None:
 
 
 def _take_off(headers: dict[str, Any]) -> None:
-    """Take off limitkit's note, and RabbitMQ's unless they name other queues too: a task may want to know of those."""
+    """Remove limitkit's note, and RabbitMQ's unless they name other queues too: a task may want to know of those."""
     deaths = headers.get("x-death") or ()
     if all(str(death.get("queue", "")).startswith(WAITS) for death in deaths):
         for name in [name for name in headers if _is_note(name)]:

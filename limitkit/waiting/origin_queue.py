@@ -1,4 +1,4 @@
-"""Which queue a message came from, whether it can go back there, and before which others it goes."""
+"""Finds which queue a message came from, whether it can go back there, and its priority."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ QUEUE: Final = "limitkit_queue"
 def note_queues(channel: Any) -> None:
     """Have each message that is consumed over a channel from now on say which queue it came from.
 
-    By its exchange and routing key that can't be told: several queues may be bound alike. A broker of AMQP names the
-    consumer alone, and kombu's own transports name nothing.
+    Its exchange and routing key don't say that: several queues may be bound alike. A broker of AMQP names only the
+    consumer, and kombu's own transports name nothing.
     """
     consume = channel.basic_consume
 
@@ -49,7 +49,7 @@ def _deliver(queue: str, callback: Callable[[Any], Any], message: Any) -> Any:
 def queue_of(app: Any, delivery_info: dict[str, Any]) -> str | None:
     """Return the queue that a message with this exchange and routing key came from, a consumed one first.
 
-    None when it can't be told: a message that goes to a queue that nobody has is lost.
+    None when it is not known: a message that goes to a queue that nobody consumes is lost.
     """
     noted = delivery_info.get(QUEUE)
     if noted is not None:
@@ -73,8 +73,8 @@ def queue_of(app: Any, delivery_info: dict[str, Any]) -> str | None:
 def parkable_queue(app: Any, message: Any) -> str | None:
     """Return the queue that a message came from if it may leave the worker and come back there.
 
-    None for what only this worker has: a broadcast, and what is consumed without acknowledging; and where the queue
-    can't be told.
+    None for what only this worker has: a broadcast, and what is consumed without acknowledging; and where the queue is
+    not known.
     """
     name = queue_of(app, message.delivery_info or {})
     queue = _by_name(app, name)
@@ -91,8 +91,8 @@ def _by_name(app: Any, name: str | None) -> Any:
 def _is_own_copy(queue: Any, channel: Any) -> bool:
     """Whether what comes from a queue is this worker's own copy of a message.
 
-    With AMQP a queue of a fanout exchange is like any other, unless it goes with its consumer; kombu's own transports
-    have no such queue at all, but channels to which a worker listens.
+    With AMQP a queue of a fanout exchange is like any other, unless it is deleted with its consumer; kombu's own
+    transports have no such queue at all, but channels to which a worker listens.
     """
     if queue.exchange is None or queue.exchange.type != "fanout":
         return False
@@ -100,15 +100,15 @@ def _is_own_copy(queue: Any, channel: Any) -> bool:
 
 
 def _queues(app: Any) -> dict[str, Any]:
-    """Return an app's queues by name; Celery 5.5 has a broadcast that is consumed under its alias alone."""
+    """Return an app's queues by name; Celery 5.5 keeps a consumed broadcast only under its alias."""
     return {**app.amqp.queues, **app.amqp.queues.consume_from}
 
 
 def priority_of(message: Any, connection: Any) -> int:
-    """Return a message's priority; the lower goes first. Brokers that know none have 0 for all.
+    """Return a message's priority; the lower goes first. It is 0 for all where the broker knows no priorities.
 
-    AMQP and MongoDB serve the higher number first, Redis the lower, by steps. What is no number, or is out of bounds,
-    counts as it does for kombu.
+    AMQP and MongoDB serve the higher number first, Redis the lower, by steps. What is not a number, or is out of
+    bounds, counts as it does for kombu.
     """
     given = message.properties.get("priority")
     channel, driver = message.channel, connection.transport.driver_type

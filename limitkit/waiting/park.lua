@@ -1,5 +1,5 @@
--- Parks delivered messages: takes each out of what the broker has to be told about (kombu's unacked), and keeps it under
--- the bucket that it waits for. One step, so that a killed worker leaves a message in one of the two places.
+-- Parks delivered messages: takes each out of what is not acknowledged (kombu's unacked), and keeps it under the bucket
+-- that it waits for. One step, so that a killed worker leaves a message in one of the two places.
 --
 -- KEYS   1 unacked index (sorted set)  2 unacked (hash)  3 messages (hash: tag -> list to go back to, newline, message)
 --        4 queues (set)  5 order (the last one given)  6 clock (string)
@@ -7,8 +7,8 @@
 --        8 intervals (hash: bucket -> seconds)  9 what a bucket's key begins with (sorted set: tag -> order)
 -- ARGV   1 queue  2 most orders of one priority  3 orders a second  then for each message: tag, bucket, interval (s),
 --        turn (s from now; -1 when it has come already, and others may have it), priority, order ('' when it was never
---        parked), the list to go back to, the message before its order, behind it
--- Returns one number for each: 1 parked; 0 not delivered any more, so that somebody else has it.
+--        parked), the list to go back to, the message's text before its order, the text behind it
+-- Returns one number for each: 1 parked; 0 not delivered to this worker any more, so that another one has it.
 
 local call = redis.call
 

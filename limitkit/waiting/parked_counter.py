@@ -40,11 +40,11 @@ class ParkedCounter:
         self._left[bucket] += 1
 
     def ahead(self, bucket: Bucket) -> float:
-        """Return the seconds that a bucket needs for all who are away."""
+        """Return the seconds that a bucket needs for all that are parked."""
         return self._left[bucket.key] * bucket.interval_us / MICROSECONDS
 
     def look(self, steering: Steering) -> Brought:
-        """Say who is still away."""
+        """Say how many are still parked."""
         now, asked = self._clock(), {*steering.hungry, *steering.full}
         while self._due and self._due[0][0] <= now:
             due = heapq.heappop(self._due)

@@ -1,7 +1,7 @@
-"""Looks into the waiting room of a Redis broker from outside: what is parked, and for which buckets.
+"""Reads the waiting room of a Redis broker from outside: what is parked, and for which buckets.
 
 Nothing here holds more than a part of the messages in memory, and no call keeps Redis busy for long. Workers go on
-meanwhile, so a count is as true as the moment in which it was taken.
+meanwhile, so a count is true only for the moment in which it was taken.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PURGE: Final = script("purge")
 _CHUNK: Final = 100
 """Buckets, or messages to remove, of one call: Redis does nothing else meanwhile."""
 _MESSAGES: Final = 50
-"""Messages that are read at once; one can be large."""
+"""Messages that are read in one call; one can be large."""
 
 Item = TypeVar("Item")
 
@@ -48,7 +48,7 @@ class Pile:
     due: float
     """Seconds until the next one is due."""
     interval: float
-    """Seconds between two of them, as a worker said last."""
+    """Seconds between two of them, as a worker reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Found:
     """One parked message."""
 
     message: dict[str, Any]
-    """As kombu keeps it; its body is not for showing."""
+    """As kombu keeps it; its body must not be shown."""
     pile: Pile
     place: int
     """1 is next."""
@@ -130,7 +130,7 @@ class ParkedMessages:
         return float(seconds + microseconds / 1_000_000) + float(ahead)
 
     def _placed(self, message: dict[str, Any], tag: bytes) -> Found | None:
-        """Find out for which bucket a message waits, which it does not say itself."""
+        """Find out for which bucket a message waits; the message itself does not say."""
         for queue, buckets in self._buckets():
             start = queue_keys(self._channel, self._prefix, queue)[2].encode()
             with client_of(self._channel) as client:
@@ -155,7 +155,7 @@ def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
 
 
 def _portions(piles: Iterable[Pile]) -> Iterator[tuple[str, list[Any]]]:
-    """Cut what is to be removed into calls that are done soon: a queue each, with buckets and numbers."""
+    """Cut what is to be removed into short calls: a queue each, with buckets and numbers."""
     queue, size = "", 0
     wanted: list[Any] = []
     for pile in piles:

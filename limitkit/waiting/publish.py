@@ -1,7 +1,7 @@
-"""Publishes a message to its queue again: to the queue itself, whatever exchange it came through, and past its task.
+"""Publishes a message to its queue again: to the queue itself, not through its exchange or its task.
 
-By its exchange it would reach each queue that is bound there, or none; by its task's ``apply_async``, whatever that
-class makes of it.
+Through its exchange it would reach each queue that is bound there, or none. A task's own ``apply_async`` may do
+anything with it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from limitkit.waiting.message_copy import Copy
 
 _RETRIES: Final = {"max_retries": 2, "interval_start": 0, "interval_step": 0.2}
-"""A connection from the pool may have been idle for long, and lost."""
+"""A connection from the pool may have been idle for long, and be lost."""
 _PATIENCE: Final = 30.0
-"""Seconds until RabbitMQ must have confirmed a message; one that is short of memory does not for a while."""
+"""Seconds in which RabbitMQ must confirm a message; it may take a while when it is short of memory."""
 _ROUTES: Final = frozenset(("CC", "BCC"))
 """RabbitMQ would send a copy to each queue that these headers name, once more."""
 _NOT_PROPERTIES: Final = frozenset(("application_headers", "content_type", "content_encoding", "priority"))
-"""What py-amqp shows among a message's properties, and takes by other names."""
+"""Properties of a message that py-amqp takes as arguments of their own."""
 
 
 class NoQueueError(Exception):
@@ -36,7 +36,7 @@ def publish(app: Any, delivery: Delivery, copy_for: Callable[[Any], Copy]) -> No
 
     ``copy_for`` is given the channel over which it goes, and returns what is to be published.
 
-    Raises what the broker's client raises, and NoQueueError; then it is not there, or that can't be told.
+    Raises what the broker's client raises, and NoQueueError; then it is not there, or that is not known.
     """
     with _producers(app).acquire(block=True) as producer:
 
@@ -50,18 +50,18 @@ def _producers(app: Any) -> Any:
     """Return the pool of producers for the broker that messages come from: an app may write to another."""
     if app.conf.broker_read_url == app.conf.broker_write_url:
         return app.producer_pool
-    app.pool  # noqa: B018 (kombu is told then how many connections there may be)
+    app.pool  # noqa: B018 (this sets how many connections kombu may open)
     return producers[app.connection_for_read()]
 
 
 def keeps_routing(channel: Any) -> bool:
-    """Whether a message that is put into a queue of this broker can say still how its sender has routed it."""
+    """Whether a message that is put into a queue of this broker still says how its sender has routed it."""
     return isinstance(channel, virtual.Channel)
 
 
 def _put(connection: Any, channel: Any, delivery: Delivery, copy: Copy) -> None:
     if isinstance(channel, virtual.Channel):
-        # What kombu does for a message without an exchange, but for what the message says of its own.
+        # As kombu does for a message without an exchange, but with the message's own exchange and routing key.
         properties = {**copy.properties, "delivery_info": {}}
         virtually: Any = channel  # kombu has no types
         message = virtually.prepare_message(

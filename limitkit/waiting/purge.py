@@ -1,7 +1,7 @@
-"""Has what is parked go with its queue: ``celery purge``, ``celery worker --purge`` and ``app.control.purge()``.
+"""Purges what is parked with its queue: for ``celery purge``, ``celery worker --purge`` and ``app.control.purge()``.
 
 All of them, and ``celery amqp queue.purge`` too, end in a call of kombu's channel that purges one queue. What is parked
-of that queue is removed there, and first: who comes back meanwhile is in the queue by then.
+of that queue is removed there, and first: a message that comes back meanwhile is in the queue by then.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def purge_parked_too(app: Any, prefix: Callable[[], str]) -> None:
     given, consumer_of = app.amqp.Connection, app.amqp.TaskConsumer
     if isinstance(given, type):
 
-        class Connection(given):  # type: ignore[misc, valid-type] # whatever the app has in place of kombu's
+        class Connection(given):  # type: ignore[misc, valid-type] # the app may have its own in place of kombu's
             def channel(self) -> Any:
                 channel = super().channel()
                 _extend(channel, self.transport.driver_type, prefix)

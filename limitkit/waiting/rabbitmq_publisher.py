@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from limitkit.waiting.message_copy import Copy
 
 _PATIENCE: Final = 1.0
-"""Seconds that the worker waits for a batch to be confirmed; later confirmations count when they are heard."""
+"""Seconds that the worker waits for a batch to be confirmed; later confirmations count when they arrive."""
 _SILENCE: Final = 30.0
-"""Seconds after which a connection on which nothing is confirmed passes for lost."""
+"""Seconds after which a connection on which nothing is confirmed counts as lost."""
 _SOCKET_TIMEOUT: Final = 4.0
 """Seconds; what Celery gives a broker to accept a connection."""
 _FRESH: Final = 600.0
@@ -25,7 +25,7 @@ _FRESH: Final = 600.0
 
 
 class Publisher:
-    """A channel in confirm mode. What is published is named by an object, such as a request.
+    """A channel in confirm mode. Each published message is identified by an object, such as a request.
 
     Any error closes it: what was not confirmed by then may have arrived or not.
     """
@@ -46,8 +46,8 @@ class Publisher:
         self.blocked = False
         """Whether the broker has run out of memory or disk space, and reads nothing that is published."""
 
-    def hear(self) -> None:
-        """Connect if need be, and hear what the broker has said meanwhile."""
+    def read_answers(self) -> None:
+        """Connect if need be, and read what the broker has answered meanwhile."""
         if self._connection is None:
             self._open()
         if not self._waiting:
@@ -60,7 +60,7 @@ class Publisher:
             raise TimeoutError(f"RabbitMQ has confirmed nothing for {_SILENCE:g} s")
 
     def declare(self, queue: str, arguments: dict[str, Any]) -> None:
-        """Make a durable queue unless it is there; raises one of ``refusals`` when it can't be."""
+        """Declare a durable queue unless it is there; raises one of ``refusals`` when the broker refuses."""
         now = time.monotonic()
         if now - self._declared.get(queue, float("-inf")) < _FRESH:
             return
@@ -70,12 +70,12 @@ class Publisher:
 
     @property
     def refusals(self) -> tuple[type[Exception], ...]:
-        """What the broker answers when it does not do a thing, and the connection stays."""
+        """The errors with which the broker refuses a request and keeps the connection."""
         return tuple(self._client.channel_errors)
 
     def publish(self, name: Any, copy: Copy, queue: str) -> None:
         """Publish a copy of a message to a queue where it waits."""
-        # The broker would take a message with an expiration out early. It came in time; its ``expires`` header decides.
+        # With an expiration the broker would remove the message early. It came in time; its ``expires`` header decides.
         lasting = {name: value for name, value in copy.properties.items() if name != "expiration"}
         again = amqp_message(self._channel, replace(copy, properties=lasting), self._client.userid)
         self._channel.basic_publish(again, exchange="", routing_key=queue, mandatory=True)
@@ -95,7 +95,7 @@ class Publisher:
         return name in self._known
 
     def confirmed(self, name: Any) -> bool:
-        """Whether the broker has this; says so once."""
+        """Whether the broker has confirmed this; true only once."""
         if name not in self._confirmed:
             return False
         self._confirmed.discard(name)
@@ -106,7 +106,7 @@ class Publisher:
         """Close the connection and forget what was not confirmed."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):  # whatever is wrong with it: it goes
+            with contextlib.suppress(Exception):  # whatever is wrong with it: it is dropped
                 if not self._waiting:
                     connection.close()
                 connection.collect()
@@ -144,7 +144,7 @@ class Publisher:
             self._known.discard(name)
 
     def _on_return(self, _: Exception, __: str, queue: str, ___: Any) -> None:
-        """Note that a queue is not there (any more); RabbitMQ says so before it confirms that it dropped a message."""
+        """Note that a queue is not there; RabbitMQ says so before it confirms the message that it dropped."""
         self._unroutable.add(queue)
         self._declared.pop(queue, None)
 

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 STEPS: Final = (1, 2, 3, 5, 8, 12, 20, 30, 45, 60)
-"""Seconds that a message may wait; who has to wait longer comes back and is parked again.
+"""Seconds that a message may wait; one that has to wait longer comes back and is parked again.
 
 Each is at most 5/3 of the one before, so that two rounds bring nearly all within the seconds that a worker holds.
 """
 _UNUSED: Final = 24 * 3600
-"""Seconds after which RabbitMQ removes such a queue, with what is in it: unused is what nobody declares again."""
+"""Seconds after which RabbitMQ removes such a queue with what is in it, unless a worker declares it again."""
 _LONGEST_NAME: Final = 200
-"""Bytes of a queue's name that are repeated; RabbitMQ takes 255."""
+"""A queue's name of at most so many bytes is repeated in ours; RabbitMQ takes 255."""
 
 
 class RabbitMQRoom:
@@ -45,11 +45,11 @@ class RabbitMQRoom:
         self._app = app
         self._connection = connection
         self._publisher = Publisher(connection)
-        self._away = ParkedCounter()
+        self._counter = ParkedCounter()
         self._refused = False
 
     def park(self, leavers: Sequence[Leaving]) -> None:
-        """Park these. Whom the broker has not confirmed in time is published no second time when he is parked again.
+        """Park these. What the broker has not confirmed in time is not published twice when it is parked again.
 
         Raises TimeoutError when some are not confirmed, and what py-amqp raises when the connection is lost.
         """
@@ -69,33 +69,33 @@ class RabbitMQRoom:
             raise TimeoutError(f"RabbitMQ {why}: {missing} messages are not parked yet")
 
     def bring(self, steering: Steering) -> Brought:
-        """Count who has come back by himself."""
-        return self._away.look(steering)
+        """Count those that have come back by themselves."""
+        return self._counter.look(steering)
 
     def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
         """Do nothing."""
         return iter(())
 
     def close(self) -> None:
-        """Let go of the connection; the broker delivers again what it has not confirmed."""
+        """Close the connection; what RabbitMQ has not confirmed is not acknowledged, and so delivered again."""
         self._publisher.close()
         self._publisher = Publisher(self._connection)
 
     def _publish(self, leavers: Sequence[Leaving]) -> None:
         publisher = self._publisher
-        publisher.hear()
+        publisher.read_answers()
         new = [leaver for leaver in leavers if not publisher.knows(leaver.request)]
         for leaver in new:
             if publisher.blocked:
                 return
             delivery = delivery_of(leaver.request.message, leaver.queue)
-            turn = turn_of(leaver, self._away.ahead(leaver.bucket))
+            turn = turn_of(leaver, self._counter.ahead(leaver.bucket))
             step = max((step for step in STEPS if step <= turn), default=STEPS[0])
             queue = self._queue(leaver.queue, step)
             copy = copy_of(delivery, routed(delivery, waits(delivery, turn, step)))
             publisher.publish(leaver.request, copy, queue)
             if queue != leaver.queue:
-                self._away.went(leaver.bucket.key, step)
+                self._counter.went(leaver.bucket.key, step)
         if new:
             publisher.settle()
 
@@ -108,7 +108,7 @@ class RabbitMQRoom:
             self._publisher.declare(name, arguments)
         except self._publisher.refusals as error:
             self._refused = True
-            self.most, self.every = 25, 0.1  # or a queue of nothing else would spin
+            self.most, self.every = 25, 0.1  # else a queue of only such messages would spin
             logger.warning(
                 "RabbitMQ lets this worker have no queue for what can't start soon (%s), so that goes round and round "
                 "through its own queue; allow the worker's user to configure, write and read queues whose names "
@@ -137,6 +137,6 @@ def wait_queue(queue: str, step: int, *, quorum: bool) -> tuple[str, dict[str, A
         name = hashlib.blake2b(queue.encode(), digest_size=16).hexdigest()
     if not quorum:
         return f"{WAITS}{name}.{step}", arguments
-    # As safe as the queue itself: a dead letter goes only when the other queue has it (RabbitMQ 3.10 and newer).
+    # As safe as the queue itself: a dead letter is removed only when the other queue has it (RabbitMQ 3.10 and newer).
     arguments |= {"x-queue-type": "quorum", "x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
     return f"{WAITS}{name}.{step}.quorum", arguments

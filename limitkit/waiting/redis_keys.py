@@ -20,12 +20,12 @@ def keys(channel: Any, prefix: str, *names: str) -> list[str]:
 
 
 def queue_keys(channel: Any, prefix: str, queue: str) -> list[str]:
-    """Name the keys of one queue: when its buckets are due, their intervals, and what a bucket's own begins with."""
+    """Name the keys of one queue: when its buckets are due, their intervals, and the beginning of a bucket's key."""
     return keys(channel, prefix, f"due:{queue}", f"intervals:{queue}", f"parked:{queue}:")
 
 
 def script(*names: str) -> str:
-    """Read a script, with what stands before it."""
+    """Read a script from files; the last has the script itself, the others what it needs."""
     return "\n".join(_FOLDER.joinpath(f"{name}.lua").read_text("ascii") for name in names)
 
 
@@ -33,7 +33,7 @@ def script(*names: str) -> str:
 def client_of(channel: Any) -> Iterator[redis.Redis]:
     """Lend a client on a connection of kombu's."""
     with channel.conn_or_acquire() as client:
-        # kombu's own client would put the app's key prefix before the first key alone.
+        # kombu's own client would put the app's key prefix before the first key only.
         yield redis.Redis(connection_pool=client.connection_pool)
 
 

@@ -1,4 +1,4 @@
-"""The waiting room in a Redis broker: parked messages lie in that same Redis, taken out of what is unacknowledged."""
+"""The waiting room in a Redis broker: parked messages are in that same Redis, taken out of kombu's unacknowledged."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _PARK: Final = script("clock", "park")
 _BRING: Final = script("clock", "bring")
 _RETIME: Final = script("clock", "retime")
 _SCANNED: Final = 200
-"""Buckets that are looked at in one call, likewise."""
+"""Buckets that are read in one call, for the same reason."""
 _HERE: Final = f'"{secrets.token_hex(8)}"'
-"""Stands in a message for the order that the script gives it."""
+"""A placeholder in the message's text, where the script puts the order."""
 _IDLE: Final = 2.0
-"""Seconds until a waiting room that was empty is looked at again: somebody else may have parked, and died."""
+"""Seconds until an empty waiting room is read again: another worker may have parked something, and died."""
 _SOONEST: Final = 0.1
 
 
@@ -42,7 +42,7 @@ class RedisRoom:
 
     kind = room_names.REDIS
     most = 64
-    """Leavers of one call."""
+    """Requests in one call."""
     every = 0.0
     """Seconds between two calls at least."""
     steered = True
@@ -55,7 +55,7 @@ class RedisRoom:
     # -- in -------------------------------------------------------------------------------------------------------
 
     def park(self, leavers: Sequence[Leaving]) -> None:
-        """Park these. A message that is not delivered any more is somebody else's already, and is let go of."""
+        """Park these. A message that is not delivered to this worker any more is with another one, and is dropped."""
         by_queue: dict[str, list[Leaving]] = defaultdict(list)
         for leaver in leavers:
             by_queue[leaver.queue].append(leaver)
@@ -95,7 +95,7 @@ class RedisRoom:
     # -- out ------------------------------------------------------------------------------------------------------
 
     def bring(self, steering: Steering) -> Brought:
-        """Put who is due back at the front of the queues that this worker consumes from."""
+        """Put what is due back at the front of the queues that this worker consumes from."""
         channel = self._channel()
         queues = list(self._queues())
         names = keys(channel, self._prefix, "messages", "queues", "clock")
@@ -132,9 +132,9 @@ class RedisRoom:
 
 
 def _acknowledged(request: Any) -> None:
-    """Have Celery and kombu count a message as done; Redis knows already.
+    """Have Celery and kombu count a message as acknowledged; Redis has it so already.
 
-    Not by kombu's own call: the message may be back and delivered to somebody else by now, under the same tag.
+    Not by kombu's own call: the message may be back and delivered to another worker by now, under the same tag.
     """
     message = request.message
     virtual.QoS.ack(message.channel.qos, message.delivery_tag)  # type: ignore[no-untyped-call]

@@ -1,5 +1,5 @@
--- Brings parked requests sooner, or later, whose limit has another rate than when they were parked: some buckets at a
--- time. To do it twice is no harm, since the interval by which a bucket is due is kept beside it.
+-- Moves parked requests to a sooner or later time when the rate of their limit has changed: some buckets at a time.
+-- Doing it twice does no harm, since the interval by which a bucket is due is kept beside it.
 --
 -- KEYS   1 due  2 intervals (see park.lua)  3 clock
 -- ARGV   1 cursor ('0' to begin)  2 about how many to look at  then for each limit: its tag in the buckets' keys,

@@ -1,4 +1,4 @@
-"""What a waiting room is asked: to park requests with the durability of their queue, and to bring back who is due."""
+"""What a waiting room does: it parks requests, as durable as in their queue, and brings back those that are due."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MOST_ORDERS: Final = 10**14
 """An order is when a message was first parked, in units of 100 us since 1970, plus its priority times this number.
 
 A double holds that exactly for each of kombu's ten priorities. No two messages have the same order: of many that are
-parked at once, later ones are counted on from the last.
+parked at once, each gets the next number.
 """
 ORDER: Final = "limitkit_order"
 """The property of a message that was parked: its place among those of its bucket, if it has to be parked again."""
 
 NO_MORE: Final = -1.0
-"""In place of seconds: a worker has no use for more of a bucket, while others may have."""
+"""In place of seconds: this worker can start no more of a bucket, but others may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,12 @@ class Leaving:
     queue: str
     """The queue that it came from, and comes back to."""
     bucket: Bucket
-    """The one that it has to wait longest for."""
+    """The bucket that it has to wait longest for."""
     turn: float
-    """Seconds until its turn comes, as far as this worker can tell; ``NO_MORE`` when it has come, but not here."""
+    """Seconds until its turn, as far as this worker knows; ``NO_MORE`` when it is due, but other workers start it."""
 
     def retimed(self, terms: Terms) -> Leaving:
-        """Return it with another rate of its bucket: its turn comes the sooner, or the later."""
+        """Return it with another rate of its bucket, so that its turn comes sooner or later."""
         part = terms.interval_us / self.bucket.interval_us
         bucket = replace(self.bucket, interval_us=terms.interval_us, burst=terms.burst)
         return replace(self, bucket=bucket, turn=self.turn if self.turn == NO_MORE else self.turn * part)
@@ -47,24 +47,24 @@ class Leaving:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What a worker says of the buckets for which requests are parked, by their keys."""
+    """What a worker holds and could start, by the keys of buckets: from it the room knows what to bring back."""
 
     hungry: Mapping[str, tuple[float, int]] = field(default_factory=dict)
-    """The bucket's interval in seconds, and how many more it could start than it holds; 0 asks how many there are."""
+    """The bucket's interval in seconds, and how many more it could start than it holds; 0 only counts those parked."""
     full: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """The bucket's interval, and for how many seconds the worker holds what it admits; or ``NO_MORE``."""
     lead: float = 0.0
     """Seconds before its turn at which a request comes back."""
     places: int = 1000
-    """How many more this worker may hold, whatever for."""
+    """How many more this worker may hold, for any bucket."""
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What a waiting room says when it was asked to bring back who is due."""
+    """What a waiting room answers when it was asked to bring back what is due."""
 
     again: float
-    """Seconds until that is worth asking again."""
+    """Seconds until it is worth asking again."""
     left: Mapping[str, int] = field(default_factory=dict)
     """How many are still parked for some buckets, by key: those that were asked about, or of which some came back."""
     empty: bool = False
@@ -77,7 +77,7 @@ class Room(Protocol):
     kind: str
     """What the worker's start-up lines and ``limitkit explain`` call it."""
     most: int
-    """How many leavers it takes in one call."""
+    """How many requests it takes in one call."""
     every: float
     """Seconds between two of these calls, at least."""
     steered: bool
@@ -92,17 +92,17 @@ class Room(Protocol):
         """
 
     def bring(self, steering: Steering) -> Brought:
-        """Put who is due back into the queues; a room whose messages come back by themselves does nothing.
+        """Put what is due back into the queues; a room whose messages come back by themselves does nothing.
 
         Raises whatever the broker's client raises.
         """
 
     def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
-        """Bring sooner, or later, what is parked for limits whose rate was changed; some at each step.
+        """Have what is parked come back sooner or later, for limits whose rate was changed; some at each step.
 
         ``intervals`` are seconds between two tokens, by the limits' tags in the keys of buckets. A room whose messages
         come back by themselves does nothing. A step raises whatever the broker's client raises.
         """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the room's own connections."""

@@ -1,4 +1,4 @@
-"""What the waiting room of each kind of broker is called, for whoever only has to say where something waits."""
+"""Names of the waiting rooms by kind of broker, for commands that only have to say where something waits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def kind_of(app: Any) -> str:
     try:
         return _KINDS.get(app.connection_for_read().transport.driver_type, OTHER)
     except Exception as error:
-        # Other errors may quote a part of the URL that should be its port, and is of its password.
+        # Other errors may quote a part of the URL as its port that belongs to its password.
         why = one_line(str(error)) if isinstance(error, (ImportError, KeyError)) else "its URL can't be read"
         raise UnusableBrokerError(f"the app's broker can't be used: {why}") from error
 

@@ -23,19 +23,19 @@ class SendBack:
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     def __call__(
         self, task: Any, task_id: str, delivery: Delivery | None, wait: float = 0.0, *, refusals: int | None = None
     ) -> bool:
         """Send a message back; says whether that could be done.
 
-        ``wait`` is for how many seconds nobody should start it, where no pacer sees to that; ``refusals`` how often in
-        a row the other side has refused it, which the message says of itself from then on.
+        ``wait`` is for how many seconds no worker should start it, where no pacer ensures that; ``refusals`` how often
+        in a row the other side has refused it, which is noted on the message.
         """
         if delivery is None:
-            if task.name not in self._told:
-                self._told.add(task.name)
+            if task.name not in self._warned:
+                self._warned.add(task.name)
                 logger.warning(
                     "%s came from a queue to which its messages can't go back (a broadcast, one without "
                     "acknowledgements, or one that can't be told); what has to wait for its limits waits in the pool.",

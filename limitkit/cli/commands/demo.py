@@ -112,13 +112,13 @@ def _page(port: int) -> Page:
 
 def _serve(run: Run, page: Page) -> None:
     """Show the page until Ctrl-C, which is its end as planned."""
-    from limitkit.demo.picture import StatusView  # noqa: PLC0415
+    from limitkit.demo.picture import StartCurves  # noqa: PLC0415
     from limitkit.demo.serve import HOST  # noqa: PLC0415
     from limitkit.demo.stopping import StoppedError  # noqa: PLC0415
 
-    picture = StatusView(run)
-    run.on_start = picture.add
-    page.show(picture.data)
+    curves = StartCurves(run)
+    run.on_start = curves.add
+    page.show(curves.data)
     say(f"Look at http://{HOST}:{page.port}/ and, for Prometheus, at the ports {_METRICS} of {HOST}.", err=True)
     say("Ctrl-C ends it.", err=True)
     try:

@@ -76,7 +76,7 @@ def test_those_who_say_no_more_give_way(serve, connect, said):
 
 
 def test_whoever_takes_long_to_ask_is_hung_up_on(serve, connect, monkeypatch):
-    monkeypatch.setattr(http_server, "_ASKS_WITHIN", 0.2)
+    monkeypatch.setattr(http_server, "_REQUEST_TIMEOUT", 0.2)
     server = serve()
     silent, slow = connect(server), connect(server)
     slow.sendall(b"GET / HTTP/1.1\r\nX: ")
@@ -95,7 +95,7 @@ def test_whoever_does_not_take_the_answer_is_hung_up_on(serve, connect, monkeypa
         connect(server).sendall(GET)
     wait_until(lambda: len(server._answered) == http_server._MOST)
     assert ask(server) == b"", "more threads than there may be"
-    monkeypatch.setattr(http_server, "_TAKES_WITHIN", 0.2)
+    monkeypatch.setattr(http_server, "_ANSWER_TIMEOUT", 0.2)
     wait_until(lambda: not handling())
     monkeypatch.undo()
     assert ask(server).endswith(LARGE)
@@ -133,12 +133,12 @@ def test_a_connection_is_closed_after_its_answer(serve):
 def test_a_forked_process_keeps_no_connection(serve, connect):
     server = serve()
     sock = connect(server)
-    wait_until(lambda: len(server._asking) == 1)
+    wait_until(lambda: len(server._incoming) == 1)
     out, into = os.pipe()
     pid = os.fork()
     if not pid:
         try:
-            os.write(into, b"%d" % sum(each.fileno() != -1 for each in (server.socket, *server._asking)))
+            os.write(into, b"%d" % sum(each.fileno() != -1 for each in (server.socket, *server._incoming)))
         finally:
             os._exit(0)
     os.waitpid(pid, 0)
