@@ -4,7 +4,7 @@ import logging
 import os
 import select
 
-import pytest
+from support.listeners import Heard, in_child
 
 from limitkit import signals
 from limitkit.events import emitter
@@ -22,44 +22,6 @@ from limitkit.events.relay import Relay
 
 STARTED = TaskStarted(task="shop.charge")
 THROTTLED = TaskThrottled(task="shop.charge", id="1", limit="stripe", wait=2.0, held=True)
-
-
-class Heard(list):
-    def __init__(self, *kinds):
-        self.kinds = kinds
-
-    def wants(self, kind):
-        return not self.kinds or kind in self.kinds
-
-    def __call__(self, event):
-        self.append(event)
-
-    __hash__ = object.__hash__
-
-
-@pytest.fixture
-def listen():
-    """Let listeners listen for as long as a test takes."""
-    before = emitter._listeners, emitter._carrier
-
-    def listen(*listeners):
-        for listener in listeners:
-            emitter.listen(listener)
-        return listeners[0]
-
-    yield listen
-    emitter._listeners, emitter._carrier = before
-
-
-def in_child(do):
-    """Do something in a process that is forked, and wait for its end."""
-    pid = os.fork()
-    if not pid:
-        try:
-            do()
-        finally:
-            os._exit(0)
-    os.waitpid(pid, 0)
 
 
 def test_each_hears_what_it_wants(listen):

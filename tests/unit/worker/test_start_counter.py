@@ -5,7 +5,7 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from unit.events.test_emitter import in_child, listen  # noqa: F401 (a fixture)
+from support.listeners import in_child
 
 from limitkit.events import emitter
 from limitkit.events.emitter import emit
@@ -19,7 +19,7 @@ BOUND = SimpleNamespace(limit=SimpleNamespace(name="paid", own=False))
 
 
 @pytest.fixture
-def recent(listen):  # noqa: F811
+def recent(listen):
     """What is counted of a task that has one limit, which is called as it is."""
     recent = Recent()
     task_limits = SimpleNamespace(limits=lambda task: (BOUND,) if task is TASK else ())

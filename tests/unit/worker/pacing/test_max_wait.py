@@ -4,13 +4,13 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from unit.worker.pacing.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
+from support.virtual_worker import Request, bound
 
 from limitkit.config.declared import Patience
 
 
 @pytest.fixture
-def life(make_worker):  # noqa: F811
+def life(make_worker):
     """Let 30 requests of one limit of 5/s come within 60 ms; returns when they started, and when they were dropped."""
 
     def play(max_wait, *, busy=0.0, local=False, burst=1):

@@ -5,8 +5,8 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from unit.events.test_emitter import Heard, listen  # noqa: F401 (a fixture)
-from unit.worker.pacing.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
+from support.listeners import Heard
+from support.virtual_worker import Request, bound
 
 from limitkit.config.declared import Patience
 from limitkit.events.event_types import TaskAdmitted, TaskDropped, TaskParked, TaskThrottled
@@ -17,7 +17,7 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-def play(make_worker, listen):  # noqa: F811
+def play(make_worker, listen):
     """Let so many requests of one limit come at once, with the pool busy for some seconds; returns what was told."""
 
     def play(count, limit, *, busy=0.0, patience=None):

@@ -3,12 +3,12 @@
 from functools import partial
 from types import SimpleNamespace
 
-from unit.worker.pacing.test_pacer_invariants import Request, bound, make_worker  # noqa: F401 (a fixture)
+from support.virtual_worker import Request, bound
 
 INTERVAL_US = 66_667
 
 
-def test_a_limit_does_not_wait_for_the_tokens_of_one_that_came_before_it(make_worker):  # noqa: F811
+def test_a_limit_does_not_wait_for_the_tokens_of_one_that_came_before_it(make_worker):
     worker = make_worker(size=1, prefetch=4)
     worker.limits = {name: (bound(name, INTERVAL_US),) for name in ("first", "second")}
     worker.seconds = lambda request: 0.15 if request.id == "first0" else 0.003  # a new pool process is slow once

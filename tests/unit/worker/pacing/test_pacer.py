@@ -1,0 +1,43 @@
+"""The pacer goes on, whatever the requests are that wait in it."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from types import SimpleNamespace
+
+from celery.worker import state
+from support.virtual_worker import Request, bound
+
+SECOND = 1_000_000
+
+
+def test_requests_that_have_each_others_token_in_view_go_on(make_worker):
+    for seed in range(40):
+        rnd = random.Random(seed)
+        worker = make_worker(size=2)
+        limits = [bound(f"L{n}", interval) for n, interval in enumerate([10_000, 50_000, 100_000, 300_000])]
+        tasks = [SimpleNamespace(name=f"t{n}", rate_limit=None) for n in range(4)]
+        for task in tasks:
+            worker.limits[task.name] = tuple(rnd.sample(limits, 3))
+        requests = [Request(f"r{n}", rnd.choice(tasks)) for n in range(30)]
+        for request in requests:
+            worker.at(worker.clock.now + rnd.uniform(0, 0.5), partial(worker.send, request))
+        worker.run(worker.clock.now + 60)
+        assert all(request.handed_over == 1 for request in requests)
+        assert worker.left() == worker.nothing_left()
+
+
+def test_one_that_cannot_be_revoked_does_not_stop_the_others(make_worker):
+    worker = make_worker()
+    slow, other = (SimpleNamespace(name=name, rate_limit=None) for name in ("slow", "other"))
+    worker.limits = {"slow": (bound("slow", 5 * SECOND),), "other": (bound("other", 500_000),)}
+    stuck = Request("stuck", slow)
+    stuck.broken = True
+    others = [Request(f"r{n}", other) for n in range(20)]
+    for request in (Request("first", slow), stuck, *others):
+        worker.send(request)
+    state.revoked.add("stuck")
+    worker.run(worker.clock.now + 15)
+    assert all(request.handed_over == 1 for request in others)
+    assert not stuck.handed_over
