@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from limitkit.config.load import Config, load
     from limitkit.control.manager import RateLimitManager
     from limitkit.errors import ConfigError, Problem, RateLimitExceeded
-    from limitkit.wiring import install
+    from limitkit.install_app import install
 
 __version__ = "0.1.0"
 __all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load"]
@@ -23,7 +23,7 @@ _HOMES = {
     "Problem": "limitkit.errors",
     "RateLimitExceeded": "limitkit.errors",
     "RateLimitManager": "limitkit.control.manager",
-    "install": "limitkit.wiring",
+    "install": "limitkit.install_app",
     "load": "limitkit.config.load",
 }
 

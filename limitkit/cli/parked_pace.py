@@ -15,8 +15,8 @@ from limitkit.config.wording import one_line, span
 from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
+from limitkit.control.status.rate_text import rated
 from limitkit.control.status.snapshot import in_force
-from limitkit.control.status.wording import rated
 from limitkit.errors import StoreError
 from limitkit.waiting.drain_time import DrainTime, draining, paces
 

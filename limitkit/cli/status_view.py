@@ -12,7 +12,7 @@ from limitkit.cli.table_width import fitted, wrapped
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import count, span
 from limitkit.control.status.drift import bypasses, few, in_general, lost, of_workers, reasons
-from limitkit.control.status.wording import rated
+from limitkit.control.status.rate_text import rated
 from limitkit.waiting import room_names
 
 if TYPE_CHECKING:

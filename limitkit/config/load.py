@@ -13,8 +13,8 @@ from limitkit.config.checks import env_variables, json_schema, model_errors
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.fields import Mode
 from limitkit.config.model.ports import parse_ports
-from limitkit.config.model.scalars import port_fault
 from limitkit.config.model.tables import errors as errors_of
+from limitkit.config.model.value_errors import port_fault
 from limitkit.config.source import toml, unquoted_names
 from limitkit.config.wording import listed
 from limitkit.errors import ConfigError, Problem

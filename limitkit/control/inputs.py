@@ -9,8 +9,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.override import MOST_BURST, OverrideError
-from limitkit.config.model.scalars import not_a_duration, rate_fault
 from limitkit.config.model.units import parse_duration, parse_rate
+from limitkit.config.model.value_errors import not_a_duration, rate_fault
 
 if TYPE_CHECKING:
     from limitkit.config.model.units import Rate

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from limitkit.events import event_types
-from limitkit.events.recent import SECONDS, Recent
+from limitkit.events.last_minute import SECONDS, Recent
 from limitkit.metrics import families as f
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from limitkit.events import emitter
 from limitkit.events.event_types import TaskDropped, TaskSentBack, TaskThrottled
-from limitkit.events.recent import Recent
+from limitkit.events.last_minute import Recent
 from limitkit.events.relay import Relay
 from limitkit.signals import Signals
 from limitkit.worker.start_counter import Starts

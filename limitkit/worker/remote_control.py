@@ -14,7 +14,7 @@ from celery.worker.request import Request
 from limitkit.buckets.override import read
 from limitkit.waiting.message_copy import note_of
 from limitkit.worker.installation import installation_of
-from limitkit.worker.report import report
+from limitkit.worker.status_report import report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from limitkit.control.task_limits import TaskLimits
     from limitkit.events.event_types import Event
-    from limitkit.events.recent import Recent
+    from limitkit.events.last_minute import Recent
 
 
 class Starts:

@@ -112,8 +112,8 @@ def _page(port: int) -> Page:
 
 def _serve(run: Run, page: Page) -> None:
     """Show the page until Ctrl-C, which is its end as planned."""
-    from limitkit.demo.picture import StartCurves  # noqa: PLC0415
     from limitkit.demo.serve import HOST  # noqa: PLC0415
+    from limitkit.demo.start_curves import StartCurves  # noqa: PLC0415
     from limitkit.demo.stopping import StoppedError  # noqa: PLC0415
 
     curves = StartCurves(run)

@@ -8,7 +8,7 @@ from limitkit.buckets.override import Target
 from limitkit.cli.manager_command import managed
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Unusable, say, show_problems
-from limitkit.control.status.wording import rated
+from limitkit.control.status.rate_text import rated
 from limitkit.control.targets import all_of, find
 from limitkit.errors import ConfigError
 

@@ -18,7 +18,7 @@ from limitkit.config.wording import one_line, quote, span
 from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
-from limitkit.control.status.wording import rated, until
+from limitkit.control.status.rate_text import rated, until
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 from limitkit.waiting.bucket_owners import Owners

@@ -13,9 +13,9 @@ from limitkit.config.model.cross_checks import (
     cross_checked_task,
 )
 from limitkit.config.model.fields import files_meaning
-from limitkit.config.model.scalars import rate_fault
 from limitkit.config.model.tables import RateLimits
 from limitkit.config.model.units import parse_rate
+from limitkit.config.model.value_errors import rate_fault
 from limitkit.config.source.unquoted_names import line_for
 from limitkit.config.spelling import Nearest
 from limitkit.config.wording import quote, show, suggest

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.config.checks.synonyms import remedy
 from limitkit.config.model.cross_checks import REQUIRED
 from limitkit.config.model.env_values import names_variable
-from limitkit.config.model.scalars import DURATIONS, duration_fault, host_fault, key_fault, port_fault, rate_fault
+from limitkit.config.model.value_errors import DURATIONS, duration_fault, host_fault, key_fault, port_fault, rate_fault
 from limitkit.config.source.unquoted_names import names_within
 from limitkit.config.spelling import Nearest
 from limitkit.config.wording import dotted, listed, quote, show, suggest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.model.scalars import rate_fault
+from limitkit.config.model.value_errors import rate_fault
 from limitkit.config.source.unquoted_names import ENTRY, entry_within, line_for
 from limitkit.config.wording import dotted, suggest
 

@@ -7,8 +7,8 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, Strict, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 
 from limitkit.config.model.fields import RATE_MEANING, duration_meaning, refuse
-from limitkit.config.model.scalars import exception_pattern_fault, factor_fault
 from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN
+from limitkit.config.model.value_errors import exception_pattern_fault, factor_fault
 
 MOST_RESENDS_SAID: Final = 1_000_000
 DEFAULT_MAX_PAUSE: Final = "1h"

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WithJs
 from pydantic_core import PydanticCustomError
 
 from limitkit.config.model.ports import HOST_PATTERN, LAST, PORTS_PATTERN
-from limitkit.config.model.scalars import duration_fault, key_fault, port_fault, rate_fault
 from limitkit.config.model.store_url import BadUrlError, expand, options
 from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN
+from limitkit.config.model.value_errors import duration_fault, key_fault, port_fault, rate_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable

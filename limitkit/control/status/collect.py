@@ -17,8 +17,8 @@ from limitkit.config.model.units import interval_text, parse_rate
 from limitkit.config.wording import one_line
 from limitkit.control.bucket_state import adapted, standing
 from limitkit.control.in_force import InForce, current_of
+from limitkit.control.status.rate_text import rated, reported
 from limitkit.control.status.snapshot import Part, Row, Snapshot
-from limitkit.control.status.wording import rated, reported
 from limitkit.control.targets import all_of
 from limitkit.control.workers import ask
 from limitkit.errors import StoreError

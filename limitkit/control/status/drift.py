@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import count, one_line, span
-from limitkit.control.status.wording import moment, rated, until
+from limitkit.control.status.rate_text import moment, rated, until
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -15,7 +15,7 @@ from celery import signals
 from celery.worker import state
 
 from limitkit.buckets import ticket
-from limitkit.events.recent import Recent
+from limitkit.events.last_minute import Recent
 from limitkit.waiting.delivery import attach
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.origin_queue import parkable_queue

@@ -10,7 +10,7 @@ from support.listeners import in_child
 from limitkit.events import emitter
 from limitkit.events.emitter import emit
 from limitkit.events.event_types import TaskStarted
-from limitkit.events.recent import Recent
+from limitkit.events.last_minute import Recent
 from limitkit.events.relay import Relay
 from limitkit.worker.start_counter import Starts
 

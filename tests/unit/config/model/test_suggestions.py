@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limitkit.config.model import suggestions
-from limitkit.config.model.scalars import duration_fault, rate_fault
+from limitkit.config.model.value_errors import duration_fault, rate_fault
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from limitkit.control.refresh import Refresh
     from limitkit.control.task_limits import BoundLimit, TaskLimits
-    from limitkit.events.recent import Recent
+    from limitkit.events.last_minute import Recent
     from limitkit.worker.pacing.pacer import Pacer
 
 _BUSIEST: Final = 5
