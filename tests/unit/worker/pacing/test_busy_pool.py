@@ -3,13 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
-from unit.worker.pacing.test_pacer_invariants import SECOND, Request, bound, make_worker  # noqa: F401 (a fixture)
+from support.virtual_worker import SECOND, Request, bound
 
 USERS = 400
 
 
 @pytest.fixture
-def worker(make_worker):  # noqa: F811
+def worker(make_worker):
     """A worker with a pool of two that runs each task for a millisecond, and what is counted of it."""
     worker = make_worker()
     worker.latency = lambda _: 0.0005
