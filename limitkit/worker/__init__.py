@@ -1,6 +1,7 @@
 """What runs in a Celery worker, and in its pool.
 
-``consumer_step`` puts the pacer in its place; ``guard`` has the last word in the pool; ``installation`` is limitkit
-as it is installed for an app, and refuses to start what can't keep its limits. Who may start, and when, is decided in
-``pacing/``; who gets the next process, in ``pool/``. May use ``waiting``, ``feedback`` and what is below.
+``consumer_step`` puts the pacer into the consumer; ``guard`` decides last, in the pool; ``installation`` is limitkit as
+it is installed for an app, and refuses to start a worker that can't keep its limits. ``pacing/`` decides which requests
+may start, and when; ``pool/`` decides which one gets the next process. May use ``waiting``, ``feedback`` and what is
+below.
 """

@@ -1,8 +1,8 @@
-"""Runs that a task's own Strategy hands to the pool past the consumer: the pacer takes them for requests.
+"""Paces runs that a task's own Strategy hands to the pool past the consumer, as if they were requests.
 
-celery-batches gathers messages, and runs the task's code once for many of them. Such a run is one start, and takes what
-one start takes, however many messages it serves: limits count starts. It can't be parked or sent back, since its
-messages are its Strategy's; while it is held they are unacknowledged, so that none is lost.
+celery-batches collects messages, and runs the task's code once for many of them. Such a run is one start, and takes
+what one start takes, however many messages it serves: limits count starts. It can't be parked or sent back, since its
+messages belong to its Strategy; while it is held they are unacknowledged, so that none is lost.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.pacer import Pacer
 
 _NOWHERE: Final = {"exchange": "limitkit: no message"}
-"""Where a run came from, so that no queue is found to which it could go back."""
+"""The origin of a run, which matches no queue: it can't go back."""
 
 
 class Run:
-    """A run of a task's code for some messages, as far as the pacer asks a request."""
+    """A run of a task's code for some messages, with what the pacer needs of a request."""
 
     expires = None
     delivery_info = _NOWHERE
@@ -45,11 +45,11 @@ class Run:
         self.message = SimpleNamespace(headers={}, properties={}, delivery_info=_NOWHERE, channel=None)
         first = self.args[0] if self.args else None
         self.messages = [each for each in first if hasattr(each, "id")] if isinstance(first, (list, tuple)) else []
-        """What it runs for, where its first argument is a list of such, as with celery-batches."""
+        """The messages that it runs for, where its first argument is a list of them, as with celery-batches."""
         self.on_accepted: Callable[..., Any] = _nothing
         self.on_return: Callable[..., Any] = _nothing
         self.on_turn: Callable[[ticket.Ticket], Any] = _nothing
-        """Is called when it may start, or is to fail, as the ticket says."""
+        """Is called when it may start, or must fail, as the ticket says."""
         self.on_leave: Callable[[], Any] = _nothing
         """Is called when it is not held any more."""
 
@@ -57,11 +57,11 @@ class Run:
         return f"A run of {self.name} for {len(self.messages)} messages"
 
     def revoked(self) -> bool:
-        """Say no: its messages may be, but its Strategy has let them through."""
+        """Return False: its messages may be revoked, but its Strategy has let them through."""
         return False
 
     def execute_using_pool(self, pool: Any) -> None:  # noqa: ARG002 (as Celery calls it)
-        """Take its turn: a place in the pool is held for it."""
+        """Start, or fail: the pacer has got a place in the pool for it."""
         state.requests.pop(self.id, None)
         state.reserved_requests.discard(self)
         self.on_leave()
@@ -81,7 +81,7 @@ class Run:
 
 
 class BatchRuns:
-    """Stands before a worker's pool, and looks for runs of tasks with limits among what is handed to it.
+    """Wraps ``apply_async`` of a worker's pool, and paces the runs of tasks with limits that are handed to it.
 
     Where there is no pacer they wait in the pool for their tokens.
     """
@@ -95,11 +95,11 @@ class BatchRuns:
         consumer.pool.apply_async = self._come
 
     def connected(self) -> None:
-        """Learn what the broker of a new connection can do."""
+        """Find out whether the prefetch window can grow on a new connection."""
         self._window.connected()
 
     def _come(self, target: Any, args: Any = (), kwargs: Any = None, **options: Any) -> Any:
-        # What Celery itself hands over names the task instead.
+        # Celery itself passes the task's name, not the task.
         task = next((each for each in args or () if isinstance(each, Task)), None)
         if task is None or not self._task_limits.limits(task):
             return self._apply_async(target, args, kwargs, **options)
@@ -108,7 +108,7 @@ class BatchRuns:
         run = Run(task, next((each for each in args[args.index(task) + 1 :] if isinstance(each, (list, tuple))), ()))
         run.on_accepted = options.get("accept_callback") or _nothing
         run.on_return = options.get("callback") or _nothing
-        # Its messages take more places in the prefetch window than the one that each held request is given.
+        # Its messages take more places in the prefetch window than the one place of a held request.
         places = [SimpleNamespace(window=False, squeezed=False) for _ in run.messages[1:]]
         qos = self._consumer.qos
 
@@ -130,7 +130,7 @@ class BatchRuns:
         return None
 
     def _fail(self, run: Run, retry_after: float) -> None:
-        """Record that of its messages; the pool never sees it, so it leaves its place by itself."""
+        """Record a failure of its messages; the pool never gets the run, so its place is freed here."""
         text = f"the limits of {run.name} admit this start in {retry_after:.3g} s"
         try:
             run.settle(run.task.backend.mark_as_failure, RateLimitExceeded(text, retry_after))

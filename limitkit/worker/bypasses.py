@@ -1,7 +1,6 @@
-"""What may pass the limits by in a worker: Strategies, pools and tracers that are none of Celery's.
+"""Detects what may bypass the limits in a worker: Strategies, pools and tracers that are none of Celery's.
 
-What limitkit knows of each is said once, as the worker starts, and in ``limitkit status``: no task runs without its
-limits, and nobody is told.
+Each is reported once, as the worker starts, and in ``limitkit status``: no task runs without its limits in silence.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 STRANGE_STRATEGY: Final = "LK057"
 STRANGE_POOL: Final = "LK058"
 STRANGE_TRACER: Final = "LK059"
-_SEEN_TO: Final = "celery_batches."
-"""Whose Strategy hands its runs to the pool as ``limitkit.worker.batch_strategies`` expects it."""
+_SUPPORTED: Final = "celery_batches."
+"""The package whose Strategy hands its runs to the pool as ``limitkit.worker.batch_strategies`` expects it."""
 _NAMED: Final = 3
 _MAY: Final = "may start them past their limits"
 
 
 class FoundBypass(NamedTuple):
-    """Something that may pass the limits of some tasks by."""
+    """Something that may bypass the limits of some tasks."""
 
     code: str
     task: str | None
@@ -41,20 +40,20 @@ class FoundBypass(NamedTuple):
     hint: str
 
     def problem(self, config: Config) -> Problem:
-        """Say it as a warning about the file."""
+        """Return it as a warning about the file."""
         rule = config.rules.for_task(self.task) if self.task is not None else None
         path = ("tasks", rule.pattern) if rule is not None else ()
         return config.document.problem(self.code, path, self.fact, self.hint, at="header", severity="warning")
 
 
 def bypasses(task_limits: TaskLimits, tasks: Mapping[str, Any], pool: Any) -> Iterator[FoundBypass]:
-    """Find the limited tasks whose starts limitkit can't answer for, once for each cause."""
+    """Find the limited tasks whose starts limitkit can't control, once for each cause."""
     limited = [(name, task) for name, task in sorted(tasks.items()) if task_limits.limits(task)]
     if not limited:
         return
     hint = "have it hand what it starts to consumer.on_task_request, or see how fast they start"
     for strategy, names in _by_cause((strategy_of(task), name) for name, task in limited):
-        if not strategy.startswith(_SEEN_TO):
+        if not strategy.startswith(_SUPPORTED):
             fact = (
                 f"the Strategy of {_few(names)}, {strategy}, is none of Celery's, and may start them past their limits"
             )
@@ -79,14 +78,14 @@ def strategy_of(task: Any) -> str | None:
 
 
 def pool_of(pool: Any) -> str | None:
-    """Name a pool that takes what it runs, or runs it, in a way of its own; it may be given by name."""
+    """Name a pool that is none of Celery's in how it is given tasks, or runs them; it may be given by name."""
     cls = get_implementation(pool)
     strange = _strange(cls.apply_async) or _strange(cls.on_apply)
     return f"{cls.__module__}:{cls.__qualname__}" if strange else None
 
 
 def tracer_of(tracer: Any = None) -> str | None:
-    """Name a tracer that is none of Celery's, nor around one as monitoring puts it; without one, what builds them."""
+    """Name a tracer that is none of Celery's, nor a wrapper of one, as monitoring adds; without one, the builder."""
     return _strange(inspect.unwrap(tracer or trace.build_tracer))
 
 

@@ -1,4 +1,4 @@
-"""The step of Celery's consumer that puts the pacer in its place, and starts and stops what a worker does beside."""
+"""The steps of Celery's consumer: they put the pacer in, and start and stop limitkit's other parts in a worker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             return
         from limitkit.worker.batch_strategies import BatchRuns  # noqa: PLC0415
         from limitkit.worker.bypasses import strategy_of  # noqa: PLC0415 (likewise)
-        from limitkit.worker.startup_checks import warn  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.worker.startup_checks import warn  # noqa: PLC0415 (only workers need it)
         from limitkit.worker.startup_line import start_line  # noqa: PLC0415
 
         self._task_limits, self._refresh, self._worker_listeners = (
@@ -53,9 +53,9 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             installation.task_limits.outage.out_of_sight(installation.trouble, installation.task_limits.on_errors)
             installation.trouble = None
         if paced:
-            from limitkit.worker.pool.accepted import hear_before_close  # noqa: PLC0415
+            from limitkit.worker.pool.accepted import read_before_close  # noqa: PLC0415
 
-            hear_before_close(consumer)
+            read_before_close(consumer)
             self.pacer = installation.pacer = self._pace(consumer, installation.task_limits)
         else:
             from limitkit.worker.unpaced import Unpaced  # noqa: PLC0415
@@ -84,13 +84,13 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         return pacer
 
     def start(self, consumer: Any) -> None:
-        """Give the broker what the last connection has left, learn what it can do, and count the workers."""
+        """Return to the broker what the last connection has left, find out what it can do, and count the workers."""
         if self._task_limits is not None:
-            from limitkit.waiting.origin_queue import note_queues  # noqa: PLC0415 (of use to workers alone)
+            from limitkit.waiting.origin_queue import note_queues  # noqa: PLC0415 (only workers need it)
 
             note_queues(consumer.connection.default_channel)
         if consumer.connection.transport.driver_type == "redis":
-            from limitkit.worker.reconnect import Unacked  # noqa: PLC0415 (of use with this broker alone)
+            from limitkit.worker.reconnect import Unacked  # noqa: PLC0415 (only this broker needs it)
 
             self.unacked = self.unacked or Unacked(consumer, pool_queues=not paces(consumer.controller))
             self.unacked.connected()
@@ -106,7 +106,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self._worker_listeners.start(consumer, self.pacer)
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
-        """Forget what is held: it is the broker's again."""
+        """Forget what is held: the broker has it again."""
         if self._refresh is not None:
             self._refresh.stop()
         if self._worker_listeners is not None:
@@ -122,7 +122,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
 
 class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
-    """Says, once the tasks have their Strategies and tracers, what may pass their limits by."""
+    """Warns, once the tasks have their Strategies and tracers, of what may bypass their limits."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -131,11 +131,11 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
         self._said = False
 
     def start(self, consumer: Any) -> None:
-        """Say it, at the first connection."""
+        """Warn, at the first connection."""
         installation = INSTALLED.get(consumer.app)
         if self._said or installation is None or installation.task_limits is None or installation.refresh is None:
             return
-        from limitkit.worker.bypasses import bypasses  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.worker.bypasses import bypasses  # noqa: PLC0415 (only workers need it)
 
         task_limits, tasks, pool = installation.task_limits, consumer.app.tasks, consumer.controller.pool_cls
         self._said = True
@@ -145,5 +145,5 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
 
 
 def paces(worker: Any) -> bool:
-    """Whether this worker's pool has processes whose turn can be waited for (prefork)."""
+    """Whether this worker's pool has processes that can be waited for (prefork)."""
     return bool(getattr(worker, "semaphore", None) and worker.pool_putlocks and worker.pool_cls.uses_semaphore)

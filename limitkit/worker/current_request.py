@@ -1,8 +1,8 @@
-"""Which request a start belongs to, wherever its pool or an event loop runs the task's own code.
+"""Finds the request that a start belongs to, wherever its pool or an event loop runs the task's own code.
 
 In Celery's pools the thread that traces a task runs its code too, and there ``task.request_stack`` has the request on
-top. Where coroutines or other threads run the code, the stack is empty, or has somebody else's on top; what the tracer
-notes as it begins goes along with the code instead, as any context variable does.
+top. Where coroutines or other threads run the code, the stack is empty, or has another task's request on top. There a
+context variable has it, which is set when the tracer begins.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class _Traced(NamedTuple):
     task: Any
     context: Any
     before: _Traced | None
-    """What this one runs within: ``apply()`` traces a task inside of another."""
+    """The trace that this one runs inside of: ``apply()`` traces a task inside of another."""
 
 
 @dataclass(slots=True)
 class Run:
-    """A run of a task's code that has no request of its own, since it serves the messages of many."""
+    """A run of a task's code that has no request of its own, since it serves several messages."""
 
     task: str
     ticket: Ticket | None
-    """None where no pacer has seen to it."""
+    """None where there is no pacer."""
     is_new: bool = True
 
 
@@ -46,7 +46,7 @@ _run: Final[ContextVar[Run | None]] = ContextVar("limitkit_run", default=None)
 
 
 def follow() -> None:
-    """Have tracers note what they begin. Celery's own pools need that for coroutines alone."""
+    """Have tracers note what they begin. Celery's own pools need that only for coroutines."""
     signals.task_prerun.connect(_begins, weak=False, dispatch_uid="limitkit.task_prerun")
     signals.task_postrun.connect(_ends, weak=False, dispatch_uid="limitkit.task_postrun")
 
@@ -62,7 +62,7 @@ def _ends(task: Any = None, **_: Any) -> None:
 
 
 def request_of(task: Any) -> Any:
-    """Return the request that a task's code runs for, as ``task.request`` has it; None when it can't be told."""
+    """Return the request that a task's code runs for, as ``task.request`` has it; None when it is not known."""
     top, traced = task.request_stack.top, _traced.get()
     if traced is None or traced.task is not task or _is_call(top):
         return top
@@ -70,10 +70,10 @@ def request_of(task: Any) -> Any:
 
 
 def starting(task: Any) -> Any:
-    """Do the same as a task's code begins: within a trace that is its start, however it was called."""
+    """Do the same at the moment when a task's code begins: inside of a trace, that is a start."""
     traced = _traced.get()
     if traced is not None and traced.task is task:
-        return traced.context  # where its thread has an empty stack, Celery calls it as if it were called directly
+        return traced.context  # in a thread with an empty stack, Celery treats it as called directly
     return task.request_stack.top
 
 
@@ -87,7 +87,7 @@ def is_traced() -> bool:
 
 
 def run_in_pool(task: str, ticket: Ticket | None, target: Callable[..., Any], args: Sequence[Any], kwargs: Any) -> Any:
-    """Do in the pool what a task's own Strategy has handed over, so that the guard knows it for a start."""
+    """Run in the pool what a task's own Strategy has handed over, so that the guard counts it as a start."""
     before = _run.set(Run(task, ticket))
     try:
         return target(*args, **(kwargs or {}))
@@ -96,7 +96,7 @@ def run_in_pool(task: str, ticket: Ticket | None, target: Callable[..., Any], ar
 
 
 def begin_run(task: Any) -> Run | None:
-    """Return the run that begins here; None when this is none, or another call within it."""
+    """Return the run that begins here; None when there is none, or it has begun before."""
     run = _run.get()
     if run is None or run.task != task.name or not run.is_new:
         return None
@@ -105,7 +105,7 @@ def begin_run(task: Any) -> Run | None:
 
 
 async def off_loop(work: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
-    """Do what blocks in a thread of the event loop, which goes on meanwhile."""
+    """Do blocking work in a thread, so that the event loop goes on meanwhile."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:  # driven by something else than asyncio

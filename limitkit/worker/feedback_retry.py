@@ -1,4 +1,4 @@
-"""Sends a task back to wait whose start was refused by the other side, before it fails or spends a retry.
+"""Sends back a task whose start was refused by the other side, before it fails or spends a retry.
 
 It works where the exception is seen first: around the task's own code, and in ``task.retry``, before that spends one.
 """
@@ -50,14 +50,14 @@ class Attempt(NamedTuple):
 
 
 class FeedbackRetry:
-    """Has refusals handled, and sends back the tasks that met them."""
+    """Passes refusals to the feedback handler, and sends the refused tasks back."""
 
     def __init__(self, task_limits: Callable[[], TaskLimits | None], send_back: SendBack) -> None:
         self._handler = FeedbackHandler(task_limits)
         self._send_back = send_back
 
     def watch_retry(self, task: Any) -> None:
-        """Look at what a task's ``retry`` is given, autoretry's too, before it spends a retry on a refusal."""
+        """Check the exception that a task's ``retry`` is given, also by autoretry, before a refusal spends a retry."""
         retry = task.retry
 
         @functools.wraps(retry)
@@ -70,7 +70,7 @@ class FeedbackRetry:
             **options: Any,
         ) -> Any:
             error = exc if isinstance(exc, BaseException) else sys.exc_info()[1]
-            # With other arguments it would be another task: that is retried, as it asks.
+            # With other arguments it is another task: that is retried as it asks.
             if error is not None and self._refused(task, error, sends=args is None and kwargs is None):
                 back = Retry(ticket.REASON)
                 if throw:
@@ -83,19 +83,19 @@ class FeedbackRetry:
     def begin(
         self, context: Any, shown: ticket.Ticket | None, came: Delivery | None, buckets: tuple[Bucket, ...]
     ) -> None:
-        """Note that a start may happen now that takes from these buckets."""
+        """Note a start that may happen now and takes from these buckets."""
         with_feedback = tuple(bucket for bucket in buckets if bucket.feedback is not None)
         if with_feedback:
             setattr(context, _ATTEMPT, Attempt(shown, came, with_feedback, time.monotonic()))
 
     def run(self, task: Any, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        """Run a task's own code. Raises Retry when it has met a refusal and its message was sent back."""
+        """Run a task's own code. Raises Retry when it was refused and its message was sent back."""
         try:
             result = code(*args, **kwargs)
         except (Ignore, Reject):
             raise
         except Exception as error:
-            # What carries a retry was sent already.
+            # A Retry means that the retry was sent already.
             if self._refused(task, error, sends=not isinstance(error, Retry)):
                 raise Retry(ticket.REASON) from error
             raise
@@ -114,7 +114,7 @@ class FeedbackRetry:
 
     @sharing_time()
     def _refused(self, task: Any, error: BaseException, *, sends: bool) -> bool:
-        """Have this handled if it is a refusal; says whether the message was sent back."""
+        """Handle this error if it is a refusal; returns whether the message was sent back."""
         context = request_of(task)
         attempt = vars(context).get(_ATTEMPT) if context is not None else None
         if not isinstance(attempt, Attempt):  # a message's headers become attributes, too

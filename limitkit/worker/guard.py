@@ -1,6 +1,6 @@
-"""The guard wraps ``task.run`` and has the last word: a task's own code starts with a fresh ticket, or after a take.
+"""The guard wraps ``task.run`` and decides last: a task's own code starts with a fresh ticket, or after a take.
 
-It is right alone, too: in a pool or a worker that has no pacer, it takes from the store by itself.
+It also works without a pacer: in such a pool or worker it takes from the store itself.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ logger = logging.getLogger("limitkit")
 _PATIENCE: Final = 0.1
 """Seconds that a start waits in its pool process for a slot of its own; what is due later is sent back."""
 _PATIENCE_OF_PACED: Final = 0.5
-"""The same where a pacer gave it a token, for which it was late: so is the next one, where processes start slowly."""
+"""The same where a pacer gave it a token, for which it came too late: a slow pool would be late again."""
 _PUBLISH_PAUSE: Final = 1.0
 _SEEN: Final = object()
-"""What marks a request; a message's headers become attributes of it too, but can't be this."""
+"""The mark of a request that was seen; a message's headers become attributes of it too, but can't be this object."""
 
 
 class _Start(NamedTuple):
-    """A start that is to be admitted."""
+    """A start that asks to be admitted."""
 
     context: Any
-    """Its request; one without an id has no message that could be sent back."""
+    """Its request; without an id it has no message that could be sent back."""
     shown: ticket.Ticket | None
     came: Delivery | None
 
@@ -65,23 +65,23 @@ class Guard:
         self._send_back = SendBack(app)
         self._feedback = FeedbackRetry(task_limits, self._send_back)
         self.elsewhere = False
-        """Whether the pool is none of Celery's: it may run a task's code where its request can't be found."""
+        """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""
 
     def look_elsewhere(self, *, strange_pool: bool) -> None:
-        """Find requests where a pool or a tracer that is none of Celery's runs the code."""
+        """Find requests also where a pool or a tracer that is none of Celery's runs the code."""
         self.elsewhere = strange_pool
         follow()
 
     def wrap(self, task: Any) -> None:
-        """Put the guard around a task's own code, outermost, once: also when that was replaced since.
+        """Put the guard around a task's own code, outermost, once; and again when that code was replaced.
 
-        That is ``run``; for a task class with a ``__call__`` of its own it is that, since Celery calls it first.
+        The code is ``run``, or ``__call__`` where the task's class has its own, since Celery calls that first.
         """
         if not is_guarded(task):
             mark_guarded(task)
             self._feedback.watch_retry(task)
         cls = type(task)
-        if cls.__call__ is not Task.__call__:  # nor what a worker has put in place of that
+        if cls.__call__ is not Task.__call__:  # a worker may have replaced Celery's own
             if getattr(cls.__call__, GUARDED, None) is None:
                 cls.__call__ = self._around(cls.__call__)
         elif getattr(task.run, GUARDED, None) is not task:
@@ -126,9 +126,9 @@ class Guard:
             self._admit(task, start, args, kwargs)
 
     def _begin(self, task: Any) -> _Start | None:
-        """Return what is to be admitted; None when it may start already, since it has a fresh ticket or needs none.
+        """Return the start that needs a take; None when it may start already: it has a fresh ticket, or needs none.
 
-        Raises RateLimitExceeded when it is to fail.
+        Raises RateLimitExceeded when it must fail.
         """
         run, context, came = begin_run(task), starting(task), None
         if run is not None:
@@ -141,7 +141,7 @@ class Guard:
             return None
         else:
             setattr(context, GUARDED, _SEEN)
-            came_back(vars(context))  # where no pacer has seen to it
+            came_back(vars(context))  # where there is no pacer that did it
             shown, came = ticket.collect(context), delivery.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
@@ -177,7 +177,7 @@ class Guard:
         *,
         task_limits: TaskLimits,
     ) -> bool:
-        """Take what a start needs; says whether each limit was asked that there is."""
+        """Take what a start needs; returns whether all of its limits were asked."""
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
         ask = _ask(buckets, patience)
         undo = shown.undo if shown is not None else ()
@@ -187,7 +187,7 @@ class Guard:
             try:
                 decision = self._ask_store(task_limits, ask, undo, paced=shown is not None)
             except StoreError as error:
-                if shown is None:  # else the pacer says so
+                if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
                 retry_after = self._without_store(task, buckets, task_limits, paced=shown is not None)
                 asked = not _allows(task, task_limits)
@@ -212,7 +212,7 @@ class Guard:
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
     def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
-        """Drop or fail what would wait longer than it may; a pacer sees to that before."""
+        """Drop or fail a start that would wait longer than ``max_wait``; a pacer would have done so before."""
         patience = task_limits.patience(task)
         if patience is None or retry_after <= patience.max_wait:
             return
@@ -231,10 +231,10 @@ class Guard:
     def _without_store(
         self, task: Any, buckets: tuple[Bucket, ...], task_limits: TaskLimits, *, paced: bool
     ) -> float | None:
-        """Take what a start needs while the store is gone: None when it may be now, else seconds to wait.
+        """Take what a start needs while the store is gone: None when it may start now, else seconds to wait.
 
-        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this process's share is, ``hold`` waits.
-        A worker's share is its pacer's to give, so with one the message goes back.
+        Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this process's share, and
+        ``hold`` waits. A worker's share is given out by its pacer, so where there is one the message goes back.
         """
         limits = [bound.limit for bound in task_limits.limits(task) if not bound.local]
         if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
@@ -256,7 +256,7 @@ def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
 
 
 def _ask(buckets: tuple[Bucket, ...], patience: float = _PATIENCE) -> Take:
-    """Ask for one start: of one bucket a slot that is nearly due can be reserved, several are taken from now."""
+    """Return the take of one start: one bucket may reserve a slot that is nearly due, several must have tokens now."""
     return Take(buckets, horizon=patience if len(buckets) == 1 else 0.0)
 
 

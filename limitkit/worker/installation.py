@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import ConfigError
 from limitkit.worker.guard import Guard
-from limitkit.worker.log_filter import escape_records, told
+from limitkit.worker.log_filter import escape_records, problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
-escape_records()  # what is logged before a process has limits says nothing that comes from outside
+escape_records()  # as early as possible, so that nothing from outside gets into the log unescaped
 
 _COMMANDS: Final = ("celery", "limitkit")
 INSTALLED: Final[weakref.WeakKeyDictionary[Any, Installation]] = weakref.WeakKeyDictionary()
@@ -55,13 +55,13 @@ class Installation:
         self.pacer: Pacer | None = None
         """Set in a worker whose pool can be paced."""
         self.trouble: StoreError | None = None
-        """Why the store could not be asked when this worker started; said once there is a log."""
+        """Why the store could not be asked when this worker started; logged once there is a log."""
         self._complained = False
         self.guard = Guard(app, lambda: self.task_limits)
 
     @property
     def app(self) -> Any:
-        """The app; it outlives what asks for it."""
+        """The app; it lives longer than whatever calls this."""
         return self._app()
 
     def described(self) -> str:
@@ -71,19 +71,19 @@ class Installation:
         return self.source if isinstance(self.source, str) else self.source.path
 
     def path(self) -> str:
-        """Find the file that a worker started here goes by. Raises ConfigError when there is none."""
+        """Find the file that a worker started here uses. Raises ConfigError when there is none."""
         from limitkit.config.load import locate  # noqa: PLC0415 (as below)
 
         return locate(self.source) if self.source is None or isinstance(self.source, str) else self.source.path
 
     def read(self) -> None:
-        """Read the file, once. An error waits for whoever must act."""
+        """Read the file, once. An error is kept: a worker refuses to start by it, other processes log it."""
         if self.config is not None or self.error is not None:
             return
         if self.source is not None and not isinstance(self.source, str):
             self.config = self.source
             return
-        from limitkit.config import load  # noqa: PLC0415 (the parsers and models: not before they are needed)
+        from limitkit.config import load  # noqa: PLC0415 (imports parsers and models, which take time)
 
         try:
             self.config = load.load(load.locate(self.source))
@@ -98,7 +98,7 @@ class Installation:
         return self.config
 
     def on_configure(self, **_: Any) -> None:
-        """Have what purges a queue purge what is parked of it, too."""
+        """Have a purge of a queue also purge what is parked of it."""
         from limitkit.waiting.purge import purge_parked_too  # noqa: PLC0415 (imports what workers need)
 
         purge_parked_too(self.app, lambda: self.usable().rules.store.prefix)
@@ -115,7 +115,7 @@ class Installation:
         self.task_limits = TaskLimits(self.config.rules, None)
         self.sweep()
         # Tasks that are registered later (late imports, shared_task) are annotated as they are bound.
-        # The first: of a row of annotations Celery asks only up to the first that answers.
+        # It must be the first: Celery asks annotations in order, and stops at the first that answers.
         self.app.annotations = (_Annotation(self), *self.app.annotations)
 
     def complain(self) -> None:
@@ -135,19 +135,19 @@ class Installation:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
         from limitkit.control.refresh import Refresh  # noqa: PLC0415
         from limitkit.stores.choice import open_store  # noqa: PLC0415
-        from limitkit.worker.bypasses import pool_of, tracer_of  # noqa: PLC0415 (of use to workers alone)
+        from limitkit.worker.bypasses import pool_of, tracer_of  # noqa: PLC0415 (only workers need it)
         from limitkit.worker.listeners import Listeners  # noqa: PLC0415
         from limitkit.worker.startup_checks import needs_store, refusals  # noqa: PLC0415
         from limitkit.worker.startup_store_check import ask_once, unusable  # noqa: PLC0415
 
         self.app.finalize()
         if self.error is not None:
-            _refuse(told(self.error))
+            _refuse(problem_lines(self.error))
         assert self.config is not None and self.task_limits is not None  # noqa: S101, PT018 (finalize sets one or the other)
         self.sweep()
         problems = refusals(self.config, worker)
         if problems:
-            _refuse(told(ConfigError(problems)))
+            _refuse(problem_lines(ConfigError(problems)))
         strange_pool = pool_of(worker.pool_cls) is not None
         if strange_pool or tracer_of() is not None:
             self.guard.look_elsewhere(strange_pool=strange_pool)
@@ -155,7 +155,7 @@ class Installation:
         if self.task_limits.store is not None and self.task_limits.on_errors:
             self.trouble = ask_once(self.task_limits.store, self.task_limits.rules.store.prefix)
             if self.trouble is not None and self.trouble.remedy:
-                _refuse(told(ConfigError([unusable(self.config, self.trouble)])))
+                _refuse(problem_lines(ConfigError([unusable(self.config, self.trouble)])))
 
         def judge(config: Config) -> list[Problem]:
             return refusals(config, worker) or ([] if store is not None else needs_store(config))
@@ -178,7 +178,7 @@ class Installation:
         self.sweep()
 
     def left_out(self, config: Config) -> list[str]:
-        """Name the tables of a changed file that a worker takes up only when it starts."""
+        """Name the tables of a changed file that take effect only when a worker starts."""
         assert self.task_limits is not None and self.listeners is not None  # noqa: S101, PT018 (start_worker sets both)
         return [
             name
@@ -191,7 +191,7 @@ class Installation:
 
 
 class _Annotation:
-    """What ``task_annotations`` takes: an object that is asked about each task that is bound."""
+    """An object for ``task_annotations``: Celery asks it about each task that is bound."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -213,6 +213,6 @@ def _refuse(text: str) -> None:
 
 
 def _is_command() -> bool:
-    """Whether this is ``celery …`` or ``limitkit …``, which say by themselves what is wrong."""
+    """Whether this is ``celery …`` or ``limitkit …``: these commands report the error themselves."""
     program = Path(sys.argv[0] if sys.argv else "")
     return program.name in _COMMANDS or (program.name == "__main__.py" and program.parent.name in _COMMANDS)

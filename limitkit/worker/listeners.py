@@ -1,4 +1,4 @@
-"""Who hears what a worker tells: signals, the worker's own events, metrics; and what its pool processes tell."""
+"""The listeners of a worker: signals, the worker's own events and metrics; also for events of its pool processes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 _TASKS: Final = "task"
 _GROUP: Final = "limitkit"
-"""What the types of limitkit's own events begin with."""
+"""The types of limitkit's own events begin with this."""
 THROTTLED: Final = f"{_GROUP}-task-throttled"
 
 
 class WorkerEvents:
-    """Tells where a worker sends events (``-E``) who is throttled, by which limit, and until when.
+    """Sends an event for each throttled task, with its limit and until when, where the worker sends events (``-E``).
 
-    Those events are of a group of their own. Whoever follows tasks by their events (``celery.events.state``, and so
-    Flower) takes each ``task-`` event for a state, and one that Celery does not know ranks above those that it does:
+    These events have a group of their own. Programs that follow tasks by their events (``celery.events.state``, and so
+    Flower) take each ``task-`` event for a state, and rank a state that Celery does not know above those that it does:
     a task would stay in it while it runs, and when it is revoked.
     """
 
@@ -39,10 +39,10 @@ class WorkerEvents:
         self._app = app
         self.consumer: Any = None
         self.paced = False
-        """Whether there is a pacer, which has Celery tell of what it drops."""
+        """Whether there is a pacer, which has Celery send the event of a task that it drops."""
 
     def wants(self, kind: type[Event]) -> bool:
-        """Whether events are sent; processes that were forked before can't know, and send seldom."""
+        """Whether this event is sent; pool processes, forked before, can't know whether any are, and emit few."""
         if kind is TaskThrottled:
             return self._dispatcher is not None
         return kind in (TaskSentBack, TaskDropped)
@@ -51,11 +51,11 @@ class WorkerEvents:
         """Send one, unless the task's own ``send_events`` says no."""
         assert isinstance(event, TaskThrottled | TaskSentBack | TaskDropped)  # noqa: S101 (it wants no others)
         dispatcher = self._dispatcher
-        # The request is not asked: what a pool process tells comes when that may be over.
+        # The request is not asked: when an event of a pool process comes, it may be over.
         if dispatcher is None or not getattr(self._app.tasks.get(event.task), "send_events", True):
             return
         if isinstance(event, TaskDropped):
-            if not self.paced:  # Celery tells of nothing that its pool ignores, and the task would seem to run for good
+            if not self.paced:  # Celery sends no event for an Ignore in the pool: the task would seem to run for ever
                 dispatcher.send("task-revoked", uuid=event.id, terminated=False, signum=None, expired=False)
         elif not (isinstance(event, TaskSentBack) and event.throttled):
             _treat_as_tasks(dispatcher)
@@ -64,14 +64,14 @@ class WorkerEvents:
 
     @property
     def _dispatcher(self) -> Any:
-        """What sends a worker's events, a new one for each connection; None while none are wanted of its tasks."""
+        """The sender of a worker's events, a new one for each connection; None while no events of tasks are wanted."""
         found = getattr(self.consumer, "event_dispatcher", None)
         sends = found is not None and found.enabled and (not found.groups or _TASKS in found.groups)
         return found if sends else None
 
 
 def _treat_as_tasks(dispatcher: Any) -> None:
-    """Have our events sent as those of tasks are: many in one message, and where remote control has asked for them."""
+    """Have limitkit's events sent as those of tasks: many in one message, and where remote control asked for them."""
     if dispatcher.groups:
         dispatcher.groups.add(_GROUP)
     if dispatcher.buffer_group and _GROUP not in dispatcher.buffer_group:
@@ -79,17 +79,17 @@ def _treat_as_tasks(dispatcher: Any) -> None:
 
 
 class Metrics(Protocol):
-    """What counts in a worker, and shows its counts."""
+    """The metrics of a worker: they count, and show the counts."""
 
     @property
     def listener(self) -> Listener:
-        """What hears of each event."""
+        """The listener that counts events."""
 
     def start(self, pacer: Pacer | None) -> None:
         """Show the metrics, from the first connection on; the pacer is that of this connection."""
 
     def close(self) -> None:
-        """Show them no more."""
+        """Stop showing them."""
 
 
 class Listeners:
@@ -113,7 +113,7 @@ class Listeners:
         self._relay = Relay()
         self._events = WorkerEvents(app)
         self.settings = task_limits.rules.metrics
-        """As they were when it started: its port stays."""
+        """The settings of metrics as they were at the start: the port stays."""
         self._metrics = metrics(app, task_limits, refresh)
         self._listeners: list[Listener] = [Signals(), self._events]
         if self._metrics is not None:
@@ -123,7 +123,7 @@ class Listeners:
             emitter.listen(listener)
 
     def count_starts(self, pacer: Pacer | None) -> None:
-        """Count the starts of the last minute: what the pacer lets through, or what the guard does where there is none.
+        """Count the starts of the last minute: those of the pacer, or those of the guard where there is no pacer.
 
         Call it before the pool's processes are there.
         """
@@ -134,18 +134,18 @@ class Listeners:
             emitter.listen(self._starts)
 
     def start(self, consumer: Any, pacer: Pacer | None) -> None:
-        """Hear what comes from pool processes, on the consumer's loop; show metrics from the first time on."""
+        """Receive events from pool processes, on the consumer's loop; show metrics from the first time on."""
         self._relay.start(consumer.timer)
         self._events.consumer, self._events.paced = consumer, pacer is not None
         if self._metrics is not None:
             self._metrics.start(pacer)
 
     def stop(self) -> None:
-        """Let go of the connection's timer."""
+        """Stop the connection's timer."""
         self._relay.stop()
 
     def close(self) -> None:
-        """Hear and show nothing more."""
+        """Receive and show nothing more."""
         self.stop()
         for listener in self._listeners:
             emitter.unlisten(listener)

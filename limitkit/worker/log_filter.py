@@ -13,7 +13,7 @@ logger = logging.getLogger("limitkit")
 
 
 class _Shown:
-    """Something that is shown without control characters, whichever way it is formatted."""
+    """A value that is shown without control characters, whichever way it is formatted."""
 
     def __init__(self, value: object) -> None:
         self._value = value
@@ -26,10 +26,10 @@ class _Shown:
 
 
 class OneLine(logging.Filter):
-    """Escapes what a record is formatted with; its message and its ``extra`` stay, for those who group by them."""
+    """Escapes the arguments of a record; its message and its ``extra`` stay, for tools that group by them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Escape it; no record is left out."""
+        """Escape the record; none is left out."""
         if isinstance(record.args, tuple):
             record.args = tuple(map(_shown, record.args))
         if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
@@ -38,11 +38,11 @@ class OneLine(logging.Filter):
 
 
 def escape_records() -> None:
-    """Have all that limitkit logs in this process escaped; twice is as once."""
+    """Have all that limitkit logs in this process escaped; calling it twice does no harm."""
     logger.addFilter(_ONE_LINE)
 
 
-def told(error: ConfigError) -> str:
+def problem_lines(error: ConfigError) -> str:
     """Write what is wrong with a config, a line for each problem."""
     return "\n".join(one_line(str(problem)) for problem in error.problems)
 
@@ -51,12 +51,12 @@ def _shown(value: Any) -> Any:
     if isinstance(value, (int, float)):
         return value
     if isinstance(value, ConfigError):
-        return told(value)
+        return problem_lines(value)
     return one_line(value) if isinstance(value, str) else _Shown(value)
 
 
 def _traced(error: BaseException) -> str:
-    """Write a traceback; what the error says is on one line, so that it can't pass for another record."""
+    """Write a traceback; the error's text is on one line, so that it can't look like another record."""
     parts = traceback.TracebackException.from_exception(error).format()
     return "\n".join(
         one_line(line)

@@ -1,10 +1,10 @@
-"""What a worker has received over Redis outlives a connection that is lost.
+"""Carries what a worker has received over Redis from a lost connection to the next one.
 
 With Redis as broker, what was delivered and not acknowledged is noted in a hash there, and comes back after the
-visibility timeout: an hour. kombu wants to put it back into its queues as it closes the connection, which a broker
-that is gone refuses; kombu 5.7 even dies of it, since the connection is half taken down by then (``AttributeError …
-hostname``). A worker that holds requests has always some of these, so here they wait until there is a new connection.
-Then what the pool still works on is acknowledged over that one, and all the rest goes back to its queues at once.
+visibility timeout: an hour. kombu tries to put it back into its queues as it closes the connection, which a broker
+that is gone refuses; kombu 5.7 even dies of it, since the connection is half closed by then (``AttributeError …
+hostname``). A worker that holds requests always has some of these, so here they wait until there is a new connection.
+Then what the pool still works on is acknowledged over the new one, and all the rest goes back to its queues at once.
 
 RabbitMQ delivers again by itself what a lost connection has not acknowledged.
 """
@@ -20,7 +20,7 @@ from celery.worker import state
 from kombu.transport.redis import QoS
 
 from limitkit.waiting.origin_queue import QUEUE
-from limitkit.worker.pool.accepted import hear_who_accepted
+from limitkit.worker.pool.accepted import read_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ logger = logging.getLogger("limitkit")
 
 
 class LastingQoS(QoS):
-    """A channel's unacknowledged messages, and once its connection is lost, the way to its successor's."""
+    """A channel's unacknowledged messages; once its connection is lost, calls go to those of the next channel."""
 
     unacked: Unacked
     lost = False
@@ -37,10 +37,10 @@ class LastingQoS(QoS):
     """The queue of the message that is being delivered."""
 
     def comes(self, raw: Any, queue: str) -> None:
-        """Hear of a message that is about to be delivered from this queue, before it is noted.
+        """Note the queue of a message that is about to be delivered, before the message is noted.
 
-        An exchange puts one message with one tag into each queue that is bound there. Noted by that, only one of them
-        would be unacknowledged, and the first that is acknowledged, or parked, would take the others along.
+        An exchange puts one message with one tag into each queue that is bound there. Under that tag only one of them
+        would be unacknowledged, and when the first is acknowledged, or parked, the others would be lost.
         """
         self._from = queue
         if raw["properties"]["delivery_info"].get("exchange"):
@@ -49,13 +49,13 @@ class LastingQoS(QoS):
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a message as delivered; one that was popped and can't be noted is kept.
 
-        It is noted as one that came from its queue, without its exchange: whoever puts it back, be it kombu in another
-        worker, would put it into each queue that is bound there.
+        It is noted with its queue, without its exchange: else kombu, also in another worker, would put it back into
+        each queue that is bound there.
         """
         info = message.delivery_info
         queue = info.get(QUEUE, self._from)
-        alone = {"exchange": "", "routing_key": queue} if queue and queue not in self.channel._fanout_queues else {}  # noqa: SLF001
-        message.delivery_info = {**info, **alone}
+        direct = {"exchange": "", "routing_key": queue} if queue and queue not in self.channel._fanout_queues else {}  # noqa: SLF001
+        message.delivery_info = {**info, **direct}
         try:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
         except Exception:
@@ -65,7 +65,7 @@ class LastingQoS(QoS):
             message.delivery_info = {**info, QUEUE: queue} if queue else info
 
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge a message; what can't be now is done over the next connection."""
+        """Acknowledge a message; what fails now is done over the next connection."""
         if self.lost:
             self.unacked.ack(delivery_tag)
             return
@@ -84,47 +84,47 @@ class LastingQoS(QoS):
 
 
 class Unacked:
-    """Takes what a lost connection leaves unacknowledged over to the next one."""
+    """Takes over to the next connection what a lost one leaves unacknowledged."""
 
     def __init__(self, consumer: Any, *, pool_queues: bool) -> None:
-        """``pool_queues`` says whether the pool has a queue inside, so that it runs all that it was ever given."""
+        """``pool_queues`` says whether the pool has a queue of its own, so that it runs all that it was given."""
         self._consumer = consumer
         self._pool_queues = pool_queues
         self._qos: Any = None
-        """Of the connection that there is, or was last."""
+        """Of the present connection, or the last one."""
         self._left: dict[str, Any] = {}
         """Messages that lost connections have left, by delivery tag, the oldest first."""
         self._in_pool: dict[str, Any] = {}
         """Requests that the pool has, by tag."""
         self.owed: set[str] = set()
-        """Tags that are still to be acknowledged."""
+        """Tags that must still be acknowledged."""
         self.popped: dict[str, Any] = {}
-        """Messages that are nowhere but here, by tag."""
+        """Messages that exist only here, by tag."""
         on_lost = consumer.on_connection_error_after_connected
 
         def lost(error: Exception) -> None:
             self.lose()
             on_lost(error)
 
-        # Before Celery closes the connection, that is: bootsteps are stopped only after it.
+        # This is before Celery closes the connection; bootsteps are stopped only after it.
         consumer.on_connection_error_after_connected = lost
 
     def lose(self) -> None:
-        """See to it that closing the connection, which is gone, does not try to put its messages back."""
+        """Have the closing of a lost connection not try to put its messages back."""
         qos = self._qos
         if qos is None or qos.lost:
             return
         qos.lost = True
         qos.restore_at_shutdown = False
         if not self._pool_queues:
-            hear_who_accepted(self._consumer.pool)
+            read_accepted(self._consumer.pool)
         requests = set(state.active_requests)
         if self._pool_queues:
             requests.update(state.reserved_requests)
         self._in_pool.update({request.message.delivery_tag: request for request in requests})
 
     def receive_last(self) -> None:
-        """Take in what is on its way to a worker that stops, or it would be the first to get what is given back."""
+        """Receive what is on its way to a worker that stops; else it would get what is given back first."""
         if self._qos is not None and not self._qos.lost and self._qos.channel._in_poll:  # noqa: SLF001 (as its close does)
             with contextlib.suppress(Empty):
                 self._qos.channel._brpop_read()  # noqa: SLF001 (waits for a second at most, kombu's own timeout)
@@ -132,14 +132,14 @@ class Unacked:
     def give_back(self) -> None:
         """Put what the pool does not have back into its queues, since the worker stops.
 
-        Celery does so once the pool has ended, which takes as long as its longest task.
+        Celery does so only once the pool has ended, which takes as long as its longest task.
         """
         qos = self._qos
         if qos is None or qos.lost:
             return
-        if not self._pool_queues:  # or Celery, as it stops the pool, takes what just began for what can start anew
-            hear_who_accepted(self._consumer.pool)
-        self._hear_of_ends()
+        if not self._pool_queues:  # else Celery, as it stops the pool, believes that what just began can start again
+            read_accepted(self._consumer.pool)
+        self._run_pending_acks()
         given = {request.message.delivery_tag for request in state.requests.values() if request._apply_result}  # noqa: SLF001
         qos._flush()  # noqa: SLF001
         with qos.channel.conn_or_acquire() as client:
@@ -148,8 +148,8 @@ class Unacked:
                     qos.restore_by_tag(tag, client)
                     del qos._delivered[tag]  # noqa: SLF001
 
-    def _hear_of_ends(self) -> None:
-        """Make the acknowledgements that Celery has left to the next round of its event loop, which won't come."""
+    def _run_pending_acks(self) -> None:
+        """Make the acknowledgements that Celery has left to the next round of its event loop: there won't be one."""
         hub = self._consumer.hub
         if hub is None:
             self._consumer.perform_pending_operations()
@@ -158,10 +158,10 @@ class Unacked:
             _do(call)
 
     def connected(self) -> None:
-        """Settle what the last connection has left. Raises what the broker's client raises; it is not lost then."""
+        """Settle what the last connection has left. Raises what the broker's client raises; then nothing is lost."""
         channel = self._consumer.connection.default_channel
         qos = channel.qos
-        if qos.__class__ is not QoS:  # without acknowledgements, or somebody else's
+        if qos.__class__ is not QoS:  # without acknowledgements, or of another package
             return
         qos.__class__ = LastingQoS  # nothing is delivered yet, but Celery's own step may have set its window already
         before, self._qos = self._qos, qos
@@ -186,7 +186,7 @@ class Unacked:
         returned = 0
         for tag in reversed(list(self._left)):  # each goes to the head of its queue
             request = self._in_pool.get(tag)
-            # Celery may have stopped those that it can't acknowledge, so that they start anew.
+            # Celery may have stopped those that it can't acknowledge, so that they start again.
             if request is not None and not request._already_cancelled:  # noqa: SLF001
                 kept[tag] = request
                 qos._delivered[tag] = self._left[tag]  # noqa: SLF001
@@ -203,14 +203,14 @@ class Unacked:
         )
 
     def ack(self, tag: str) -> None:
-        """Acknowledge a message of a connection that was lost, over the one that there is or will be."""
+        """Acknowledge a message of a connection that was lost, over the present or the next one."""
         if self._qos.lost:
             self.owed.add(tag)
         else:
             self._qos.ack(tag)
 
     def reject(self, tag: str, *, requeue: bool) -> None:
-        """Reject a message of a connection that was lost, over the one that there is or will be."""
+        """Reject a message of a connection that was lost, over the present or the next one."""
         if not self._qos.lost:
             self._qos.reject(tag, requeue=requeue)
         elif requeue:

@@ -1,4 +1,4 @@
-"""What a worker does when it is told by Celery's remote control: it is imported in workers alone.
+"""The commands of Celery's remote control that a worker answers; imported only in workers.
 
 ``celery -A proj inspect limitkit_status`` and its like work, too.
 """
@@ -40,7 +40,7 @@ def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:
 
 @inspect_command(args=[("task_id", str)], signature="<task id>")  # type: ignore[untyped-decorator] # likewise
 def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
-    """Say for which limit a task is held, and when it starts; which ones have sent it back; or what else keeps it."""
+    """Say for which limit a task is held, and when it starts; which limits have sent it back; or why else it waits."""
     here = _installed(state)
     if here is None:
         return _NOT_HERE
@@ -53,8 +53,8 @@ def limitkit_why(state: Any, task_id: str = "", **_: Any) -> dict[str, Any]:
 def _kept(state: Any, task_id: str) -> Any:
     """Find the request of a task that Celery keeps until its ETA; None when there is none.
 
-    Celery forgets a request by its id as soon as one of that id ends, as the one does that was sent back. So it is
-    looked for where Celery's own ``inspect scheduled`` looks.
+    Celery forgets the id of a request as soon as one of that id ends, and the one that was sent back has ended. So this
+    looks where Celery's own ``inspect scheduled`` looks.
     """
     scheduled = (waiting.entry.args for waiting in state.consumer.timer.schedule.queue)
     kept = (args[0] for args in scheduled if args and isinstance(args[0], Request))
@@ -62,7 +62,7 @@ def _kept(state: Any, task_id: str) -> Any:
 
 
 def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
-    """Tell of a task that Celery keeps until an ETA which is limitkit's own, and not its sender's."""
+    """Report a task that Celery keeps until an ETA that limitkit has set, not its sender."""
     request, task_limits = _kept(state, task_id), here.task_limits
     note = note_of(request.message) if request is not None else None
     if note is None or note.eta == "" or request.eta is None or task_limits is None:
@@ -76,7 +76,7 @@ def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
 
 
 def _kept_by_celery(state: Any, task_id: str) -> dict[str, Any]:
-    """Tell of a task that Celery keeps, and not limitkit: until its sender's ETA, or for its own rate limit."""
+    """Report a task that Celery keeps, not limitkit: until its sender's ETA, or for Celery's own rate limit."""
     request = _kept(state, task_id)
     if request is not None and request.eta is not None:
         return {"task": request.name, "due_in": max(0.0, request.eta.timestamp() - time.time())}
@@ -89,15 +89,15 @@ def _kept_by_celery(state: Any, task_id: str) -> dict[str, Any]:
 
 @control_command()  # type: ignore[untyped-decorator] # likewise
 def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
-    """Take up the config file as it is now, and say which one that is, or what is wrong with it."""
+    """Load the config file as it is now, and return its digest, or what is wrong with it."""
     here = _installed(state)
     if here is None or here.refresh is None:
         return _NOT_HERE
     refused = here.refresh.reload_now()
     if refused:
         lines = [str(problem) for problem in here.refresh.reload.problems]
-        told_apart = refused.split("\n") == lines  # but for a path with a line break in it
-        return {"error": refused, **({} if told_apart or not lines else {"lines": lines})}
+        same_lines = refused.split("\n") == lines  # false where a path has a line break in it
+        return {"error": refused, **({} if same_lines or not lines else {"lines": lines})}
     config = here.refresh.reload.config
     left_out = here.left_out(config)
     return {"ok": config.digest, **({"left_out": left_out} if left_out else {})}
@@ -105,7 +105,7 @@ def limitkit_reload(state: Any, **_: Any) -> dict[str, Any]:
 
 @control_command()  # type: ignore[untyped-decorator] # likewise
 def limitkit_look(state: Any, **_: Any) -> dict[str, Any]:
-    """Look at the board at once."""
+    """Read the overrides in the store at once."""
     here = _installed(state)
     if here is None or here.refresh is None:
         return _NOT_HERE
@@ -117,7 +117,7 @@ def limitkit_look(state: Any, **_: Any) -> dict[str, Any]:
 def limitkit_override(
     state: Any, name: str = "", text: str = "", seconds: float | None = None, **_: Any
 ) -> dict[str, Any]:
-    """Go by an override in this worker alone."""
+    """Put an override in force in this worker only."""
     here = _installed(state)
     if here is None or here.refresh is None:
         return _NOT_HERE
@@ -130,7 +130,7 @@ def limitkit_override(
 
 @control_command()  # type: ignore[untyped-decorator] # likewise
 def limitkit_forget(state: Any, names: Sequence[str] = (), **_: Any) -> dict[str, Any]:
-    """Go no more by the overrides of these names that this worker alone was told."""
+    """Drop the overrides of these names that are in force in this worker only."""
     here = _installed(state)
     if here is None or here.refresh is None:
         return _NOT_HERE
@@ -140,7 +140,7 @@ def limitkit_forget(state: Any, names: Sequence[str] = (), **_: Any) -> dict[str
 
 @control_command()  # type: ignore[untyped-decorator] # likewise
 def limitkit_refill(state: Any, key: str = "", **_: Any) -> dict[str, Any]:
-    """Make a bucket of this worker's own full again."""
+    """Fill a bucket of this worker's own again."""
     here = _installed(state)
     if here is None or here.pacer is None:
         return _NOT_HERE

@@ -1,4 +1,4 @@
-"""Counts the starts of the last minute in a worker that has no pacer, where the guard alone knows of them."""
+"""Counts the starts of the last minute in a worker that has no pacer, where only the guard knows of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Starts:
         return kind is TaskStarted
 
     def __call__(self, event: Event) -> None:
-        """Count a start. It comes from the thread that begins it, or out of another process."""
+        """Count a start. Called in the thread that begins it, or for an event from another process."""
         assert isinstance(event, TaskStarted)  # noqa: S101 (it wants no others)
         task = self._tasks.get(event.task)
         now = time.monotonic()

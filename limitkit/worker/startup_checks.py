@@ -1,4 +1,4 @@
-"""Why a worker refuses to start, and what it warns of: it never runs without limits because of its config."""
+"""Finds why a worker must refuse to start, and logs warnings: it never runs without limits because of its config."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ _PATCHED: Final = ("gevent", "eventlet")
 
 @dataclass(frozen=True, slots=True)
 class BySettings:
-    """What a worker of an app will be, as far as the app's settings alone say it: ``validate`` judges that one."""
+    """A worker as the app's settings describe it: ``validate`` checks that one."""
 
     app: Any
 
     @property
     def disable_rate_limits(self) -> bool:
-        """Whether it will keep no rate limits of Celery's."""
+        """Whether Celery's own rate limits are switched off in it."""
         return bool(self.app.conf.worker_disable_rate_limits)
 
     @property
     def pool_cls(self) -> Any:
-        """Its pool, as a setting names it."""
+        """Its pool, as the setting names it."""
         return self.app.conf.worker_pool
 
 
 def refusals(config: Config, worker: Any) -> list[Problem]:
     """Find what makes it impossible to keep the limits in this worker, in the order of the file.
 
-    ``worker`` is one that starts, or what the app's settings say of those that will: nothing is asked of it but
-    ``app``, ``disable_rate_limits`` and ``pool_cls``.
+    ``worker`` is one that starts, or a ``BySettings``: only its ``app``, ``disable_rate_limits`` and ``pool_cls`` are
+    used.
     """
     limited = list(_in_force(config))
     if not limited:
@@ -70,14 +70,14 @@ def refusals(config: Config, worker: Any) -> list[Problem]:
 
 
 def needs_store(config: Config) -> list[Problem]:
-    """Find what a worker that has started without a store can't keep of a changed file."""
+    """Find the limits of a changed file that a worker that has started without a store can't keep."""
     shared = [path for path, limit in _in_force(config) if limit.strategy != "static"]
     fact = "this limit needs a store, and this worker has started without one"
     return [config.document.problem(NO_STORE, path, fact, "restart the worker", at="header") for path in shared[:1]]
 
 
 def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> None:
-    """Log what works, but not as one might think."""
+    """Log warnings about what works, but not as a reader of the file may expect."""
     rules, tasks = config.rules, worker.app.tasks
     if rules.mode != config.file_mode:
         logger.warning('LIMITKIT_MODE=%s wins over mode = "%s" in %s.', rules.mode, config.file_mode, rules.path)
@@ -100,7 +100,7 @@ def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> No
 
 
 def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
-    """Find whether the store may drop buckets that are in use; that it can't be asked is said when a task comes."""
+    """Find whether the store may drop buckets that are in use; a store that fails is reported when a task comes."""
     if store is None or all(limit.strategy == "static" for _, limit in _in_force(config)):
         return
     try:
@@ -129,7 +129,7 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
     url = store_url(worker.app, config.rules.store)
     if not shared:
         return
-    # What is a warning where a file is judged is an error where it is used.
+    # A warning when a file is only checked is an error when it is used.
     yield from (replace(each, severity="error") for each in config.warnings if each.code == UNUSABLE_FILE)
     if url is None:
         fact = "this limit needs a store, and there is neither store.url nor a Redis broker or result backend"
@@ -146,8 +146,8 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
 
 
 def _has_processes(pool: Any) -> bool:
-    """Whether a pool runs tasks in processes of their own; of one that can't be had, Celery says so by itself."""
-    if pool in _PATCHED:  # to import these from a process that is no such worker is warned of
+    """Whether a pool runs tasks in processes of their own; one that can't be imported is reported by Celery itself."""
+    if pool in _PATCHED:  # importing these in a process that is no such worker gives a warning
         return False
     try:
         return bool(get_implementation(pool).uses_semaphore)

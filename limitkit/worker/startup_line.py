@@ -1,4 +1,4 @@
-"""What a worker says of itself when it starts: one line, from which one sees whether it goes by what one thinks."""
+"""The line that a worker logs when it starts: it shows which file, limits and store are in force."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORDS: dict[Mode, str] = {"enforce": "in force", "shadow": "in shadow", "off": 
 
 
 def start_line(config: Config, app: Any, *, paced: bool) -> str:
-    """Say which file holds, how many of its limits for how many tasks, the store, and where what waits is parked."""
+    """Say which file is in force, how many limits it has for how many tasks, the store, and where tasks are parked."""
     rules = config.rules
     where = os.path.abspath(config.path)  # noqa: PTH100 (a link is shown as it was given)
     said = [f"Limits by {where} ({config.digest}): {_counted(rules, app.tasks)}."]

@@ -1,4 +1,4 @@
-"""Asks the store once before a worker starts: what can never work is refused, what may come right is only told."""
+"""Asks the store once before a worker starts: what can never work is refused, what may work later is only reported."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STORE_UNUSABLE: Final = "LK055"
 
 
 def ask_once(store: Store, prefix: str) -> StoreError | None:
-    """Take a token as a start does, from a bucket that is nobody's; returns why that can't be done.
+    """Take a token as a start does, from a bucket of no limit; returns the error if that fails.
 
-    It is tried twice: the first time names are looked up, and a cluster's nodes. The bucket is gone after a second.
+    It is tried twice: the first call also looks up names, and a cluster's nodes. The bucket is gone after a second.
     """
     take = Take((Bucket(f"{prefix}:{{start}}:g1", 1, 1),))
-    # Past the breaker, which would leave a store alone that is only asked again.
+    # Past the circuit breaker, which would not let the second call through.
     found = _taken(getattr(store, "store", store), take)
     return found if found is None or found.remedy else _taken(getattr(store, "store", store), take)
 
@@ -35,7 +35,7 @@ def _taken(store: Store, take: Take) -> StoreError | None:
 
 
 def unusable(config: Config, error: StoreError) -> Problem:
-    """Say that the store can't be used in a worker, and won't be until somebody does something about it."""
+    """Return the problem that the store can't be used in a worker until an operator changes something."""
     own = config.rules.store.url is None
     whose = "the app's own Redis, which is the store where store.url is left out," if own else "the store"
     reason = str(error).rstrip(".")

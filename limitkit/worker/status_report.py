@@ -1,4 +1,4 @@
-"""What a worker says of itself when it is asked: which file it goes by, what is in force, who is held and for what."""
+"""What a worker reports when it is asked: which file it uses, what is in force, what it holds and for which limits."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def report(
     *,
     asks: bool = False,
 ) -> dict[str, Any]:
-    """Say it all, as plain values that any serializer takes; times are seconds.
+    """Return the report, as plain values that any serializer takes; times are seconds.
 
-    With ``asks`` the store is asked what refusals have taught, for who can't ask it himself.
+    With ``asks`` it includes the adapted rates from the store, for a caller that can't ask the store itself.
     """
     file = refresh.reload
     limits = dict(_limits(task_limits, pacer, recent, tasks))
@@ -64,7 +64,7 @@ def report(
 
 
 def _adapted(task_limits: TaskLimits, limits: Mapping[str, Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Tell what refusals have taught about the buckets of limits, and of their busiest partitions.
+    """Return the adapted rates of the limits' buckets, and of their busiest partitions.
 
     Times are microseconds from now.
     """
@@ -117,7 +117,7 @@ def _limits(
                 "dialled": pacer.view.dialled(each) if pacer is not None else None,
                 "held": len(waits),
                 "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
-                # What has limits in shadow alone starts without a word to anybody.
+                # A task that has only limits in shadow emits no event as it starts.
                 "started": recent.total(tag, now) if each.limit.mode == "enforce" else None,
                 "shadow": asdict(shadow_count) if shadow_count is not None else None,
                 "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),

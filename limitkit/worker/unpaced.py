@@ -1,4 +1,4 @@
-"""Where a worker without a pacer hands requests to the pool: a limited task's message goes along, for its guard."""
+"""Hands requests to the pool in a worker without a pacer: a limited task's message goes along, for its guard."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Unpaced:
-    """Stands in place of ``consumer.on_task_request``, as the pacer does elsewhere, and lets everything through."""
+    """Replaces ``consumer.on_task_request``, as the pacer does elsewhere, and lets everything through."""
 
     def __init__(self, consumer: Any, task_limits: TaskLimits) -> None:
         self._app = consumer.app

@@ -1,5 +1,5 @@
-"""The worker's pool, as far as its processes are counted and lent: who gets the next one.
+"""The processes of the worker's pool: how many are free, and which request gets the next one.
 
-``processes`` counts them, ``request_order`` and ``unlimited_requests`` say who is first. May use ``waiting`` and what
-is below.
+``processes`` counts them; ``request_order`` and ``unlimited_requests`` say which request is first. May use ``waiting``
+and what is below.
 """

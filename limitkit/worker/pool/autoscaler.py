@@ -1,4 +1,4 @@
-"""Lets Celery's autoscaler see what is held: it counts reserved requests, and those that are held are not reserved."""
+"""Has Celery's autoscaler count held requests: it counts reserved ones, and held requests are not reserved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def scale(worker: Any, heads: Iterable[Any]) -> bool:
-    """Count these requests, whose tokens have come, beside the reserved ones; says if there are more processes now."""
+    """Let the autoscaler count these requests, whose tokens have come; returns whether there are more processes now."""
     scaler = getattr(worker, "autoscaler", None)
     if scaler is None:
         return False

@@ -1,4 +1,4 @@
-"""Which tasks have a guard around their own code, which may stop a start in the pool."""
+"""Marks the tasks that have a guard around their own code: it may stop a start in the pool."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def mark_guarded(task: Any) -> None:
 
 
 def is_guarded(task: Any) -> bool:
-    """Whether a task has a guard around its own code, or has had one before its limits were taken away."""
+    """Whether a task has a guard around its own code; also when its limits were removed later."""
     return GUARDED in vars(task)

@@ -1,4 +1,4 @@
-"""The pool's free processes, got before a token is taken: a token that waits for a process is stale."""
+"""Gets free processes of the pool before tokens are taken: a token that waits for a process becomes stale."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _PATIENCE_SHARE: Final = 0.05
 _LEAST_WAIT: Final = 0.001
 """Seconds that a process takes to come from a busy pool, at least."""
 _MOST_PATIENCE: Final = 1.0
-"""Seconds of it that add up at most."""
+"""The most seconds that add up of it."""
 
 
 class Processes:
     """Pool processes that are held for a start that is being decided.
 
-    Celery's prefork pool counts its free processes with a semaphore (``controller.semaphore``); what a pool process
-    finishes releases it, and the next in its line gets it.
+    Celery's prefork pool counts its free processes with a semaphore (``controller.semaphore``). A task that ends
+    releases it, and the next in the semaphore's line gets it.
     """
 
     def __init__(self, semaphore: Any, on_free: Callable[[], None]) -> None:
         self.free = 0
-        """Processes that are ours now."""
+        """Processes that the pacer holds now."""
         self.wait = 0.0
         """Seconds that a process takes to come, as a running mean; 0 while some are idle."""
         self._semaphore = semaphore
         self._on_free = on_free
-        self._claim = self._claimed  # always the same object, by which it is known again
+        self._claim = self._claimed  # one object, by which a claim is recognized in the semaphore's line
         self.rivals = UnlimitedRequests(semaphore, self._claim)
         self._last: RequestOrder | None = None
-        """The place of the last that claims."""
+        """The place of the last request that claims a process."""
         self._claims = 0
         self._claimed_at = 0.0
         self._generation = 0
@@ -52,15 +52,15 @@ class Processes:
         self._patience_at = time.monotonic()
 
     def seize(self, wanted: int) -> int:
-        """Get up to ``wanted`` idle processes, without waiting; returns how many are ours now, beside those kept."""
+        """Get up to ``wanted`` idle processes, without waiting; returns how many are free and not kept."""
         while self.free - self._kept < wanted and self._semaphore.value > 0:
             self._semaphore.acquire(self._seized)
         return self.spare
 
     def claim(self, wanting: Sequence[tuple[RequestOrder, bool]]) -> None:
-        """Stand in line for so many processes, each behind those requests without limits that come before it.
+        """Queue for so many processes, each claim behind the requests without limits that come before it.
 
-        ``wanting`` is in order; each says whether it has no token yet then: it lets one other go first even so.
+        ``wanting`` is in order; each says whether it has no token yet: such a claim lets one other request go first.
         """
         semaphore = self._semaphore
         for _ in range(min(len(wanting), semaphore.initial_value) - self._claims):
@@ -73,12 +73,12 @@ class Processes:
             self._last = wanting[-1][0] if wanting else None
 
     def meet(self, request: Any, order: RequestOrder) -> bool:
-        """Note a request without limits that is about to stand in line; says if it comes before one that claims."""
+        """Note a request without limits that is about to queue; returns whether it comes before one that claims."""
         self.rivals.add(request, order)
         return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)
 
     def coming_in(self, now: float) -> float:
-        """Return in how many seconds one comes that is not kept, as far as is known; 0 while there is one."""
+        """Return the estimated seconds until a process is free that is not kept; 0 while there is one."""
         if self.spare or not self.busy:
             return 0.0
         waited = now - self._claimed_at if self._claims else 0.0
@@ -86,7 +86,7 @@ class Processes:
 
     @property
     def busy(self) -> bool:
-        """Whether none is idle, so that one has to stand in line."""
+        """Whether no process is idle, so that a request has to queue."""
         return bool(self._semaphore.value <= 0)
 
     @property
@@ -101,7 +101,7 @@ class Processes:
 
     @property
     def spare(self) -> int:
-        """How many of ours are not kept."""
+        """How many of the pacer's processes are not kept."""
         return max(0, self.free - self._kept)
 
     @property
@@ -114,47 +114,47 @@ class Processes:
         return self._patience
 
     def keep(self, seconds: float) -> None:
-        """Keep one of ours for a slot that is due in so many seconds."""
+        """Keep one process idle for a slot that is due in so many seconds."""
         if not self._kept:
             self._kept_since = time.monotonic()
         self._kept += 1
         self._patience -= seconds
 
     def refund(self, seconds: float) -> None:
-        """Give back what is left of the time for which one was kept: somebody else can use it now."""
+        """Give back what is left of the time for which one was kept: another request can use it now."""
         self._patience = min(_MOST_PATIENCE, self._patience + seconds)
 
     def unkeep(self) -> None:
-        """Keep one less: its slot has come, or is not wanted any more."""
+        """Keep one process less: its slot has come, or is not wanted any more."""
         self._kept -= 1
         if not self._kept:
-            # Who claims one has waited for that slot meanwhile. A pool that counted as busy for it would have the next
-            # one kept too, and so on, while it is idle.
+            # A claim has waited for that slot meanwhile. If the pool counted as busy for that time, the next process
+            # would be kept too, and so on, while the pool is idle.
             self._claimed_at += time.monotonic() - max(self._kept_since, self._claimed_at)
 
     def use(self) -> None:
-        """Let a start have one of ours; the pool gives it back when the task is done."""
+        """Use one process for a start; the pool gives it back when the task is done."""
         self.free -= 1
 
     def release(self) -> None:
-        """Give all of ours back that are not kept."""
+        """Give back all processes that are not kept."""
         for _ in range(self.spare):  # not those that a claim brings meanwhile
             self.free -= 1
             while not self._released():
                 pass
 
     def _released(self) -> bool:
-        """Give one process to the next in line; says if that took it."""
+        """Give one process to the next in line; returns whether that one took it."""
         try:
             self._semaphore.release()
         except Exception:
-            # Whose turn it was, a request that is not paced, never got into the pool: the process is still free.
+            # The next was a request without limits, and it did not get into the pool: the process is still free.
             logger.exception("A request could not be handed to the pool; the broker delivers it again.")
             return False
         return True
 
     def forget(self) -> None:
-        """Count nothing as ours: the semaphore was reset with the broker connection."""
+        """Hold no process any more: the semaphore was reset with the broker connection."""
         self._generation += 1
         self.free = self._claims = self._kept = 0
 

@@ -1,4 +1,4 @@
-"""Who goes before whom: by the message's priority, then by when it first came to a worker."""
+"""The order of requests: by the message's priority, then by when it first came to a worker."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SET: Final = 0.05
-"""Seconds from which on two readings of this machine's clocks differ because one was set, and not by chance."""
+"""If two readings of this machine's clocks differ by more seconds than this, a clock was set."""
 
 
 class RequestOrder(NamedTuple):
-    """A request's place among all that a worker has: the lower goes first."""
+    """A request's place among all that a worker has: the lowest goes first."""
 
     priority: int
     came: float
     """Seconds of ``time.monotonic()``: when it came to this worker, or first to any, if it was parked meanwhile."""
     number: int
-    """No two are alike."""
+    """No two requests have the same."""
 
 
 FIRST: Final = RequestOrder(-(10**9), 0.0, 0)
@@ -43,7 +43,7 @@ class Arrivals:
         """Return the place of a message that comes now."""
         now = time.monotonic()
         epoch = now - time.time()
-        if abs(epoch - self._epoch) > _SET:  # else one that came 0.1 ms after another might overtake it
+        if abs(epoch - self._epoch) > _SET:  # else a request that came 0.1 ms after another might overtake it
             self._epoch = epoch
         priority = priority_of(message, self._connection())
         return RequestOrder(priority, first_came(message, now, epoch=self._epoch), next(self._numbers))

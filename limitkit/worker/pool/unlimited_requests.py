@@ -1,4 +1,4 @@
-"""Requests without limits that wait for a pool process too: who of them comes before a request that is paced."""
+"""Requests without limits that wait for a pool process too: which of them come before a paced request."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.request_order import RequestOrder
 
 _MOST_LOOKED_AT: Final = 256
-"""Of those in line: a prefetch window is seldom wider. One farther behind is looked at when it has come so far."""
+"""Requests in line that are compared: a prefetch window is seldom wider. Those behind them are compared later."""
 
 
 class UnlimitedRequests:
-    """Celery has them in its semaphore's line, in the order in which they came; so they stay among themselves.
+    """The requests without limits in the line of Celery's semaphore; they keep the order in which they came.
 
-    The pacer's claims stand in that line too, and each stands for whichever paced request comes first when it is met.
+    The pacer's claims are in that line too. A claim is for no certain request: it serves the paced request that is
+    first when the process comes.
     """
 
     def __init__(self, semaphore: Any, claim: Any) -> None:
         self._line: deque[Any] | None = getattr(semaphore, "_waiting", None)
         self._claim = claim
-        """What the semaphore calls for a claim."""
+        """The callback by which a claim is recognized."""
         self._orders: weakref.WeakKeyDictionary[Any, RequestOrder] = weakref.WeakKeyDictionary()
 
     def __bool__(self) -> bool:
@@ -40,13 +41,13 @@ class UnlimitedRequests:
         self._orders[request] = order
 
     def first(self) -> RequestOrder | None:
-        """Return the place of the one that comes before all others; None when there is none."""
+        """Return the place of the first of them; None when there is none."""
         return min((self._order(each) for each in islice(self._line or (), _MOST_LOOKED_AT)), default=None)
 
     def line_up(self, claims: Sequence[tuple[RequestOrder, bool]]) -> None:
-        """Put the claims behind those who come before them, and before all others.
+        """Put the claims behind the requests that come before them, and before all others.
 
-        Each has a place, in order, and says whether it has no token yet: then it lets one other go first even so, once.
+        Each has a place, in order, and says whether it has no token yet: then it lets one other request go first, once.
         """
         line = self._line
         if line is None:
@@ -56,7 +57,7 @@ class UnlimitedRequests:
         others = [entry for entry in entries if entry[0] is not self._claim]
         if not mine or not others:
             return
-        # The first of all from there on: a claim goes where nobody behind it comes before it, as far as one looks.
+        # For each position the first place from there on: a claim goes where no request behind it comes before it.
         firsts = [*accumulate(reversed([self._order(entry) for entry in others[:_MOST_LOOKED_AT]]), min)][::-1]
         behind = [len(others)] * len(mine)
         for number, (order, early) in enumerate(claims[: len(mine)]):
