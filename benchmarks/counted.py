@@ -16,14 +16,15 @@ def _tree(pid):
         yield from (pid, *map(int, children.read().split()))
 
 
+def own_seconds(pid):
+    """Return the processor time that a process has used so far, without its children's."""
+    with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 (no file of ours)
+        return sum(map(int, stat.read().rpartition(")")[2].split()[11:13])) / _TICKS
+
+
 def processor_seconds(scene):
     """Add up what all workers and their pool processes have used so far."""
-    used = 0
-    for worker in scene.shop.workers:
-        for pid in _tree(worker.process.pid):
-            with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-                used += sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
-    return used / _TICKS
+    return sum(own_seconds(pid) for worker in scene.shop.workers for pid in _tree(worker.process.pid))
 
 
 def run(task, *, metrics):

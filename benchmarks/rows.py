@@ -350,4 +350,15 @@ ROWS = (
         (Target("more", "time beyond `import celery`", most=150, unit=" ms"),),
         pairs=works.importing,
     ),
+    Row(
+        "start",
+        "`celery worker` from its start to ready, with three limits and without limitkit, alternating",
+        (
+            Target("more", "time beyond that without", most=0.25, unit=" s"),
+            Target("least", "the shortest start beyond the shortest without", most=0.25, unit=" s"),
+            Target("more_used", "its processor time beyond that without", unit=" s"),
+            Target("without", "time without", unit=" s"),
+        ),
+        pairs=works.starts,
+    ),
 )

@@ -14,7 +14,7 @@ from support.scenarios.secret import secret
 from support.scenarios.solo import solo
 from support.scenarios.users import greedy, per_user, stream
 
-from benchmarks import counted, micro, scraped
+from benchmarks import counted, micro, scraped, starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,3 +176,8 @@ def scrapes() -> dict[str, float]:
 
 def importing(pairs: int) -> list[dict[str, float]]:
     return [{"more": 1000 * (both - celery)} for both, celery in micro.import_cost(pairs)]
+
+
+def starts(pairs: int) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = starting.pairs(pairs)
+    return found

@@ -86,3 +86,13 @@ def test_only_an_address_with_options_needs_redis_to_be_judged(url, wanted):
     code += "print('redis' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.stdout.strip(), run.stderr) == (wanted, "")
+
+
+def test_a_good_file_is_judged_without_what_says_what_is_wrong_with_others():
+    """A worker's start would take a quarter longer beyond Celery's own."""
+    text = (
+        'version = 1\n[tasks.paid]\nstrategy = "token_bucket"\nrate = "1/s"\n[tasks.paid.feedback]\non = ["x.Y:429"]\n'
+    )
+    code = f"import sys, limitkit.config.load as c, limitkit.config.source.toml as s; c.judge(s.parse({text!r}, '-')); "
+    code += "print(*{'jsonschema', 'regex', 'tomlkit', 'rich', 'click'} & {*sys.modules})"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "\n"

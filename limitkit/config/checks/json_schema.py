@@ -1,4 +1,4 @@
-"""The JSON Schema of ratelimits.toml: made from the model, shown to editors, and the judge of a file's shape.
+"""The JSON Schema of ratelimits.toml: made from the model, and shown to editors.
 
 It is Draft 4, since that is all that the TOML language server behind the common editors reads: no ``const``,
 no ``if``, ``definitions`` in place of ``$defs``.
@@ -11,23 +11,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from jsonschema import Draft4Validator
-from jsonschema.exceptions import ValidationError
-from jsonschema.validators import extend
-
-from limitkit.config.checks.schema_errors import problems_of
-from limitkit.config.checks.schema_keywords import BREAKS
 from limitkit.config.model.env_values import VARIABLE_PATTERN
 from limitkit.config.model.ports import PORTS_PATTERN
 from limitkit.config.model.tables import RateLimits
 from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-
-    from limitkit.config.source.toml import Document
-    from limitkit.config.wording import Path as Way
-    from limitkit.errors import Problem
+    from collections.abc import Sequence
 
 _DROPPED: Final = ("examples", "$defs")
 _ORDER: Final = ("$schema", "title", "description", "type", "enum", "default")
@@ -112,69 +102,6 @@ def shipped() -> str:
         if (folder / _FILE).exists():
             return (folder / _FILE).read_text(encoding="utf-8")
     raise FileNotFoundError(_FILE)
-
-
-def check(document: Document, refused: Iterable[Way] = ()) -> list[Problem]:
-    """Judge a document's shape: all problems, each at its key, value or table header.
-
-    ``refused`` are the ways to what the model does not take. Model and schema have the same shape, so entries of
-    limits and tasks that the model takes need no second judge: that would be half of the work on a file of thousands.
-    """
-    return problems_of(document, faults(_suspicious(document.data, {path[:2] for path in refused})))
-
-
-def _suspicious(data: dict[str, Any], refused: Collection[Way]) -> dict[str, Any]:
-    left = {
-        section: {name: each for name, each in data[section].items() if (section, name) in refused or _repeats(each)}
-        for section in ("limits", "tasks")
-        if isinstance(data.get(section), dict)
-    }
-    return {**data, **left}
-
-
-def _repeats(entry: Any) -> bool:
-    """Whether an entry names a limit twice, which the model leaves to the schema."""
-    return isinstance(entry, dict) and BREAKS["uniqueItems"](True, entry.get("limits"))  # noqa: FBT003 - its rule
-
-
-def faults(data: object) -> Iterator[ValidationError]:
-    """Go through all that the schema has against plain data."""
-    yield from _validator().iter_errors(data)
-
-
-def judge() -> Any:
-    """Make the class of validators that judge by this package's own words, and write no messages."""
-    extended: Any = extend  # its own types leave it untyped
-    judges = {word: _judging(breaks) for word, breaks in BREAKS.items()}
-    return extended(Draft4Validator, {**judges, "type": _type, "additionalProperties": _additional})
-
-
-def _judging(breaks: Callable[[Any, Any], bool]) -> Any:
-    def faults_of(_validator: Any, rule: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-        if breaks(rule, instance):
-            yield ValidationError("")
-
-    return faults_of
-
-
-def _type(validator: Any, types: str | list[str], instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    if not any(validator.is_type(instance, each) for each in ([types] if isinstance(types, str) else types)):
-        yield ValidationError("")
-
-
-def _additional(validator: Any, of_others: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """Judge the keys that are not declared: by a schema of theirs, or all of them in one fault."""
-    others = [key for key in instance if key not in schema.get("properties", ())] if isinstance(instance, dict) else []
-    if of_others is False and others:
-        yield ValidationError("")
-    elif isinstance(of_others, dict):
-        for key in others:
-            yield from validator.descend(instance[key], of_others, path=key)
-
-
-@functools.cache
-def _validator() -> Any:
-    return judge()(judged())
 
 
 @functools.cache

@@ -17,8 +17,6 @@ import warnings
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
-import regex
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -61,6 +59,8 @@ class Search:
 
     def __init__(self, pattern: str) -> None:
         """Raise ValueError, with what is wrong, for what is not a regular expression."""
+        import regex  # noqa: PLC0415 (most files have no pattern, and their workers start without it)
+
         self._said = pattern
         self._rests_until = 0.0
         if len(pattern) > LONGEST_PATTERN:

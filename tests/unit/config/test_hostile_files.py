@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from limitkit.config import app_check
-from limitkit.config.checks import json_schema, model_errors
+from limitkit.config.checks import model_errors, schema_validator
 from limitkit.config.load import judge
 from limitkit.config.model.tables import errors
 from limitkit.config.source.toml import parse
@@ -195,7 +195,7 @@ def test_a_file_of_thousands_of_faults_does_not_take_long(text, said):
 
 
 def test_the_schema_s_faults_hold_no_values():
-    assert [fault.message for fault in json_schema.faults({"version": 0xF << 20_000, "x": [1] * 1000})] == ["", ""]
+    assert [fault.message for fault in schema_validator.faults({"version": 0xF << 20_000, "x": [1] * 1000})] == ["", ""]
 
 
 class Task:

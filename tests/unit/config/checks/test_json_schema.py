@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 
-from limitkit.config.checks import json_schema
+from limitkit.config.checks import json_schema, schema_validator
 from limitkit.config.load import judge
 from limitkit.config.model.cross_checks import cross_checked_limit, cross_checked_task
 from limitkit.config.model.tables import errors
@@ -74,7 +74,7 @@ mode = "enforce"
 [tasks."emails.receipt"]
 limits = []
 """
-WHOLE = json_schema.judge()(json_schema.make())
+WHOLE = schema_validator.judge()(json_schema.make())
 COMMITTED = Path(__file__).parents[4] / "schemas" / "ratelimits.schema.json"
 
 SAID = ["on_limit", "max_wait", "on_error", "feedback", "on", "recover", "factor", "step"]
@@ -189,7 +189,7 @@ def test_the_shape_is_judged_the_same_without_the_rules_between_keys():
     @given(mutants())
     def same(data):
         whole = {tuple(each.absolute_path) for each in WHOLE.iter_errors(data) if each.validator != "anyOf"}
-        assert {tuple(each.absolute_path) for each in json_schema.faults(data)} >= whole
+        assert {tuple(each.absolute_path) for each in schema_validator.faults(data)} >= whole
 
     same()
 
