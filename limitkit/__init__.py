@@ -1,6 +1,6 @@
 """Declared rate limits for Celery: tasks start at exactly the rate that ``ratelimits.toml`` says.
 
-Names are imported when first asked for, so that ``import limitkit`` costs a task-sending process nothing.
+Names are imported on first use, so that ``import limitkit`` costs a process that only sends tasks nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What limitkit says when something is wrong: a place, a fact, what follows, and the remedy."""
+"""Problems and exceptions: each says where it is, a fact, its consequence, and the remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Problem:
     """One thing that is wrong in a config file, and where.
 
     ``line`` and ``column`` count from 1, in Unicode characters. ``message`` is the whole sentence (fact;
-    consequence; remedy); ``hint`` is its remedy alone, for tools that show it apart. ``code`` is one of
+    consequence; remedy); ``hint`` is only its remedy, for tools that show it separately. ``code`` is one of
     those in ``docs/problems.md``.
     """
 
@@ -37,9 +37,9 @@ class LimitkitError(Exception):
 
 
 class ConfigError(LimitkitError):
-    """A config that can't be used; ``problems`` says all that is wrong with it, in the order of the file.
+    """A config that can't be used; ``problems`` lists all that is wrong with it, in the order of the file.
 
-    ``unreadable`` is true when the file's bytes could not be had at all (``limitkit validate`` exits with 2 then).
+    ``unreadable`` is true when the file could not be read at all (``limitkit validate`` exits with 2 then).
     """
 
     def __init__(self, problems: Iterable[Problem], *, unreadable: bool = False) -> None:
@@ -52,7 +52,7 @@ class ConfigError(LimitkitError):
 
 
 class RateLimitExceeded(LimitkitError):  # noqa: N818 (the name that users know)
-    """A start was refused by a limit; ``retry_after`` is in seconds, None when it could never be admitted."""
+    """A limit has rejected a start; ``retry_after`` is in seconds, None when it can never be admitted."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
@@ -63,13 +63,13 @@ class RateLimitExceeded(LimitkitError):  # noqa: N818 (the name that users know)
 
 
 class StoreError(LimitkitError):
-    """The store could not be asked; nothing is known of its buckets until it answers again.
+    """The store could not be asked; the state of its buckets is unknown until it answers again.
 
-    ``remedy`` says what must be done before it ever can be; it is empty where it may answer by itself.
+    ``remedy`` says what must be done before it can answer; it is empty where it may recover by itself.
     """
 
     remedy: str = ""
 
 
 class StoreRefusedError(StoreError):
-    """The store is there, and has refused what it was asked, such as for a right that is missing."""
+    """The store has answered and rejected the call, for example because a right is missing."""

@@ -27,25 +27,25 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
 
     ``config`` is a path, what ``limitkit.load(path)`` returned, or None for ``LIMITKIT_CONFIG``, else
     ``ratelimits.toml`` in the working folder or the nearest folder above. The file is read when the app finalizes,
-    not before; what is wrong with it makes a worker refuse to start, and is logged once as an error elsewhere.
+    not before. If it has errors, a worker refuses to start; other processes log one error and go on.
 
-    To install the same twice changes nothing. Raises ValueError when another config is installed for this app, and
-    TypeError when that is no app, or no config.
+    To install the same config twice changes nothing. Raises ValueError when another config is installed for this app,
+    and TypeError when ``app`` is no Celery app, or ``config`` no config.
     """
     app = real_app(app, "limitkit.install")
     must_be_config(config, "limitkit.install")
     wanted = os.fspath(config) if isinstance(config, (str, os.PathLike)) else config
-    before = INSTALLED.get(app)
-    if before is not None:
-        if before.source != wanted:
+    existing = INSTALLED.get(app)
+    if existing is not None:
+        if existing.source != wanted:
             raise ValueError(
-                f"limitkit is installed for {app!r} with the config {before.described()} already; "
+                f"limitkit is installed for {app!r} with the config {existing.described()} already; "
                 "install it once, with one config"
             )
         return
-    beside = clash()
-    if beside is not None:
-        logger.warning("%s", beside)
+    name_clash = clash()
+    if name_clash is not None:
+        logger.warning("%s", name_clash)
     installation = INSTALLED[app] = Installation(app, wanted, _metrics_of)
     note_installed(app, installation.usable)
     app.steps["consumer"].update((PacerStep, BypassStep))
@@ -63,7 +63,7 @@ def install(app: Any, config: str | os.PathLike[str] | Config | None = None) -> 
 
 
 def _on_publish(**_: Any) -> None:
-    """See to it that a process that only sends tasks says so, once, when their limits can't be read."""
+    """Log one error in a process that only sends tasks, when the config can't be read."""
     signals.before_task_publish.disconnect(dispatch_uid="limitkit.before_task_publish")
     for installation in list(INSTALLED.values()):
         if not installation.is_worker:
@@ -80,17 +80,17 @@ def _on_celeryd_init(instance: Any = None, **_: Any) -> None:
 def _on_worker_init(sender: Any = None, **_: Any) -> None:
     installation = INSTALLED.get(sender.app)
     if installation is not None:
-        from limitkit.worker import remote_control  # noqa: F401, PLC0415 (registers what a worker can be told)
+        from limitkit.worker import remote_control  # noqa: F401, PLC0415 (registers limitkit's remote control commands)
 
         installation.start_worker(sender)
 
 
 def _metrics_of(app: Any, task_limits: TaskLimits, refresh: Refresh) -> WorkerMetrics | None:
-    """Make the metrics of a worker, where the file or the app wants any."""
-    from limitkit.metrics.registry import registered  # noqa: PLC0415 (of use to workers alone)
+    """Make the metrics of a worker, if the file or the app asks for them."""
+    from limitkit.metrics.registry import registered  # noqa: PLC0415 (only workers need it)
 
     if not task_limits.rules.metrics.wanted and not registered():
         return None
-    from limitkit.metrics.worker_metrics import WorkerMetrics  # noqa: PLC0415 (where metrics are wanted alone)
+    from limitkit.metrics.worker_metrics import WorkerMetrics  # noqa: PLC0415 (only where metrics are wanted)
 
     return WorkerMetrics(app, task_limits, refresh)

@@ -1,4 +1,4 @@
-"""Whether an app has limitkit installed, and with the config that is being looked at."""
+"""Checks that an app has limitkit installed, with the config that is being validated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OTHER_CONFIG: Final = "LK046"
 
 
 def problems(config: Config, app: Any) -> Iterator[Problem]:
-    """Warn where an app's workers would not go by this config."""
+    """Warn where an app's workers would not use this config."""
     installation = installation_of(app)
     if installation is None:
         fact = "the app does not call limitkit.install(app), so its workers keep none of these limits"
@@ -33,7 +33,7 @@ def problems(config: Config, app: Any) -> Iterator[Problem]:
         path = ""
     used = installation.config
     same = used is not None and used.document.text == config.document.text
-    if config.path == "-" or same or _is_one(path, config.path):
+    if config.path == "-" or same or _is_same_file(path, config.path):
         return
     theirs = f"{one_line(path)}, which limitkit.install was told or finds from here" if path else "no file from here"
     fact = f"the app's workers do not go by this file: they find {theirs}"
@@ -41,7 +41,7 @@ def problems(config: Config, app: Any) -> Iterator[Problem]:
     yield config.document.problem(OTHER_CONFIG, (), fact, hint, severity="warning")
 
 
-def _is_one(one: str, other: str) -> bool:
+def _is_same_file(one: str, other: str) -> bool:
     try:
         return Path(one).samefile(other)
     except (OSError, ValueError):

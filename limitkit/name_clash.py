@@ -1,4 +1,4 @@
-"""Another package named ``limitkit``: this one's distribution is ``celery-limitkit``, and both have the same folder."""
+"""Detects another package named ``limitkit``: its folder would be the same as that of ``celery-limitkit``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _AGAIN: Final = "pip install --force-reinstall --no-deps celery-limitkit"
 
 
 def clash() -> str | None:
-    """Return what is wrong where another distribution has this one's folder; None where there is no other.
+    """Return what is wrong when another distribution has the same folder; None when there is no other.
 
-    Whichever was installed last has its ``__init__.py`` there, and to uninstall either removes it.
+    The folder has the ``__init__.py`` of the one that was installed last. Uninstalling either of them removes it.
     """
     try:
         found = version(_OTHER)
@@ -27,7 +27,7 @@ def clash() -> str | None:
 
 
 def damage() -> str | None:
-    """Return what is wrong where the folder's ``__init__.py`` is another package's, or is gone with it; else None."""
+    """Return what is wrong when ``__init__.py`` belongs to the other package, or was removed with it; else None."""
     if "install" in getattr(sys.modules[_OTHER], "__all__", ()):
         return None
     return clash() or (

@@ -1,8 +1,8 @@
-"""Signals of limitkit's own, to be used as Celery's are: ``task_throttled.connect(receiver)``.
+"""limitkit's own signals, used like Celery's: ``task_throttled.connect(receiver)``.
 
 They are sent in the worker's main process, on its event loop: a receiver must not block. What happens in a pool
-process is told within a quarter of a second. Connect receivers where the app is made, so that they are there before the
-pool's processes are. What a receiver raises is logged, and hurts no task.
+process is sent within a quarter of a second. Connect receivers where the app is made: before the pool's processes are
+forked. What a receiver raises is logged, and hurts no task.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 task_throttled: Final = Signal(name="task_throttled", providing_args={"task_id", "limit", "wait"})
 """A task can't start at once because of a limit; once for each delivery. The sender is the task's name.
 
-``task_id``; ``limit``: the name of the limit that it waits longest for, or of the task whose own limit it is;
+``task_id``; ``limit``: the name of the limit that it waits longest for; of a task's own limit, the task's name;
 ``wait``: seconds until it is expected to start.
 """
 task_admitted: Final = Signal(name="task_admitted", providing_args={"task_id", "waited"})
@@ -34,7 +34,7 @@ limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "bur
 """Another rate is in force in this worker. The sender is the limit's name.
 
 ``rate``: tokens a second, 0.0 while it is paused; ``burst``; ``source``: ``file``, ``override``, ``pause``, ``stricter
-file`` or ``control``; ``ends``: when the declared rate is back by itself (seconds since 1970), or None.
+file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or None.
 """
 config_reloaded: Final = Signal(name="config_reloaded", providing_args=set())
 """Another version of the file is in force. The sender is its path."""
@@ -54,16 +54,16 @@ _SIGNALS: Final[dict[type[Event], Signal]] = {
     event_types.StoreRecovered: store_recovered,
 }
 _SENDERS: Final = ("task", "limit", "path")
-"""Which of an event's fields is the sender: the first that it has."""
+"""The sender is the first of these fields that an event has."""
 _ARGUMENTS: Final = {"id": "task_id"}
-"""Fields whose argument has another name."""
+"""Fields that have another name as the signal's argument."""
 
 
 class Signals:
-    """The listener that sends them."""
+    """The listener that sends the signals."""
 
     def wants(self, kind: type[Event]) -> bool:
-        """Whether there is a receiver for it."""
+        """Whether this kind of event has a signal with a receiver."""
         signal = _SIGNALS.get(kind)
         return signal is not None and bool(signal.receivers)
 
@@ -72,7 +72,7 @@ class Signals:
         if isinstance(event, event_types.TaskSentBack) and event.throttled:
             return
         signal = _SIGNALS[type(event)]
-        said = {each.name: getattr(event, each.name) for each in fields(event)}
-        sender = next((said.pop(name) for name in _SENDERS if name in said), None)
-        named = {_ARGUMENTS.get(name, name): value for name, value in said.items()}
+        values = {each.name: getattr(event, each.name) for each in fields(event)}
+        sender = next((values.pop(name) for name in _SENDERS if name in values), None)
+        named = {_ARGUMENTS.get(name, name): value for name, value in values.items()}
         signal.send(sender, **{name: value for name, value in named.items() if name in signal.providing_args})

@@ -1,7 +1,7 @@
-"""Values as canonical text: equal ones, and only those, have the same.
+"""Values as canonical text: two values have the same text only if they are equal.
 
-Anybody may have sent them, and with pickle they are objects of any kind: what is written of one value is bounded, and
-where an object's own code has its say, so is what it may do.
+The values come from outside, and with pickle they are objects of any kind. So the work for one value is bounded, and
+an object's own code can do no harm.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from typing import Any, Final, NamedTuple
 
 _DEEPEST: Final = 32
 _MOST: Final = 20_000
-"""Values inside of one that are looked at; what is beyond is taken for equal where its size is."""
+"""The most values inside one value that are read; the rest counts by its size only."""
 _LETTERS: Final = 100
-"""So many characters inside of a value count as one more: a pickle may name the same long text ten thousand times."""
+"""This many characters count as one value more: a pickle may repeat one long text ten thousand times."""
 _LONGEST: Final = 1_000
-"""Digits of a decimal number that are looked at."""
+"""The most digits of a decimal number that are read."""
 _TEXTS: Final = (
     uuid.UUID,
     decimal.Decimal,
@@ -51,7 +51,7 @@ _TEXTS: Final = (
     complex,
     range,
 )
-"""What is written as it writes itself."""
+"""Types whose ``str`` is their text."""
 
 
 _RAISERS: Final = ("billiard", "celery", "eventlet", "gevent", "greenlet", "signal", "threading")
@@ -63,15 +63,15 @@ class Canonical(NamedTuple):
 
     text: str
     vague: str = ""
-    """What in it counts by its type, or its size, alone; empty when nothing does."""
+    """The part of it that counts only by its type or its size; empty when there is none."""
 
 
 def canonical(value: Any) -> Canonical:
-    """Write a value so that equal ones, and only those, have the same text.
+    """Write a value so that equal values, and only those, have the same text.
 
-    A string and a whole number are equal by their text; all else is told apart by type. Of the keys of a dict that is
-    as in JSON: what JSON makes of them. An object has the value of its fields where its class declares any; others,
-    and whatever raises as it is looked at, count by their type alone.
+    A string and a whole number are equal if their text is. All other values differ if their type does. Keys of a dict
+    count as JSON writes them. An object counts by its fields, if its class declares any. Other objects, and those that
+    raise when they are read, count only by their type.
     """
     writer = _Writer()
     try:
@@ -84,10 +84,10 @@ def canonical(value: Any) -> Canonical:
 
 
 def interrupts(error: BaseException) -> bool:
-    """Whether this comes from outside, by a signal or another greenlet, and not from the value that is looked at.
+    """Whether this was raised from outside, by a signal or another greenlet, and not by the value that is read.
 
-    What a value's own code raises must not stop a worker, whatever it is: it may be ``SystemExit``. What interrupts it
-    has to go on: a soft time limit is told of once. The frame in which it was raised tells which it is.
+    What a value's own code raises must not stop a worker, even if it is ``SystemExit``. What interrupts from outside
+    must go on: a soft time limit is raised only once. The frame in which it was raised shows which of the two it is.
     """
     if isinstance(error, Exception) and type(error).__name__ != "SoftTimeLimitExceeded":
         return False
@@ -97,7 +97,7 @@ def interrupts(error: BaseException) -> bool:
     module = str(trace.tb_frame.f_globals.get("__name__", "")) if trace is not None else ""
     if module.partition(".")[0] in _RAISERS:
         return True
-    # Ctrl-C that nobody handles has no frame of its own.
+    # Ctrl-C without a handler has no frame of its own.
     return (
         isinstance(error, KeyboardInterrupt)
         and (module.partition(".")[0] in {"limitkit", *sys.stdlib_module_names})
@@ -137,7 +137,7 @@ class _Writer:
         return ":".join(["more", *map(str, size)])
 
     def _apart(self, value: Any, depth: int, room: int) -> str:
-        """Write a value with so much room, whatever was written before: in no order that is the same elsewhere."""
+        """Write a value with a room of its own, so that its text does not depend on what was written before."""
         left, self._left = self._left, room
         try:
             return self.text(value, depth)
@@ -145,7 +145,7 @@ class _Writer:
             self._left += left - room
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> str:
-        """Write a mapping in the order of its keys' texts: their order in a message is the sender's."""
+        """Write a mapping, sorted by the texts of its keys: their order in a message depends on the sender."""
         if len(value) > self._left:
             return f"dict:{self._more(len(value))}"
         room = self._left // max(1, len(value))
@@ -153,7 +153,7 @@ class _Writer:
         return "dict:" + _joined(part for text, _, key in keys for part in (text, self.text(value[key], depth)))
 
     def _key(self, key: Any, depth: int, room: int) -> tuple[str, str]:
-        """Write a key as JSON would; its type comes second, for the order of those that JSON makes equal."""
+        """Write a key as JSON would; its type comes second, to sort keys that are equal in JSON."""
         if key is None or key is True or key is False:
             return f"text:{_JSON[key]}", "json"
         if isinstance(key, float):
@@ -197,7 +197,7 @@ _JSON: Final = {None: "null", True: "true", False: "false"}
 
 
 def _leaf(value: Any) -> str | None:
-    """Write what has nothing inside; None for all else."""
+    """Write a value that contains no others; None for all that do."""
     if value is None or value is True or value is False:
         return f"json:{_JSON[value]}"
     if isinstance(value, str):  # an enum of strings, too: it is equal to its string
@@ -212,7 +212,7 @@ def _leaf(value: Any) -> str | None:
 
 
 def _fields(value: Any) -> list[str] | None:
-    """Name what an object's class says that it consists of; None when it does not say."""
+    """Name the fields that an object's class declares; None when it declares none."""
     cls = type(value)
     if dataclasses.is_dataclass(cls):
         return [field.name for field in dataclasses.fields(cls) if field.compare]
@@ -230,7 +230,7 @@ def _fields(value: Any) -> list[str] | None:
 
 
 def _decimal(value: decimal.Decimal) -> str:
-    """Write a number so that 1.0 and 1.00 are equal, as they are."""
+    """Write a number so that 1.0 and 1.00 have the same text."""
     if not value.is_finite() or value.adjusted() > _LONGEST or len(str(value)) > _LONGEST:
         return str(value)
     sign, digits, exponent = value.as_tuple()
@@ -243,7 +243,7 @@ def _decimal(value: decimal.Decimal) -> str:
 
 
 def _moment(value: dt.datetime) -> str:
-    """Write a moment; with a zone it is equal to that of another zone."""
+    """Write a moment; the same moment in two time zones has the same text."""
     if value.utcoffset() is None:
         return value.isoformat()
     try:

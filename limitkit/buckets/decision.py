@@ -17,23 +17,23 @@ class Bucket:
 
     key: str
     interval_us: int
-    """Microseconds in which one token comes back."""
+    """Microseconds between two tokens."""
     burst: int
-    """Tokens that it holds; 0 is a paused bucket: it admits nothing, keeps its tokens, and is asked again after
-    ``interval_us``."""
+    """The most tokens that it holds; 0 is a paused bucket: it admits nothing, keeps its tokens, and is asked again
+    after ``interval_us``."""
     divides: bool = field(default=False, compare=False)
-    """Whether each worker starts on its share of it while the store is gone."""
+    """Whether each worker uses its share of the rate while the store is gone."""
     feedback: Feedback | None = None
-    """Of a bucket whose rate gives way to what the other side says."""
+    """Set for a bucket whose rate backs off when the other side refuses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Take tokens for up to ``count`` starts; each start takes one token of every bucket, or none of any.
+    """Take tokens for up to ``count`` starts; each start takes one token from every bucket, or none at all.
 
-    At most ``ready`` of them may be for this very moment. With a ``horizon`` (seconds), slots that come due within
-    it are reserved too; the starts of one take never skip a slot. A ``count`` of 0 is a peek. All who take from one
-    bucket keep to horizons of a second, or all to longer ones: a take cuts off what is further ahead than its own.
+    At most ``ready`` of the starts may be now. With a ``horizon`` (seconds), slots that come due within it are reserved
+    too; the starts of one take never skip a slot. A ``count`` of 0 is a peek. All takes from one bucket must have
+    horizons of up to a second, or all longer ones: a take cuts off what is further ahead than its own horizon.
     """
 
     buckets: tuple[Bucket, ...]
@@ -44,10 +44,10 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """Give the last ``count`` reserved slots of a bucket back, if nobody has taken from it since.
+    """Give back the last ``count`` reserved slots of a bucket, if there was no other take since.
 
-    ``mark`` is what the decision that reserved them returned. Giving back after others took would move their
-    slots, and two starts would fall together: such a token is lost instead.
+    ``mark`` is from the decision that reserved them. To give back after another take would move that one's slots, and
+    two starts would come at the same time: so the token is lost instead.
     """
 
     bucket: Bucket
@@ -56,17 +56,17 @@ class GiveBack:
 
 
 class Decision(NamedTuple):
-    """A store's answer to one take. A tuple, as one is made for each start: a frozen dataclass takes thrice as long.
+    """A store's answer to one take. A tuple: each start makes one, and a frozen dataclass takes three times as long.
 
-    ``slots`` are seconds from now until each start that was taken, ascending; 0.0 is now. ``waits`` are, bucket by
-    bucket, seconds until one more token can be taken there. ``marks`` are the buckets' states, for a give-back.
+    ``slots`` are seconds from now until each start that was taken, in order; 0.0 is now. ``waits`` are, for each
+    bucket, seconds until one more token can be taken. ``marks`` are the buckets' states, for a give-back.
     """
 
     slots: tuple[float, ...]
     waits: tuple[float, ...]
     marks: tuple[int, ...]
     intervals: tuple[int, ...] = ()
-    """Bucket by bucket, the microseconds between two tokens as they are now; empty where no bucket has feedback."""
+    """For each bucket, the microseconds between two tokens now; empty when no bucket has feedback."""
 
     @property
     def retry_after(self) -> float:
@@ -76,21 +76,21 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The other side has refused what a start did that took from this bucket; the bucket has feedback."""
+    """The other side has refused the call of a task that took from this bucket; the bucket has feedback."""
 
     bucket: Bucket
     age: float
-    """Seconds since that start."""
+    """Seconds since that task's start."""
     retry_after: float | None = None
-    """Seconds for which the other side wants to be left alone; None when it has not said."""
+    """Seconds that the other side asks to wait; None when it names no time."""
 
 
 @dataclass(frozen=True, slots=True)
 class BackedOff:
-    """What has become of a bucket by a refusal."""
+    """The state of a bucket after a refusal."""
 
     changed: bool
-    """Whether it was slowed down or paused by this very one; others of its round change nothing more."""
+    """Whether this refusal has slowed it down or paused it; later ones of the same round change nothing."""
     pause: float
     """Seconds until a token can be taken again; 0.0 when it is not paused."""
     interval_us: int

@@ -15,12 +15,12 @@ Kind = Literal["rate", "pause"]
 
 
 class OverrideError(LimitkitError, ValueError):
-    """An override that can't be had: its text says the fact and the remedy."""
+    """An override that can't be made; its text says the fact and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an override stands over: a named limit, or the own limit of a task, or of each task of a pattern."""
+    """What an override is for: a named limit, or the own limit of a task, or of each task of a pattern."""
 
     section: Section
     name: str
@@ -31,7 +31,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
-    """A rate set at run time, or a pause: what, over what, who, when, why, until when.
+    """A rate set at run time, or a pause: for what, by whom, when, why, and until when.
 
     ``at`` and ``until`` are seconds since 1970 by the store's clock; ``until`` is None when it has no end.
     """
@@ -41,7 +41,7 @@ class Override:
     rate: Rate | None = None
     """None for a pause."""
     burst: int | None = None
-    """None when the declared one stays."""
+    """None when the declared burst stays."""
     by: str = ""
     reason: str = ""
     declared_rate: str = ""
@@ -51,11 +51,11 @@ class Override:
 
     @property
     def name(self) -> str:
-        """Where it is posted."""
+        """The name under which the store keeps it."""
         return name_of(self.kind, self.target)
 
     def text(self) -> str:
-        """Write it as it is posted; its end stands beside it."""
+        """Write it as the store keeps it; its end is stored separately."""
         kept: dict[str, Any] = {
             "rate": self.rate.text if self.rate is not None else None,
             "burst": self.burst,
@@ -74,12 +74,12 @@ class Override:
 
 
 def name_of(kind: Kind, target: Target) -> str:
-    """Name the place of an override: of each kind there is one for each target."""
+    """Return the name under which the store keeps an override: one of each kind for each target."""
     return f"{kind} {target.section} {target.name}"
 
 
 def read(name: str, text: str, until: float | None) -> Override | None:
-    """Read what is posted under a name; None for what another version of limitkit may have posted."""
+    """Read what the store keeps under a name; None for what another version of limitkit may have written."""
     kind, _, rest = name.partition(" ")
     section, _, target = rest.partition(" ")
     try:
@@ -110,6 +110,6 @@ def _is_burst(number: object) -> bool:
 
 MOST_BURST: Final = 1_000_000
 _LAST: Final = 250_000_000_000.0
-"""Seconds since 1970 that a calendar still knows."""
+"""The latest time, in seconds since 1970, that a calendar can show."""
 _KINDS: Final[dict[str, Kind]] = {"rate": "rate", "pause": "pause"}
 _SECTIONS: Final[dict[str, Section]] = {"limits": "limits", "tasks": "tasks"}

@@ -1,7 +1,6 @@
 """Which bucket a message belongs to: the value of a limit's key as canonical text, and the bucket's key.
 
-It runs once per message in a worker's event loop, on values that anybody may have sent: it never raises, and
-what it looks at is bounded.
+It runs once per message in a worker's event loop, on values from outside: it never raises, and its work is bounded.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 _VERSION: Final = "g1"
 _SHADOW: Final = "s1"
-"""In place of the version: a limit in shadow has buckets of its own."""
+"""In place of the version: a limit in shadow mode has buckets of its own."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\-=:*]{1,97}")  # 97 + prefix (64), hash (32) and what is between make 200
 _KEY = re.compile(rf"[^{{]*\{{(?P<tag>[^}}]+)\}}:{_VERSION}(?::(?P<digest>[0-9a-f]{{32}}))?")
 OWN: Final = "task="
-"""What the tag of a task's own limit begins with, unless the task's name is too long or has odd characters."""
+"""The prefix of the tag of a task's own limit, unless the task's name is too long or has special characters."""
 _MISSING = object()
 
 
@@ -37,7 +36,7 @@ class Partition:
     text: str
     missing: bool = False
     vague: str = field(default="", compare=False)
-    """What of the value does not count, for want of a text of its own; empty when all does."""
+    """The part of the value that does not count, because it can't be written as text; empty when all of it counts."""
 
     @property
     def digest(self) -> str:
@@ -109,18 +108,18 @@ def bucket_key(prefix: str, limit: Limit, partition: Partition | None) -> str:
 
 
 def key_of(prefix: str, tag: str) -> str:
-    """Name the bucket of a limit that is kept, by the limit's tag; a partition's is this, a colon, and its digest."""
+    """Name the bucket of an enforced limit by the limit's tag; a partition's key is this, a colon, and its digest."""
     return f"{prefix}:{{{tag}}}:{_VERSION}"
 
 
 def parts_of(key: str) -> tuple[str, str | None] | None:
-    """Read a bucket's key: the tag of its limit, and its partition's digest; None for a key that is none of these."""
+    """Read a bucket's key: the tag of its limit, and its partition's digest; None for any other key."""
     match = _KEY.fullmatch(key)
     return (match["tag"], match["digest"]) if match else None
 
 
 def limit_tag(name: str, *, own: bool) -> str:
-    """Write a limit's name so that a task's own limit never meets a named one of the same text."""
+    """Write a limit's name so that a task's own limit and a named limit never share a tag."""
     tag = OWN + name if own else name
     if _PLAIN_NAME.fullmatch(tag) and (own or not name.startswith(OWN)):
         return tag

@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from limitkit.buckets.decision import Bucket, GiveBack
 
 REASON: Final = "rate limit"
-"""Why a task was sent back, or dropped, as its state says it."""
+"""The reason in the state of a task that was sent back or dropped."""
 KEY: Final = "limitkit_ticket"
-"""Where ``task.request.properties`` has it. What is in there is never sent on, as every unknown header would be."""
+"""The ticket's key in ``task.request.properties``. Properties are not sent on, as every unknown header would be."""
 
 NONCE: Final = secrets.token_hex(8)
-"""This worker's own: pool processes inherit it by fork, and a ticket that came with a message can't name it."""
+"""This worker's secret: pool processes inherit it by fork, and a ticket that came with a message can't know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What the guard needs to know, so that pool processes read neither config nor overrides."""
+    """What the guard needs to know, so that pool processes need not read config or overrides."""
 
     nonce: str
     task_id: str
@@ -29,24 +29,24 @@ class Ticket:
     buckets: tuple[Bucket, ...]
     """The shared buckets to ask when it is stale."""
     undo: tuple[GiveBack, ...]
-    """Gives the tokens back that were taken, where nobody has taken since."""
+    """Gives back the tokens that were taken, unless there was another take since."""
     refused: float | None = None
-    """The request is to fail, since its limits would admit it only in so many seconds."""
+    """Set when the request is to fail: in how many seconds its limits would admit it."""
     at: float | None = None
     """The moment for which its tokens were taken; None when it needs none."""
     failed_open: bool = False
-    """Whether a shared limit was not asked, since the store can't be."""
+    """Whether a shared limit was not asked, because the store can't be."""
     throttled: bool = False
-    """Whether it is counted already that a limit has held it up."""
+    """Whether this delivery is already counted as throttled."""
 
 
 def free(task_id: str) -> Ticket:
-    """Return the ticket of a request that takes no tokens at all."""
+    """Return the ticket of a request that takes no tokens."""
     return Ticket(NONCE, task_id, float("inf"), (), ())
 
 
 def refusal(task_id: str, retry_after: float) -> Ticket:
-    """Return the ticket of a request that goes to the pool to fail there."""
+    """Return the ticket of a request that is to fail in the pool."""
     return Ticket(NONCE, task_id, 0.0, (), (), retry_after)
 
 
@@ -56,7 +56,7 @@ def attach(request: Any, ticket: Ticket) -> None:
 
 
 def collect(context: Any) -> Ticket | None:
-    """Take the ticket off ``task.request``; None when there is none of this worker for this request."""
+    """Remove the ticket from ``task.request``; None when this worker has made none for this request."""
     ticket = (context.properties or {}).pop(KEY, None)
     if isinstance(ticket, Ticket) and ticket.nonce == NONCE and ticket.task_id == context.id:
         return ticket

@@ -2,7 +2,7 @@
 
 A bucket is one number, its *theoretical arrival time* (TAT): the moment at which it will be full again. This is the
 generic cell rate algorithm (ITU-T I.371, annex A): a token may be taken once ``TAT + interval - burst * interval``
-has come, and each moves the TAT on by one interval. ``stores/take.lua`` does the same sums inside Redis.
+has come, and each token moves the TAT on by one interval. ``stores/take.lua`` does the same arithmetic inside Redis.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ NOTHING: Final[Mapping[str, Adapted]] = MappingProxyType({})
 
 
 class Pace(NamedTuple):
-    """How a bucket goes at a moment, in microseconds."""
+    """A bucket's pace at a moment, in microseconds."""
 
     interval: int
     depth: int
-    """From one token to a full bucket."""
+    """The time from one token to a full bucket."""
     paused: int
-    """No token before that time."""
+    """There is no token before this time."""
 
 
 def pace(bucket: Bucket, adapted: Mapping[str, Adapted], now: int) -> Pace:
-    """Return how a bucket goes now: as declared, but for what the other side's refusals have taught."""
-    taught = adapted.get(bucket.key) if bucket.feedback is not None and bucket.burst else None
-    if taught is None:
+    """Return a bucket's pace now: as declared, or as adapted to the other side's refusals."""
+    state = adapted.get(bucket.key) if bucket.feedback is not None and bucket.burst else None
+    if state is None:
         return Pace(bucket.interval_us, (bucket.burst - 1) * bucket.interval_us, 0)
-    # A bucket is full after the same time at any rate: one that was slowed down holds as many tokens less.
-    interval = interval_us(bucket, taught, now)
-    return Pace(interval, max(0, bucket.burst * bucket.interval_us - interval), taught.paused)
+    # A bucket is full after the same time at any rate: one that was slowed down holds fewer tokens.
+    interval = interval_us(bucket, state, now)
+    return Pace(interval, max(0, bucket.burst * bucket.interval_us - interval), state.paused)
 
 
 def settled(tat: int | None, now: int, bucket: Bucket, goes: Pace, lead: int = LONGEST_LEAD_US) -> int:
-    """Return the bucket's TAT as it counts now: never in the past, nor further ahead than anybody can have taken.
+    """Return the bucket's TAT as it counts now: never in the past, and no further ahead than a take can reserve.
 
-    The upper bound makes a rate that was raised, or a clock that was set back, felt at once. ``lead`` is how far ahead
-    of its token a slot may be reserved. A paused bucket's TAT is of no matter.
+    With the upper bound, a raised rate, or a clock that was set back, has effect at once. ``lead`` is how far ahead
+    of its token a slot may be reserved. A paused bucket's TAT does not matter.
     """
     if tat is None or tat <= now or not bucket.burst:
         return now
@@ -56,7 +56,7 @@ def settled(tat: int | None, now: int, bucket: Bucket, goes: Pace, lead: int = L
 
 
 def wait_us(tat: int, now: int, goes: Pace) -> int:
-    """Microseconds until one token can be taken from a settled bucket; of a paused one, until it is looked at again."""
+    """Microseconds until one token can be taken from a settled bucket; for a paused one, until it is asked again."""
     return max(0, tat - goes.depth - now)
 
 
@@ -65,8 +65,8 @@ def take(
 ) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Take from ``state`` (key -> TAT); returns slots and waits, in microseconds from now, and the new TATs.
 
-    A TAT that is cut down is written even when the take is refused, or it would be cut down to the same distance again
-    and again, and never come nearer. A paused bucket admits nothing, and keeps its TAT.
+    A TAT that is cut down is written even when nothing is taken: otherwise each take would cut it to the same distance,
+    and it would never come nearer. A paused bucket admits nothing, and keeps its TAT.
     """
     horizon, ready = round(ask.horizon * MICROSECONDS), ask.ready
     goes = [pace(bucket, adapted, now) for bucket in ask.buckets]
@@ -74,7 +74,7 @@ def take(
         settled(state.get(bucket.key), now, bucket, how, horizon) for bucket, how in zip(ask.buckets, goes, strict=True)
     ]
     far = [tat < state.get(bucket.key, 0) for bucket, tat in zip(ask.buckets, tats, strict=True)]
-    # What is paused has not been filling up meanwhile.
+    # A bucket does not fill up while it is paused.
     tats = [max(tat, how.paused + how.depth) if how.paused else tat for tat, how in zip(tats, goes, strict=True)]
     if ask.count:
         state.update(
@@ -88,7 +88,7 @@ def take(
             break
         ready -= slot == 0
         slots.append(slot)
-        # The token goes at its slot: a bucket that is full by then has not been filling up meanwhile.
+        # The token is used at its slot: until then, a full bucket gets no more tokens.
         tats = [max(tat, now + slot) + how.interval for tat, how in zip(tats, goes, strict=True)]
     if slots:
         state.update(zip((bucket.key for bucket in ask.buckets), tats, strict=True))
@@ -97,7 +97,7 @@ def take(
 
 
 def intervals(ask: Take, now: int, adapted: Mapping[str, Adapted]) -> tuple[int, ...]:
-    """Return the intervals of a take's buckets as they are now; none when no bucket has feedback."""
+    """Return the intervals of a take's buckets now; none when no bucket has feedback."""
     if all(bucket.feedback is None for bucket in ask.buckets):
         return ()
     return tuple(pace(bucket, adapted, now).interval for bucket in ask.buckets)
@@ -106,7 +106,7 @@ def intervals(ask: Take, now: int, adapted: Mapping[str, Adapted]) -> tuple[int,
 def back_off(
     state: Mapping[str, int], adapted: MutableMapping[str, Adapted], refusal: Refusal, now: int
 ) -> tuple[bool, int, int]:
-    """Learn by a refusal; returns whether that changed anything, the microseconds of pause, and the new interval."""
+    """Adapt to a refusal; returns whether that changed anything, the microseconds of pause, and the new interval."""
     bucket = refusal.bucket
     goes = pace(bucket, adapted, now)
     slot = min(state.get(bucket.key, now) - goes.depth, now + LONGEST_LEAD_US)
@@ -116,7 +116,7 @@ def back_off(
 
 
 def give_back(state: MutableMapping[str, int], gift: GiveBack) -> bool:
-    """Undo the last takes of a bucket, if they are still its last; says whether it did."""
+    """Undo the last takes of a bucket, if there was none since; returns whether it did."""
     if state.get(gift.bucket.key) != gift.mark:
         return False
     state[gift.bucket.key] = gift.mark - gift.count * gift.bucket.interval_us
@@ -124,5 +124,5 @@ def give_back(state: MutableMapping[str, int], gift: GiveBack) -> bool:
 
 
 def full(state: Mapping[str, int], now: int) -> list[str]:
-    """Keys of the buckets that are full again: nothing need be remembered of them."""
+    """Return the keys of the buckets that are full again: their state need not be kept."""
     return [key for key, tat in state.items() if tat <= now]

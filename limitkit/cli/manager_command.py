@@ -47,7 +47,7 @@ def asking() -> Iterator[None]:
         yield
     except StoreError as error:
         fact = f"the store can't be asked: {one_line(str(error)).rstrip('.')}"
-        raise Unusable(f"{fact}; start it, or mend its address: [store] url") from None
+        raise Unusable(f"{fact}; start it, or fix its address: [store] url") from None
     except (OverrideError, UnreachableError, room_names.UnusableBrokerError) as error:
         raise Unusable(one_line(str(error))) from None
 

@@ -63,7 +63,7 @@ class Outlook(StatusSource):
         rows = [row for row in snapshot.rows if name in (row.current.target.name, row.entry.name)]
         if not rows:
             known = sorted({row.current.target.name for row in snapshot.rows})
-            hint = suggest(name, known) or "mend the file first"
+            hint = suggest(name, known) or "fix the file first"
             raise Unusable(f"no worker has said that it has a limit {quote(name)}; {hint}")
         return replace(snapshot, rows=rows)
 

@@ -44,7 +44,7 @@ def unknown_tasks(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]
     near = _nearest(tasks)
     for name in config.rules.exact_names:
         if name not in tasks:
-            hint = suggest(name, near) or "mend the name, or import the task's module in the app"
+            hint = suggest(name, near) or "fix the name, or import the task's module in the app"
             fact = f"the app has no task {quote(name)}"
             yield config.document.problem(UNKNOWN_TASK, ("tasks", name), fact, hint, at="header")
 
@@ -61,7 +61,7 @@ def unmatched_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Pro
         pattern = entry.pattern
         if pattern in matched:
             continue
-        hint = suggest(pattern.replace("*", ""), near) or "mend the pattern, or take it out"
+        hint = suggest(pattern.replace("*", ""), near) or "fix the pattern, or take it out"
         fact = "no task of the app matches this pattern"
         if pattern.startswith("celery."):
             fact, hint = "a pattern matches none of Celery's own tasks", "write the task's whole name"

@@ -66,7 +66,7 @@ class OverrideWatch:
                 logger.warning(
                     "What is set at run time can't be seen (%s), so limits hold as they are declared; %s.",
                     str(error).rstrip("."),
-                    error.remedy or "mend that in the store",
+                    error.remedy or "fix that in the store",
                     extra={"action": "overrides_refused"},
                 )
             changed = in_force.end()

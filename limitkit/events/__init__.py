@@ -1,4 +1,4 @@
-"""What happens, as values, and the one call that tells it to all who listen.
+"""Events: what happens, as values, and the one call that emits them to all listeners.
 
 The doors are ``emitter`` and ``event_types``; ``relay`` carries events out of pool processes. May use ``buckets``.
 """

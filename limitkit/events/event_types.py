@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskThrottled:
-    """A delivery could not start at once because of a limit; told once for each delivery."""
+    """A delivery could not start at once because of a limit; emitted once for each delivery."""
 
     task: str
     id: str
@@ -37,12 +37,12 @@ class TaskParked:
     id: str
     limit: str
     wait: float
-    """Seconds until its turn is expected."""
+    """Seconds until it is expected to start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskStarted:
-    """The code of a task with limits begins, now."""
+    """The code of a task with limits begins now."""
 
     task: str
     late: float | None = None
@@ -61,7 +61,7 @@ class TaskSentBack:
     wait: float
     """Seconds until its limits may admit it."""
     throttled: bool = False
-    """Whether this delivery was throttled before, and is counted already, or has started and met a "slow down"."""
+    """Whether not to count it as throttled: it is counted already, or it had started and got a "slow down"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class TaskFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskShadowed:
-    """A task would have waited, were its limit not in shadow mode."""
+    """A task would have waited if its limit were not in shadow mode."""
 
     task: str
     limit: str
@@ -121,7 +121,7 @@ class LimitChanged:
     source: str
     """``file``, ``override``, ``pause``, ``stricter file``, or ``control`` for ``app.control.rate_limit()``."""
     ends: float | None = None
-    """When the declared rate is back by itself (seconds of ``time.time()``); None when it isn't."""
+    """When the declared rate returns by itself (seconds of ``time.time()``); None when it doesn't."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

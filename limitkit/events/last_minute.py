@@ -1,4 +1,4 @@
-"""How often something happened in the last minute, by name."""
+"""Counts how often something happened in the last minute, by name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SECONDS: Final = 60
 
 
 class Recent:
-    """Counts by the second; what is older than the window is forgotten. It may be used in any thread."""
+    """Counts for each second of the window; what is older is forgotten. Threads may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,7 +20,7 @@ class Recent:
     def count(self, name: str, now: float) -> None:
         """Count one; ``now`` is in seconds."""
         with self._lock:
-            self._turn(int(now))
+            self._advance(int(now))
             counts = self._counts.get(name)
             if counts is None:
                 counts = self._counts[name] = [0] * SECONDS
@@ -29,11 +29,11 @@ class Recent:
     def total(self, name: str, now: float) -> int:
         """Return how many there were in the window."""
         with self._lock:
-            self._turn(int(now))
+            self._advance(int(now))
             return sum(self._counts.get(name, ()))
 
-    def _turn(self, second: int) -> None:
-        """Go on to this second: those between it and the last one had nothing."""
+    def _advance(self, second: int) -> None:
+        """Move on to this second; the seconds in between had no events."""
         if second <= self._at:
             return
         for each in range(max(self._at + 1, second - SECONDS + 1), second + 1):

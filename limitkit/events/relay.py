@@ -1,4 +1,4 @@
-"""Carries events from the pool's processes to the worker's main process, so that each is counted there, once."""
+"""Carries events from the pool's processes to the worker's main process, where each is counted once."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _LENGTH: Final = struct.Struct("H")
 _EVERY: Final = 0.2
 """Seconds between two looks at the pipe."""
 _CAPACITY: Final = 1 << 20
-"""Bytes that the pipe holds, if the system lets it: some 8,000 events, should the main process be busy."""
+"""Bytes that the pipe holds, if the system allows it: about 8,000 events while the main process is busy."""
 _AT_ONCE: Final = 1 << 16
 _MOST_PENDING: Final = 10_000
 """Events that a pool process keeps while the pipe is full."""
 
 
 class Relay:
-    """A pipe that was opened before the fork. Neither side ever waits for the other.
+    """A pipe that is opened before the fork. Neither side ever waits for the other.
 
-    What a process writes at once arrives at once and whole, as long as it is no longer than ``PIPE_BUF``.
+    One write of at most ``PIPE_BUF`` bytes is atomic: events of two processes never mix.
     """
 
     def __init__(self) -> None:
@@ -55,38 +55,38 @@ class Relay:
         return os.getpid() == self._main
 
     def carry(self, event: Event) -> None:
-        """Write an event into the pipe; what it can't take now is written before the next."""
+        """Write an event into the pipe; what does not fit now is written before the next one."""
         kind = type(event)
-        told = marshal.dumps((_NUMBERS[kind], *[getattr(event, name) for name in kind.__slots__]))
-        if len(told) + _LENGTH.size > select.PIPE_BUF:
+        packed = marshal.dumps((_NUMBERS[kind], *[getattr(event, name) for name in kind.__slots__]))
+        if len(packed) + _LENGTH.size > select.PIPE_BUF:
             logger.debug("%s is too long to be carried.", kind.__name__)
             return
-        self._pending.append(_LENGTH.pack(len(told)) + told)
+        self._pending.append(_LENGTH.pack(len(packed)) + packed)
         with contextlib.suppress(OSError):
             while self._pending:
                 os.write(self._in, self._pending[0])
                 self._pending.popleft()
 
     def start(self, timer: Any) -> None:
-        """Look at the pipe now and then; the timer is the consumer's."""
+        """Read the pipe every fraction of a second; the timer is the consumer's."""
         self.stop()
         self._timer = timer.call_repeatedly(_EVERY, self.deliver)
 
     def stop(self) -> None:
-        """Look no more: the timer goes with the connection."""
+        """Stop reading: the timer ends with the connection."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         self.stop()
         os.close(self._out)
         os.close(self._in)
 
     def deliver(self) -> None:
-        """Tell the listeners here what has come."""
-        with contextlib.suppress(OSError):  # there is no more
+        """Emit here what pool processes have written."""
+        with contextlib.suppress(OSError):  # the pipe is empty
             while True:
                 self._rest += os.read(self._out, _AT_ONCE)
                 self._deliver()

@@ -1,4 +1,4 @@
-"""A task that meets the other side's "slow down" goes back to wait, and its limit gives way on all workers."""
+"""A task that meets the other side's "slow down" goes back to wait, and its limit backs off on all workers."""
 
 import time
 

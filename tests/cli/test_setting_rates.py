@@ -111,7 +111,7 @@ def test_a_store_that_is_away(words, teller):
     done = teller.run(*words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(b"limitkit: the store can't be asked: ConnectionError: ")
-    assert done.stderr.endswith(b"; start it, or mend its address: [store] url\n")
+    assert done.stderr.endswith(b"; start it, or fix its address: [store] url\n")
     assert b"s3cret" not in done.stderr
 
 

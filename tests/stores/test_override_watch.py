@@ -136,7 +136,7 @@ def unreachable(*_):
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        ("READONLY You can't write against a read only replica.", "a read only replica); mend that in the store"),
+        ("READONLY You can't write against a read only replica.", "a read only replica); fix that in the store"),
         ("NOPERM this user has no permissions", "NOPERM this user has no permissions); give its user the rights"),
     ],
 )

@@ -118,7 +118,7 @@ def _must_be_a_task(config: Config, name: str, tasks: Mapping[str, Any], *, is_k
         raise Unusable(f"{fact}; {hint or 'write it as the file does'}")
     if is_known:
         fact = f"the app has no task {quote(name)}"
-        raise Unusable(f"{fact}; {hint or 'mend the name, or import its module in the app'}")
+        raise Unusable(f"{fact}; {hint or 'fix the name, or import its module in the app'}")
 
 
 def _show_task(config: Config, task: str, app: Any, call: tuple[list[Any], dict[str, Any]] | None) -> None:

@@ -72,7 +72,7 @@ def cross_checked_task(table: Mapping[str, Any]) -> Iterator[Fault]:
         return
     yield from _vain_wait(table, table.get("on_limit"))
     if "feedback" in table:
-        fact = "the task names limits and has none of its own, so there is nothing here that could give way"
+        fact = "the task names limits and has none of its own, so there is nothing here that could back off"
         yield Fault("LK032", fact, "write it at the limit that is meant: [limits.NAME.feedback]", "feedback", "key")
     if own:
         fact = f'{listed(own, "and")} beside "limits": a task has a limit of its own or names some, not both'

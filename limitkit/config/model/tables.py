@@ -118,7 +118,7 @@ class MetricsTable(Table, title="Metrics"):
 
 
 class RecoverTable(Table, title="Recovery"):
-    """How the rate of a limit gives way, and comes back."""
+    """How the rate of a limit backs off, and comes back."""
 
     factor: FactorField = 0.9
     step: StepField | None = None
@@ -154,7 +154,7 @@ FeedbackField = Annotated[
     FeedbackTable,
     Field(
         title="When the other side refuses",
-        description="What tells a task that it is too fast for whoever it calls, and how the limit gives way on all "
+        description="What tells a task that it is too fast for whoever it calls, and how the limit backs off on all "
         "workers. Not for static limits.",
     ),
 ]

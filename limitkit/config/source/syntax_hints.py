@@ -64,7 +64,7 @@ def _remedy(text: str, fact: str) -> str:
     if fact.startswith(_OF_ESCAPES):
         return "write \\\\ for a backslash, or put the text in single quotes"
     if len(text) > _LONGEST or fact.startswith("Cannot "):
-        return "mend the syntax here"
+        return "fix the syntax here"
     pair = _PAIR.fullmatch(text)
     if "@" not in text and "://" not in text:  # what looks like an address may hold a password
         if header := _HEADER.fullmatch(text):
@@ -72,7 +72,7 @@ def _remedy(text: str, fact: str) -> str:
             return f"put the name in quotes: {opened}{section}.{_quoted(name)}{closed}"
         if pair and pair[1] in _OF_TEXT:
             return f"put the value in quotes: {pair[1]} = {_quoted(pair[2])}"
-    return "put the value in quotes if it is a text" if pair else "mend the syntax here"
+    return "put the value in quotes if it is a text" if pair else "fix the syntax here"
 
 
 def _quoted(text: str) -> str:

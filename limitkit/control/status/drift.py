@@ -74,7 +74,7 @@ def of_workers(snapshot: Snapshot) -> Iterator[Deviation]:
         if snapshot.problems:
             fact = f"goes by {report['path']} ({report['digest']}), since {moment(report['since'])}"
             its_own = report["path"] == snapshot.path or report["refused"]
-            hint = "mend the file" if its_own else "bring both to one state"
+            hint = "fix the file" if its_own else "bring both to one state"
             yield Deviation("other file", "", worker, fact, hint)
         elif report["digest"] != snapshot.digest and not _is_mode_alone(snapshot, report):
             path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
@@ -83,7 +83,7 @@ def of_workers(snapshot: Snapshot) -> Iterator[Deviation]:
             yield Deviation("other file", "", worker, fact, hint)
         if report["refused"] and not snapshot.problems:
             fact = f"has refused its changed file, and goes on with the one before: {one_line(report['refused'])}"
-            yield Deviation("refused file", "", worker, fact, "mend the file")
+            yield Deviation("refused file", "", worker, fact, "fix the file")
         yield from _kept_otherwise(snapshot, worker, report)
         if report["unguarded"]:
             names = few(report["unguarded"])
@@ -112,7 +112,7 @@ def _kept_otherwise(snapshot: Snapshot, worker: str, report: Mapping[str, Any]) 
         meanwhile = {_WITHOUT_STORE[limit["on_error"]] for limit in limits if limit.get("on_error")}
         then = f"; until it answers, shared limits {' or '.join(sorted(meanwhile))}" if meanwhile else ""
         fact = f"can't ask the store ({one_line(report['store'])}){then}"
-        yield Deviation("store", "", worker, fact, "start the store, or mend its address: [store] url")
+        yield Deviation("store", "", worker, fact, "start the store, or fix its address: [store] url")
     static = sorted(limit["limit"] for limit in limits if limit["strategy"] == "static")
     if static and not report["paced"]:
         fact = f"has no pacer, so {few(static)} {'is' if len(static) == 1 else 'are'} not kept there"
@@ -133,7 +133,7 @@ def in_general(snapshot: Snapshot) -> Iterator[Deviation]:
         yield Deviation("broken file", snapshot.path, "", fact, hint)
     if snapshot.gone:
         fact = f"can't be asked from here ({snapshot.gone}); what is set at run time is what workers know of it"
-        yield Deviation("store", "the store", "", fact, "start it, or mend its address: [store] url")
+        yield Deviation("store", "the store", "", fact, "start it, or fix its address: [store] url")
 
 
 def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:

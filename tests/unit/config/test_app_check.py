@@ -132,7 +132,7 @@ def test_a_task_that_the_app_does_not_have():
         'f.toml:2:1: LK040 tasks.plian: the app has no task "plian"; did you mean "plain"?',
         (
             'f.toml:5:1: LK040 tasks."elsewhere.task": the app has no task "elsewhere.task"; '
-            "mend the name, or import the task's module in the app"
+            "fix the name, or import the task's module in the app"
         ),
     ]
 
@@ -141,7 +141,7 @@ def test_a_pattern_that_matches_nothing():
     celery_s = "a pattern matches none of Celery's own tasks; write the task's whole name"
     assert found(simple("pl*") + simple("pla*x") + simple("zzz*") + simple("celery.*")) == [
         'f.toml:5:1: LK041 tasks."pla*x": no task of the app matches this pattern; did you mean "plain"?',
-        'f.toml:8:1: LK041 tasks."zzz*": no task of the app matches this pattern; mend the pattern, or take it out',
+        'f.toml:8:1: LK041 tasks."zzz*": no task of the app matches this pattern; fix the pattern, or take it out',
         f'f.toml:11:1: LK041 tasks."celery.*": {celery_s}',
     ]
 
