@@ -91,7 +91,7 @@ class OverrideWatch:
         look = self._override_store.look(
             self._known, digest=self._digest, declares=declares, left=self._left, wanted=wanted
         )
-        self._told, self._left = look.told, ""
+        self._told, self._left = look.knows_own, ""
         # A file that declares nothing in common with this one is asked about again and again: one small answer.
         self._others = {digest: self._others.get(digest, {}) for digest in look.files if digest != self._digest}
         self._others |= {digest: heard(text) for digest, text in look.declared.items() if digest in self._others}

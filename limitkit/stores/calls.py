@@ -1,8 +1,8 @@
-"""Calls scripts on redis-py's connections, without what its client does around each command.
+"""Calls scripts on redis-py's connections, without the work that redis-py's client does for each command.
 
-That takes longer than a near Redis and the network together: the client fetches a connection from its pool and brings
-it back, and has retries (which limitkit switches off), hooks for measuring, and callbacks for replies. What keeps a
-connection sound is redis-py's own: the pool, the connection, the packing and the parsing.
+That work takes longer than a nearby Redis and the network together: the client takes a connection from its pool and
+returns it, and has retries (which limitkit switches off), hooks for metrics, and callbacks for replies. What matters
+for correctness is still redis-py's own: the pool, the connection, the packing and the parsing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _COMMAND: Final = "EVALSHA"
 
 
 def _must_name_command() -> bool:
-    """Whether a pool must be told for what a connection is: redis-py before 5.3 wants it, later ones warn of it."""
+    """Whether a pool wants the name of the command: redis-py before 5.3 requires it, later versions warn of it."""
     named = inspect.signature(ConnectionPool.get_connection).parameters.get("command_name")
     return named is not None and named.default is named.empty
 
 
-_FOR: Final = (_COMMAND,) if _must_name_command() else ()
+_POOL_ARGUMENTS: Final = (_COMMAND,) if _must_name_command() else ()
 
 
 class Calls:
@@ -37,8 +37,8 @@ class Calls:
     def __init__(self, client: Any) -> None:
         self._pool = client.connection_pool
         self._scripts = {name: client.register_script(text) for name, text in SCRIPTS.items()}
-        self._at_hand: list[Any] = []
-        """Connections that nobody uses now; the pool counts them as in use."""
+        self._idle: list[Any] = []
+        """Connections without a call under way; the pool counts them as in use."""
 
     def __call__(self, script: str, keys: Sequence[str], args: Sequence[str | int]) -> Any:
         """Call a script. Raises what redis-py raises."""
@@ -49,34 +49,34 @@ class Calls:
             reply = connection.read_response()
         except NoScriptError:
             self._pool.release(connection)
-            return known(keys, args)  # loads it
-        except ResponseError:  # an answer like others: nothing is left to be read
+            return known(keys, args)  # redis-py loads the script
+        except ResponseError:  # a complete answer: nothing is left to read
             self._pool.release(connection)
             raise
         except BaseException:
-            # Also what ends a task's code anywhere: the next call must not read the answer that is still to come.
+            # Time limits may end a call anywhere: the next call must not read the answer that is still to come.
             connection.disconnect()
             self._pool.release(connection)
             raise
-        self._at_hand.append(connection)
+        self._idle.append(connection)
         return reply
 
-    def let_go(self) -> None:
-        """Give the pool back what is at hand."""
-        with contextlib.suppress(IndexError):  # other threads take from there, too
+    def release_idle(self) -> None:
+        """Give the idle connections back to the pool."""
+        with contextlib.suppress(IndexError):  # other threads take from the list, too
             while True:
-                self._pool.release(self._at_hand.pop())
+                self._pool.release(self._idle.pop())
 
     def _connection(self) -> Any:
-        """Return a connection on which nothing is left to be read, as it is when the server has closed it."""
+        """Return a connection on which nothing is left to read; one that the server has closed has something."""
         try:
-            connection = self._at_hand.pop()
+            connection = self._idle.pop()
         except IndexError:
-            return self._pool.get_connection(*_FOR)
+            return self._pool.get_connection(*_POOL_ARGUMENTS)
         try:
             if not connection.can_read():
                 return connection
         except (RedisError, OSError):
             connection.disconnect()
         self._pool.release(connection)
-        return self._pool.get_connection(*_FOR)  # which looks whether it can be used all the same
+        return self._pool.get_connection(*_POOL_ARGUMENTS)  # the pool checks and repairs it

@@ -1,4 +1,4 @@
-"""Which store a config means: the one that it names, else the Redis that the app uses anyway."""
+"""Opens the store of a config: the one that it names, else the app's own Redis."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _SENTINEL: Final = "sentinel://"
 _CLUSTER: Final = "redis+cluster://"
 _CERT_REQS = re.compile(r"(?<=[?&]ssl_cert_reqs=)CERT_(NONE|OPTIONAL|REQUIRED)\b")
 _FOR_SENTINELS: Final = ("sentinel_kwargs", "min_other_sentinels")
-"""Celery's transport options that are about its sentinels."""
+"""Celery's transport options for its sentinels."""
 
 
 def store_url(app: Any, settings: StoreSettings) -> Expanded | None:
-    """Return the URL of the store, to be shown without its password; None when there is none to be had."""
+    """Return the URL of the store, which is shown without its password; None when there is no store."""
     return _store(app, settings)[0]
 
 
 def store_shown(app: Any, settings: StoreSettings) -> str | None:
-    """Name a config's store for people, without user, password, options and what variables hold; None without one."""
+    """Name a config's store for people, without user, password, options and values of variables; None without one."""
     url = store_url(app, settings)
     if url is None or url.startswith("memory://"):
         return url and "this worker's memory"
     scheme, separator, rest = url.written.partition("://")
-    # What stands before an @ is secret, wherever that is: a password may hold any character.
+    # All before the last @ is secret: a password may hold any character.
     secret, at, address = rest.rpartition("@")
     plain = "…" if at and re.search("[?#]", secret) else re.split("[?#]", address)[0]
     return f"{scheme}{separator}{plain}{'' if settings.url else ' (the app has it)'}"
@@ -51,11 +51,11 @@ def open_store(app: Any, settings: StoreSettings) -> Store | None:
         return None
     if url.startswith("memory://"):
         return MemoryStore()
-    # redis is imported only by those who need it.
+    # redis is imported only where it is needed.
     if not settings.url:
         from limitkit.config.model.store_options import usable  # noqa: PLC0415
 
-        url = usable(url)  # Celery's own options are none of redis-py's
+        url = usable(url)  # redis-py does not know Celery's own options
     if url.startswith(_CLUSTER):
         from limitkit.stores.cluster import ClusterStore  # noqa: PLC0415
 
@@ -67,7 +67,7 @@ def open_store(app: Any, settings: StoreSettings) -> Store | None:
 
 
 def _store(app: Any, settings: StoreSettings) -> tuple[Expanded | None, dict[str, Any]]:
-    """Return the URL and, where it is the app's own Redis, the options that the app has for that very one."""
+    """Return the URL and, for the app's own Redis, the options that the app has for it."""
     url, options = _found(app, settings)
     return (None if url is None else Expanded.of(url)), options
 
@@ -86,7 +86,7 @@ def _found(app: Any, settings: StoreSettings) -> tuple[str | None, dict[str, Any
         if first.startswith(_SOCKET):
             return _unix(first), {}
         if first.startswith(_REDIS):
-            if tls:  # Celery speaks TLS then, whatever the scheme
+            if tls:  # Celery uses TLS then, whatever the scheme
                 first = re.sub("^redis://", "rediss://", first)
             return _CERT_REQS.sub(lambda match: match[1].lower(), first), tls
         if first.startswith(_SENTINEL) and (transport or {}).get("master_name"):
@@ -96,7 +96,7 @@ def _found(app: Any, settings: StoreSettings) -> tuple[str | None, dict[str, Any
 
 
 def _plain(value: Any) -> Any:
-    """Celery takes Python's names of the certificate requirements, redis-py its own."""
+    """Celery accepts Python's names for certificate requirements, redis-py has its own."""
     return value.removeprefix("CERT_").lower() if isinstance(value, str) and value.startswith("CERT_") else value
 
 
@@ -107,7 +107,7 @@ def _unix(url: str) -> str:
 
 
 def _sentinel(urls: list[str], transport: Mapping[str, Any]) -> str:
-    """Write the addresses of an app's sentinels as one; user, password and database are the first one's."""
+    """Write the addresses of an app's sentinels as one, with the first one's user, password and database."""
     parts = [urlsplit(url) for url in urls if url.startswith(_SENTINEL)]
     user, at, _ = parts[0].netloc.rpartition("@")
     hosts = ",".join(part.netloc.rpartition("@")[2] or "127.0.0.1" for part in parts)

@@ -1,4 +1,4 @@
-"""A circuit breaker: a store that failed is left alone for a moment, so that an event loop is not blocked by it."""
+"""A circuit breaker: a store that failed is not asked for a moment, so that it does not block an event loop."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PAUSE: Final = 1.0
-"""Seconds in which a store that failed is not asked again: an event loop loses one timeout a second."""
+"""Seconds until a store that failed is asked again: an event loop then loses at most one timeout a second."""
 
 
 class CircuitBreaker:
-    """A store that counts as gone for a second once it has failed, and says so, and why, without a call."""
+    """A store that, once it has failed, raises the same error for a second, without a call."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -41,23 +41,23 @@ class CircuitBreaker:
         return self._ask(lambda: self.store.back_off(refusal, now_us=now_us))
 
     def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
-        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        """Ask the store, if it has not failed less than a second ago; a missing right is no failure."""
         return self._ask(lambda: self.store.adapted(keys), may_refuse=True)
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
-        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        """Ask the store, if it has not failed less than a second ago; a missing right is no failure."""
         return self._ask(lambda: self.store.note(key, name, now_us=now_us), may_refuse=True)
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Ask the store, if it has not failed less than a second ago; a right that is missing for it is no failure."""
+        """Ask the store, if it has not failed less than a second ago; a missing right is no failure."""
         return self._ask(lambda: self.store.run(script, keys, args), may_refuse=True)
 
     def refill(self, key: str, *, partitions: bool) -> int:
-        """Ask the store, if it has not failed less than a second ago; that it refuses is no failure, likewise."""
+        """Ask the store, if it has not failed less than a second ago; a missing right is no failure."""
         return self._ask(lambda: self.store.refill(key, partitions=partitions), may_refuse=True)
 
     def evicts(self) -> str:
-        """Ask the store, if it has not failed less than a second ago; that it won't tell is no failure."""
+        """Ask the store, if it has not failed less than a second ago; no answer to this is no failure."""
         self._check()
         return self.store.evicts()
 
@@ -74,19 +74,19 @@ class CircuitBreaker:
             if not (may_refuse and isinstance(error, StoreRefusedError)):
                 self._closed_until = time.monotonic() + _PAUSE
                 self._cause = error
-            _tell(began, failed=True)
+            _emit_asked(began, failed=True)
             raise
-        _tell(began, failed=False)
+        _emit_asked(began, failed=False)
         return answer
 
     def _check(self) -> None:
         if time.monotonic() < self._closed_until and self._cause is not None:
-            # The very cause: whoever asks next must not hear of nothing but a pause.
+            # The cause itself: the next error must say more than that the store is not asked.
             cause = StoreError(*self._cause.args)
             cause.remedy = self._cause.remedy
             raise cause
 
 
-def _tell(began: float, *, failed: bool) -> None:
+def _emit_asked(began: float, *, failed: bool) -> None:
     if wanted(StoreAsked):
         emit(StoreAsked(seconds=time.monotonic() - began, failed=failed))

@@ -1,4 +1,4 @@
-"""Buckets in a Redis Cluster: each limit's on the node that has its slot, on that node's clock."""
+"""Buckets in a Redis Cluster: those of one limit are on the node that has its slot, by that node's clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.store_url import servers
 from limitkit.stores.failure_reason import FAILURES, store_error
 from limitkit.stores.sentinel import url_options
-from limitkit.stores.take_script import SCRIPTS, answers, backed_off, question, refill, report, taught
+from limitkit.stores.take_script import SCRIPTS, answers, backed_off, question, read_adapted, refill, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -30,33 +30,33 @@ T = TypeVar("T")
 _FAILURES: Final = (RedisError, RedisClusterException, *FAILURES)
 _PORT: Final = 6379
 _NAMES: Final = {name: sha1(text.encode()).hexdigest() for name, text in SCRIPTS.items()}  # noqa: S324
-"""How Redis names the scripts."""
+"""The scripts' names in Redis."""
 
 
 class _Call(NamedTuple):
-    """What one slot is asked in one call of the script."""
+    """The takes and give-backs for one slot, in one call of the script."""
 
     takes: list[Take]
     give_backs: list[GiveBack]
 
 
 class ClusterStore:
-    """Token buckets of a Redis Cluster.
+    """Token buckets in a Redis Cluster.
 
-    What is asked of one slot is one call of the script, and the calls of one node are one round trip. A group whose
-    buckets are on several slots is taken from one slot after the other, the slowest bucket's first, and given back
-    when a later one refuses. In between others may see the first without its token: they are refused, for that
-    moment, and never admitted beyond a limit. What they take meanwhile can't be told from what is to go back, so then
-    the token is lost. Such a group never reserves slots ahead: two nodes have two clocks.
+    All takes of one slot are one call of the script, and the calls to one node are one round trip. If the buckets of a
+    group are on several slots, one slot after the other is asked, the one with the slowest bucket first. When a later
+    one rejects, the tokens of the earlier ones are given back. Until then other workers may miss such a token: they are
+    rejected for that moment, and never admitted beyond a limit. If they take meanwhile, the token can't be given back,
+    and is lost. Such a group never reserves slots ahead: two nodes have two clocks.
 
-    It can't be bounded by a timeout, as redis-py may ask every node for the others.
+    No timeout bounds its calls, as redis-py may ask every node for the addresses of the others.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
         self._address = Expanded.of(url)
         hosts, single = servers(self._address.plain(), _PORT)
         self._hosts = dict.fromkeys(hosts)
-        """The nodes of the address, then those that were found: any of them can name the others."""
+        """The nodes of the address, then those that were found: each of them knows the others."""
         self._named = len(self._hosts)
         self._options = {
             "socket_timeout": timeout,
@@ -79,11 +79,11 @@ class ClusterStore:
         return self._guarded(lambda _: backed_off(self._run("slow", [report(refusal, now_us)])[0]))
 
     def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
-        """Return what refusals have taught about these buckets."""
-        return self._guarded(lambda client: taught(client, keys))
+        """Return the adapted rates of these buckets."""
+        return self._guarded(lambda client: read_adapted(client, keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
-        """Note that this one is there, and return how many have been in the last 15 seconds."""
+        """Note that this worker is there, and return how many have been there in the last 15 seconds."""
         asked = ([key], ["" if now_us is None else now_us, name])
         return self._guarded(lambda _: int(self._run("note", [asked])[0]))
 
@@ -124,7 +124,7 @@ class ClusterStore:
             options.pop("db", None)
             nodes = [cast("Any", ClusterNode)(*host) for host in self._hosts]
             self._client = cast("Any", RedisCluster)(startup_nodes=nodes, **options)
-            self._client.cluster_error_retry_attempts = 0  # how redis-py before 6 names it
+            self._client.cluster_error_retry_attempts = 0  # its name before redis-py 6
             self._pid = os.getpid()
             found = [(node.host, node.port) for node in self._client.get_nodes()]
             self._hosts = dict.fromkeys([*list(self._hosts)[: self._named], *found])
@@ -134,7 +134,7 @@ class ClusterStore:
         try:
             return ask(self._connect())
         except _FAILURES as error:
-            self.close()  # after a failover the next one looks for the nodes anew
+            self.close()  # after a failover the next client finds the new nodes
             raise store_error(error, self._address) from None
 
     def _take(
@@ -153,7 +153,7 @@ class ClusterStore:
         return [decisions[index] for index in range(len(takes))]
 
     def _together(self, line: dict[int, Take], gifts: Iterable[GiveBack], now_us: int | None) -> dict[int, Decision]:
-        """Give back, and take from groups that are on one slot each; all of one slot in one call."""
+        """Give back, and take from groups that are on one slot each; one call for each slot."""
         calls: defaultdict[int, _Call] = defaultdict(lambda: _Call([], []))
         indexes: defaultdict[int, list[int]] = defaultdict(list)
         for gift in gifts:
@@ -197,17 +197,16 @@ class ClusterStore:
     def _give_back(
         self, ask: Take, found: list[tuple[tuple[int, ...], Decision]], count: int, now_us: int | None
     ) -> list[tuple[tuple[int, ...], Decision]]:
-        """Give back what some parts of a group have admitted beyond ``count``, and look at them again."""
+        """Give back what some parts of a group have admitted beyond ``count``, and peek at them again."""
         calls = []
         for part, decision in found:
             buckets = tuple(ask.buckets[index] for index in part)
             surplus = len(decision.slots) - count
             gifts = [GiveBack(*pair, surplus) for pair in zip(buckets, decision.marks, strict=True) if surplus]
             calls.append(_Call([Take(buckets, 0)] if surplus else [], gifts))
-        again = self._calls([call for call in calls if call.takes], now_us)
-        looked = iter(again)
+        peeked = iter(self._calls([call for call in calls if call.takes], now_us))
         return [
-            (part, next(looked)[0] if call.takes else decision)
+            (part, next(peeked)[0] if call.takes else decision)
             for (part, decision), call in zip(found, calls, strict=True)
         ]
 
@@ -231,7 +230,7 @@ class ClusterStore:
             replies |= zip(indexes, pipeline.execute(raise_on_error=False), strict=True)
         for index, reply in replies.items():
             if isinstance(reply, ResponseError):
-                # The node has not the script, or not the slot any more: with the script's text, wherever the slot is.
+                # The node lacks the script, or the slot has moved: send the script's text to wherever the slot is now.
                 keys, args = questions[index]
                 replies[index] = self._client.execute_command("EVAL", SCRIPTS[script], len(keys), *keys, *args)
             elif isinstance(reply, Exception):

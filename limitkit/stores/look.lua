@@ -1,17 +1,17 @@
--- Looks at the board: the overrides that are posted there, and which files' limits are in force somewhere.
+-- Reads the overrides in the store, and which config files workers use.
 --
 -- KEYS   1 overrides (hash: field -> end in microseconds, or 0, newline, text; and '#' -> the version)
---        2 files (sorted set: digest -> when somebody who goes by it looked last, microseconds)
+--        2 files (sorted set: digest -> when a worker with this file looked last, in microseconds)
 --        3 declared (hash: digest -> what that file declares, as text)
 -- ARGV   1  now in microseconds, or '' for the server's clock
---        2  the version that is known already, or ''
---        3  the digest of the looker's own file, or '' when it only looks
---        4  what that file declares, or '' when that was told before
---        5  the digest of the file that the looker went by until now, or '': whoever still does will say so
+--        2  the version that the caller knows, or ''
+--        3  the digest of the caller's own file, or '' when it only reads
+--        4  what that file declares, or '' when the store knows it
+--        5  the digest of the file that the caller has used until now, or '': workers that still use it note it again
 --        then the digests of files whose declarations are wanted
--- Returns the version ('' when the board was never written, or has lost its data), now, whether what the own file
--- declares is known (1 or 0), the digests of all files in force, the declarations wanted, and field and value of each
--- override; nothing of the last if the version is the one that is known.
+-- Returns the version ('' when there never was an override, or the data is lost), now, whether the declarations of the
+-- own file are known (1 or 0), the digests of all files in use, the declarations wanted, and field and value of each
+-- override; no overrides if the caller knows this version.
 
 local LATELY = 15000000
 local call = redis.call

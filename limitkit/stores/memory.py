@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
 
 _SWEEP_EVERY: Final = 4096
-"""Takes between two sweeps of full buckets, so that memory follows what is in use."""
+"""Takes between two sweeps that drop full buckets, so that memory follows use."""
 
 
 class MemoryStore:
-    """Token buckets of one process, on its monotonic clock."""
+    """Token buckets of one process, by its monotonic clock."""
 
     def __init__(self) -> None:
         self._tats: dict[str, int] = {}
         self._adapted: dict[str, Adapted] = {}
         self._kept: dict[str, int] = {}
-        """Until when that is to be remembered, in microseconds."""
+        """Until when an adapted rate is kept, in microseconds."""
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
-        override_store = MemoryOverrides()
+        overrides = MemoryOverrides()
         self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any]], Any]] = {
-            "look": override_store.look,
-            "post": override_store.post,
+            "look": overrides.look,
+            "post": overrides.post,
         }
 
     def take(
@@ -62,26 +62,26 @@ class MemoryStore:
         return BackedOff(changed, pause / MICROSECONDS, interval)
 
     def ahead(self, bucket: Bucket) -> float:
-        """Return the seconds until a bucket is full again: what its last starts have used of it."""
+        """Return the seconds until a bucket is full again: what its last starts have used."""
         with self._lock:
             return max(0, self._tats.get(bucket.key, 0) - time.monotonic_ns() // 1000) / MICROSECONDS
 
     def postpone(self, bucket: Bucket, start: float, ahead: float) -> None:
-        """Count starts as of ``start`` (seconds of ``time.monotonic()``), which was later than their slots.
+        """Count starts from ``start`` on (seconds of ``time.monotonic()``), which was later than their slots.
 
-        ``ahead`` is how far ahead the bucket was when they were let go: it is so far ahead at ``start`` now.
+        ``ahead`` is how far ahead the bucket was when they were handed over: now it is as far ahead at ``start``.
         """
         with self._lock:
             tat = round((start + ahead) * MICROSECONDS)
             self._tats[bucket.key] = max(self._tats.get(bucket.key, 0), tat)
 
     def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
-        """Return what refusals have taught about these buckets."""
+        """Return the adapted rates of these buckets."""
         with self._lock:
             return [self._adapted.get(key) for key in keys]
 
-    def taught(self) -> dict[str, Adapted]:
-        """Return all that refusals have taught, by the buckets' keys; its times are from now on."""
+    def all_adapted(self) -> dict[str, Adapted]:
+        """Return all adapted rates, by the buckets' keys; their times count from now."""
         now = time.monotonic_ns() // 1000
         with self._lock:
             return {key: shifted(each, -now) for key, each in self._adapted.items()}
@@ -96,19 +96,19 @@ class MemoryStore:
             return self._scripts[script](keys, args)
 
     def refill(self, key: str, *, partitions: bool) -> int:
-        """Forget the bucket, or all whose keys begin with this one: a bucket that is not there is full."""
+        """Forget the bucket, or all whose keys begin with this one: a bucket that is not kept is full."""
 
         def is_meant(each: str) -> bool:
             return each.startswith(f"{key}:") if partitions else each == key
 
         with self._lock:
-            taught = [each for each in self._kept if is_meant(each)]
-            for each in taught:
+            adapted = [each for each in self._kept if is_meant(each)]
+            for each in adapted:
                 del self._kept[each], self._adapted[each]
             keys = [each for each in self._tats if is_meant(each)]
             for each in keys:
                 del self._tats[each]
-            return max(len(keys), len(taught))
+            return max(len(keys), len(adapted))
 
     def evicts(self) -> str:
         """Nothing is dropped."""

@@ -1,4 +1,4 @@
-"""The scripts of the board, for a store in memory: what ``look.lua`` and ``post.lua`` do."""
+"""Overrides in a store in memory: does what ``look.lua`` and ``post.lua`` do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LATELY_US: Final = 15_000_000
 
 
 class MemoryOverrides:
-    """A board that one process has for itself."""
+    """The overrides of one process."""
 
     def __init__(self) -> None:
         self._version = ""
@@ -36,8 +36,9 @@ class MemoryOverrides:
             self._posted = {name: kept for name, kept in self._posted.items() if not 0 < kept[0] <= now}
             for name, (ends, text) in self._posted.items():
                 posted += (name, f"{ends}\n{text}")
-        told = int(not own or own in self._declared)
-        return [self._version, now, told, list(self._files), [self._declared.get(each, "") for each in wanted], posted]
+        known_here = int(not own or own in self._declared)
+        declared = [self._declared.get(each, "") for each in wanted]
+        return [self._version, now, known_here, list(self._files), declared, posted]
 
     def post(self, _keys: Sequence[str], args: Sequence[Any]) -> str:
         """Answer as ``post.lua`` does."""

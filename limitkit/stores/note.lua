@@ -1,6 +1,6 @@
--- Notes that somebody is there, and counts who has been there lately.
+-- Notes that a worker is there, and counts the workers that have been there lately.
 --
--- KEYS   a sorted set: name -> when it was last there, in microseconds
+-- KEYS   a sorted set: name -> when it was last noted, in microseconds
 -- ARGV   1  now in microseconds, or '' for the server's clock
 --        2  the name; empty to count only
 -- Returns how many there are.

@@ -1,4 +1,4 @@
-"""Says when the store is gone and why, and when it answers again; and for how long others may not know it yet."""
+"""Reports when the store is gone and why, and when it answers again; other workers may see that a moment later."""
 
 from __future__ import annotations
 
@@ -25,75 +25,75 @@ _MEANWHILE: Final[dict[OnError, str]] = {
     "divide": "keep to this worker's part of the rate",
 }
 _UNSEEN: Final = 1.5
-"""Seconds after which others have asked again: a store that failed is left alone for one."""
+"""Seconds after which other workers have asked again: the circuit breaker waits for one second."""
 _MOST_CAUSES: Final = 8
-"""Causes that are told of one outage: none of them twice, however they take turns."""
+"""The most causes that are logged for one outage; each of them is logged once, even if causes alternate."""
 
 
 class Outage:
     """Whether the store was gone when this process last asked it.
 
-    It is for one process: a child that was forked meanwhile finds out, and says, for itself.
+    It is for one process: a child that is forked meanwhile detects and reports an outage by itself.
     """
 
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._causes: set[str] = set()
-        self._refused = False
-        """Whether a start has found it so, and not only who looks now and then."""
+        self._failed_start = False
+        """Whether a take has failed, and not only the regular look at the overrides."""
         self._settled = 0.0
 
     @property
     def recent(self) -> bool:
-        """Whether others may not have seen yet that the store is back."""
-        self._see_fork()
-        return self._refused or time.monotonic() < self._settled
+        """Whether other workers may not have seen yet that the store is back."""
+        self._detect_fork()
+        return self._failed_start or time.monotonic() < self._settled
 
     def lost(self, error: StoreError, on_errors: Collection[OnError]) -> None:
-        """Note that a start could not be asked about; ``on_errors`` are what the limits say of that."""
-        self._see_fork()
-        self._refused = True
-        self._say(error, on_errors)
+        """Note that a take has failed; ``on_errors`` are the settings of the limits for that case."""
+        self._detect_fork()
+        self._failed_start = True
+        self._report(error, on_errors)
 
     def out_of_sight(self, error: StoreError, on_errors: Collection[OnError]) -> None:
-        """Note that the store could not be looked at, before any start has asked it."""
-        self._see_fork()
-        self._say(error, on_errors)
+        """Note that a look at the overrides has failed, before any take has."""
+        self._detect_fork()
+        self._report(error, on_errors)
 
     def over(self, timeout: float) -> None:
-        """Note that the store has answered; ``timeout`` is for how many seconds another may be waiting for it."""
-        self._see_fork()
-        if self._refused:
+        """Note that a take was answered; another worker may still wait ``timeout`` seconds."""
+        self._detect_fork()
+        if self._failed_start:
             self._settled = time.monotonic() + timeout + _UNSEEN
-        self._refused = False
+        self._failed_start = False
         self.in_sight()
 
     def in_sight(self) -> None:
-        """Note that the store could be looked at: it is back, unless a start has been refused meanwhile."""
-        self._see_fork()
-        if self._causes and not self._refused:
+        """Note that a look at the overrides was answered: the store is back, unless a take has failed meanwhile."""
+        self._detect_fork()
+        if self._causes and not self._failed_start:
             self._causes.clear()
             logger.info("The store answers again; all limits are in force.", extra={"action": "store_recovered"})
             emit(StoreRecovered())
 
-    def _say(self, error: StoreError, on_errors: Collection[OnError]) -> None:
-        cause = re.sub("[0-9]+", "0", str(error))  # a port may be another each time
+    def _report(self, error: StoreError, on_errors: Collection[OnError]) -> None:
+        cause = re.sub("[0-9]+", "0", str(error))  # a port may differ each time
         if cause in self._causes or len(self._causes) >= _MOST_CAUSES:
             return
         first = not self._causes
         self._causes.add(cause)
-        said = [f'{words} (on_error = "{each}")' for each, words in _MEANWHILE.items() if each in on_errors]
+        meanwhile = [f'{words} (on_error = "{each}")' for each, words in _MEANWHILE.items() if each in on_errors]
         logger.warning(
             "The store can't be asked (%s); until it answers, limited tasks %s."
             if first
             else "The store still can't be asked, now for another reason (%s); until it answers, limited tasks %s.",
             error,
-            " or ".join(said),
+            " or ".join(meanwhile),
             extra={"action": "store_failed"},
         )
         if first:
             emit(StoreFailed(reason=str(error)))
 
-    def _see_fork(self) -> None:
+    def _detect_fork(self) -> None:
         if self._pid != os.getpid():
-            self.__init__()  # type: ignore[misc] # nothing of another process's is known here
+            self.__init__()  # type: ignore[misc] # a forked process starts without its parent's state

@@ -1,7 +1,7 @@
-"""The board: where overrides are posted, and where each worker says by which file it goes. It is kept in the store.
+"""Overrides in the store: what is set at run time, and which config file each worker uses.
 
-A look is one small call that brings the overrides only when they have changed. A store that lost its data has no
-version any more: then whoever still knows what was posted puts it back.
+A look is one small call that returns the overrides only when they have changed. A store that lost its data has no
+version any more: then a worker that still knows the overrides puts them back.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _END: Final = re.compile(r"[0-9]{1,17}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is on the board."""
+    """What the store knows at one moment."""
 
     version: str
-    """Another one each time that something is posted; empty when nothing ever was, or its data is lost."""
+    """A new one each time that an override is set or removed; empty when there never was one, or data was lost."""
     now: float
     """The store's time, in seconds since 1970."""
     overrides: tuple[Override, ...] | None
-    """None when the version is the one that was known."""
+    """None when the version is still the known one."""
     files: tuple[str, ...]
-    """Digests of all files in force lately."""
+    """Digests of all files that workers have used lately."""
     declared: Mapping[str, str]
-    """What those of them declare that were asked about."""
-    told: bool
-    """Whether the board knows what the looker's own file declares."""
+    """The declarations of those files that were asked for, by digest."""
+    knows_own: bool
+    """Whether the store knows the declarations of this worker's own file."""
 
 
 class OverrideStore:
-    """The board of one store and prefix. All methods raise StoreError when the store can't be asked."""
+    """The overrides of one store and prefix. All methods raise StoreError when the store can't be asked."""
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._store = store
@@ -59,33 +59,34 @@ class OverrideStore:
         wanted: Sequence[str] = (),
         now_us: int | None = None,
     ) -> Look:
-        """Look at it. With a ``digest``, note that somebody goes by this file; ``declares`` tells what is in it.
+        """Return what is set. With a ``digest``, note that a worker uses this file; ``declares`` are its declarations.
 
-        ``left`` is the file that it went by until now: if others still do, they note it again.
+        ``left`` is the file that this worker has used until now: workers that still use it note it again.
         """
         args = ["" if now_us is None else now_us, known, digest, declares, left, *wanted]
-        version, now, told, files, declared, posted = self._store.run("look", self._keys, args)
+        version, now, knows_own, files, declared, posted = self._store.run("look", self._keys, args)
         overrides = None if _text(version) == known else tuple(_read(posted))
-        said = dict(zip(wanted, map(_text, declared), strict=True))
-        return Look(_text(version), int(now) / MICROSECONDS, overrides, tuple(map(_text, files)), said, bool(told))
+        by_digest = dict(zip(wanted, map(_text, declared), strict=True))
+        digests = tuple(map(_text, files))
+        return Look(_text(version), int(now) / MICROSECONDS, overrides, digests, by_digest, bool(knows_own))
 
     def post(
         self,
         posts: Sequence[tuple[Override, float | None]],
-        takes_off: Sequence[str] = (),
+        removes: Sequence[str] = (),
         *,
         now_us: int | None = None,
     ) -> str:
-        """Post overrides, each for so many seconds (None: without an end), and take others off; returns the version."""
+        """Set overrides, each for so many seconds (None: without an end), and remove others; returns the version."""
         args: list[Any] = ["" if now_us is None else now_us, ""]
         for override, seconds in posts:
             args += (override.name, "" if seconds is None else max(1, round(seconds * MICROSECONDS)), override.text())
-        for name in takes_off:
+        for name in removes:
             args += (name, "", "")
         return _text(self._store.run("post", [self._overrides], args))
 
     def put_back(self, version: str, overrides: Sequence[Override]) -> str:
-        """Post again what the store has lost, unless somebody else did; returns the version that the board has then."""
+        """Set again what the store has lost, unless another worker did; returns the version that the store has then."""
         args: list[Any] = ["", version]
         for each in overrides:
             args += (each.name, "" if each.until is None else round(each.until * MICROSECONDS), each.text())
@@ -96,7 +97,7 @@ def _read(posted: Sequence[Any]) -> list[Override]:
     found = []
     for name, value in zip(posted[::2], posted[1::2], strict=True):
         ends, _, text = _text(value).partition("\n")
-        if not _END.fullmatch(ends):  # no client of ours has written it
+        if not _END.fullmatch(ends):  # not written by limitkit
             continue
         override = read(_text(name), text, int(ends) / MICROSECONDS if int(ends) else None)
         if override is not None:

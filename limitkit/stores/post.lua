@@ -1,11 +1,11 @@
--- Posts overrides on the board, takes them off it, or puts back what it has lost. One step: of two people who set one
--- limit at once, what one of them said stands there, whole.
+-- Sets overrides, removes them, or puts back what the store has lost. It is atomic: when two operators set one limit
+-- at once, one of the two settings holds, whole.
 --
 -- KEYS   1 overrides (see look.lua)
 -- ARGV   1  now in microseconds, or '' for the server's clock
---        2  '' to post; else the version to put back, which happens only if the board has none
---        then for each: field, microseconds until its end (when putting back, the moment of its end; '' for none), and
---        its text ('' takes it off)
+--        2  '' to set; else the version to put back, which happens only if the store has none
+--        then for each: field, microseconds until its end (when putting back, the time of its end; '' for none), and
+--        its text ('' removes it)
 -- Returns the version.
 
 local call = redis.call
@@ -26,7 +26,7 @@ for at = 3, #ARGV, 3 do
     call('HSET', KEYS[1], field, string.format('%.0f\n', ends) .. text)
   end
 end
--- The time, and never the same twice: what was lost and posted anew is not taken for what was known before.
+-- The time, and never the same twice: so overrides that were lost and set again count as new.
 local version = lost ~= '' and lost or string.format('%.0f', math.max(now, (tonumber(last) or 0) + 1))
 call('HSET', KEYS[1], '#', version)
 return version

@@ -1,9 +1,9 @@
--- Stands before the scripts that need to know how fast a bucket with feedback may be. The sums are those of limitkit/buckets/adaptive_rate.py.
+-- Comes before the scripts that need the adaptive rate of a bucket. The arithmetic is that of limitkit/buckets/adaptive_rate.py.
 
 local HOLD, TAIL = 0.4, 0.4
 
--- What refusals have taught about a bucket, under the names that Learnt has there; nil when there were none.
-local function learnt(key)
+-- A bucket's adapted rate, with the names of Adapted there; nil when there were no refusals.
+local function adapted(key)
   local kept = redis.call('GET', key)
   if not kept then return nil end
   local all = {}

@@ -1,7 +1,7 @@
-"""The first moments after the store is back, which not everybody sees at once.
+"""The first moments after the store is back, which not all workers see at once.
 
-Until the others have seen it too, they start on their shares of a divided bucket. Whoever took from the store alone
-then would have the whole rate beside them; so each take needs tokens of both, of the store and of the own share.
+Until all have seen it, some still start tasks from their shares of a divided bucket. A worker that took from the store
+only would add the whole rate to that. So each take then needs tokens of both: of the store, and of its own share.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ def take_both(
     takes: Sequence[Take],
     give_backs: Sequence[GiveBack],
 ) -> list[Decision]:
-    """Take from the store and, of buckets that are divided, from this worker's shares; the later slot counts.
+    """Take from the store and, for divided buckets, also from this worker's shares; the later slot counts.
 
-    Raises StoreError; nothing was taken from the shares then.
+    Raises StoreError; then nothing was taken from the shares.
     """
     parts = [tuple(share(each) if each.divides else None for each in ask.buckets) for ask in takes]
     mine = [_take(own, ask, those) for ask, those in zip(takes, parts, strict=True)]
@@ -53,7 +53,7 @@ def _take(own: MemoryStore, ask: Take, parts: tuple[Bucket | None, ...]) -> Deci
 
 
 def _give_back(own: MemoryStore, parts: tuple[Bucket | None, ...], got: Decision | None, used: int) -> None:
-    """Give back to the shares what the store has not admitted; the last that was taken first."""
+    """Give back to the shares what the store has not admitted, in reverse order of the takes."""
     if got is not None and len(got.slots) > used:
         known = [part for part in parts if part is not None]
         gifts = [GiveBack(part, mark, len(got.slots) - used) for part, mark in zip(known, got.marks, strict=True)]
@@ -61,7 +61,7 @@ def _give_back(own: MemoryStore, parts: tuple[Bucket | None, ...], got: Decision
 
 
 def _later(parts: tuple[Bucket | None, ...], got: Decision | None, decision: Decision) -> Decision:
-    """Join the answers of the own shares and of the store."""
+    """Combine the answers of the own shares and of the store."""
     if got is None:
         return decision
     own_waits = iter(got.waits)

@@ -1,4 +1,4 @@
-"""Buckets in Redis, shared by all workers: one script, one round trip for whatever is due."""
+"""Buckets in Redis, shared by all workers: one script, and one round trip for all requests that are due."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from limitkit.config.model.env_values import Expanded
 from limitkit.stores import sentinel
 from limitkit.stores.calls import Calls
 from limitkit.stores.failure_reason import FAILURES, store_error
-from limitkit.stores.take_script import answers, backed_off, question, refill, report, taught
+from limitkit.stores.take_script import answers, backed_off, question, read_adapted, refill, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _Answer = TypeVar("_Answer")
 
 
 class RedisStore:
-    """Token buckets of a Redis server, on that server's clock; with a ``sentinel://`` address, of the present master.
+    """Token buckets in a Redis server, by that server's clock; with a ``sentinel://`` address, in the current master.
 
     ``timeout`` (seconds) bounds connecting and each answer, but not the search for a master.
     """
@@ -57,11 +57,11 @@ class RedisStore:
         return self._guarded(lambda: backed_off(self._calls("slow", keys, args)))
 
     def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
-        """Return what refusals have taught about these buckets, in one round trip."""
-        return self._guarded(lambda: taught(self._whole(), keys))
+        """Return the adapted rates of these buckets, in one round trip."""
+        return self._guarded(lambda: read_adapted(self._whole_client(), keys))
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
-        """Note that this one is there, and return how many have been in the last 15 seconds."""
+        """Note that this worker is there, and return how many have been there in the last 15 seconds."""
         args = ["" if now_us is None else now_us, name]
         return self._guarded(lambda: int(self._calls("note", [key], args)))
 
@@ -70,42 +70,42 @@ class RedisStore:
         return self._guarded(lambda: self._calls(script, keys, args))
 
     def refill(self, key: str, *, partitions: bool) -> int:
-        """Delete the bucket, or all whose keys begin with this one: a bucket that is not there is full."""
-        return self._guarded(lambda: refill(self._whole(), key, partitions=partitions))
+        """Delete the bucket, or all whose keys begin with this one: a bucket without a key is full."""
+        return self._guarded(lambda: refill(self._whole_client(), key, partitions=partitions))
 
     def evicts(self) -> str:
         """Return the server's ``maxmemory-policy``, unless it is ``noeviction``."""
-        policy = self._guarded(lambda: str(self._whole().info("memory")["maxmemory_policy"]))
+        policy = self._guarded(lambda: str(self._whole_client().info("memory")["maxmemory_policy"]))
         return "" if policy == "noeviction" else policy
 
     def _guarded(self, ask: Callable[[], _Answer]) -> _Answer:
-        """Ask with a client, and read the answer. Raises StoreError, also when it is none of a Redis."""
+        """Call Redis, and read the answer. Raises StoreError, also for an answer that no Redis gives."""
         try:
             self._connect()
             return ask()
         except (RedisError, *FAILURES) as error:
-            self._let_go()
+            self._drop_idle()
             raise store_error(error, self._url) from None
 
     def close(self) -> None:
         """Close the connections that this process opened."""
         if self._pid == os.getpid():
             self._client.close()
-            self._client.connection_pool.disconnect()  # older redis-py leaves it open
+            self._client.connection_pool.disconnect()  # older redis-py leaves connections open
             if self._url.startswith(sentinel.SCHEME):
                 sentinel.close(self._client)
             self._pid = -1
 
     def _connect(self) -> None:
-        """Make a client, once in each process: it must not be shared across a fork."""
+        """Make a client, once in each process: a client must not be shared across a fork."""
         if self._pid != os.getpid():
             self._client = self._make_client()
             self._calls = Calls(self._client)
             self._pid = os.getpid()
 
-    def _whole(self) -> Any:
-        """Return the client, for what is no script; an address may say that it has one connection and no more."""
-        self._calls.let_go()
+    def _whole_client(self) -> Any:
+        """Return the client, for calls that are no script; an address may allow only one connection."""
+        self._calls.release_idle()
         return self._client
 
     def _make_client(self) -> Any:
@@ -113,8 +113,8 @@ class RedisStore:
             return sentinel.master(self._url.plain(), self._options)
         return cast("Any", redis.Redis).from_url(self._url.plain(), **self._options)
 
-    def _let_go(self) -> None:
-        """Drop the connections that are not in use: after a failover, their name may lead to another server."""
+    def _drop_idle(self) -> None:
+        """Drop the idle connections: after a failover, the same host name may be another server."""
         if self._pid == os.getpid():
-            self._calls.let_go()
+            self._calls.release_idle()
             self._client.connection_pool.disconnect(inuse_connections=False)

@@ -1,4 +1,4 @@
-"""A Redis whose sentinels say which server is the master."""
+"""Connects to the master that Redis Sentinel names."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BOUNDS: Final = ("socket_timeout", "socket_connect_timeout", "retry")
 
 
 def master(url: str, options: Mapping[str, Any]) -> Any:
-    """Return a client of the master that the sentinels name whenever it connects.
+    """Return a client that asks the sentinels for the master whenever it connects.
 
-    What begins with ``sentinel_`` in the URL's query is for the sentinels, all else for the master.
+    Options in the URL that begin with ``sentinel_`` are for the sentinels, all others for the master.
     """
     hosts, single = servers(url, _PORT)
     query = parse_qsl(urlsplit(single).query)
@@ -32,7 +32,7 @@ def master(url: str, options: Mapping[str, Any]) -> Any:
     service = to_master.pop(MASTER)
     given = dict(options)
     to_sentinels |= given.pop("sentinel_kwargs", None) or {}
-    # Whatever is given: a sentinel that hangs must not be waited for longer than the store itself.
+    # Even if the app says otherwise: a sentinel that hangs must not take longer than the store itself.
     to_sentinels |= {name: given[name] for name in _BOUNDS}
     fewest = given.pop("min_other_sentinels", 0)
     sentinels = cast("Any", Sentinel)(hosts, min_other_sentinels=fewest, sentinel_kwargs=to_sentinels)
@@ -47,7 +47,7 @@ def close(client: Any) -> None:
 
 
 def url_options(url: str) -> dict[str, Any]:
-    """Read an address as redis-py does, but for its host and port; ``ssl=true`` speaks TLS."""
+    """Read an address as redis-py does, without its host and port; ``ssl=true`` means TLS."""
     options = cast("dict[str, Any]", parse_url(url))  # type: ignore[no-untyped-call]
     options.pop("host", None)
     options.pop("port", None)

@@ -1,8 +1,8 @@
--- Slows a bucket down, or pauses it, since the other side has refused what a start did. The sums are those of limitkit/buckets/adaptive_rate.py.
+-- Slows a bucket down, or pauses it, because the other side has refused. The arithmetic is that of limitkit/buckets/adaptive_rate.py.
 --
--- KEYS   1  the bucket  2  what it has learnt
+-- KEYS   1  the bucket  2  its adapted rate
 -- ARGV   1  now in microseconds, or '' for the server's clock
---        2  microseconds since that start  3  for how long the other side wants to be left alone, or -1
+--        2  microseconds since that start  3  microseconds that the other side asks to wait, or -1
 --        4  slow or pause  5  interval (us)  6  burst  7  factor
 --        8  step  9  floor  10  ceiling: tokens a second, or -1 where none is named
 -- Returns whether anything has changed (1 or 0), microseconds of pause, and the interval in force (us).
@@ -10,7 +10,7 @@
 local SECOND, ROUND, PROBES, PLATEAU = 1000000, 1000000, 2, 0.98
 local CLIMB, CLIMB_TOKENS, LONGEST_CLIMB = 15, 100, 86400000000
 local DEEPEST, LONGEST_ROW, CLOSED, FLOOR = 0.5, 7, 0.75, 0.01
-local LONGEST_UNTOLD, KEPT, LONGEST_LEAD = 60000000, 3600000000, 1000000
+local LONGEST_GUESSED_PAUSE, KEPT, LONGEST_LEAD = 60000000, 3600000000, 1000000
 local ceil, floor, max, min, format = math.ceil, math.floor, math.max, math.min, string.format
 local call = redis.call
 
@@ -22,19 +22,19 @@ end
 local begun, wait, action = now - ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local every, burst, factor = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local step, least, most = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
-local told = wait >= 0
+local names_time = wait >= 0
 wait = max(0, wait)
 
-local before = learnt(KEYS[2])
+local before = adapted(KEYS[2])
 
--- What becomes of the rate; the times are not set yet.
+-- The state after the cut; its times are not set yet.
 local function cut(row)
   local own = SECOND / every
   local ceiling = most < 0 and own or min(most, own)
   local lowest = min(ceiling, least < 0 and own * FLOOR or least)
   local last, first, closed = own, own, false
   if before and before.plateau > 0 then
-    last = min(own, rate(before, begun - ROUND / 2)) -- it was the mean of the second before that was too much
+    last = min(own, rate(before, begun - ROUND / 2)) -- the mean rate of the second before was too high
     first = row > 1 and before.first or last
     closed = row > 1 and before.low <= lowest
   end
@@ -57,9 +57,9 @@ if before and begun < before.round then
 else
   local row = before and begun < before.since + ROUND and min(before.row + 1, LONGEST_ROW) or 1
   changed = true
-  if action == 'pause' and not told then wait = min(LONGEST_UNTOLD, SECOND * 2 ^ (row - 1)) end
+  if action == 'pause' and not names_time then wait = min(LONGEST_GUESSED_PAUSE, SECOND * 2 ^ (row - 1)) end
   local paused = max(now + wait, before and before.paused or 0)
-  -- The bucket's next slot: what starts before it was given its moment before the cut.
+  -- The bucket's next slot: starts before it got their slots before the cut.
   local depth = burst * every - interval_of(before, now, every)
   local slot = min((tonumber(call('GET', KEYS[1]) or nil) or now) - max(0, depth), now + LONGEST_LEAD)
   local over = max(now + ROUND, paused, slot)

@@ -1,4 +1,4 @@
-"""Stores keep the buckets' state; whatever passes the contract suite in ``tests/stores`` is one."""
+"""What a store is: it keeps the state of buckets, and passes the contract suite in ``tests/stores``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Store(Protocol):
-    """Where buckets live. What one call asks of one server happens at one moment, as if nobody else were there.
+    """Where buckets are kept. What one call does on one server is atomic.
 
-    A group is all or nothing everywhere; one whose buckets are on several servers reserves no slots ahead.
+    A group is always all or nothing; if its buckets are on several servers, it reserves no slots ahead.
     """
 
     def take(
@@ -27,21 +27,21 @@ class Store(Protocol):
         """
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
-        """Slow a bucket down, or pause it, since the other side has refused what one of its starts did.
+        """Slow a bucket down, or pause it, because the other side has refused the call of a task.
 
         Raises StoreError when the store can't be asked.
         """
 
     def adapted(self, keys: Sequence[str]) -> list[Adapted | None]:
-        """Return what refusals have taught about the buckets of these keys; None where there were none.
+        """Return the adapted rates of the buckets of these keys; None for a bucket without refusals.
 
         Raises StoreError when the store can't be asked.
         """
 
     def note(self, key: str, name: str, *, now_us: int | None = None) -> int:
-        """Note that this one is there, and return how many have noted themselves under a key lately, with this one.
+        """Note that a worker is there, and return how many have done so lately under this key, with this one.
 
-        With an empty name nobody is noted.
+        With an empty name it only counts.
 
         Raises StoreError when the store can't be asked.
         """
@@ -61,8 +61,8 @@ class Store(Protocol):
     def evicts(self) -> str:
         """Return by what policy the store may drop buckets that are in use; empty when it keeps them.
 
-        Raises StoreError when the store can't be asked, or won't tell.
+        Raises StoreError when the store can't be asked, or does not say.
         """
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""

@@ -1,7 +1,7 @@
--- Takes tokens from buckets, all or nothing in each group; gives slots back. The sums are those of limitkit/buckets/token_bucket.py.
+-- Takes tokens from buckets, all or nothing in each group; gives slots back. The arithmetic is that of limitkit/buckets/token_bucket.py.
 --
--- KEYS   the buckets of the give-backs, then those of the takes, in order; then what buckets with feedback have learnt, the
---        last of these buckets first
+-- KEYS   the buckets of the give-backs, then those of the takes, in order; then the adapted rates of buckets with
+--        feedback, the last of these buckets first
 -- ARGV   1  one string of whole numbers with a space between any two, since clients take long over many arguments:
 --        now in microseconds (nothing before the first space: the server's clock);
 --        number of give-backs; for each: mark, microseconds to go back;
@@ -50,11 +50,11 @@ for _ = 1, tonumber(gifts) do
 end
 
 local reply, size = {}, 0
-local last, learnt_key = #asked, #KEYS
+local last, adapted_key = #asked, #KEYS
 -- Of each bucket of a take: when its next token can be taken (from), its interval, its time to full behind that (depth),
--- whether it was further ahead than it may be (cut): written even if the take is refused, or it would never come nearer;
--- and whether it has feedback (yields).
-local from, interval, depth, cut, yields = {}, {}, {}, {}, {}
+-- whether it was further ahead than it may be (cut): written even if nothing is taken, or it would never come nearer;
+-- and whether it has feedback (adaptive).
+local from, interval, depth, cut, adaptive = {}, {}, {}, {}, {}
 while at < last do
   local _, to, buckets, count, ready, horizon = find(asked, '^ (%d+) (%d+) (%d+) (%d+)', at + 1)
   at, buckets, count, ready, horizon = to, tonumber(buckets), tonumber(count), tonumber(ready), tonumber(horizon)
@@ -63,12 +63,12 @@ while at < last do
     local _, to, every, burst = find(asked, '^ (%d+) (-?%d+)', at + 1)
     at, every, burst = to, tonumber(every), tonumber(burst)
     local deep, paused = (burst - 1) * every, 0
-    yields[i] = burst < 0
-    if yields[i] then
+    adaptive[i] = burst < 0
+    if adaptive[i] then
       burst = -burst
-      local known = learnt(KEYS[learnt_key])
-      learnt_key = learnt_key - 1
-      -- A bucket is full after the same time at any rate: one that was slowed down holds as many tokens less.
+      local known = adapted(KEYS[adapted_key])
+      adapted_key = adapted_key - 1
+      -- A bucket is full after the same time at any rate: one that was slowed down holds fewer tokens.
       local whole = burst * every
       every = interval_of(known, now, every)
       deep, paused = max(0, whole - every), known and known.paused or 0
@@ -78,7 +78,7 @@ while at < last do
     if burst == 0 then farthest, most = now, 0 end
     cut[i] = tat > farthest and count > 0 and burst > 0
     tat = max(now, min(tat, farthest))
-    if paused > 0 then tat = max(tat, paused + deep) end -- what is paused has not been filling up meanwhile
+    if paused > 0 then tat = max(tat, paused + deep) end -- a bucket does not fill up while it is paused
     interval[i], depth[i] = every, deep
     from[i] = tat - deep
   end
@@ -100,7 +100,7 @@ while at < last do
     size = size + 1
     reply[size] = format('%.0f', slot - now)
     for i = 1, buckets do
-      -- The token goes at its slot: a bucket that is full by then has not been filling up meanwhile.
+      -- The token is used at its slot: until then, a full bucket gets no more tokens.
       from[i] = max(from[i], slot - depth[i]) + interval[i]
     end
   end
@@ -110,7 +110,7 @@ while at < last do
     local mark = (taken > 0 or cut[i]) and keep(KEYS[key + i], tat) or format('%.0f', tat)
     reply[size + 1], reply[size + 2] = format('%.0f', max(0, from[i] - now)), mark
     size = size + 2
-    if yields[i] then
+    if adaptive[i] then
       size = size + 1
       reply[size] = format('%.0f', interval[i])
     end

@@ -1,4 +1,4 @@
-"""The scripts that work inside Redis: how the one that keeps buckets is asked, and how its answer reads."""
+"""The Lua scripts, and how the arguments of ``take`` and ``slow`` are written and their answers read."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SCRIPTS: Final = {
     "slow": _text("rate", "slow"),
     **{name: _text(name) for name in ("note", "look", "post")},
 }
-_UNSAID: Final = -1
+_NONE: Final = -1
 
 
 def adapted_key(key: str) -> str:
-    """Name the place for what refusals have taught about a bucket: in the same slot of a cluster, and no longer."""
+    """Name the key of a bucket's adapted rate: in the same slot of a cluster, and no longer than the bucket's key."""
     head, found, tail = key.rpartition("}:g")
     return f"{head}}}:f{tail}" if found else f"{key}:f"
 
 
 _SCANNED: Final = 500
-"""Keys that Redis looks through at a time, doing nothing else meanwhile."""
+"""Keys that Redis scans in one step; meanwhile it does nothing else."""
 
 
 def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None) -> tuple[list[str], list[str]]:
@@ -51,7 +51,7 @@ def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int 
         numbers.append(f"{len(ask.buckets)} {ask.count} {ask.ready} {round(ask.horizon * MICROSECONDS)}")
         for bucket in ask.buckets:
             keys.append(bucket.key)
-            if _yields(bucket):
+            if _is_adaptive(bucket):
                 numbers.append(f"{bucket.interval_us} {-bucket.burst}")
                 adapted.append(adapted_key(bucket.key))
             else:
@@ -62,7 +62,7 @@ def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int 
 def refill(client: Any, key: str, *, partitions: bool) -> int:
     """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were.
 
-    What refusals have taught about them goes, too: who is paused may have nothing else.
+    Their adapted rates are deleted, too: a paused bucket may have no other key.
     """
     names = (key, adapted_key(key))
     if not partitions:
@@ -83,7 +83,7 @@ def answers(answer: bytes | str, takes: Sequence[Take]) -> list[Decision]:
         first = at + 1
         at = first + reply[at]
         slots = [slot / MICROSECONDS for slot in reply[first:at]]
-        waits, marks, intervals, yielding = [], [], [], False
+        waits, marks, intervals, has_feedback = [], [], [], False
         for bucket in ask.buckets:
             waits.append(reply[at] / MICROSECONDS)
             marks.append(reply[at + 1])
@@ -91,11 +91,11 @@ def answers(answer: bytes | str, takes: Sequence[Take]) -> list[Decision]:
             if bucket.feedback is None:
                 intervals.append(bucket.interval_us)
                 continue
-            yielding = True
-            yields = _yields(bucket)
-            intervals.append(reply[at] if yields else bucket.interval_us)
-            at += yields
-        decisions.append(Decision(tuple(slots), tuple(waits), tuple(marks), tuple(intervals) if yielding else ()))
+            has_feedback = True
+            adaptive = _is_adaptive(bucket)
+            intervals.append(reply[at] if adaptive else bucket.interval_us)
+            at += adaptive
+        decisions.append(Decision(tuple(slots), tuple(waits), tuple(marks), tuple(intervals) if has_feedback else ()))
     return decisions
 
 
@@ -103,10 +103,10 @@ def report(refusal: Refusal, now_us: int | None) -> tuple[list[str], list[str | 
     """Return the keys and arguments of ``slow`` for one refusal."""
     bucket, feedback = refusal.bucket, refusal.bucket.feedback
     assert feedback is not None  # noqa: S101 (no other bucket is asked about)
-    said = _UNSAID if refusal.retry_after is None else round(refusal.retry_after * MICROSECONDS)
-    told = [_UNSAID if each is None else repr(each) for each in (feedback.step, feedback.floor, feedback.ceiling)]
-    args: list[str | int] = ["" if now_us is None else now_us, round(refusal.age * MICROSECONDS), said]
-    args += [feedback.action, bucket.interval_us, bucket.burst, repr(feedback.factor), *told]
+    wait = _NONE if refusal.retry_after is None else round(refusal.retry_after * MICROSECONDS)
+    rates = [_NONE if each is None else repr(each) for each in (feedback.step, feedback.floor, feedback.ceiling)]
+    args: list[str | int] = ["" if now_us is None else now_us, round(refusal.age * MICROSECONDS), wait]
+    args += [feedback.action, bucket.interval_us, bucket.burst, repr(feedback.factor), *rates]
     return [bucket.key, adapted_key(bucket.key)], args
 
 
@@ -116,8 +116,8 @@ def backed_off(reply: Sequence[int]) -> BackedOff:
     return BackedOff(bool(changed), pause / MICROSECONDS, interval)
 
 
-def taught(client: Any, keys: Sequence[str]) -> list[Adapted | None]:
-    """Read what refusals have taught about the buckets of these keys, as ``slow`` has written it."""
+def read_adapted(client: Any, keys: Sequence[str]) -> list[Adapted | None]:
+    """Read the adapted rates of the buckets of these keys, as ``slow`` has written them."""
     if not keys:
         return []
     pipeline = client.pipeline(transaction=False)
@@ -133,6 +133,6 @@ def _adapted(kept: bytes | str | None) -> Adapted | None:
     return Adapted(int(paused), int(since), low, plateau, int(climb), ceiling, int(end), int(row), first)
 
 
-def _yields(bucket: Bucket) -> bool:
-    """Whether a bucket's rate is looked up; one that was paused by hand has none."""
+def _is_adaptive(bucket: Bucket) -> bool:
+    """Whether a bucket has an adaptive rate; while an operator has paused it, it has none."""
     return bucket.feedback is not None and bucket.burst > 0

@@ -1,4 +1,4 @@
-"""A bound for stores that have none: redis-py's search for a master, or for a cluster's nodes, may take any time."""
+"""A time bound for stores without one: redis-py may search for a master, or for a cluster's nodes, for any time."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ T = TypeVar("T")
 
 
 class TimeBound:
-    """A store that is asked in a thread of its own: nobody waits longer for its answer than ``timeout`` seconds.
+    """A store that is asked in a thread of its own, so that no call waits longer than ``timeout`` seconds.
 
-    Calls that nobody waits for any more are not begun. One that was begun may still take tokens, in vain: that only
-    slows its buckets down.
+    A call that has timed out before it began is not begun. One that had begun may still take tokens that no task uses:
+    that only slows its buckets down.
     """
 
     def __init__(self, store: Store, timeout: float) -> None:
@@ -66,7 +66,7 @@ class TimeBound:
         return self._answer(self.store.evicts)
 
     def close(self) -> None:
-        """Close the store and end its thread; when that is busy, it does so by itself as soon as it can."""
+        """Close the store and end its thread; a busy thread does so when its call has ended."""
         with self._lock:
             thread, self._thread = self._thread, None
         if thread is not None and self._pid == os.getpid():

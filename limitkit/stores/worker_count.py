@@ -1,4 +1,4 @@
-"""How many workers share the limits: each notes itself in the store, and remembers the count for when it is gone."""
+"""Counts the workers that share the limits: each notes itself in the store, and keeps the count for an outage."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NUMBERS: Final = struct.Struct("ii")
 
 
 class WorkerCount:
-    """The number of workers that were there when the store last answered this one.
+    """The number of workers when the store last answered this one.
 
-    It is kept in memory that pool processes share with the worker, since they are forked before it is known.
+    It is in memory that pool processes share with the worker, since they are forked before the number is known.
     """
 
     def __init__(self, prefix: str) -> None:
         self._key = f"{prefix}:workers"
-        # No host's or node's name: two workers that were given the same one are still two.
+        # Not the host's or node's name: two workers may have the same one.
         self._name = secrets.token_hex(8)
         self._memory = mmap(-1, _NUMBERS.size)
         self._store: Store | None = None
@@ -47,14 +47,14 @@ class WorkerCount:
         return max(1, int(_NUMBERS.unpack_from(self._memory)[1]))
 
     def share(self, bucket: Bucket) -> Bucket | None:
-        """Return the part of a bucket that is this worker's; None when it isn't known.
+        """Return this worker's part of a bucket; None when it isn't known.
 
-        All parts together have the bucket's rate, and its burst, but no part has less than a burst of 1.
+        All parts together have the bucket's rate and burst, but each part has a burst of at least 1.
         """
         return _part(bucket, self.workers)
 
     def share_of_process(self, bucket: Bucket) -> Bucket | None:
-        """Return the part of a bucket that is each of this worker's processes'; None when it isn't known."""
+        """Return the part of a bucket for each of this worker's processes; None when it isn't known."""
         return _part(bucket, self.workers * self.processes)
 
     def start(self, store: Store, worker: Any, timer: Any) -> None:
@@ -65,7 +65,7 @@ class WorkerCount:
         self._timer = timer.call_repeatedly(_EVERY, self.note)
 
     def stop(self) -> None:
-        """Stop noting: the timer goes with the connection."""
+        """Stop noting: the timer ends with the connection."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

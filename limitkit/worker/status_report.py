@@ -69,7 +69,7 @@ def _adapted(task_limits: TaskLimits, limits: Mapping[str, Mapping[str, Any]]) -
     Times are microseconds from now.
     """
     if isinstance(task_limits.store, MemoryStore):
-        return {key: [*each] for key, each in task_limits.store.taught().items()}
+        return {key: [*each] for key, each in task_limits.store.all_adapted().items()}
     with_feedback = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
     keys = [(key_of(task_limits.rules.store.prefix, tag), limit["partitions"]) for tag, limit in with_feedback]
     wanted = [name for key, parts in keys for name in (key, *(f"{key}:{digest}" for digest, _ in parts))]

@@ -88,14 +88,14 @@ def test_a_board_that_lost_its_data_gets_it_back_once(override_store):
 
 
 def test_files_are_there_as_long_as_somebody_goes_by_them(override_store):
-    assert not override_store.look(digest="a", now_us=NOW).told
-    assert override_store.look(digest="a", declares="of a", now_us=NOW).told
-    assert override_store.look(digest="a", now_us=NOW).told, "it need not be told again"
+    assert not override_store.look(digest="a", now_us=NOW).knows_own
+    assert override_store.look(digest="a", declares="of a", now_us=NOW).knows_own
+    assert override_store.look(digest="a", now_us=NOW).knows_own, "it need not be told again"
     look = override_store.look(digest="b", declares="of b", wanted=["a"], now_us=NOW + 5 * SECOND)
     assert (set(look.files), look.declared) == ({"a", "b"}, {"a": "of a"})
     look = override_store.look(wanted=["a", "b", "c"], now_us=NOW + 16 * SECOND)
     assert (look.files, look.declared) == (("b",), {"a": "", "b": "of b", "c": ""})
-    assert not override_store.look(digest="a", now_us=NOW + 16 * SECOND).told
+    assert not override_store.look(digest="a", now_us=NOW + 16 * SECOND).knows_own
 
 
 def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_by_it(override_store):
@@ -103,7 +103,7 @@ def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_b
     look = override_store.look(digest="b", left="a", now_us=NOW)
     assert look.files == ("b",)
     look = override_store.look(digest="a", now_us=NOW)
-    assert (set(look.files), look.told) == ({"a", "b"}, False)
+    assert (set(look.files), look.knows_own) == ({"a", "b"}, False)
 
 
 def test_what_another_version_posts_is_passed_over(override_store, store):
