@@ -17,7 +17,13 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 ARCHITECTURE = DOCS / "architecture.md"
-SHOWN = [README, ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), ROOT / "examples/monitoring/README.md"]
+SHOWN = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted(DOCS.glob("*.md")),
+    ROOT / "examples/monitoring/README.md",
+]
 LINKING = [*SHOWN, ROOT / "CHANGELOG.md", *sorted((DOCS / "decisions").glob("*.md"))]
 
 
