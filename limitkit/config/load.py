@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
 from limitkit.config import rules
-from limitkit.config.checks import env_variables, model_errors, shape
+from limitkit.config.checks import env_variables, model_errors, schema_check
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.fields import Mode
 from limitkit.config.model.ports import parse_ports
@@ -70,7 +70,7 @@ def judge(document: Document) -> Config:
     document, unquoted = unquoted_names.meant(document)
     said, unset = env_variables.filled(document)
     model, errors = errors_of(said.data)
-    found = shape.check(said, [error["loc"] for error in errors]) + model_errors.check(said, model, errors)
+    found = schema_check.check(said, [error["loc"] for error in errors]) + model_errors.check(said, model, errors)
     # Of a variable without a value nothing else is said: what its key would be by itself is not in the file.
     without = {(problem.line, problem.column) for problem in unset}
     found = [each for each in found if (each.line, each.column) not in without]

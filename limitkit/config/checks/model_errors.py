@@ -5,41 +5,32 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.model.cross_checks import (
-    MEANINGLESS,
-    OWN_KEYS,
-    SAY_WHAT_THEN,
-    cross_checked_limit,
-    cross_checked_task,
-)
+from limitkit.config.checks import between_tables
+from limitkit.config.checks.between_tables import table_of
+from limitkit.config.model.cross_checks import cross_checked_limit, cross_checked_task
 from limitkit.config.model.fields import files_meaning
-from limitkit.config.model.tables import RateLimits
 from limitkit.config.model.units import parse_rate
 from limitkit.config.model.value_errors import rate_fault
-from limitkit.config.source.unquoted_names import line_for
-from limitkit.config.spelling import Nearest
-from limitkit.config.wording import quote, show, suggest
+from limitkit.config.wording import quote, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from limitkit.config.model.tables import RateLimits
     from limitkit.config.model.units import Rate
     from limitkit.config.source.toml import Document
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
 
 UNUSABLE_FILE: Final = "LK056"
-_OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode", "feedback"})
 
 
 def check(document: Document, model: RateLimits | None, found: Iterable[dict[str, Any]]) -> list[Problem]:
     """Judge the meaning; warnings are among the problems. ``found`` is what the model refuses, where there is none."""
     problems = [_placed(document, error) for error in found if error["type"] == "meaning"]
     problems += _crossed(document)
-    problems += _unknown_limits(document)
-    problems += _meaningless(document)
     problems += _misfits(document)
-    problems += _unused_limits(document)
+    problems += between_tables.check(document)
     if model is not None and model.store.url is not None:
         problems += _unusable_files(document, model.store.url)
     return problems
@@ -67,7 +58,7 @@ def _placed(document: Document, error: dict[str, Any]) -> Problem:
 
 def _crossed(document: Document) -> Iterator[Problem]:
     for section, judge in (("limits", cross_checked_limit), ("tasks", cross_checked_task)):
-        for name, table in _table(document.data.get(section)).items():
+        for name, table in table_of(document.data.get(section)).items():
             for fault in judge(table) if isinstance(table, dict) else ():
                 path = (section, name, fault.key) if fault.key else (section, name)
                 yield document.problem(fault.code, path, fault.fact, fault.hint, at=fault.at)
@@ -79,53 +70,20 @@ def _unusable_files(document: Document, url: str) -> Iterator[Problem]:
         yield document.problem(UNUSABLE_FILE, ("store", "url"), fact, hint, severity="warning")
 
 
-def _unknown_limits(document: Document) -> Iterator[Problem]:
-    known = _table(document.data.get("limits"))
-    near = Nearest(known)
-    for task, table in _table(document.data.get("tasks")).items():
-        names = _table(table).get("limits")
-        for index, name in enumerate(names if isinstance(names, list) else ()):
-            if isinstance(name, str) and name not in known:
-                hint = suggest(name, near) or f"declare it: {line_for(name, 'limits')}"
-                fact = f"there is no limit {quote(name)} in this file"
-                yield document.problem("LK022", ("tasks", task, "limits", index), fact, hint)
-
-
-def _meaningless(document: Document) -> Iterator[Problem]:
-    """Find what a task says of its named limits and none of them can do."""
-    known = _table(document.data.get("limits"))
-    for task, table in _table(document.data.get("tasks")).items():
-        names = _table(table).get("limits")
-        limits = [_table(known.get(name)) for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        for key in [key for key in MEANINGLESS if isinstance(names, list) and key in table]:
-            fact, hint = "", "take it out"
-            if not names:
-                fact = "the task has no limit"
-            elif key == "on_error" and all(limit.get("strategy") == "static" for limit in limits):
-                fact = "its limits are static and never ask the store"
-            elif key == "max_wait" and "on_limit" not in table and not any(map(_gives_up, limits)):
-                fact, hint = "its limits let tasks wait, however long that is", SAY_WHAT_THEN
-            if fact:
-                fact = f"{fact}, so {key} has no meaning here"
-                yield document.problem(MEANINGLESS[key], ("tasks", task, key), fact, hint, at="key")
-
-
-def _gives_up(limit: dict[str, Any]) -> bool:
-    return bool(limit.get("on_limit", "wait") != "wait")
-
-
 def _misfits(document: Document) -> Iterator[Problem]:
     """Find rates of a feedback that do not fit each other, or the limit's own, and those that nothing follows from."""
     for section in ("limits", "tasks"):
-        for name, table in _table(document.data.get(section)).items():
-            feedback = _table(_table(table).get("feedback"))
-            recover, path = _table(feedback.get("recover")), (section, name, "feedback", "recover")
+        for name, table in table_of(document.data.get(section)).items():
+            feedback = table_of(table_of(table).get("feedback"))
+            recover, path = table_of(feedback.get("recover")), (section, name, "feedback", "recover")
             if feedback.get("action") == "pause" and "recover" in feedback:
                 fact = "a pause leaves the rate as it is, so recover has no meaning here"
                 yield document.problem("LK033", path, fact, 'take it out, or write action = "slow"', at="key")
             if not recover:
                 continue
-            own, floor, ceiling = map(_rate, (_table(table).get("rate"), recover.get("floor"), recover.get("ceiling")))
+            own, floor, ceiling = map(
+                _rate, (table_of(table).get("rate"), recover.get("floor"), recover.get("ceiling"))
+            )
             if own is not None and ceiling is not None and ceiling.per_second > own.per_second:
                 fact = f"{quote(ceiling.text)} is above the limit's own rate, {quote(own.text)}"
                 yield document.problem("LK033", (*path, "ceiling"), fact, "write at most that, or take it out")
@@ -139,31 +97,3 @@ def _rate(value: object) -> Rate | None:
     if not isinstance(value, str) or rate_fault(value):
         return None
     return parse_rate(value)
-
-
-def _unused_limits(document: Document) -> Iterator[Problem]:
-    """Warn of limits that nothing names; what stands under a misspelt key counts as a name, too."""
-    limits = _table(document.data.get("limits"))
-    elsewhere = {key: value for key, value in document.data.items() if key not in RateLimits.model_fields}
-    used = set(_strings([document.data.get("tasks"), elsewhere])) if limits else set()
-    for name in limits:
-        if name not in used:
-            hint = f"name it in a task, limits = [{quote(name)}], or take it out"
-            path = ("limits", name)
-            yield document.problem("LK030", path, "no task names this limit", hint, at="header", severity="warning")
-
-
-def _strings(value: object) -> Iterator[str]:
-    todo = [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, str):
-            yield each
-        elif isinstance(each, dict):
-            todo.extend(value for key, value in each.items() if key not in _OWN)
-        elif isinstance(each, list):
-            todo.extend(each)
-
-
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
