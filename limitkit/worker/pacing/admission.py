@@ -1,4 +1,4 @@
-"""Whose turn it is: the lanes in line get pool processes first and tokens second, many in one call of the store."""
+"""Admits requests: the lanes in line get pool processes first and tokens second, many in one call of the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Admission:
-    """Plans what lanes ask for, asks for all of it at once, and carries out what comes of it."""
+    """Plans what lanes take, takes all of it in one call, and carries out the result."""
 
     def __init__(
         self, controller: Any, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, lanes: Lanes
@@ -34,9 +34,9 @@ class Admission:
         self._lanes = lanes
         self._without_store_starts = WithoutStore(tokens, lanes, lambda admitted: self.on_start(admitted))  # noqa: PLW0108 (set later)
         self.on_start: Callable[[taking.Admitted], None] = lambda _: None
-        """Is given each request that may start; a pool process is held for it."""
+        """Is called with each request that may start; a pool process is held for it."""
         self.on_refused: Callable[[Held, Lane, float], None] = lambda *_: None
-        """Is told of each request that waits for another of its buckets now, and for how many seconds."""
+        """Is called with each request that now waits for another of its buckets, and for how many seconds."""
 
     @property
     def can_wait(self) -> bool:
@@ -44,7 +44,7 @@ class Admission:
         return self._processes.are_claimed and getattr(self._controller, "autoscaler", None) is None
 
     def take(self, now: float) -> None:
-        """Let those start whose turn it is, as far as there are processes and tokens."""
+        """Let requests of the lanes in line start, as far as there are processes and tokens."""
         plans = self._plans(now)
         if plans:
             self._carry_out(plans, now)
@@ -52,7 +52,7 @@ class Admission:
             self._tokens.flush()
 
     def _plans(self, now: float) -> list[taking.Plan]:
-        """Deal the processes at hand out among the lanes in line, and stand in line for more."""
+        """Share the free processes out among the lanes in line, and queue for more."""
         self._lanes.unkeep_ready()
         shares = ProcessShares(self._lane_timer.line, self._lanes, self._processes, now)
         shares.deal()
@@ -81,7 +81,7 @@ class Admission:
                 plan.lane.dry_at = now
             self._lanes.rest(plan.lane, plan.due)
             plan.lane.early = plan.early
-        for plan in plans:  # only now is it known which processes nobody used
+        for plan in plans:  # only now is it known which processes were not used
             if plan.keeps:
                 self._lanes.keep_process(plan.lane, plan.keeps)
 
@@ -93,7 +93,7 @@ class Admission:
             self._lanes.move(held, lane, due)
 
     def _without_store(self, plans: Iterable[taking.Plan]) -> None:
-        """Let requests start without their shared limits, on this worker's share, or not at all, as they say."""
+        """Let requests start without the store, as ``on_error`` of their shared limits says."""
         now = time.monotonic()
         for plan in plans:
             plan.keep_slots()

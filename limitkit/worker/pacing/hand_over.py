@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.tokens import Tokens
 
     OnLate = Callable[[list[tuple[Lane, float]], float], None]
-    """Is given the lanes, each with how far ahead its bucket was at the hand-over, and the moment of the start."""
+    """Is called with the lanes, each with how far ahead its bucket was at the hand-over, and the time of the start."""
 
 logger = logging.getLogger("limitkit")
 
@@ -46,17 +46,17 @@ class HandOver:
             logger.exception("%s could not be handed to the pool; the broker delivers it again.", request)
 
     def _attach_ticket(self, admitted: Admitted) -> None:
-        held, alone, request = admitted.held, admitted.own, admitted.held.request
+        held, without_store, request = admitted.held, admitted.own, admitted.held.request
         shared = tuple(lane.bucket for lane in held.lanes if not lane.local)
-        own = [lane for lane in held.lanes if lane.local] if alone is None else alone
+        own = [lane for lane in held.lanes if lane.local] if without_store is None else without_store
         shown = ticket.Ticket(
             ticket.NONCE,
             request.id,
-            admitted.until if shared and alone is None else NEVER,
+            admitted.until if shared and without_store is None else NEVER,
             shared,
             admitted.undo,
             at=admitted.at,
-            failed_open=alone is not None and len(alone) < len(held.lanes),
+            failed_open=without_store is not None and len(without_store) < len(held.lanes),
             throttled=held.throttled,
         )
         delivery.attach(request, parkable_queue(self._app, request.message))
@@ -67,7 +67,7 @@ class HandOver:
     def _watch(self, request: Any, own: Iterable[Lane], until: float) -> None:
         """Report a start with tokens of this worker's own that the pool accepted late.
 
-        The guard can't take from this worker's own buckets, so what a busy machine delays is made up for here.
+        The guard can't take from this worker's own buckets, so a delay by a busy machine is corrected here.
         """
         on_accepted = request.on_accepted
         used = [(lane, self._tokens.used_ahead(lane)) for lane in own]

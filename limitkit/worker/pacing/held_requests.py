@@ -1,4 +1,4 @@
-"""What a pacer holds and goes by, for whoever asks from outside."""
+"""A read-only view of what a pacer holds, and of the rates it uses."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Waiting(NamedTuple):
     held: float
     """Since it came to this worker."""
     starts_in: float
-    """As far as this worker can tell; others may start theirs before."""
+    """As far as this worker knows; other workers may start theirs before."""
     interval: float
     """Between two starts, as this worker knows it."""
 
 
 class HeldRequests:
-    """Looks at a worker's pacer, and changes nothing."""
+    """Reads a worker's pacer, and changes nothing."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class HeldRequests:
         return next((each for each in self.waiting() if each.id == task_id), None)
 
     def by_limit(self) -> tuple[Counter[str], Counter[str]]:
-        """Count who waits here, and who is parked as far as was heard, by limit. May be called in any thread."""
+        """Count by limit the requests that wait here, and those known to be parked. May be called in any thread."""
         return self._emit.by_limit(self._lanes.counts()), self._emit.by_limit(self._parking.backlog.counts)
 
     def dialled_rates(self) -> dict[str, float]:
@@ -75,7 +75,7 @@ class HeldRequests:
         return self._command_rates.interval(bound)
 
     def caps(self) -> dict[str, float]:
-        """Return the extra caps that it has set for tasks with shared limits alone: seconds between two starts."""
+        """Return the extra caps that it has set for tasks with only shared limits: seconds between two starts."""
         return self._command_rates.caps()
 
     def shadow_count(self, tag: str) -> ShadowCount | None:
@@ -89,7 +89,7 @@ def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:
     for held in lanes.held:
         by_lane.setdefault(held.slowest(now), []).append(held)
     for lane, those in by_lane.items():
-        interval = lane.interval_us / MICROSECONDS  # as the other side's refusals have left it
+        interval = lane.interval_us / MICROSECONDS  # as feedback has adapted it
         first = max(lane.next_token(now), interval if not lane.bucket.burst else 0.0)
         for index, held in enumerate(sorted(those)):
             request = held.request

@@ -1,4 +1,4 @@
-"""How much a worker holds: what is due soon, so that others can have the rest and little is stranded if it dies."""
+"""How much a worker holds: what is due soon, so that other workers get the rest, and little is lost if it dies."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.lane import Held, Lane
 
 MOST_HELD: Final = 1000
-"""Requests that a worker holds at most unless told otherwise: each takes some 10 KB of its memory."""
+"""The default for the most requests that a worker holds: each takes about 10 KB of its memory."""
 LEAD: Final = 1.5
 """Seconds before its turn at which a request comes back: it must be in a worker in time, and no earlier than needed."""
 _LEADS_SHARE: Final = 0.75
 _PREFETCHES: Final = 4
 _LONGEST_PAUSE: Final = 60.0
-"""Seconds for which all that is parked for a bucket that gives way is left alone at a time."""
+"""Seconds for which what is parked for a bucket with feedback stays there, before the bucket is looked at again."""
 _CROWDED: Final = 0.75
-"""From this part of the most that a worker may hold on, none keeps a place for long."""
+"""Above this part of the most that a worker may hold, no request may keep a place for long."""
 _PATIENCE: Final = 2
-"""So many times ``hold`` is what is long then."""
+"""A wait is long then when it is longer than so many times ``hold``."""
 _FOR_RETURNED: Final = 2
-"""What was parked before may be held so many times longer, since to park it again costs more than a place."""
+"""A request that was parked before may be held so many times longer: parking it again costs more than a place."""
 
 
 class HoldBounds:
-    """The bounds of ``[waiting]``: of each bucket what starts within ``hold``, beside them four prefetch windows."""
+    """The bounds of ``[waiting]``: of each bucket what starts within ``hold``; four prefetch windows in any case."""
 
     def __init__(self, settings: Callable[[], WaitingSettings], prefetch: Callable[[], int]) -> None:
         self._settings = settings
@@ -39,7 +39,7 @@ class HoldBounds:
 
     @property
     def beside(self) -> int:
-        """How many requests a worker may hold whatever they wait for."""
+        """How many requests a worker may hold, however long they wait."""
         return min(_PREFETCHES * self._prefetch(), self.most)
 
     @property
@@ -49,7 +49,7 @@ class HoldBounds:
 
     @property
     def hold(self) -> float:
-        """Seconds: of each bucket, a worker holds what starts within it."""
+        """Seconds: of each bucket, a worker holds what starts within this time."""
         return min(self._settings().hold, self.longest / 2)
 
     @property
@@ -63,7 +63,7 @@ class HoldBounds:
         if per_limit is not None:
             return lane.refs / per_limit
         starts = lane.rate * self.hold
-        if lane.dry_until <= now:  # there may be a whole burst, for which only the pool is to be waited for
+        if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
             starts = min(starts + lane.bucket.burst, self.most)
         return lane.refs / max(starts, 1.0)
 
@@ -83,16 +83,16 @@ class HoldBounds:
         return max(0.0, lane.refs / lane.rate - half)
 
     def pause(self, lane: Lane, now: float) -> float:
-        """Return for how many seconds nobody need come back for a lane: he would be parked again at once; or 0.0."""
+        """Return for how many seconds no request should come back for a lane: it would be parked again; or 0.0."""
         wait = lane.next_token(now)
         return self.believed(lane, wait) if wait > self.longest else 0.0
 
     def believed(self, lane: Lane, wait: float) -> float:
-        """Return for how long a wait counts: somebody may end what the other side has asked for, and nobody tells."""
+        """Return the wait to reckon with: a pause by feedback may be ended by an operator, and no event says so."""
         return wait if lane.bucket.feedback is None else min(wait, _LONGEST_PAUSE)
 
     def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
-        """Return those that wait longest for their tokens and take the place of others, which could start soon."""
+        """Return those that wait longest for their tokens and take the places of others that could start soon."""
         too_many = len(held) - int(min(self.beside, _CROWDED * self.most))
         if too_many <= 0:
             return []

@@ -24,16 +24,16 @@ _TOLERATED_TOKENS: Final = 1.5
 """How late a start may be behind its slot: at most so many tokens' worth of time, within the two bounds (seconds)."""
 _TOLERATED_PART: Final = 0.1
 _MOST_PATIENT: Final = 0.5
-"""A slow bucket bears more: this part of a token's time, up to so many seconds, is hardly seen in any window."""
+"""A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
 _HORIZON: Final = (1.0, 0.5)
-_HORIZON_OF_YIELDING: Final = (0.2, 0.1)
-"""Seconds; see ``Lane.horizon``. What was reserved before the other side refused still starts: less is there."""
+_HORIZON_WITH_FEEDBACK: Final = (0.2, 0.1)
+"""Seconds; see ``Lane.horizon``. Shorter, since what was reserved before the other side refused still starts."""
 _SOON: Final = 1.0
 """Seconds."""
 _HAND_OVER: Final = 0.02
 """Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _STALE: Final = 0.1
-"""Seconds after a token's time from which on it was not taken because no process came, rather than a moment late."""
+"""A token that is not taken so many seconds after its time waits for a process; until then it is only a little late."""
 _MOST_SLACK: Final = 0.5
 """Seconds; see ``Lane.slack``."""
 
@@ -81,24 +81,24 @@ class Lane:
         """A heap: by the message's priority, then by arrival."""
         self.slots: deque[Slot] = deque()
         self.mark = 0
-        """The bucket's state behind the last of these slots, for giving them back."""
+        """The bucket's state after the last of these slots, for giving them back."""
         self.batch = 0
-        """How many of these slots came in one take: only they are sure to be the bucket's last."""
+        """How many of these slots came in the last take: only they are sure to be the bucket's last."""
         self.dry_until = 0.0
-        """Until then the bucket has no token to spare, as far as was heard last; afterwards it may have many."""
+        """Until then the bucket has no token, by the last answer of the store; afterwards it may have many."""
         self.dry_at = 0.0
-        """When it was seen last that somebody waits here for a token, and not for a process alone."""
+        """When a request was last seen to wait here for a token, and not only for a process."""
         self.due = NEVER
         self.early = False
-        """Due before its token is: to get a process in time from a pool that seldom has one."""
+        """Due before its token is, to get a process in time from a busy pool."""
         self.keeps = False
         """Whether a process is kept for its first slot."""
         self.ready = False
-        """Whether it stands in the pacer's line for a pool process."""
+        """Whether it is in the pacer's line for a pool process."""
         self.mover: Held | None = None
-        """The request that has this bucket's token in view and waits for another one's."""
+        """The request that is next for this bucket's token, and now waits for one of another bucket."""
         self.reserve = False
-        """The head may start once a slot of this very bucket comes: reserve it."""
+        """Whether the head needs only a slot of this bucket to start: then it is reserved."""
         self.refs = 0
         self.local = local
         """Static: the bucket is this worker's own."""
@@ -107,19 +107,19 @@ class Lane:
         self.use(bucket)
 
     def use(self, bucket: Bucket) -> None:
-        """Go by this rate and burst from now on, until the store says how fast it is.
+        """Use this rate and burst from now on, until the store says another rate.
 
-        A slot that was reserved ahead is one of a row that is a token apart, while a burst is free to start at once.
-        So starts may be late for such slots by a burst less one, and still no window holds more than the limit
-        allows (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
+        Slots that are reserved ahead are a token's time apart, while a burst may start at once. So starts may be late
+        for such slots by a burst less one, and still no window holds more than the limit allows
+        (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
         """
         self.bucket = bucket
-        self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_OF_YIELDING
+        self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_WITH_FEEDBACK
         """Seconds within which a slot may be reserved, and seconds before its time at which it is."""
         self.follow(bucket.interval_us)
 
     def follow(self, interval_us: int) -> None:
-        """Go by this rate from now on: what the other side says of a bucket may make it slower than it is declared."""
+        """Use this rate from now on: feedback may make it slower than the declared rate."""
         self.interval_us = interval_us
         """Microseconds between two tokens."""
         interval = interval_us / MICROSECONDS
@@ -136,16 +136,16 @@ class Lane:
         for slot in slots:
             self.slots.append(Slot(now + slot, now + slot + (self.slack if slot > 0.0 else self.tolerance)))
 
-    def heard(self, wait: float, now: float) -> None:
-        """Note in how many seconds the bucket has its next token. If nobody takes that for a while, it has more."""
+    def note_wait(self, wait: float, now: float) -> None:
+        """Note in how many seconds the bucket has its next token. If no worker takes that for a while, it has more."""
         self.dry_until = now + wait + _STALE if wait > 0.0 else 0.0
 
     def next_token(self, now: float) -> float:
-        """Return in how many seconds there is a token here: a reserved slot, else what was heard of the bucket last."""
+        """Return in how many seconds there is a token: of a reserved slot, else by the store's last answer."""
         return max(0.0, (self.slots[0].at if self.slots else self.dry_until - _STALE) - now)
 
     def wait(self, now: float, more: int = 0) -> float:
-        """Return in how many seconds all of this worker's may have started, with so many more, as far as was heard."""
+        """Return in how many seconds all of this worker's requests may have started, and so many more; an estimate."""
         wanted = self.refs + more
         if 0 < wanted <= len(self.slots):
             return max(0.0, self.slots[wanted - 1].at - now)
@@ -163,16 +163,16 @@ class Lane:
         return heapq.heappop(self.waiting)
 
     def remove(self, held: Held) -> None:
-        """Take out one that need not be the first."""
+        """Take out a request that may not be the first."""
         self.waiting.remove(held)
         heapq.heapify(self.waiting)
 
     def is_ahead_of(self, held: Held) -> bool:
-        """Whether somebody waits for this bucket, or has its token in view, who comes before a request."""
+        """Whether a request that comes before this one waits for this bucket, or is its mover."""
         return bool(self.waiting and self.waiting[0] < held) or (self.mover is not None and self.mover < held)
 
     def in_order(self) -> Iterator[Held]:
-        """Go through those who wait, the first first, as far as one likes."""
+        """Go through the requests that wait, in order."""
         heap, nodes = self.waiting, [(self.waiting[0], 0)] if self.waiting else []
         while nodes:
             held, at = heapq.heappop(nodes)
@@ -181,7 +181,7 @@ class Lane:
                 heapq.heappush(nodes, (heap[node], node))
 
     def take_out(self, asked: Held) -> Held:
-        """Take out the one that was asked for; another may have come before it meanwhile, from another lane."""
+        """Take out the request that tokens were taken for; another may have come before it meanwhile."""
         if self.waiting[0] is asked:
             return self.pop()
         self.remove(asked)
@@ -201,7 +201,7 @@ class Lane:
 
 
 def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
-    """Have lanes go by the intervals of a decision, which has none where no bucket has feedback."""
+    """Have lanes use the intervals of a decision, which has none where no bucket has feedback."""
     for lane, interval in zip(lanes, intervals, strict=False):
         lane.follow(interval)
 
@@ -215,14 +215,14 @@ class Held:
     lanes: tuple[Lane, ...]
     since: float
     anchor: Lane = field(init=False)
-    """Of its buckets, the fastest shared one: most others want it too, so its slots are reserved, the rest asked."""
+    """Of its buckets, the fastest shared one: most others want it too, so slots are reserved only there."""
     at: Lane | None = None
     window: bool = False
     """Whether the prefetch window grew by one for it."""
     squeezed: bool = False
     """Whether it takes a place in a prefetch window that can't grow."""
     throttled: bool = False
-    """Whether it has been told that a limit holds it up."""
+    """Whether ``TaskThrottled`` was emitted for it."""
 
     def __post_init__(self) -> None:
         self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
@@ -231,11 +231,11 @@ class Held:
         return self.order < other.order
 
     def slowest(self, now: float) -> Lane:
-        """Return the lane in which all that this worker holds needs longest."""
+        """Return the lane in which this worker's requests need longest to start."""
         return max(self.lanes, key=lambda lane: lane.wait(now))
 
     def starts_soon(self, now: float) -> bool:
-        """Whether it starts within a second, as far as this worker can tell."""
+        """Whether it starts within a second, as far as this worker knows."""
         return all(len(lane.waiting) / lane.rate <= _SOON for lane in self.lanes) and (
             self.at is None or self.at.ready or self.at.due <= now + _SOON
         )

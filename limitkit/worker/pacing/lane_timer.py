@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.lane import Lane
 
 _LONGEST_UNSEEN: Final = 10.0
-"""Seconds until a bucket that gives way is looked at again, however far away its next token is."""
+"""Seconds until a bucket with feedback is looked at again, however far away its next token is."""
 _LEAST_FULL: Final = 256
-"""Entries from which on those are thrown out that count no more: a lane may be dropped long before it is due."""
+"""With more entries than this, outdated ones are removed: a lane may be dropped long before it is due."""
 
 
 class LaneTimer:
@@ -32,7 +32,7 @@ class LaneTimer:
         self.pressing = False
         """Whether something became due since this was last set to False."""
         self.now = 0.0
-        """As of when lanes are looked at: who is due by then stands in line."""
+        """The time of the present round: lanes that are due by then join the line."""
         self._heap: list[tuple[float, int, Lane]] = []
         self._entries = itertools.count()
         self._most = _LEAST_FULL
@@ -42,9 +42,9 @@ class LaneTimer:
         self._timer_at = NEVER
 
     def schedule(self, lane: Lane, due: float) -> None:
-        """Look at a lane then, and no more at the time that was set before.
+        """Look at a lane then, and not at the time that was set before.
 
-        The other side may have paused a bucket for weeks, and somebody may end that: nobody tells of it, so look again.
+        Feedback may have paused a bucket for weeks, and an operator may end that; no event says so, so look again.
         """
         if due != NEVER and lane.bucket.feedback is not None:
             due = min(due, self.now + _LONGEST_UNSEEN)
@@ -61,9 +61,9 @@ class LaneTimer:
             self.pressing |= due <= self.now
 
     def call_up(self, now: float) -> bool:
-        """Let the lanes that are due by now join the line; says if there were any.
+        """Let the lanes that are due by now join the line; returns whether there were any.
 
-        What is scheduled for that time later on joins it at once.
+        A lane that is scheduled for that time later on joins it at once.
         """
         self.now = now
         before = len(self.line)
@@ -75,7 +75,7 @@ class LaneTimer:
         return len(self.line) > before
 
     def set_timer(self, latest: float) -> None:
-        """Be woken when the next lane is due, at ``latest`` in any case."""
+        """Set the timer to the time when the next lane is due, at the latest to ``latest``."""
         heap = self._heap
         while heap and heap[0][2].due != heap[0][0]:
             heapq.heappop(heap)

@@ -1,4 +1,4 @@
-"""All lanes of a worker and what is held in them: who waits where, who moves on, and what one leaves behind."""
+"""All lanes of a worker and the requests in them: where each waits, when it changes its lane, and when it leaves."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.request_order import RequestOrder
 
 _FARTHEST: Final = 32
-"""How many movers one looks along for a circle; a circle is no longer than the limits of a few tasks."""
+"""How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
 
 
 class Lanes:
     """The requests that are held, each in one lane at a time.
 
-    A request of several limits waits in its narrowest contended lane first. At that lane's head it *moves* on to its
-    anchor, and is the lane's mover until it starts or is refused: only then may the next come forward.
+    A request with several limits waits first in the lane of its slowest bucket for which others wait, too. At that
+    lane's head it *moves* on to its anchor, and is the lane's mover until it starts or is refused: only then may the
+    next come forward.
     """
 
     def __init__(self, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, window: PrefetchWindow) -> None:
@@ -38,8 +39,8 @@ class Lanes:
         self._window = window
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
-        """Is told of each request that is held no more."""
-        self._keepers: list[Lane] = []
+        """Is called with each request that is not held any more."""
+        self._keeping: list[Lane] = []
         """Lanes for which a process is kept."""
 
     def __len__(self) -> int:
@@ -56,7 +57,7 @@ class Lanes:
         return lane
 
     def counts(self) -> dict[str, int]:
-        """Count who waits in each lane, by the bucket's key. May be called in any thread."""
+        """Count the requests in each lane, by the bucket's key. May be called in any thread."""
         return {key: len(lane.waiting) for key, lane in list(self.by_key.items()) if lane.waiting}
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ class Lanes:
         self.join(held, busy[0] if busy else held.anchor)
 
     def leave(self, held: Held) -> None:
-        """Forget a request that is in no lane's line, and the lanes that nobody waits for any more."""
+        """Forget a request that waits in no lane, and lanes that have no request any more."""
         del self.held[held]
         self.on_leave(held)
         self._window.narrow(held)
@@ -95,7 +96,7 @@ class Lanes:
     # -- from lane to lane ----------------------------------------------------------------------------------------
 
     def join(self, held: Held, lane: Lane) -> None:
-        """Let a request wait in a lane, which is looked at at once if nobody waited there."""
+        """Let a request wait in a lane, which is looked at at once if no other waited there."""
         self._push(held, lane)
         if lane.due == NEVER and not lane.ready and not lane.mover:
             self._lane_timer.schedule(lane, 0.0)
@@ -116,20 +117,20 @@ class Lanes:
 
     def _push(self, held: Held, lane: Lane) -> None:
         if lane.mover is not None and held < lane.mover:
-            lane.mover = None  # who is before it need not wait until it has what it lacks
+            lane.mover = None  # a request that comes before the mover need not wait for it
         lane.push(held)
         if lane.ready and lane.waiting[0] is held:
             self._lane_timer.line.advance(lane)
         self._untangle(held)
 
     def let_come(self, lane: Lane, due: float) -> None:
-        """Let the next of a lane come forward then: the one before has started, or waits elsewhere."""
+        """Let the next request of a lane come forward at ``due``: the one before has started, or waits elsewhere."""
         lane.mover = None
         if lane.waiting and not lane.ready:
             self._lane_timer.schedule(lane, due)
 
     def rest(self, lane: Lane, due: float) -> None:
-        """Let a lane wait until it is due; at once when it is already."""
+        """Look at a lane again when it is due; at once if it is due already."""
         if not lane.refs or lane.ready:
             return
         if lane.waiting:
@@ -139,7 +140,7 @@ class Lanes:
             self._lane_timer.schedule(lane, NEVER)
 
     def _untangle(self, held: Held) -> None:
-        """Let go of the tokens that a request has in view, if it waits behind one that waits for them."""
+        """Break a circle: a request that waits behind one that waits for it is the mover of its lanes no more."""
         lane = held.at
         for _ in range(_FARTHEST):
             if lane is None or lane.mover is None:
@@ -152,9 +153,9 @@ class Lanes:
                 self.let_come(mine, 0.0)
 
     def settle(self, lane: Lane, now: float) -> bool:
-        """Clear a lane of what will never start, and pass on what waits for another bucket; says if it wants more."""
+        """Drop requests that will never start, and move those that wait for another bucket; whether others are left."""
         while lane.slots and lane.slots[0].until < now + lane.margin:
-            # Missed: no process came in time. The last one can be given back, others have been built upon.
+            # Missed: no process came in time. Only the last slot can be given back: later slots build on the others.
             if len(lane.slots) == 1:
                 self.return_slots(lane)
             else:
@@ -182,20 +183,20 @@ class Lanes:
         """Keep a process for a lane's first slot, if one is spare."""
         if lane.slots and not lane.keeps and self._processes.spare:
             lane.keeps = True
-            self._keepers.append(lane)
+            self._keeping.append(lane)
             self._processes.keep(seconds)
 
     def unkeep_ready(self) -> None:
-        """Let go of the processes whose slot has come: kept for one that is behind in line, nobody would have them."""
-        for lane in [lane for lane in self._keepers if lane.ready]:
+        """Free the kept processes whose slot has come: their lanes are in line now, and get processes there."""
+        for lane in [lane for lane in self._keeping if lane.ready]:
             self._unkeep(lane)
 
     def unkeep_behind(self, order: RequestOrder) -> bool:
-        """Let go of a process that is kept for one who comes after this place; says if there was any.
+        """Free a process that is kept for a request after this place; returns whether there was any.
 
-        He stands in line for another one, so that his slot need not be lost.
+        That request's lane joins the line for another process, so that its slot need not be lost.
         """
-        last = max((lane for lane in self._keepers if lane.waiting), key=lambda lane: lane.waiting[0], default=None)
+        last = max((lane for lane in self._keeping if lane.waiting), key=lambda lane: lane.waiting[0], default=None)
         if last is None or last.waiting[0].order < order:
             return False
         self._processes.refund(last.next_token(self._lane_timer.now))
@@ -213,13 +214,13 @@ class Lanes:
     def _unkeep(self, lane: Lane) -> None:
         if lane.keeps:
             lane.keeps = False
-            self._keepers.remove(lane)
+            self._keeping.remove(lane)
             self._processes.unkeep()
 
     # -- all of them ----------------------------------------------------------------------------------------------
 
     def start_over(self, due: float) -> None:
-        """Put all that is held into its lanes anew, to be looked at then."""
+        """Put all that is held into its lanes again, to be looked at when they are due."""
         self._lane_timer.clear()
         for lane in self.by_key.values():
             self.return_slots(lane)

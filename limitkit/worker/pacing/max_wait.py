@@ -1,4 +1,4 @@
-"""What becomes of requests that may not wait for their limits as long as they would have to: dropped, or failed."""
+"""Drops or fails requests that would have to wait for their limits longer than ``max_wait``."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _LOOK_EVERY: Final = 0.05
-"""Seconds between two looks at those whose time may be up."""
+"""Seconds between two checks of the watched requests."""
 
 
 class MaxWait:
     """Watches the held requests whose wait is bounded, and gives them up as soon as it would be longer.
 
-    Only limits count: a request that waits for a pool process alone is not given up.
+    Only limits count: a request that waits only for a pool process is not given up.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class MaxWait:
 
     @property
     def due(self) -> float:
-        """When to look at them again."""
+        """When to check them again."""
         return self._next if self._watched else NEVER
 
     def watch(self, held: Held, parked: float, now: float) -> bool:
-        """Look after a request that has just come, or come back; says whether that was given up at once.
+        """Watch a request that has just come, or come back; returns whether it was given up at once.
 
-        ``parked`` is the time in which those are due that are parked before it, in seconds from now.
+        ``parked`` is the time in seconds in which those that are parked before it are due.
         """
         patience = self._task_limits.patience(held.request.task)
         if patience is None:
@@ -73,7 +73,7 @@ class MaxWait:
             self._judge(held, 0.0, now)
 
     def forget(self, held: Held) -> None:
-        """Look no more after a request that starts, or leaves."""
+        """Stop watching a request that starts, or leaves."""
         self._watched.pop(held, None)
 
     def clear(self) -> None:
@@ -95,7 +95,7 @@ class MaxWait:
         return True
 
     def _drop(self, request: Any) -> None:
-        """Have it end as Celery ends what was revoked, so that a chord with it fails instead of waiting for ever."""
+        """Have it end as a revoked task ends, so that a chord with it fails instead of waiting for ever."""
         try:
             request._announce_revoked(ticket.REASON, False, None, False)  # noqa: FBT003, SLF001 (positional there)
         except Exception:

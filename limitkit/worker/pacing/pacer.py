@@ -1,8 +1,8 @@
-"""The pacer stands where Celery's consumer hands requests to the pool, and lets each through when its slot comes.
+"""The pacer sits where Celery's consumer hands requests to the pool, and lets each through when its slot comes.
 
-It lives in the worker's main process, on the consumer's event loop. A request over its limit waits in a lane,
-unacknowledged; the prefetch window grows by one meanwhile, so that other tasks flow past. What is decided here is
-when; ``limitkit.worker.guard`` has the last word at the start itself.
+It runs in the worker's main process, on the consumer's event loop. A request over its limit waits in a lane,
+unacknowledged; the prefetch window grows by one meanwhile, so that other tasks can pass it. The pacer decides when a
+request starts; ``limitkit.worker.guard`` decides last, at the start itself.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Pacer:
     # -- requests -------------------------------------------------------------------------------------------------
 
     def __call__(self, request: Any) -> None:
-        """Take a request in; it starts now or waits its turn. In place of ``consumer.on_task_request``."""
+        """Take in a request; it starts now or waits. Replaces ``consumer.on_task_request``."""
         if self._shadow.came(request):
             self._lane_timer.set_timer(self._due)
         came_back(request.request_dict)
@@ -118,7 +118,7 @@ class Pacer:
         self._let_go()
 
     def _pass(self, request: Any) -> None:
-        """Let a request through that has no limits; where its pool process may think that it has some, say so."""
+        """Let a request without limits through; if its task has a guard, a ticket says that it needs none."""
         if is_guarded(request.task):
             ticket.attach(request, ticket.free(request.id))
         goes_before = self._processes.busy and self._processes.meet(request, self._arrivals(request.message))
@@ -164,7 +164,7 @@ class Pacer:
         self._parking.add(held, lane, time.monotonic())
 
     def _let_go(self) -> None:
-        """Park what takes a place in a window that can't grow, and won't start soon."""
+        """Park requests that take places in a window that can't grow, and won't start soon."""
         squeezed = [held for held in self._squeezed if held in self._lanes.held]
         self._squeezed = []
         for held in squeezed:
@@ -174,7 +174,7 @@ class Pacer:
                 self._leave(held)
 
     def _on_revoked(self, sender: Any, request: Any, **_: Any) -> None:
-        """Have another come back for one that was revoked or has expired: it does not use its turn."""
+        """Have another parked request come back for one that was revoked or has expired: its turn is free."""
         limits = self._task_limits.limits(sender)
         if limits:
             buckets = self._command_rates.buckets(sender, limits, request.args or (), request.kwargs or {})
@@ -190,7 +190,7 @@ class Pacer:
         self._hand_over(admitted)
 
     def _on_late(self, used: list[tuple[Lane, float]], started: float) -> None:
-        """Count a late start of static limits as of when it was."""
+        """Count a late start of static limits at the time when it was."""
         for lane, ahead in used:
             self._lanes.return_slots(lane)
             self._tokens.postpone(lane, started - lane.tolerance, ahead)
@@ -213,7 +213,7 @@ class Pacer:
                 self._step(admits=not (came and self._admission.can_wait))
                 came = False
                 if not self._lane_timer.pressing:
-                    self._processes.release()  # the next in the semaphore's line may be this pacer: then once more
+                    self._processes.release()  # the next in the semaphore's line may be this pacer: then pump again
         except Exception:
             logger.exception("The pacer failed; what it holds is looked at again in a second.")
             self._lanes.start_over(time.monotonic() + _PAUSE)
@@ -224,7 +224,7 @@ class Pacer:
 
     @property
     def _due(self) -> float:
-        """When there is something to do beside what the lanes wait for."""
+        """When there is something to do apart from the lanes."""
         sweep = self._swept + _SWEEP_EVERY if self._lanes.held else NEVER
         return min(sweep, self._parking.due, self._max_wait.due, self._shadow.due)
 
@@ -242,7 +242,7 @@ class Pacer:
         self._squeezed += self._widening.look(self._processes.coming_in(now), now)
 
     def _sweep(self, now: float) -> None:
-        """Let go of what was revoked, has expired, or was held as long as it may be."""
+        """Drop what was revoked or has expired, and park what was held as long as it may be."""
         self._emit.look(self._lanes.held, now)
         for held in self._parking.outstaying(self._lanes.held, now):
             self._leave(held)
@@ -252,13 +252,13 @@ class Pacer:
     # -- connections and rates ------------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """Learn what the broker of a new connection can do."""
+        """Find out what the broker of a new connection can do."""
         self._window.connected()
         self._parking.connected()
         self.pump()
 
     def reconsider(self) -> None:
-        """Ask again for all that waits for a limit that was changed."""
+        """Put all that waits for a changed limit into its lanes again."""
         changed = [held for held in self._lanes.held if self._is_changed(held)]
         for held in changed:
             self._lanes.drop(held)
@@ -272,11 +272,11 @@ class Pacer:
         self.pump()
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
+        """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
         self._parking.retime(terms)
 
     def refill(self, key: str) -> None:
-        """Make a bucket of this worker's own full again."""
+        """Fill a bucket of this worker's own again."""
         self._tokens.own.refill(key, partitions=False)
         self.pump()
 

@@ -1,4 +1,4 @@
-"""Tells what becomes of requests, as events: in the pacer's words, which are lanes and tickets, it would be no use."""
+"""Emits events for what happens to requests: from the pacer's lanes and tickets to the tasks and limits of the file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class PacingEvents:
-    """Tells what the pacer does with the requests that it holds."""
+    """Emits what the pacer does with the requests that it holds."""
 
     def __init__(self, app: Any, task_limits: TaskLimits) -> None:
         self._app = app
@@ -47,14 +47,14 @@ class PacingEvents:
         return self._owners.of(key).name
 
     def by_limit(self, counts: Mapping[str, int]) -> Counter[str]:
-        """Add up by limit what is counted by bucket."""
+        """Add counts by bucket up to counts by limit."""
         sums: Counter[str] = Counter()
         for key, count in list(counts.items()):
             sums[self.limit(key) or key] += count
         return sums
 
     def throttled(self, held: Held, lane: Lane, wait: float, *, held_here: bool = True) -> None:
-        """Tell, once, that a request can't start yet because of that lane's bucket."""
+        """Emit, once, that a request can't start yet because of that lane's bucket."""
         if held.throttled:
             return
         held.throttled = True
@@ -64,19 +64,19 @@ class PacingEvents:
             emit(TaskThrottled(task=request.task.name, id=request.id, limit=limit, wait=wait, held=held_here))
 
     def came(self, held: Held, now: float) -> None:
-        """Tell of a request that has just come and did not start, if a limit is why."""
+        """Emit that a request that has just come is throttled, if it did not start because of a limit."""
         lane = max(held.lanes, key=lambda lane: lane.next_token(now))
         if lane.next_token(now) > 0.0:
             self.throttled(held, lane, held.slowest(now).wait(now))
 
     def look(self, held: Iterable[Held], now: float) -> None:
-        """Tell of those for which it has turned out that a limit holds them up, and not the pool alone."""
+        """Emit that requests are throttled which have been found to wait for a limit, not only for the pool."""
         for each in held:
             if not each.throttled:
                 self._if_dry(each, now)
 
     def admitted(self, held: Held) -> None:
-        """Tell that a request goes to the pool."""
+        """Emit that a request goes to the pool."""
         now = time.monotonic()
         if not held.throttled:
             self._if_dry(held, now)
@@ -86,14 +86,14 @@ class PacingEvents:
             emit(TaskAdmitted(task=request.task.name, id=request.id, waited=waited))
 
     def parked(self, held: Held, leaver: Leaving) -> None:
-        """Tell that a request has left for the waiting room."""
+        """Emit that a request was parked in the waiting room."""
         if wanted(TaskParked):
             request = held.request
             limit = self.limit(leaver.bucket.key) or self._first_limit(request.task)
             emit(TaskParked(task=request.task.name, id=request.id, limit=limit, wait=max(0.0, leaver.turn)))
 
     def gave_up(self, held: Held, wait: float) -> None:
-        """Tell of a request that may not wait so long; it is not held any more."""
+        """Emit that a request is throttled that may not wait so long; it is not held any more."""
         self.throttled(held, held.slowest(time.monotonic()), wait, held_here=False)
 
     def _if_dry(self, held: Held, now: float) -> None:
@@ -109,7 +109,7 @@ class PacingEvents:
 
 
 def emit_start(task: Any, *, late: float | None = None, failed_open: bool = False) -> None:
-    """Tell that a task's own code begins."""
+    """Emit that a task's own code begins."""
     if wanted(TaskStarted):
         emit(TaskStarted(task=task.name, late=late, failed_open=failed_open))
 
@@ -117,7 +117,7 @@ def emit_start(task: Any, *, late: float | None = None, failed_open: bool = Fals
 def emit_sent_back(
     task: Any, task_id: str, task_limits: TaskLimits, worst: int, wait: float, *, throttled: bool
 ) -> None:
-    """Tell for which of its shared limits a task was sent back: the one at ``worst``."""
+    """Emit that a task was sent back because of its shared limit at ``worst``."""
     if not wanted(TaskSentBack):
         return
     names = [bound.limit.name for bound in task_limits.limits(task) if not bound.local]
@@ -126,10 +126,10 @@ def emit_sent_back(
 
 
 def emit_dropped(task: Any, task_id: str) -> None:
-    """Tell that a task was dropped."""
+    """Emit that a task was dropped."""
     emit(TaskDropped(task=task.name, id=task_id))
 
 
 def emit_failed(task: Any, task_id: str) -> None:
-    """Tell that a task fails with ``RateLimitExceeded``."""
+    """Emit that a task fails with ``RateLimitExceeded``."""
     emit(TaskFailed(task=task.name, id=task_id))

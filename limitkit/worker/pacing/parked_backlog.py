@@ -1,4 +1,4 @@
-"""What a worker knows of the requests that are parked: for which buckets, and when the turn of one more comes."""
+"""A worker's estimate of the parked requests: for which buckets, and when one more would have its turn."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.lane import Lane
 
 _SURPLUS: Final = 2.0
-"""Seconds for which a bucket counts as having a backlog beyond what that needs: it is seldom as fast as its rate."""
+"""Seconds that are added to the time a backlog needs: a bucket is seldom as fast as its rate."""
 _LEAST_SWEPT: Final = 1024
 
 
 class ParkedBacklog:
-    """Buckets with parked requests. Others may have parked more, or have brought some back: it is an estimate.
+    """Buckets with parked requests: an estimate, since other workers park, and bring back, too.
 
     All times are seconds of ``time.monotonic()``.
     """
@@ -29,9 +29,9 @@ class ParkedBacklog:
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
         self.buckets: dict[str, Bucket] = {}
-        """Those for which requests may be parked, by key."""
+        """Buckets with requests that may be parked, by key."""
         self.counts: dict[str, int] = {}
-        """How many are parked for some of these, as far as was heard."""
+        """How many are parked for some of these, by the last answer of the waiting room."""
         self._most = _LEAST_SWEPT
 
     def __len__(self) -> int:
@@ -42,11 +42,11 @@ class ParkedBacklog:
         return self._until.get(key, 0.0) > now
 
     def ahead(self, key: str, now: float) -> float:
-        """Return in how many seconds those of a bucket are due that are parked."""
+        """Return in how many seconds all that are parked for a bucket are due."""
         return max(0.0, self._until.get(key, 0.0) - now - _SURPLUS)
 
     def turn(self, lane: Lane, now: float) -> float:
-        """Return when the turn of one more comes, in seconds from now: behind what is held, and what is parked."""
+        """Return in how many seconds one more has its turn: behind what is held, and what is parked."""
         return max(lane.wait(now, 1), self.ahead(lane.bucket.key, now))
 
     def parked(self, bucket: Bucket, turn: float, now: float) -> None:
@@ -73,7 +73,7 @@ class ParkedBacklog:
                 self._forget(key)
 
     def retime(self, terms: Mapping[str, Terms], now: float) -> set[str]:
-        """Go by other rates, given by the limits' tags in the buckets' keys; returns the buckets that have one."""
+        """Use other rates, given by the limits' tags in the buckets' keys; returns the buckets that changed."""
         changed = set()
         for key, bucket in list(self.buckets.items()):
             parts = parts_of(key)

@@ -1,4 +1,4 @@
-"""What a worker tells the waiting room of each bucket: that it runs low and could start more, or has enough of them."""
+"""What a worker asks of the waiting room for each bucket: more requests if it runs low, or none if it has enough."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.parked_backlog import ParkedBacklog
 
 _FEED: Final = 0.25
-"""Seconds' worth of starts that a lane is fed with when it runs low."""
+"""A lane that runs low is given the starts of so many seconds."""
 _FAST: Final = 4.0
-"""Starts a second from which on a lane that runs low is fed before the time at which its next would come back."""
+"""Starts a second from which on a lane that runs low gets more before its next request would come back by itself."""
 _LOW: Final = 0.25
 _HIGH: Final = 0.75
-"""How full a lane is, as a part of what a worker should hold for it, when more is wanted, and when no more is."""
+"""A lane below the first part of what a worker should hold for it wants more; from the second on it has enough."""
 _MOST_LOOKED_AT: Final = 256
 """Buckets with a backlog and without a lane that are looked at in one round."""
 _DEEPER: Final = 4
 
 
 class ParkedDemand:
-    """Goes by how full the lanes are, and by what has become of those that were brought back."""
+    """Decides by how full the lanes are, and by what happened to the requests that were brought back."""
 
     def __init__(self, backlog: ParkedBacklog, bounds: HoldBounds) -> None:
         self._backlog = backlog
         self._bounds = bounds
         self._wet: set[str] = set()
-        """Buckets that had tokens, and fewer requests than that, when they were last looked at."""
+        """Buckets that had more tokens than requests when they were last looked at."""
         self._local: set[str] = set()
-        """Buckets that each worker has of its own: others may have tokens when this one's has none."""
+        """Buckets that each worker has of its own: other workers may have tokens when this one has none."""
         self._unsure: set[str] = set()
-        """Buckets of which the waiting room has to say how many are parked."""
+        """Buckets for which the waiting room must say how many are parked."""
         self._dead: dict[str, int] = {}
         """How many were brought back for a bucket and will never start."""
 
@@ -52,7 +52,7 @@ class ParkedDemand:
         self._unsure.update(keys)
 
     def is_dead(self, key: str) -> None:
-        """Note that one of a bucket will never start: the next is wanted in its stead."""
+        """Note that one of a bucket will never start: the next is wanted instead."""
         self._dead[key] = self._dead.get(key, 0) + 1
 
     def is_low(self, lane: Lane, now: float) -> bool:
@@ -60,11 +60,11 @@ class ParkedDemand:
         return self._bounds.level(lane, now) < _LOW
 
     def is_stuck(self, lane: Lane, now: float) -> bool:
-        """Whether a lane is full, while its bucket has tokens for other workers: they may go on."""
+        """Whether a lane is full, while its bucket may have tokens for other workers."""
         return (lane.local or lane.dry_until <= now) and self._bounds.level(lane, now) >= _HIGH
 
     def steering(self, lanes: Mapping[str, Lane], places: int, now: float) -> Steering:
-        """Return what the waiting room is told now; the worker has so many ``places`` left."""
+        """Return what to ask of the waiting room now; the worker has so many ``places`` left."""
         hungry: dict[str, tuple[float, int]] = {}
         full: dict[str, tuple[float, float]] = {}
         wet, self._wet = self._wet, set()
@@ -91,7 +91,7 @@ class ParkedDemand:
             elif level < _LOW and (rate >= _FAST or key in self._local):
                 hungry[key] = interval, ceil(rate * _FEED)
             if key in dead and lane is None:
-                # Who is behind them may be dead too: dig deeper each time.
+                # Those behind them may be dead too: ask for more each time.
                 hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
         return Steering(hungry, full, self._bounds.lead, places)
 

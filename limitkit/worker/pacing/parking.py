@@ -1,4 +1,4 @@
-"""Parking: which requests leave the worker for the waiting room, when they go, and when who is due is asked back."""
+"""Parks requests: which leave the worker for the waiting room, when they go, and when those that are due come back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _LINGER: Final = 0.02
-"""Seconds that a leaver waits for others, so that one call parks many."""
+"""Seconds that a leaving request waits for others, so that one call parks many."""
 _PAUSE: Final = 1.0
 """Seconds until a broker that failed is asked again."""
 _EVERY: Final = 0.1
@@ -47,7 +47,7 @@ class Parking:
         self.count = 0
         """Messages parked since the worker started."""
         self.on_parked: Callable[[Held, Leaving], None] = lambda *_: None
-        """Is told of each that was parked."""
+        """Is called with each request that was parked."""
         self.bounds = bounds
         self.backlog = ParkedBacklog()
         self._demand = ParkedDemand(self.backlog, bounds)
@@ -61,7 +61,7 @@ class Parking:
         self._bring_at = 0.0
         self._failing = False
         self._retimed: dict[str, float] = {}
-        """Intervals that what is parked does not go by yet, by the limits' tags."""
+        """Intervals that are not yet applied to what is parked, by the limits' tags."""
         self._retiming: Iterator[None] = iter(())
 
     @property
@@ -77,7 +77,7 @@ class Parking:
     # -- in -------------------------------------------------------------------------------------------------------
 
     def may_leave(self, held: Held) -> bool:
-        """Whether a request can be parked; a broadcast, or one whose queue can't be told, is held."""
+        """Whether a request can be parked; a broadcast, or one whose queue is not known, is held."""
         return parkable_queue(self._app, held.request.message) is not None
 
     def overdue(self, held: Held, now: float) -> bool:
@@ -91,7 +91,7 @@ class Parking:
         return overdue or [each for each in self.bounds.outstaying(held, now) if self.may_leave(each)]
 
     def ahead(self, held: Held, now: float) -> float:
-        """Return in how many seconds those are due that are parked before a request that comes now."""
+        """Return in how many seconds all that are parked before a request that comes now are due."""
         if _came_back(held):
             return 0.0
         return max(self.backlog.ahead(lane.bucket.key, now) for lane in held.lanes)
@@ -99,7 +99,7 @@ class Parking:
     def leads_elsewhere(self, held: Held, count: int, now: float) -> Lane | None:
         """Return the lane for which a request has to wait in the waiting room; None if the worker may hold it.
 
-        It would be the worker's ``count``-th. A new one has to stand behind older ones that are parked.
+        It would be the worker's ``count``-th. A new request has to wait behind older ones that are parked.
         """
         if not self.may_leave(held):
             return None
@@ -108,7 +108,7 @@ class Parking:
             self._expect_more([lane.paced for lane in held.lanes], now)
         else:
             for lane in held.lanes:
-                # Where nobody can be called back for it, a lane that runs low takes whoever comes.
+                # Where the room can't bring back requests for a lane that runs low, the lane takes new ones.
                 low = not self._room.steered and self._demand.is_low(lane, now)
                 if not low and self.backlog.waits(lane.bucket.key, now):
                     return lane
@@ -119,19 +119,19 @@ class Parking:
         return None
 
     def turn(self, held: Held, lane: Lane, now: float) -> float:
-        """Return in how many seconds the turn of a request comes that leaves because of that lane's bucket."""
-        # Who was parked before is one of the backlog himself, and not behind it.
+        """Return in how many seconds a request that leaves because of that lane's bucket has its turn."""
+        # A request that was parked before is a part of the backlog, not behind it.
         return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
 
     def add(self, held: Held, lane: Lane, now: float) -> None:
-        """Let a request leave, soon: it waits for that lane's bucket longest."""
+        """Let a request leave soon: it waits longest for that lane's bucket."""
         queue = parkable_queue(self._app, held.request.message)
         assert queue is not None  # noqa: S101 (may_leave said so)
         turn = self.bounds.believed(lane, self.turn(held, lane, now))
         self.backlog.parked(lane.paced, turn, now)
         if lane.local or (ORDER in held.request.message.properties and self._demand.is_stuck(lane, now)):
             turn = NO_MORE
-        if len(self._leaving) < self.bounds.most:  # or a broker that can't park would fill this worker's memory
+        if len(self._leaving) < self.bounds.most:  # else a broker that can't park would fill this worker's memory
             self._window.widen(held)
         self._leaving.append((held, Leaving(held.request, queue, lane.paced, turn)))
         self._bring_at = min(self._bring_at, now + _EVERY)
@@ -139,7 +139,7 @@ class Parking:
             self._park_at = min(self._park_at, now + _LINGER)
 
     def work(self, lanes: Mapping[str, Lane], count: int, now: float) -> None:
-        """Park who is about to leave, and bring back who is due; the worker holds ``count`` requests."""
+        """Park what is about to leave, and bring back what is due; the worker holds ``count`` requests."""
         if self._leaving and (now >= self._park_at or (len(self._leaving) >= self._room.most and not self._failing)):
             self._park(now)
         if self._retimed and now >= self._bring_at:
@@ -169,7 +169,7 @@ class Parking:
     # -- out ------------------------------------------------------------------------------------------------------
 
     def is_dead(self, properties: Mapping[str, Any], buckets: Iterable[Bucket]) -> None:
-        """Note that a request will never start: the next that is parked is wanted in its stead."""
+        """Note that a request will never start: the next that is parked is wanted instead."""
         now = time.monotonic()
         for bucket in buckets:
             if ORDER in properties or self.backlog.waits(bucket.key, now):
@@ -177,7 +177,7 @@ class Parking:
                 self._demand.is_dead(bucket.key)
 
     def _expect_more(self, buckets: Collection[Bucket], now: float) -> None:
-        """Think that more of these are parked, until the waiting room says so or not."""
+        """Assume that more of these are parked, until the waiting room says how many."""
         for bucket in buckets:
             self.backlog.parked(bucket, 0.0, now)
         self._demand.ask_of(bucket.key for bucket in buckets)
@@ -202,7 +202,7 @@ class Parking:
         self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Have what is parked come back at other rates, which are given by the limits' tags in the buckets' keys."""
+        """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
         now = time.monotonic()
         self._demand.ask_of(self.backlog.retime(terms, now))
         for index, (held, leaver) in enumerate(self._leaving):
@@ -214,7 +214,7 @@ class Parking:
         self._bring_at = min(self._bring_at, now)
 
     def _retime(self, now: float) -> None:
-        """Do a step of that."""
+        """Do one step of retiming."""
         self._bring_at = now
         try:
             next(self._retiming)
@@ -227,13 +227,13 @@ class Parking:
     # -- connections ----------------------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """Learn what the broker of a new connection can do."""
+        """Find out what the broker of a new connection can do."""
         self._room = self._rooms()
         self._retiming = self._room.retime(dict(self._retimed))
         self.bounds.longest = longest_hold(self._consumer)
 
     def forget(self) -> None:
-        """Forget who is about to leave: the connection is gone, and the broker delivers them again."""
+        """Forget what is about to leave: the connection is gone, and the broker delivers it again."""
         for held, leaver in self._leaving:
             held.window = False
             state.requests.pop(leaver.request.id, None)

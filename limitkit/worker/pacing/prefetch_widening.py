@@ -1,7 +1,7 @@
-"""Lets others flow past those who wait for tokens: for each of them the prefetch window grows by one.
+"""Lets other requests pass those that wait for tokens: for each of these the prefetch window grows by one.
 
-It does not grow for those who wait for the pool alone. Past them nobody can flow, and what a worker fetches in that
-time it takes from other workers, whose pools may be idle.
+It does not grow for requests that wait only for the pool. Nothing can pass them, and what a worker fetches in that time
+it takes from other workers, whose pools may be idle.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 class PrefetchWidening:
-    """Knows who waits for the pool alone, as far as can be told, and widens the window for those who do not."""
+    """Estimates which requests wait only for the pool, and widens the window for the others."""
 
     def __init__(self, window: PrefetchWindow) -> None:
         self._window = window
         self._waiting: dict[Lane, dict[Held, None]] = {}
 
     def join(self, held: Held) -> None:
-        """Take in one that waits for whatever it may be."""
+        """Add a request that waits, whether for a token or for the pool."""
         for lane in held.lanes:
             self._waiting.setdefault(lane, {})[held] = None
 
     def leave(self, held: Held) -> None:
-        """Forget one that starts, or leaves."""
+        """Forget a request that starts, or leaves."""
         for lane in held.lanes:
             of = self._waiting.get(lane)
             if of is not None:
@@ -35,9 +35,9 @@ class PrefetchWidening:
                     del self._waiting[lane]
 
     def look(self, pool: float, now: float) -> list[Held]:
-        """Make place for those who don't wait for the pool alone; returns those for whom the window can't grow.
+        """Widen the window for requests that wait for tokens; returns those for which it can't grow.
 
-        ``pool`` is in how many seconds a process comes, as far as is known: who has his token by then waits for that.
+        ``pool`` is in how many seconds a process comes, as far as is known. With a token by then it waits for the pool.
         """
         tight: list[Held] = []
         for lane in [lane for lane in self._waiting if pool <= 0.0 or lane.next_token(now) > pool]:

@@ -1,4 +1,4 @@
-"""The line for pool processes: lanes that are due, the one whose first request comes before all others at its head."""
+"""The line for pool processes: lanes that are due; at its head the lane whose first request comes before all others."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.request_order import RequestOrder
 
 _LEAST_FULL: Final = 256
-"""Entries from which on those are thrown out that count no more."""
+"""With more entries than this, outdated ones are removed."""
 
 
 class ProcessLine:
-    """A heap of lanes. Who is first in a lane changes while it stands here, so an entry is judged when it comes up."""
+    """A heap of lanes. The first request of a lane may change while it is here, so an entry is checked at the top."""
 
     def __init__(self) -> None:
         self._lanes: set[Lane] = set()
@@ -42,12 +42,12 @@ class ProcessLine:
         self._enter(lane)
 
     def advance(self, lane: Lane) -> None:
-        """Let a lane that stands in line move up: a better request has come to it."""
+        """Let a lane in line move up: a request has come to it that is before its others."""
         if lane in self._lanes:
             self._enter(lane)
 
     def leave(self, lane: Lane) -> None:
-        """Take a lane out of the line; it is not due any more when that is done with."""
+        """Take a lane out of the line; ``lane.ready`` is reset by the caller."""
         self._lanes.discard(lane)
 
     def first(self) -> Lane | None:
@@ -64,7 +64,7 @@ class ProcessLine:
         return None
 
     def clear(self) -> None:
-        """Send all away."""
+        """Empty the line."""
         for lane in self._lanes:
             lane.ready = False
         self._lanes.clear()
@@ -78,5 +78,5 @@ class ProcessLine:
 
 
 def _order(lane: Lane) -> RequestOrder:
-    """Return a lane's place; one in which nobody waits any more is at the head, so that it is cleared away."""
+    """Return a lane's place; an empty lane is at the head, so that it is removed."""
     return lane.waiting[0].order if lane.waiting else FIRST

@@ -1,4 +1,4 @@
-"""Who gets the pool's processes: of all requests that may start now, whichever comes first by priority and arrival."""
+"""Shares out the pool's processes: of all requests that may start now, the first by priority and arrival gets one."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class ProcessShare:
         self.lane = lane
         self.processes = self.ahead = 0
         self.early = lane.early and lane.next_token(now) > 0.0
-        """Whether it has no token yet, and wants a process in time for it."""
+        """Whether it has no token yet, and wants a process in time for the token."""
         self.wanted = self._left = taking.wanted(lane, now)
         self.next: RequestOrder | None = None
-        """The first that could use a process and has none."""
+        """The first request that could use a process and has none."""
         self.unsure: RequestOrder | None = None
-        """The first that may be able to start too, which is known only when these have been asked for."""
+        """The first request that may be able to start too; that is known only after the take for these."""
         self._waiting: Iterator[Held] = lane.in_order()
         self.advance()
 
@@ -44,7 +44,7 @@ class ProcessShare:
         return self.processes > 0 and taking.asks(self.lane, self.processes, now)
 
     def advance(self) -> None:
-        """Go on to the one behind."""
+        """Go on to the next request."""
         held = next(self._waiting, None)
         self.next = held.order if held is not None and self._left > 0 else None
         if self._left == 0:
@@ -53,19 +53,19 @@ class ProcessShare:
 
 
 class ProcessShares:
-    """Deals the processes out among the lanes in line, in one round of the pump.
+    """Shares the processes out among the lanes in line, in one round of the pump.
 
-    The first requests of the lanes, and those behind them that could start too, are gone through in their order, as in
+    It goes through the first requests of the lanes, and those behind them that could start too, in their order, as in
     the merging of sorted lists.
     """
 
     def __init__(self, line: ProcessLine, lanes: Lanes, processes: Processes, now: float) -> None:
         self.dealt: list[ProcessShare] = []
-        """Shares of the lanes that ask for tokens now."""
+        """Shares of the lanes that take tokens now."""
         self.unfinished = False
-        """Whether there are processes left for which another round has to decide."""
+        """Whether there are processes left that another round has to share out."""
         self.wanting: list[tuple[RequestOrder, bool]] = []
-        """Who wants the next processes, and whether it has no token yet as one comes, as far as is known."""
+        """The requests that want the next processes, and whether each has no token yet when one comes; an estimate."""
         self._line = line
         self._lanes = lanes
         self._processes = processes
@@ -74,7 +74,7 @@ class ProcessShares:
         self._shares: list[ProcessShare] = []
 
     def deal(self) -> None:
-        """Do it."""
+        """Share the processes out; the results are in the attributes."""
         lanes, processes = self._lanes, self._processes
         rival = processes.rivals.first()
         while rival is not None and lanes.unkeep_behind(rival):
@@ -109,7 +109,7 @@ class ProcessShares:
             if not self._lanes.settle(lane, self._now):
                 lane.ready = False
             elif lane.waiting[0] is not head:
-                self._line.join(lane)  # it was cleared of some, and may not be the first any more
+                self._line.join(lane)  # its first requests were dropped, so another lane may be first now
             else:
                 share = ProcessShare(lane, self._now)
                 self._shares.append(share)
@@ -126,11 +126,11 @@ class ProcessShares:
             heapq.heappop(self._coming)
 
     def _give_back_unsure(self, given: list[tuple[RequestOrder, ProcessShare]]) -> None:
-        """Where processes are scarce, keep those back that one may have a better right to who can't be judged yet."""
+        """Where processes are scarce, keep those back that may belong to an earlier request which is still unsure."""
         unsure = min((share.unsure for share in self._shares if share.unsure is not None), default=None)
         if unsure is None or self._processes.seize(len(given) + 1) > len(given):
             return
-        for order, share in given[1:]:  # the first goes on in any case, or nobody would
+        for order, share in given[1:]:  # the first goes on in any case, else none would
             if order > unsure:
                 share.processes -= 1
                 self.unfinished = True

@@ -1,4 +1,4 @@
-"""``app.control.rate_limit``, ``celery control rate_limit`` and Flower's button act on the pacer.
+"""Has ``app.control.rate_limit``, ``celery control rate_limit`` and Flower's button act on the pacer.
 
 Celery sets ``task.rate_limit`` and has the consumer build its own token buckets anew. Here, a static limit gets the
 new rate; a task with shared limits only gets that rate as an extra cap in this worker. "0" restores what is declared.
@@ -24,7 +24,7 @@ logger = logging.getLogger("limitkit")
 
 
 class RateLimitCommand:
-    """Stands in for the consumer's own token buckets where the file limits a task."""
+    """Replaces the consumer's own token buckets where the file limits a task."""
 
     def __init__(self, consumer: Any, task_limits: TaskLimits) -> None:
         self._consumer = consumer
@@ -55,7 +55,7 @@ class RateLimitCommand:
         return found
 
     def interval(self, bound: BoundLimit) -> float | None:
-        """Return the seconds between two starts that somebody has dialled for a static limit; None if nobody has."""
+        """Return the seconds between two starts that the command has set for a static limit; None if it has not."""
         interval = self._static.get(bound.bucket.key) if bound.local and bound.bucket is not None else None
         return interval / MICROSECONDS if interval else None
 
@@ -64,22 +64,22 @@ class RateLimitCommand:
         return {task: bucket.interval_us / MICROSECONDS for task, bucket in self._caps.items()}
 
     def rates(self) -> dict[str, float]:
-        """Return the rates, per second, that somebody has set for static buckets, by their keys."""
+        """Return the rates, per second, that the command has set for static buckets, by their keys."""
         return {key: MICROSECONDS / interval for key, interval in list(self._static.items())}
 
     def _bucket_for_task(self, task: Any) -> Any:
         limits = self._task_limits.limits(task)
         if not limits:
             return self._celerys_own(task)
-        dialled, task.rate_limit = task.rate_limit, None
+        given, task.rate_limit = task.rate_limit, None
         if task.name not in self._seen:
-            # The task's own rate limit gives way to the file: what comes later is somebody's hand.
+            # The first is the task's own rate limit, and the file wins over that; later ones come from the command.
             self._seen.add(task.name)
-        elif dialled is not None:
-            self._dial(task, limits, per_second(dialled))
+        elif given is not None:
+            self._set(task, limits, per_second(given))
         return None
 
-    def _dial(self, task: Any, limits: tuple[BoundLimit, ...], rate: float) -> None:
+    def _set(self, task: Any, limits: tuple[BoundLimit, ...], rate: float) -> None:
         interval = ceil(MICROSECONDS / rate) if rate > 0 else 0
         static = [bound.bucket for bound in limits if bound.local and bound.bucket is not None]
         for bucket in static:

@@ -1,4 +1,4 @@
-"""Which requests will never start, since somebody has revoked them or they have expired."""
+"""Finds requests that will never start, since they were revoked or have expired."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _MOST: Final = 100
-"""Revoked requests that are let go of at once: for each, the result backend is written to."""
+"""The most revoked requests that are dropped at a time: each is written to the result backend."""
 
 
 def is_revoked(request: Any) -> bool:
-    """Whether a request was revoked or has expired; if that can't be told to the result backend, it is let go."""
+    """Whether a request was revoked or has expired; also when that can't be written to the result backend."""
     try:
         return bool(request.revoked())
     except Exception:
@@ -29,7 +29,7 @@ def is_revoked(request: Any) -> bool:
 
 
 def revoked(held: Iterable[Held]) -> Iterator[Held]:
-    """Find those of these that will never start; of many, some."""
+    """Find held requests that will never start; of many, only some."""
     suspects = [each for each in held if _may_be_revoked(each.request)]
     for each in suspects[:_MOST]:
         if is_revoked(each.request):
@@ -37,5 +37,5 @@ def revoked(held: Iterable[Held]) -> Iterator[Held]:
 
 
 def _may_be_revoked(request: Any) -> bool:
-    """Whether that is worth asking, which costs more than this."""
+    """Whether the full check is needed, which costs more than this one."""
     return bool(request.expires and request.maybe_expire()) or request.id in state.revoked or bool(state.revoked_stamps)

@@ -1,7 +1,7 @@
 """Limits in shadow: what they would have delayed is counted, and nothing waits for them.
 
-Each request that comes takes the next slot of the limit's shadow bucket, however far ahead that is: the time until then
-is how long it would have waited, had all before it done so.
+Each request that comes takes the next slot of the limit's shadow bucket, however far ahead that is. The time until that
+slot is how long the request would have waited, if all before it had waited too.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _LINGER: Final = 0.05
-"""Seconds for which requests are gathered, so that one call serves many."""
+"""Seconds for which requests are collected, so that one call serves many."""
 _MOST_AT_ONCE: Final = 64
-_MOST_GATHERED: Final = 1024
-"""What is beyond is not counted: a store that does not answer must not fill a worker's memory."""
+_MOST_COLLECTED: Final = 1024
+"""More are not counted: a store that does not answer must not fill a worker's memory."""
 _LONGEST: Final = 86_400.0
 """Seconds: a longer wait counts as this one."""
 
@@ -44,7 +44,7 @@ class ShadowCount:
     delayed: int = 0
     """How many of those would have had to wait."""
     seconds: float = 0.0
-    """For so long, together."""
+    """How long they would have waited, all together."""
     longest: float = 0.0
 
     def count(self, wait: float) -> None:
@@ -56,7 +56,7 @@ class ShadowCount:
 
 
 class ShadowRequest(NamedTuple):
-    """A request, as far as a limit in shadow is concerned."""
+    """A request that a limit in shadow counts."""
 
     task: str
     limit: Limit
@@ -70,7 +70,7 @@ class Shadow:
         """By the limits' tags in the buckets' keys."""
         self._task_limits = task_limits
         self._own = own
-        self._gathered: list[tuple[ShadowRequest, Take]] = []
+        self._collected: list[tuple[ShadowRequest, Take]] = []
         self._due = NEVER
 
     @property
@@ -79,7 +79,7 @@ class Shadow:
         return self._due
 
     def came(self, request: Any) -> bool:
-        """Count a request that has come for the first time; says whether there is something new to do, at ``due``."""
+        """Count a request that has come for the first time; returns whether ``due`` has changed."""
         limits = self._task_limits.shadows(request.task)
         if not limits or was_parked(request.message):
             return False
@@ -88,19 +88,19 @@ class Shadow:
             take = Take((self._task_limits.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
             if bound.local:
                 self._count(comer, self._own.take([take])[0])
-            elif len(self._gathered) < _MOST_GATHERED:
-                self._gathered.append((comer, take))
-        if not self._gathered or self._due != NEVER:
+            elif len(self._collected) < _MOST_COLLECTED:
+                self._collected.append((comer, take))
+        if not self._collected or self._due != NEVER:
             return False
         self._due = time.monotonic() + _LINGER
         return True
 
     def work(self, now: float) -> None:
-        """Ask the store for those that were gathered. They are not counted when it can't be asked."""
+        """Ask the store for the collected requests. They are not counted when it can't be asked."""
         if now < self._due:
             return
-        asked, self._gathered = self._gathered[:_MOST_AT_ONCE], self._gathered[_MOST_AT_ONCE:]
-        self._due = now if self._gathered else NEVER
+        asked, self._collected = self._collected[:_MOST_AT_ONCE], self._collected[_MOST_AT_ONCE:]
+        self._due = now if self._collected else NEVER
         assert self._task_limits.store is not None  # noqa: S101 (a worker with such limits and no store refuses to start)
         try:
             decisions = self._task_limits.store.take([take for _, take in asked])

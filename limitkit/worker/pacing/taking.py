@@ -1,4 +1,4 @@
-"""What a lane asks of the store when a pool process is at hand, and what it makes of the answer."""
+"""Takes tokens for a lane when there is a pool process: what it asks of the store, and what the answer lets start."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.request_order import RequestOrder
 
 _BATCH: Final = 0.05
-"""Seconds' worth of slots that are reserved in one call."""
+"""The slots of so many seconds are reserved in one call."""
 _MOST: Final = 16
 """Slots that are reserved in one call at most."""
 _LEAST_BUSY: Final = 0.002
@@ -41,7 +41,7 @@ def wanted(lane: Lane, now: float) -> int:
 
 
 def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[RequestOrder]:
-    """Name those who may be able to start too once so many of the lane have been asked for; ``behind`` is the next."""
+    """Name the places of requests that may be able to start too after a take for so many; ``behind`` is the next."""
     head = lane.waiting[0]
     if behind is not None and (len(lane.slots) <= count if lane.slots else len(head.lanes) > 1):
         yield behind.order
@@ -49,7 +49,7 @@ def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[RequestOrder
 
 
 def soon(lane: Lane, process_wait: float) -> int:
-    """How many processes will come while a token that the lane takes now is fresh for sure."""
+    """How many processes will come while a token that the lane takes now is surely fresh."""
     if lane.local or lane.slots or len(lane.waiting[0].lanes) > 1:
         return 0
     return int(lane.tolerance / 2 / max(process_wait, _LEAST_BUSY))
@@ -63,12 +63,12 @@ def asks(lane: Lane, processes: int, now: float) -> bool:
 
 
 def give_back(lane: Lane) -> GiveBack:
-    """Return the slots that the lane still has reserved, as far as nobody can have taken between them."""
+    """Return the slots that the lane still has reserved, as far as no other worker can have taken between them."""
     return GiveBack(lane.paced, lane.mark, min(lane.batch, len(lane.slots)))
 
 
 class Admitted(NamedTuple):
-    """A request that may start, and until when its tokens are fresh; ``undo`` gives them back as far as that goes."""
+    """A request that may start, and until when its tokens are fresh; ``undo`` gives back those that can be."""
 
     held: Held
     at: float
@@ -80,7 +80,7 @@ class Admitted(NamedTuple):
 
 
 class Plan:
-    """One lane's turn: which takes it asks for, and then who starts, who waits elsewhere, and when to look again."""
+    """One lane's round: its takes, and then which requests start, which wait elsewhere, and when to look again."""
 
     __slots__ = (
         "_ahead",
@@ -111,15 +111,15 @@ class Plan:
         self.returns: tuple[GiveBack, ...] = ()
         """Tokens that were taken in vain."""
         self.keeps = 0.0
-        """Seconds for which one process is to be kept, for the lane's first slot."""
+        """Seconds for which one process must be kept, for the lane's first slot."""
         self.early = False
-        """Whether that time is before the token's."""
+        """Whether ``due`` is before the token's time."""
         self.frees: list[tuple[Lane, float]] = []
-        """Lanes of which a token was taken, each with the time of the next."""
+        """Lanes from whose buckets a token was taken, each with the time of the next token."""
         self._processes = processes
         self._asked: Held | None = None
         self._own: dict[Lane, Slot] = {}
-        """The slots that it need not ask for, since they were reserved before and have come."""
+        """The slots that need no take, since they were reserved before and have come."""
         self._lane_take: Take | None = None
         self._reserving = False
         self._patience = 0.0
@@ -130,7 +130,7 @@ class Plan:
         return self._processes
 
     def takes(self, now: float, local: Store, processes: Processes) -> list[Take]:
-        """Start those whose slot has come, and say what to ask of the shared store for the others."""
+        """Start requests whose slot has come, and return the takes from the shared store for the others."""
         lane = self.lane
         self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
         self._patience = 0.0 if self._reserving else min(processes.patience, lane.horizon)
@@ -177,7 +177,7 @@ class Plan:
             self._lane_take = Take((lane.bucket,), 1, 1, self._patience)
 
     def _plan_several(self, head: Held, now: float, local: Store, takes: list[Take]) -> None:
-        """Ask all of a request's buckets at once; where its own is contended, reserve a slot of that one first."""
+        """Take from all of a request's buckets at once; if the lane's own bucket was short, reserve its slot first."""
         lane = self.lane
         if self._refused_here(head, now, local):
             return
@@ -191,7 +191,7 @@ class Plan:
             takes.append(Take(shared))
 
     def _has_slot(self, other: Lane, head: Held, now: float) -> bool:
-        """Whether a slot of this bucket has come which nobody before this request waits for."""
+        """Whether a slot of this bucket has come that no request before this one waits for."""
         mine = other is self.lane or not other.is_ahead_of(head)
         return mine and bool(other.slots) and other.slots[0].at <= now
 
@@ -202,7 +202,7 @@ class Plan:
             if other.local and other not in self._own and not self._has_slot(other, head, now):
                 wait = local.take([Take((other.bucket,), 0)])[0].retry_after
                 if wait > 0.0:
-                    other.heard(wait, now)
+                    other.note_wait(wait, now)
                     if other is not lane:
                         self.moves.append((lane.take_out(head), other, now + wait))
                     self.due = now + (wait if other is lane else 0.0)
@@ -210,7 +210,7 @@ class Plan:
         return False
 
     def settle(self, decisions: Iterator[Decision], now: float, local: Store) -> None:
-        """Make starts, moves and the time of the next look out of the answers; ``now`` is when they came."""
+        """Work out starts, moves and the time of the next round from the answers; ``now`` is when they came."""
         lane = self.lane
         if self._asked is not None:
             self._settle_several(self._asked, decisions, now, local)
@@ -220,7 +220,7 @@ class Plan:
             follow((lane,), decision.intervals)
             lane.reserve_slots(decision.slots, decision.marks[0], now)
             wait = decision.waits[0]
-            lane.heard(wait, now)
+            lane.note_wait(wait, now)
             while self._left and lane.waiting and len(lane.waiting[0].lanes) == 1 and lane.slots:
                 if lane.slots[0].at > now:
                     break
@@ -230,7 +230,7 @@ class Plan:
             if not self._reserving and self.due > now:
                 self.keeps = self.due - now
         elif self._lane_take is not None:
-            # A pool that seldom has a free process is asked for one before the token is there.
+            # From a busy pool a process is claimed before the token is there.
             self.due = now + max(0.0, wait - (lane.lead if self._reserving else self._patience))
             self.early = not self._reserving and self.due < now + wait
 
@@ -244,7 +244,7 @@ class Plan:
             if not decision.slots:
                 self.keep_slots()
                 wait, worst = max(zip(decision.waits, shared, strict=True), key=lambda pair: pair[0])
-                worst.heard(wait, now)
+                worst.note_wait(wait, now)
                 if worst is lane:
                     lane.reserve = True
                     self.due = now if self._reserving else now + wait
@@ -259,7 +259,7 @@ class Plan:
             return
         if shared:
             for other, wait in zip(shared, decision.waits, strict=True):
-                other.heard(wait, now)
+                other.note_wait(wait, now)
                 self.frees.append((other, now + wait))
         for other in head.lanes:
             if other.local and other not in own:
@@ -268,7 +268,7 @@ class Plan:
         until = now + min(other.tolerance for other in head.lanes)
         until = min([until, *(slot.until for slot in own.values())])
         self.starts.append(Admitted(lane.take_out(head), now, until, undo))
-        # The next is worth asking for once this very bucket has a token; a slot of it can be reserved at once.
+        # The next take makes sense once this bucket has a token; a slot of it can be reserved at once.
         self.due = now if lane in own or lane.reserve else dict(self.frees)[lane]
 
     def keep_slots(self) -> None:

@@ -1,4 +1,4 @@
-"""Where the pacer takes tokens: this worker's own buckets (static limits), and the store that all workers share."""
+"""Takes the pacer's tokens: from this worker's own buckets (static limits), and from the store of all workers."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ class Tokens:
     def give_back(self, lane: Lane) -> None:
         """Give back the slots that a lane has reserved, with the next call of the store."""
         if lane.slots:
-            gift = give_back(lane)
+            returned = give_back(lane)
             lane.slots.clear()
             if lane.local:
-                self.own.take([], [gift])
+                self.own.take([], [returned])
             else:
-                self._give_backs.append(gift)
+                self._give_backs.append(returned)
 
-    def give_back_later(self, gifts: Iterable[GiveBack]) -> None:
+    def give_back_later(self, give_backs: Iterable[GiveBack]) -> None:
         """Give these back with the next call of the store."""
-        self._give_backs += gifts
+        self._give_backs += give_backs
 
     def own_bucket(self, lane: Lane) -> Bucket | None:
-        """Return what this worker alone keeps of a lane's bucket: all of its own, its share of one that is shared.
+        """Return the part of a lane's bucket that only this worker uses: a static one whole, its share of a shared one.
 
         None when the share isn't known, since the store has never answered this worker.
         """
         return lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
 
     def used_ahead(self, lane: Lane) -> float:
-        """Return the seconds until an own bucket is full again, but for the slots that the lane still has."""
+        """Return the seconds until an own bucket is full again, without the slots that the lane still has."""
         bucket = self.own_bucket(lane)
         return self.own.ahead(bucket) - len(lane.slots) / lane.rate if bucket is not None else 0.0
 
     def postpone(self, lane: Lane, start: float, ahead: float) -> None:
-        """Count starts of an own bucket as of ``start``; see ``MemoryStore.postpone``."""
+        """Count starts of an own bucket from ``start`` on; see ``MemoryStore.postpone``."""
         bucket = self.own_bucket(lane)
         if bucket is not None:
             self.own.postpone(bucket, start, ahead)
@@ -65,15 +65,15 @@ class Tokens:
         """Ask the shared store. Raises StoreError, which is logged already."""
         if not takes and not self._give_backs:
             return []
-        gifts, self._give_backs = self._give_backs, []
+        give_backs, self._give_backs = self._give_backs, []
         assert self._task_limits.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
         try:
             if self._task_limits.outage.recent:
                 decisions = take_both(
-                    self._task_limits.store, self.own, self._task_limits.worker_count.share, takes, gifts
+                    self._task_limits.store, self.own, self._task_limits.worker_count.share, takes, give_backs
                 )
             else:
-                decisions = self._task_limits.store.take(takes, gifts)
+                decisions = self._task_limits.store.take(takes, give_backs)
         except StoreError as error:
             self._task_limits.outage.lost(error, self._task_limits.on_errors)
             raise
@@ -81,20 +81,20 @@ class Tokens:
         return decisions
 
     def flush(self) -> None:
-        """Give back now what is to be given back; what can't be is lost, which only slows the bucket down."""
+        """Give back now what waits to be given back; if that fails it is lost, which only slows the bucket down."""
         try:
             self.take([])
         except StoreError as error:
             logger.debug("Reserved slots could not be given back: %s", error)
 
     def without_store(self, held: Held) -> list[Lane] | None:
-        """Return the lanes of whose own buckets a request takes while the store is gone; None when it waits for it.
+        """Return the lanes from whose own buckets a request takes while the store is gone; None if it waits for it.
 
-        Each shared limit has its word: ``allow`` is not asked, of ``divide`` this worker's share is, ``hold`` waits,
-        and so does whatever is paused.
+        Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this worker's share, and
+        ``hold`` waits, as does a limit that is paused.
         """
         own = [lane for lane in held.lanes if lane.local]
-        limits = self._task_limits.limits(held.request.task)  # in the order of the lanes, of which there may be more
+        limits = self._task_limits.limits(held.request.task)  # in the order of the lanes; there may be more lanes
         for lane, bound in zip(held.lanes, limits, strict=False):
             if lane.local:
                 continue
@@ -107,7 +107,7 @@ class Tokens:
         return own
 
     def take_own(self, lanes: list[Lane]) -> tuple[Lane, float] | None:
-        """Take a token of each of these own buckets, or none and say which has to wait longest, in seconds."""
+        """Take a token from each of these own buckets; or none, and return which waits longest, in seconds."""
         pairs = [(lane, bucket) for lane in lanes if (bucket := self.own_bucket(lane)) is not None]
         waits = [(self.own.take([Take((bucket,), 0)])[0].retry_after, lane) for lane, bucket in pairs]
         wait, worst = max(waits, key=lambda pair: pair[0], default=(0.0, None))

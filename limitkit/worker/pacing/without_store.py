@@ -1,4 +1,4 @@
-"""What starts while the store is gone: each limit has its word of whether it waits, and on whose tokens it goes."""
+"""Decides what starts while the store is gone, by each limit's ``on_error``: freely, on this worker's share, or not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAUSE: Final = 1.0
 
 
 class WithoutStore:
-    """Lets requests start without their shared limits, on this worker's share, or not at all, as their limits say."""
+    """Lets requests start without the store, as ``on_error`` of their limits says."""
 
     def __init__(self, tokens: Tokens, lanes: Lanes, start: Callable[[Admitted], None]) -> None:
         self._tokens = tokens

@@ -86,7 +86,7 @@ class Stage:
 
 
 @pytest.fixture
-def heard():
+def note_wait():
     """What is told of feedback and of what is sent back."""
     found = []
 
@@ -103,7 +103,7 @@ def heard():
     emitter.unlisten(listener)
 
 
-def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_again(heard, caplog):
+def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_again(note_wait, caplog):
     stage = Stage(yielding())
     caplog.set_level("INFO", "limitkit")
     with pytest.raises(Retry, match="rate limit"):
@@ -112,7 +112,7 @@ def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_agai
     ((came, wait),) = stage.sent
     assert came is stage.came
     assert wait == 0.0, "a pacer knows of it, and holds it"
-    assert [type(event).__name__ for event in heard] == ["FeedbackHeard", "TaskSentBack"]
+    assert [type(event).__name__ for event in note_wait] == ["FeedbackHeard", "TaskSentBack"]
     (record,) = caplog.records
     assert record.getMessage() == "api: the other side refused; no start for 30 s, then 9/s."
     assert record.action == "feedback"
@@ -237,7 +237,7 @@ def test_without_the_store_the_message_waits_by_itself(caplog):
     assert again.sent == [(again.came, 1.0)], "or it would meet it again and again"
 
 
-def test_a_retry_that_is_about_to_be_spent_is_not(heard):
+def test_a_retry_that_is_about_to_be_spent_is_not(note_wait):
     stage = Stage(yielding())
     with pytest.raises(Retry, match="rate limit"):
         stage.task.retry(exc=SlowDownError(), countdown=5)

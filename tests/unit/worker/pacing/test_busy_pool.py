@@ -76,7 +76,7 @@ def test_the_window_grows_at_once_for_one_that_comes_while_the_pool_is_busy(work
     busy(worker)
     rounds, window = worker.rounds, worker.consumer.qos.value
     slow = request(worker, "slow", 3600 * SECOND)
-    worker.pacer._lanes.lane(worker.limits["slow"][0].bucket, local=False).heard(3600.0, worker.clock.now)
+    worker.pacer._lanes.lane(worker.limits["slow"][0].bucket, local=False).note_wait(3600.0, worker.clock.now)
     worker.send(slow)
     assert (worker.rounds, worker.consumer.qos.value) == (rounds, window + 1)
 

@@ -15,7 +15,7 @@ def test_what_was_slowed_down_starts_as_slowly_as_it_is_now():
     requests = [SimpleNamespace(id=str(number), name="call") for number in range(3)]
     held = [Held((0, number), request, (lane,), 99.0) for number, request in enumerate(requests)]
     lane.follow(2_000_000)
-    lane.heard(2.0, 100.0)
+    lane.note_wait(2.0, 100.0)
     found = list(waiting(SimpleNamespace(held=held), 100.0))
     assert [each.starts_in for each in found] == [2.0, 4.0, 6.0]
     assert {each.interval for each in found} == {2.0}

@@ -40,7 +40,7 @@ def test_the_window_grows_once_there_is_no_token_before_the_pool_has_a_process(l
         flow.join(held(lane))
     assert flow.look(2.0, 0.0) == []
     assert window.grown == 0, "nobody knows of a limit that holds them up"
-    lane.heard(1.0, 0.0)
+    lane.note_wait(1.0, 0.0)
     flow.look(2.0, 0.0)
     assert window.grown == 0, "the token comes before the process"
     flow.look(0.5, 0.0)
@@ -65,7 +65,7 @@ def test_any_of_several_limits_counts_and_who_has_gone_does_not(lane):
     flow.join(gone)
     flow.join(stays)
     flow.leave(gone)
-    other.heard(9.0, 0.0)
+    other.note_wait(9.0, 0.0)
     flow.look(1.0, 0.0)
     assert (window.grown, stays.window, gone.window) == (1, True, False)
     flow.leave(stays)

@@ -97,7 +97,7 @@ def test_a_store_that_is_gone_costs_the_count_alone(worker):
 
     worker.task_limits.store = SimpleNamespace(take=gone)
     worker.come("paid", 2000)
-    assert len(worker.shadow._gathered) == 1024
+    assert len(worker.shadow._collected) == 1024
     while worker.shadow.due != float("inf"):
         worker.shadow.work(worker.shadow.due)
     assert worker.shadow_count("api") is None
