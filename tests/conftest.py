@@ -1,5 +1,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("support")  # before any of it is imported: what it compares is shown then, too
+
 from support.needed import needed
 from support.rabbit import RabbitServer, need_rabbitmq
 from support.skipped import note

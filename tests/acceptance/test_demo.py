@@ -4,14 +4,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from support.demo import COMMAND
 from support.workers import wait_until
 
 ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-c", "from limitkit.cli import main; main()", "demo"]
 HEADINGS = ["limit", "declared", "achieved", "worst window", "lost"]
 
 

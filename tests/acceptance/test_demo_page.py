@@ -9,7 +9,7 @@ import subprocess
 import urllib.request
 
 import pytest
-from acceptance.test_demo import COMMAND
+from support.demo import COMMAND
 from support.needed import needed
 from support.scrape import scrape
 from support.workers import wait_until

@@ -9,17 +9,16 @@ import shlex
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
-from pathlib import Path
 
 import click
 import pytest
 import tomli
+from support.commands import CLI, compare, run, transcript
+from support.workers import ROOT
 
 from limitkit.cli import COMMANDS, limitkit
 from limitkit.config.checks import json_schema
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 APP = "-A shopapp"
 
 EXAMPLES = {
@@ -53,42 +52,17 @@ EXAMPLES = {
 }
 
 
-def run(arguments, stdin=b"", **environ):
-    code = "from limitkit.cli import main; main()"
-    cleared = {key: value for key, value in os.environ.items() if not key.startswith(("LIMITKIT_", "NO_COLOR"))}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True,
-        check=False,
-        cwd=HERE,
-        input=stdin,
-        env={**cleared, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environ},
-    )
-
-
-def told(arguments, done):
-    said = f"$ limitkit {' '.join(arguments)}\n{done.stdout.decode()}"
-    said += "".join(f"stderr: {line}\n" for line in done.stderr.decode().splitlines())
-    said = said.replace(str(HERE), "HERE")
-    said = re.sub(r"'(--?\w+)'", r"\1", said)  # click's releases differ in quotes
-    return said + f"exit status {done.returncode}\n"
-
-
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example(name):
-    said = told(EXAMPLES[name], run(EXAMPLES[name]))
-    file = HERE / "snapshots" / f"{name}.txt"
-    if "LIMITKIT_WRITE_SNAPSHOTS" in os.environ:
-        file.write_text(said, encoding="utf-8")
-    assert said == file.read_text(encoding="utf-8")
+    compare("", name, transcript(EXAMPLES[name], run(EXAMPLES[name])), mask=str)
 
 
 def test_each_snapshot_has_its_example():
-    assert {file.stem for file in (HERE / "snapshots").glob("*.txt")} == set(EXAMPLES)
+    assert {file.stem for file in (CLI / "snapshots").glob("*.txt")} == set(EXAMPLES)
 
 
 def test_validate_reads_standard_input():
-    done = run(["validate", "-"], (HERE / "with_problems.toml").read_bytes())
+    done = run(["validate", "-"], (CLI / "with_problems.toml").read_bytes())
     assert done.stdout.decode().splitlines()[-1].startswith("-:9:8: LK012 ")
     assert done.returncode == 1
     assert run(["validate", "-"], b"version = 1\n").returncode == 0
@@ -119,7 +93,7 @@ def test_the_same_commands_under_celery():
     def under_celery(*arguments):
         environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", code, *arguments]
-        return subprocess.run(command, capture_output=True, check=False, cwd=HERE, env=environ)
+        return subprocess.run(command, capture_output=True, check=False, cwd=CLI, env=environ)
 
     ours, theirs = run(["validate", "-A", "shopapp"]), under_celery("-A", "shopapp", "limitkit", "validate")
     assert (theirs.stdout, theirs.returncode) == (ours.stdout, ours.returncode)
@@ -200,7 +174,7 @@ def test_under_celery_a_wrong_call_is_told_as_celery_s():
 def test_the_package_runs_as_the_command():
     command = [sys.executable, "-m", "limitkit", "validate"]
     done = subprocess.run(
-        command, capture_output=True, check=False, cwd=HERE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        command, capture_output=True, check=False, cwd=CLI, env={**os.environ, "PYTHONPATH": str(ROOT)}
     )
     assert (done.returncode, done.stdout) == (0, b"")
     assert done.stderr.endswith(b"ratelimits.toml: fine\n")
@@ -235,7 +209,7 @@ def test_color_is_for_terminals_that_want_it(no_color):
     leader, follower = pty.openpty()
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": no_color}
     command = [sys.executable, "-c", "from limitkit.cli import main; main()", "validate", "with_problems.toml"]
-    subprocess.run(command, stdout=follower, stderr=subprocess.DEVNULL, check=False, cwd=HERE, env=environ)
+    subprocess.run(command, stdout=follower, stderr=subprocess.DEVNULL, check=False, cwd=CLI, env=environ)
     os.close(follower)
     said = os.read(leader, 100_000)
     os.close(leader)

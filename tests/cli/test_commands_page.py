@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from cli.stories import HERE, alike
+from support.commands import CLI, masked
 
 from limitkit.cli import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-ELSEWHERE = {"validate", "explain", "schema", "demo", "waiting", "purge", "exporter"}
+ELSEWCLI = {"validate", "explain", "schema", "demo", "waiting", "purge", "exporter"}
 """Commands that other pages are about."""
 EXAMPLES = [
     example
@@ -19,7 +19,7 @@ EXAMPLES = [
 
 
 def test_each_command_has_a_section_and_an_example():
-    wanted = [*{*COMMANDS} - ELSEWHERE]
+    wanted = [*{*COMMANDS} - ELSEWCLI]
     assert sorted(re.findall(r"^## (.*)$", PAGE, re.MULTILINE)) == sorted(wanted)
     for name in wanted:
         section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]
@@ -30,10 +30,10 @@ def test_each_command_has_a_section_and_an_example():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example.splitlines()[0] for example in EXAMPLES])
 def test_an_example_is_what_a_snapshot_says(example):
-    assert alike(example).strip() in {_shown(file) for file in (HERE / "snapshots").glob("[rs]*/*.txt")}
+    assert masked(example).strip() in {_shown(file) for file in (CLI / "snapshots").glob("[rs]*/*.txt")}
 
 
 def _shown(file):
     text = file.read_text(encoding="utf-8").replace("-A dialapp", "-A shop")
     lines = [line.removeprefix("stderr: ") for line in text.splitlines() if not line.startswith("exit status ")]
-    return alike("\n".join(lines)).strip()
+    return masked("\n".join(lines)).strip()

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 import redis
 from celery import Celery
-from cli.test_waiting import APP, HERE, PUSH, STRIPE, USER, here  # noqa: F401 (a fixture)
+from support.commands import CLI
 from support.parked import PREFIX, age, filling
 from support.scrape import Scrape, scrape, scrape_until
 from support.servers import RedisServer, free_port
@@ -29,6 +29,11 @@ from limitkit.stores.choice import open_store
 from limitkit.stores.overrides import OverrideStore
 from limitkit.stores.redis import RedisStore
 
+APP = ["-A", "waitapp"]
+RULES = load(CLI / "waiting.toml").rules
+STRIPE, USER, PUSH = (
+    RULES.for_task(task).limits[0] for task in ("shop.charge_customer", "shop.user_api_request", "push.send")
+)
 STRIPE_BUCKET = Bucket(bucket_key(PREFIX, STRIPE, None), STRIPE.rate.interval_us, STRIPE.burst)
 
 
@@ -44,13 +49,13 @@ def store(server):
         yield store
 
 
-def once(here, url):  # noqa: F811
-    done = here(["exporter", "--once", *APP], url)
+def once(run_at, url):
+    done = run_at(["exporter", "--once", *APP], url)
     return Scrape(done.stdout.decode()), done
 
 
-def test_nothing_waits_and_all_is_full(server, here):  # noqa: F811
-    seen, done = once(here, server.url)
+def test_nothing_waits_and_all_is_full(server, run_at):
+    seen, done = once(run_at, server.url)
     assert (done.returncode, done.stderr) == (0, b"")
     assert seen["cluster_tokens", "stripe_api"] == seen["cluster_burst", "stripe_api"] == 100
     assert seen["cluster_rate", "stripe_api"] == seen["cluster_declared_rate", "stripe_api"] == 25
@@ -62,7 +67,7 @@ def test_nothing_waits_and_all_is_full(server, here):  # noqa: F811
     assert not [each.shown for each in families.EXPORTER if f"# TYPE {each.shown} {each.kind}\n" not in seen.text]
 
 
-def test_what_is_parked_taken_and_set(server, store, here):  # noqa: F811
+def test_what_is_parked_taken_and_set(server, store, run_at):
     with filling(server.url, ("celery", "mail")) as filler:
         filler.park(STRIPE, "shop.charge_customer", ["ann"], count=50)
         filler.park(USER, "shop.user_api_request", [1], value=1, count=2)
@@ -75,7 +80,7 @@ def test_what_is_parked_taken_and_set(server, store, here):  # noqa: F811
     override_store = OverrideStore(store, PREFIX)
     slower = Override(target=Target("limits", "stripe_api"), kind="rate", rate=parse_rate("1/s"), burst=200, by="eve")
     override_store.post([(slower, 3600.0), (Override(target=Target("tasks", "push.*"), kind="pause"), None)])
-    seen, _ = once(here, server.url)
+    seen, _ = once(run_at, server.url)
     assert seen["cluster_parked", "stripe_api"] == 50
     assert seen["cluster_parked", "shop.user_api_request"] == 7
     assert seen["cluster_parked", "push.send"] == 4
@@ -95,13 +100,13 @@ def test_what_is_parked_taken_and_set(server, store, here):  # noqa: F811
         assert client.zcard(f"{PREFIX}:workers") == 2, "the exporter is no worker"
 
 
-def test_a_bucket_that_is_empty(server, store, here):  # noqa: F811
+def test_a_bucket_that_is_empty(server, store, run_at):
     store.take([Take((replace(STRIPE_BUCKET, interval_us=3_600_000_000, burst=1),))])  # an hour ahead
-    assert -1 <= once(here, server.url)[0]["cluster_tokens", "stripe_api"] <= 0
+    assert -1 <= once(run_at, server.url)[0]["cluster_tokens", "stripe_api"] <= 0
 
 
-def test_a_server_that_is_gone(here):  # noqa: F811
-    seen, done = once(here, f"redis://:s3cret@127.0.0.1:{free_port()}/0")
+def test_a_server_that_is_gone(run_at):
+    seen, done = once(run_at, f"redis://:s3cret@127.0.0.1:{free_port()}/0")
     assert done.returncode == 1
     assert seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 0
     assert ("cluster_parked", "stripe_api") not in seen
@@ -111,9 +116,9 @@ def test_a_server_that_is_gone(here):  # noqa: F811
 
 def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
     port = free_port()
-    env = {**os.environ, "BROKER_URL": server.url, "PYTHONPATH": str(HERE)}
+    env = {**os.environ, "BROKER_URL": server.url, "PYTHONPATH": str(CLI)}
     command = [sys.executable, "-m", "celery", *APP, "limitkit", "exporter", "--port", str(port), "--interval", "1"]
-    exporter = subprocess.Popen(command, cwd=HERE, env=env, stderr=subprocess.PIPE, text=True)
+    exporter = subprocess.Popen(command, cwd=CLI, env=env, stderr=subprocess.PIPE, text=True)
     try:
         assert "are shown on" in exporter.stderr.readline()
         assert scrape(port)["cluster_parked", "push.send"] == 0
@@ -122,7 +127,7 @@ def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
         seen = scrape_until(port, lambda seen: seen["cluster_parked", "push.send"] == 4)
         checked = subprocess.run([need_promtool, "check", "metrics"], input=seen.text, text=True, check=False)
         assert checked.returncode == 0
-        taken = subprocess.run([*command], cwd=HERE, env=env, capture_output=True, text=True, check=False, timeout=30)
+        taken = subprocess.run([*command], cwd=CLI, env=env, capture_output=True, text=True, check=False, timeout=30)
         assert taken.returncode == 2
         assert f"the port {port} of 127.0.0.1 is taken; name another: --port" in taken.stderr
         server.stop()
@@ -146,15 +151,15 @@ def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
         (["--host", "203.0.113.1"], '"203.0.113.1" is not an address of this machine; name an address of this machine'),
     ],
 )
-def test_where_it_can_not_listen(words, said, here):  # noqa: F811
-    done = here(["exporter", *words, *APP], f"redis://127.0.0.1:{free_port()}/0")
+def test_where_it_can_not_listen(words, said, run_at):
+    done = run_at(["exporter", *words, *APP], f"redis://127.0.0.1:{free_port()}/0")
     (line,) = done.stderr.decode().splitlines()
     assert (done.returncode, line.startswith(f"limitkit: {said}"), line.endswith(": --host")) == (2, True, True)
 
 
 @pytest.mark.parametrize("words", [["--once"], []])
-def test_a_broker_that_can_not_ever_be_asked(words, here):  # noqa: F811
-    done = here(["exporter", *words, *APP], "redis://:s3c/ret@localhost/")
+def test_a_broker_that_can_not_ever_be_asked(words, run_at):
+    done = run_at(["exporter", *words, *APP], "redis://:s3c/ret@localhost/")
     said = b"limitkit: the app's broker can't be used: its URL can't be read\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, b"", said)
 

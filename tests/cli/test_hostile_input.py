@@ -8,7 +8,7 @@ import re
 
 import pytest
 import redis
-from cli.stories import HERE, Teller
+from support.commands import CLI, Runner
 from support.impostor import answering
 from support.servers import RedisServer
 
@@ -30,21 +30,21 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    text = (HERE / "dials.toml").read_text()
+    text = (CLI / "dials.toml").read_text()
     hostile = json.dumps(RAW + "*")
     (folder / "dials.toml").write_text(f'{text}\n[tasks.{hostile}]\nstrategy = "token_bucket"\nrate = "1/s"\n')
     return folder
 
 
 @pytest.fixture
-def tell(server, folder):
+def run(server, folder):
     """Return what runs a command, and gives back all that it has written."""
-    teller = Teller(folder, BROKER_URL=server.url, DIALS="dials.toml")
+    runner = Runner(folder, BROKER_URL=server.url, DIALS="dials.toml")
 
-    def tell(*words):
-        return checked(teller.run(*words, *APP))
+    def run(*words):
+        return checked(runner.run(*words, *APP))
 
-    return tell
+    return run
 
 
 def checked(done):
@@ -86,18 +86,18 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", ["rate limits stripe_api", f"rate limits {RAW}", RAW, b"rate limits \xff"])
 def test_what_another_client_has_set(name, posted, server, folder):
-    text = (HERE / "dials.toml").read_text()
+    text = (CLI / "dials.toml").read_text()
     (folder / "ratelimits.toml").write_text(f'{text}\n[store]\nurl = "{server.url}"\n')
     for other, value in OTHERS.items():
         posted(name, value if isinstance(value, bytes) else f"0\n{value}")
-        said = checked(Teller(folder).run("status"))
+        said = checked(Runner(folder).run("status"))
         assert (SHOWN in said) == (other == "all is hostile" and name != RAW), other
 
 
-def test_names_and_reasons_that_somebody_has_set(tell, server):
-    said = tell("set", "stripe_api", "10/s", "--reason", RAW, "--by", RAW)
-    assert SHOWN in said + tell("status")
-    tell("pause", RAW + "*", "--reason", RAW, "--by", RAW)
+def test_names_and_reasons_that_somebody_has_set(run, server):
+    said = run("set", "stripe_api", "10/s", "--reason", RAW, "--by", RAW)
+    assert SHOWN in said + run("status")
+    run("pause", RAW + "*", "--reason", RAW, "--by", RAW)
     for words in (
         ("status", "--all"),
         ("status", "stripe_api"),
@@ -115,14 +115,14 @@ def test_names_and_reasons_that_somebody_has_set(tell, server):
         ("validate", "--config", RAW),
         ("reduce", RAW),
     ):
-        tell(*words)
-    tell("restore")
+        run(*words)
+    run("restore")
 
 
-def test_what_the_exporter_prints_is_read_by_prometheus(tell):
+def test_what_the_exporter_prints_is_read_by_prometheus(run):
     from prometheus_client.parser import text_string_to_metric_families
 
-    said = tell("exporter", "--once")
+    said = run("exporter", "--once")
     names = {sample.labels.get("limit") for family in text_string_to_metric_families(said) for sample in family.samples}
     assert "stripe_api" in names
 
@@ -142,7 +142,7 @@ def report(folder):
     }
 
 
-def test_what_one_answers_who_is_no_worker_of_limitkit_s(tell, server, folder):
+def test_what_one_answers_who_is_no_worker_of_limitkit_s(run, server, folder):
     said = {
         "limitkit_status": lambda: report(folder),
         "limitkit_why": lambda **_: {"task": RAW, "bucket": RAW, "held": 1.0, "place": 1, "starts_in": 1.0},
@@ -158,13 +158,13 @@ def test_what_one_answers_who_is_no_worker_of_limitkit_s(tell, server, folder):
             ("reload",),
             ("set", "push.*", "1/s", "--worker", WORKER),
         ):
-            assert "\\u001B[2J" in tell(*words), words
+            assert "\\u001B[2J" in run(*words), words
 
 
 @pytest.mark.parametrize("answer", [None, {"limits": {"stripe_api": 5}}], ids=["nothing", "another shape"])
-def test_an_answer_of_another_shape(answer, tell, server):
+def test_an_answer_of_another_shape(answer, run, server):
     commands = ("limitkit_status", "limitkit_why", "limitkit_reload", "limitkit_override", "query_task")
     with answering(server.url, "w1@host", **dict.fromkeys(commands, lambda **_: answer)):
         for words in (("status", "--output-format", "json"), ("drift",), ("why", "x"), ("reload",)):
-            tell(*words)
-        tell("set", "push.*", "1/s", "--worker", "w1@host")
+            run(*words)
+        run("set", "push.*", "1/s", "--worker", "w1@host")

@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cli.stories import HERE, Teller
 from rich.cells import cell_len
+from support.commands import CLI, Runner
 from support.parked import filling
 from support.servers import RedisServer
 from support.workers import ROOT
@@ -110,25 +110,25 @@ def _digests(server):
 
 
 @pytest.fixture
-def teller(server, folder):
-    return Teller(folder, BROKER_URL=server.url, DIALS="ratelimits.toml", GATE="")
+def runner(server, folder):
+    return Runner(folder, BROKER_URL=server.url, DIALS="ratelimits.toml", GATE="")
 
 
 @pytest.fixture
-def by_hand(teller):
+def by_hand(runner):
     """Pause a limit by hand, and set the rate of none, for as long as a test takes."""
-    assert teller.run("pause", "push.*", "--by", "ann", "--reason", "disk is full").returncode == 0
+    assert runner.run("pause", "push.*", "--by", "ann", "--reason", "disk is full").returncode == 0
     yield
-    assert teller.run("restore").returncode == 0
+    assert runner.run("restore").returncode == 0
 
 
-def limits(teller, *words):
-    said = json.loads(teller.run("status", "--output-format", "json", *words).stdout)
+def limits(runner, *words):
+    said = json.loads(runner.run("status", "--output-format", "json", *words).stdout)
     return {each["limit"]: each for each in said["limits"]}
 
 
-def test_status_says_what_the_other_side_has_done(teller):
-    said = limits(teller, *APP)
+def test_status_says_what_the_other_side_has_done(runner):
+    said = limits(runner, *APP)
     paused, slow, user = (said[name] for name in ("limits.paused", "limits.slow", "tasks.shop.user_api_request"))
     assert paused["in_force"] == {"rate": "paused", "burst": 0, "source": "feedback"}
     assert 590 < paused["drain_seconds"] <= 620
@@ -142,56 +142,56 @@ def test_status_says_what_the_other_side_has_done(teller):
     assert 600 < user["drain_seconds"] < 640
     assert user["partitions"][0]["in_force"] == "paused"
     assert user["why"] == ["1 of its partitions is paused: the other side has refused"]
-    text = teller.run("status", *APP).stdout.decode()
+    text = runner.run("status", *APP).stdout.decode()
     assert re.search(r"limits\.paused +1/s, burst 1 +paused .*paused: the other side has refused, until ", text)
     assert re.search(r"limits\.slow +10/s, burst 10 +9\.?\d*/s, burst [89] .*slowed down to 9", text)
 
 
-def test_waiting_says_when_it_really_starts(teller, by_hand):
-    said = json.loads(teller.run("waiting", "--output-format", "json", *APP).stdout)
+def test_waiting_says_when_it_really_starts(runner, by_hand):
+    said = json.loads(runner.run("waiting", "--output-format", "json", *APP).stdout)
     seconds = {each["limit"]: each["drain_seconds"] for each in said["limits"]}
     assert 590 < seconds["paused"] <= 620
     assert 2.0 < seconds["slow"] < 2.5
     assert 600 < seconds["shop.user_api_request"] < 640
     assert seconds["push.send"] is None, "until it is resumed"
-    text = teller.run("waiting", *APP).stdout.decode()
+    text = runner.run("waiting", *APP).stdout.decode()
     assert re.search(
         r"push\.send .* not while paused .*paused for push\.\* by ann: disk is full, until it is resumed", text
     )
     assert re.search(r"paused .* 9m 5\ds|10m .* paused: the other side has refused", text)
-    one = teller.run("waiting", "push.send", *APP).stdout.decode()
+    one = runner.run("waiting", "push.send", *APP).stdout.decode()
     assert "not while paused" in one
-    assert teller.run("set", "slow", "1/s").returncode == 0
-    said = json.loads(teller.run("waiting", "slow", "--output-format", "json", *APP).stdout)
+    assert runner.run("set", "slow", "1/s").returncode == 0
+    said = json.loads(runner.run("waiting", "slow", "--output-format", "json", *APP).stdout)
     assert said["limits"][0]["drain_seconds"] == pytest.approx(20, abs=3)
 
 
-def test_why_says_when_it_really_starts(teller, by_hand):
-    paused = teller.run("why", "paused-20", *APP).stdout.decode()
+def test_why_says_when_it_really_starts(runner, by_hand):
+    paused = runner.run("why", "paused-20", *APP).stdout.decode()
     assert "waits for limits.paused (paused: the other side has refused, until " in paused
     assert re.search(r"and starts in about (9m 5\ds|10m[ \d]*s?)\.\n", paused)
-    assert "limits.slow (slowed down to 9" in teller.run("why", "slow-20", *APP).stdout.decode()
-    user = teller.run("why", "user-20", *APP).stdout.decode()
+    assert "limits.slow (slowed down to 9" in runner.run("why", "slow-20", *APP).stdout.decode()
+    user = runner.run("why", "user-20", *APP).stdout.decode()
     assert "paused" in user.splitlines()[0]
     assert re.search(r"starts in about (9m|10m)", user)
-    push = teller.run("why", "push-20", *APP).stdout.decode()
+    push = runner.run("why", "push-20", *APP).stdout.decode()
     assert "(paused by ann: disk is full)" in push
     assert "does not start while that is paused, until it is resumed" in push
 
 
-def test_explain_says_what_holds_now_in_place_of_what_is_declared(teller, by_hand):
-    text = teller.run("explain", "shop.charge_customer", *APP).stdout.decode()
+def test_explain_says_what_holds_now_in_place_of_what_is_declared(runner, by_hand):
+    text = runner.run("explain", "shop.charge_customer", *APP).stdout.decode()
     assert "In force now for paused: paused: the other side has refused, until " in text
-    assert "In force now for slow: slowed down to 9" in teller.run("explain", "reports.build", *APP).stdout.decode()
-    push = teller.run("explain", "push.send", *APP).stdout.decode()
+    assert "In force now for slow: slowed down to 9" in runner.run("explain", "reports.build", *APP).stdout.decode()
+    push = runner.run("explain", "push.send", *APP).stdout.decode()
     assert "In force now for its own limit: paused for push.* by ann: disk is full, until it is resumed.\n" in push
-    assert "In force now" not in teller.run("explain", "push.send").stdout.decode(), (
+    assert "In force now" not in runner.run("explain", "push.send").stdout.decode(), (
         "without an app it is what is declared"
     )
 
 
-def test_the_exporter_says_it_too(teller, by_hand):
-    text = teller.run("exporter", "--once", *APP).stdout.decode()
+def test_the_exporter_says_it_too(runner, by_hand):
+    text = runner.run("exporter", "--once", *APP).stdout.decode()
     shown = dict(re.findall(r'celery_rate_limit_(cluster_\w+\{limit="[\w.]+"\}) (\S+)\n', text))
     assert shown['cluster_rate{limit="paused"}'] == "0.0"
     assert 8.9 < float(shown['cluster_rate{limit="slow"}']) < 10.0
@@ -203,26 +203,26 @@ def test_the_exporter_says_it_too(teller, by_hand):
 
 
 @pytest.mark.parametrize("mode", ["shadow", "off"])
-def test_a_limit_that_delays_nobody_is_not_in_force(teller, folder, mode):
+def test_a_limit_that_delays_nobody_is_not_in_force(runner, folder, mode):
     file = Path(folder / "ratelimits.toml")
     text = file.read_text()
     file.write_text(re.sub('"(shadow|off)"', f'"{mode}"', text))
-    free = limits(teller, *APP)["tasks.free"]
+    free = limits(runner, *APP)["tasks.free"]
     file.write_text(text)
     assert free["in_force"] == {"rate": mode, "burst": 0, "source": "mode"}
     assert (free["started_last_minute"], free["tokens"]) == (None, None)
     assert mode in free["why"][0]
 
 
-def _screen(teller, width, height, *words):
+def _screen(runner, width, height, *words):
     """Return what a command shows on a terminal of this size; ``top`` is ended once it has drawn."""
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    environ |= {**teller.environ, "PYTHONPATH": f"{ROOT}:{HERE}", "TERM": "xterm"}
+    environ |= {**runner.environ, "PYTHONPATH": f"{ROOT}:{CLI}", "TERM": "xterm"}
     command = [sys.executable, "-m", "limitkit", *words]
     process = subprocess.Popen(
-        command, stdin=follower, stdout=follower, stderr=follower, cwd=teller.folder, env=environ
+        command, stdin=follower, stdout=follower, stderr=follower, cwd=runner.folder, env=environ
     )
     os.close(follower)
     said = b""
@@ -245,8 +245,8 @@ def _more(leader):
 
 @pytest.mark.parametrize("words", [("status", *APP), ("waiting", *APP), ("status", "shop.user_api_request", *APP)])
 @pytest.mark.parametrize("width", [40, 80])
-def test_a_table_on_a_terminal_is_no_wider_and_says_what_is_left_out(teller, width, words):
-    lines = _screen(teller, width, 24, *words)
+def test_a_table_on_a_terminal_is_no_wider_and_says_what_is_left_out(runner, width, words):
+    lines = _screen(runner, width, 24, *words)
     table = lines[lines.index(next(line for line in lines if line.startswith(("limit ", "queue ")))) :]
     assert all(cell_len(line) <= width for line in table)
     assert any("refused" in line for line in table), "the reason is below its row"
@@ -254,8 +254,8 @@ def test_a_table_on_a_terminal_is_no_wider_and_says_what_is_left_out(teller, wid
         assert "Not shown, since this window is too narrow" in " ".join(table)
 
 
-def test_top_on_a_small_terminal_says_what_it_leaves_out(teller):
+def test_top_on_a_small_terminal_says_what_it_leaves_out(runner):
     for width, height in ((80, 10), (40, 12)):
-        lines = _screen(teller, width, height, "top", *APP)
+        lines = _screen(runner, width, height, "top", *APP)
         assert all(cell_len(line) <= width for line in lines)
         assert any(re.match(r"\d+ more lines: a higher window shows them", line) for line in lines)

@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from cli.test_commands import HERE, ROOT, run
+from support.commands import CLI, run
+from support.workers import ROOT
 
 from limitkit.cli.output import Drawn, Unusable, say, styled, table
 
@@ -51,7 +52,7 @@ CASES = {
 def shell(arguments, behind, **environ):
     code = f'"{sys.executable}" -m limitkit {" ".join(arguments)} {behind}'
     environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", **environ}
-    return subprocess.run(["bash", "-c", code], cwd=HERE, env=environ, capture_output=True, text=True, check=False)
+    return subprocess.run(["bash", "-c", code], cwd=CLI, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,4 +1,4 @@
-"""What the commands say of two real workers that run meanwhile, on a real Redis; all of it is told in one go."""
+"""What the commands say of two real workers that run meanwhile, on a real Redis; all of it is recorded in one go."""
 
 import json
 import os
@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import pytest
-from cli.stories import HERE, Teller, compare
+from support.commands import CLI, Runner, compare
 from support.servers import RedisServer
 from support.workers import ROOT, Shop, wait_until
 
 APP = ("-A", "dialapp")
-DIALS = (HERE / "dials.toml").read_text()
+DIALS = (CLI / "dials.toml").read_text()
 OTHER = DIALS.replace("1/h", "2/h").replace("burst = 100", "burst = 80")
 REFUSED = DIALS.replace("1/h", "1/hour")
 EXAMPLES = (
@@ -46,68 +46,68 @@ EXAMPLES = (
 class Scene:
     """A shop with two workers, of which the second has a file and a queue of its own."""
 
-    def __init__(self, shop, teller):
-        self.shop, self.teller, self.said = shop, teller, {}
+    def __init__(self, shop, runner):
+        self.shop, self.runner, self.said = shop, runner, {}
         self.other = shop.folder / "other.toml"
 
-    def tell(self, name, *words):
-        self.said[name] = self.teller.tell(*words, *APP)
+    def record(self, name, *words):
+        self.said[name] = self.runner.transcript(*words, *APP)
 
-    def tell_all(self):
-        self.tell("drift_none", "drift")
+    def record_all(self):
+        self.record("drift_none", "drift")
         done, *reports = [self.shop.send("reports.build").id for _ in range(5)]
         users = [self.shop.send("shop.user_api_request", user).id for user in (1, 1, 2)]
         self.wait_for({"limits.reports": 4, "tasks.shop.user_api_request": 1})
-        self.turn_dials()
-        self.tell("status", "status")
-        self.tell("top", "top")
-        self.tell("status_limit", "status", "shop.user_api_request")
-        self.tell("status_json", "status", "stripe_api", "--output-format", "json")
-        self.tell("drift", "drift")
-        self.tell("drift_json", "drift", "--output-format", "json")
-        self.tell("why_paused", "why", users[1])
-        self.tell_where(done, reports)
+        self.change_limits()
+        self.record("status", "status")
+        self.record("top", "top")
+        self.record("status_limit", "status", "shop.user_api_request")
+        self.record("status_json", "status", "stripe_api", "--output-format", "json")
+        self.record("drift", "drift")
+        self.record("drift_json", "drift", "--output-format", "json")
+        self.record("why_paused", "why", users[1])
+        self.record_why(done, reports)
 
-    def tell_where(self, done, reports):
+    def record_why(self, done, reports):
         free = [self.shop.send("free").id for _ in range(12)]
         runs, *reserved = wait_until(self.fetched)
-        self.tell("why_held", "why", reports[0])
-        self.tell("why_parked", "why", reports[-1])
-        self.tell("why_runs", "why", runs)
-        self.tell("why_reserved", "why", reserved[0])
-        self.tell("why_queued", "why", free[-1])
-        self.tell("why_done", "why", done)
-        self.tell("why_unknown", "why", "no-such-id")
+        self.record("why_held", "why", reports[0])
+        self.record("why_parked", "why", reports[-1])
+        self.record("why_runs", "why", runs)
+        self.record("why_reserved", "why", reserved[0])
+        self.record("why_queued", "why", free[-1])
+        self.record("why_done", "why", done)
+        self.record("why_unknown", "why", "no-such-id")
         self.break_file()
 
     def break_file(self):
         """Have a file that can't be used, then none: the workers go on with what they have."""
         file = self.shop.folder / "dials.toml"
         file.write_text(REFUSED)
-        self.tell("status_broken_file", "status")
-        self.tell("drift_broken_file", "drift")
+        self.record("status_broken_file", "status")
+        self.record("drift_broken_file", "drift")
         file.unlink()
-        self.tell("status_missing_file", "status", "stripe_api")
+        self.record("status_missing_file", "status", "stripe_api")
 
-    def turn_dials(self):
+    def change_limits(self):
         self.other.write_text(OTHER)
-        self.tell("reload", "reload")
+        self.record("reload", "reload")
         self.other.write_text(REFUSED)
-        self.tell("reload_refused", "reload")
-        self.tell("set_worker", "set", "push.*", "1/s", "--worker", "w1@test")
-        self.tell("set_worker_unknown", "set", "push.*", "1/s", "--worker", "w9@test")
-        self.tell("set_worker_shared", "set", "stripe_api", "1/s", "--worker", "w1@test")
+        self.record("reload_refused", "reload")
+        self.record("set_worker", "set", "push.*", "1/s", "--worker", "w1@test")
+        self.record("set_worker_unknown", "set", "push.*", "1/s", "--worker", "w9@test")
+        self.record("set_worker_shared", "set", "stripe_api", "1/s", "--worker", "w1@test")
         self.shop.app.control.rate_limit("shop.charge_customer", "3/m", destination=["w1@test"])
-        self.teller.run("set", "stripe_api", "10/s", "--reason", "429s", "--by", "eve", "--for", "2h", *APP)
-        self.teller.run("pause", "shop.user_api_request", "--by", "ann", *APP)
+        self.runner.run("set", "stripe_api", "10/s", "--reason", "429s", "--by", "eve", "--for", "2h", *APP)
+        self.runner.run("pause", "shop.user_api_request", "--by", "ann", *APP)
         wait_until(lambda: not self.behind())
 
     def limits(self):
-        done = self.teller.run("status", "--output-format", "json", *APP)
+        done = self.runner.run("status", "--output-format", "json", *APP)
         return {each["limit"]: each for each in json.loads(done.stdout)["limits"]}
 
     def behind(self):
-        """Tell whether the first worker has not taken up yet what was set for all."""
+        """Say whether the first worker has not taken up yet what was set for all."""
         return any(each["apart"] for name, each in self.limits().items() if not name.startswith("tasks.push"))
 
     def wait_for(self, counts):
@@ -143,15 +143,15 @@ def scene(tmp_path_factory):
     for name in ("dials.toml", "other.toml"):
         (folder / name).write_text(DIALS)
     gate = folder / "gate"
-    environ = {"GATE": str(gate), "DIALS": "dials.toml", "PYTHONPATH": f"{ROOT}:{HERE}"}
+    environ = {"GATE": str(gate), "DIALS": "dials.toml", "PYTHONPATH": f"{ROOT}:{CLI}"}
     with RedisServer(folder) as server, Shop(folder, server.url, module="dialapp", env=environ) as shop:
         del shop.env["LIMITKIT_CONFIG"]
         shop.start_worker(concurrency=1, name="w1", wait=False)
         shop.start_worker("-Q", "other", concurrency=1, name="w2", env={"DIALS": "other.toml"}).wait_ready()
         shop.workers[0].wait_ready()
-        scene = Scene(shop, Teller(folder, BROKER_URL=server.url, DIALS="dials.toml", GATE=str(gate)))
+        scene = Scene(shop, Runner(folder, BROKER_URL=server.url, DIALS="dials.toml", GATE=str(gate)))
         try:
-            scene.tell_all()
+            scene.record_all()
             yield scene
         finally:
             gate.touch()
@@ -163,15 +163,15 @@ def test_example(name, scene):
 
 
 def test_each_snapshot_has_its_example():
-    assert {file.stem for file in (HERE / "snapshots" / "running").glob("*.txt")} == {*EXAMPLES}
+    assert {file.stem for file in (CLI / "snapshots" / "running").glob("*.txt")} == {*EXAMPLES}
 
 
 def test_top_goes_on_until_q(scene):
     leader, follower = pty.openpty()
     environ = {
         **os.environ,
-        **scene.teller.environ,
-        "PYTHONPATH": f"{ROOT}:{HERE}",
+        **scene.runner.environ,
+        "PYTHONPATH": f"{ROOT}:{CLI}",
         "TERM": "xterm",
         "COLUMNS": "200",
         "LINES": "50",
@@ -201,7 +201,7 @@ def _more(leader):
 
 def test_a_broken_file_hides_nothing_from_programs(scene):
     (scene.shop.folder / "dials.toml").write_text(REFUSED)
-    said = scene.teller.run("status", "--output-format", "json", *APP)
+    said = scene.runner.run("status", "--output-format", "json", *APP)
     assert said.returncode == 1
     told = json.loads(said.stdout)
     assert (told["digest"], [each["code"] for each in told["problems"]]) == (None, ["LK012"])
@@ -209,11 +209,11 @@ def test_a_broken_file_hides_nothing_from_programs(scene):
     limits = {each["limit"]: each for each in told["limits"]}
     assert limits["limits.stripe_api"]["in_force"] == {"rate": "10/s", "burst": 100, "source": "override"}
     assert limits["tasks.shop.user_api_request"]["in_force"]["rate"] == "paused"
-    drift = scene.teller.run("drift", "--output-format", "json", *APP)
+    drift = scene.runner.run("drift", "--output-format", "json", *APP)
     assert drift.returncode == 1
     kinds = [each["kind"] for each in json.loads(drift.stdout)["drift"]]
     assert {"broken file", "other file", "override", "pause", "cap"} <= set(kinds)
-    nobody = scene.teller.run("status", "nobody", *APP)
+    nobody = scene.runner.run("status", "nobody", *APP)
     assert nobody.returncode == 2
     assert b"no worker has said that it has a limit" in nobody.stderr
 
@@ -221,7 +221,7 @@ def test_a_broken_file_hides_nothing_from_programs(scene):
 def test_no_worker_answers(scene, tmp_path):
     (tmp_path / "dials.toml").write_text(DIALS)
     with RedisServer(tmp_path) as server:
-        alone = Teller(tmp_path, BROKER_URL=server.url, DIALS="dials.toml", GATE="")
+        alone = Runner(tmp_path, BROKER_URL=server.url, DIALS="dials.toml", GATE="")
         for name, what in (("drift", "it is not known what runs"), ("reload", "nobody takes up the file")):
             done = alone.run(name, *APP)
             assert (done.returncode, done.stdout) == (2, b"")

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from cli.test_commands import HERE, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from support.commands import CLI
+from support.workers import ROOT
 
 from limitkit.cli.table_width import cut_to, fitted, shortened, wrapped
 
@@ -86,7 +87,7 @@ def on_a_terminal(columns, *words):
     leader, follower = pty.openpty()
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": str(columns), "LINES": "24", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "limitkit", *words]
-    with subprocess.Popen(command, stdout=follower, stderr=follower, cwd=HERE, env=environ) as process:
+    with subprocess.Popen(command, stdout=follower, stderr=follower, cwd=CLI, env=environ) as process:
         os.close(follower)
         said = b""
         with contextlib.suppress(OSError):  # nobody is at the other end any more

@@ -2,27 +2,22 @@
 
 import io
 import json
-import os
 import re
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import redis
-from cli.test_commands import told
+from support.commands import CLI, compare, transcript
 from support.parked import TURN, age, filling
 from support.servers import RedisServer, free_port
 
-from limitkit.cli import limitkit
 from limitkit.config.load import load
 from limitkit.waiting import parked_messages as the_census
 from limitkit.waiting.parked_messages import ParkedMessages
 
-HERE = Path(__file__).parent
-RULES = load(HERE / "waiting.toml").rules
+RULES = load(CLI / "waiting.toml").rules
 STRIPE = RULES.named["stripe_api"]
 USER = RULES.for_task("shop.user_api_request").limits[0]
 PUSH = RULES.for_task("push.send").limits[0]
@@ -49,7 +44,7 @@ EXAMPLES = {
     "purge_no_terminal": ["purge"],
     "purge_misspelt": ["purge", "-y", "push.sent"],
 }
-ELSEWHERE = {
+ELSEWCLI = {
     "waiting_no_app": (["waiting"], ""),
     "waiting_unreachable": (["waiting", *APP], "redis://:s3cret@127.0.0.1:PORT/0"),
     "waiting_rabbitmq": (["waiting", *APP], "amqp://"),
@@ -87,56 +82,34 @@ def filled(server):
     return server.url
 
 
-@pytest.fixture
-def here(monkeypatch, capsys):
-    """Run a command in this process: most of what one of its own takes is for importing Celery."""
-    monkeypatch.chdir(HERE)
-    monkeypatch.syspath_prepend(HERE)
-
-    def command(arguments, url):
-        monkeypatch.setenv("BROKER_URL", url)
-        monkeypatch.delitem(sys.modules, "waitapp", raising=False)
-        with pytest.raises(SystemExit) as stopped:
-            limitkit.main(args=arguments, prog_name="limitkit")
-        stdout, stderr = capsys.readouterr()
-        return SimpleNamespace(stdout=stdout.encode(), stderr=stderr.encode(), returncode=stopped.value.code or 0)
-
-    return command
-
-
-def compare(name, said):
+def parked_masked(said):
     said = re.sub(r'("(?:oldest|age|due)_seconds": )[\d.]+', r"\1...", said)
-    said = re.sub(r"gen\d+@[\w.-]+", "gen1@host", said)
-    file = HERE / "snapshots" / "parked" / f"{name}.txt"
-    if "LIMITKIT_WRITE_SNAPSHOTS" in os.environ:
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(said, encoding="utf-8")
-    assert said == file.read_text(encoding="utf-8")
+    return re.sub(r"gen\d+@[\w.-]+", "gen1@host", said)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_example(name, filled, here):
+def test_example(name, filled, run_at):
     arguments = [*EXAMPLES[name], *APP]
-    done = here(arguments, filled)
+    done = run_at(arguments, filled)
     assert b"s3cret" not in done.stdout + done.stderr
     assert b"4242" not in done.stdout + done.stderr
-    compare(name, told(arguments, done))
+    compare("parked", name, transcript(arguments, done), mask=parked_masked)
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
-def test_example_of_another_broker(name, here):
-    arguments, url = ELSEWHERE[name]
+@pytest.mark.parametrize("name", ELSEWCLI)
+def test_example_of_another_broker(name, run_at):
+    arguments, url = ELSEWCLI[name]
     port = str(free_port())
-    done = here(arguments, url.replace("PORT", port))
+    done = run_at(arguments, url.replace("PORT", port))
     assert b"s3cret" not in done.stdout + done.stderr
-    compare(name, re.sub(rf"{port}\b", "PORT", told(arguments, done)))
+    compare("parked", name, re.sub(rf"{port}\b", "PORT", transcript(arguments, done)), mask=parked_masked)
 
 
 def test_each_snapshot_has_its_example():
-    assert {file.stem for file in (HERE / "snapshots" / "parked").glob("*.txt")} == {*EXAMPLES, *ELSEWHERE}
+    assert {file.stem for file in (CLI / "snapshots" / "parked").glob("*.txt")} == {*EXAMPLES, *ELSEWCLI}
 
 
-def test_purge_asks_on_a_terminal_and_removes_that_limit_alone(server, here, monkeypatch):
+def test_purge_asks_on_a_terminal_and_removes_that_limit_alone(server, run_at, monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
@@ -146,15 +119,15 @@ def test_purge_asks_on_a_terminal_and_removes_that_limit_alone(server, here, mon
         filler.park(STRIPE, "shop.charge_customer", count=3)
         filler.park(USER, "shop.user_api_request", [1], value=1, count=2)
     monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
-    done = here(["purge", "stripe_api", *APP], url)
+    done = run_at(["purge", "stripe_api", *APP], url)
     assert b"3 tasks (stripe_api: 3) would be lost. Remove them? [y/N]" in done.stderr
     assert (done.returncode, done.stdout) == (1, b"")
     monkeypatch.setattr(sys, "stdin", Terminal("y\n"))
-    assert here(["purge", "stripe_api", *APP], url).stdout == b"Removed 3 tasks.\n"
-    limits = json.loads(here(["waiting", "--output-format", "json", *APP], url).stdout)["limits"]
+    assert run_at(["purge", "stripe_api", *APP], url).stdout == b"Removed 3 tasks.\n"
+    limits = json.loads(run_at(["waiting", "--output-format", "json", *APP], url).stdout)["limits"]
     assert [(limit["limit"], limit["parked"]) for limit in limits] == [("shop.user_api_request", 2)]
-    assert here(["purge", "-y", *APP], url).stdout == b"Removed 2 tasks.\n"
-    assert here(["purge", "-y", *APP], url).stdout == b"Nothing is parked in the broker's Redis.\n"
+    assert run_at(["purge", "-y", *APP], url).stdout == b"Removed 2 tasks.\n"
+    assert run_at(["purge", "-y", *APP], url).stdout == b"Nothing is parked in the broker's Redis.\n"
     with redis.Redis.from_url(url) as client:
         assert {*client.keys("limitkit:*")} == {b"limitkit:waiting:order", b"limitkit:waiting:clock"}
 
@@ -181,8 +154,8 @@ def test_purge_removes_what_was_counted_in_parts_and_nothing_that_came_later(ser
         assert TURN - 60 < found[0].due < found[1].due <= TURN + 1
 
 
-def test_the_rights_that_the_docs_name_are_enough(server, here):
-    look, remove = re.findall(r"`(\+.*?)`", (HERE.parents[1] / "docs" / "waiting.md").read_text())
+def test_the_rights_that_the_docs_name_are_enough(server, run_at):
+    look, remove = re.findall(r"`(\+.*?)`", (CLI.parents[1] / "docs" / "waiting.md").read_text())
     url = f"{server.url[:-1]}3"
     with filling(url) as filler:
         (id_,) = filler.park(USER, "shop.user_api_request", [1], value=1)
@@ -192,9 +165,9 @@ def test_the_rights_that_the_docs_name_are_enough(server, here):
             "ACL", "SETUSER", "removes", "on", ">s3cret", "~limitkit:waiting:*", *look.split(), *remove.split()
         )
     looks, removes = (url.replace("//", f"//{user}:s3cret@") for user in ("looks", "removes"))
-    assert b"\nshop.user_api_request (its own)       1 " in here(["waiting", *APP], looks).stdout
-    assert b"place       1 of 1\n" in here(["waiting", "--show", id_, *APP], looks).stdout
-    refused = here(["purge", "-y", *APP], looks)
+    assert b"\nshop.user_api_request (its own)       1 " in run_at(["waiting", *APP], looks).stdout
+    assert b"place       1 of 1\n" in run_at(["waiting", "--show", id_, *APP], looks).stdout
+    refused = run_at(["purge", "-y", *APP], looks)
     assert refused.returncode == 2
     assert refused.stderr.startswith(b"limitkit: the broker redis://**@127.0.0.1")
-    assert here(["purge", "-y", *APP], removes).stdout == b"Removed 1 task.\n"
+    assert run_at(["purge", "-y", *APP], removes).stdout == b"Removed 1 task.\n"

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from cli.stories import Teller
+from support.commands import Runner
 
 numbers = itertools.count()
 FILE = """version = 1
@@ -51,7 +51,7 @@ for name in ("shop.charge", "shop.other", "emails.receipt", "emails.welcome", "e
     app.task(name=name, shared=False)(work)
 {tasks}
 """)
-        done = Teller(folder, **environ).run(*words, "-A", name)
+        done = Runner(folder, **environ).run(*words, "-A", name)
         done.said = (done.stdout + done.stderr).decode()
         return done
 
@@ -231,7 +231,7 @@ def test_an_app_that_can_not_be_had(text, form, tmp_path):
     name = f"app_of_with_app_{next(numbers)}"
     file = tmp_path / f"{name}.py"
     file.write_text(text)
-    done = Teller(tmp_path).run("validate", "-A", form.replace("NAME", name))
+    done = Runner(tmp_path).run("validate", "-A", form.replace("NAME", name))
     why = BROKEN[text].replace("FILE", str(file)).replace("NAME", name)
     said = f'limitkit: the app "{form.replace("NAME", name)}" can\'t be imported: {why}\n'
     assert (done.returncode, done.stdout.decode(), done.stderr.decode()) == (2, "", said)
@@ -241,7 +241,7 @@ def test_an_app_that_can_not_be_had(text, form, tmp_path):
 def test_a_module_that_has_its_app_under_another_name(separator, tmp_path):
     name = f"app_of_with_app_{next(numbers)}"
     (tmp_path / f"{name}.py").write_text("import celery\nshop = celery.Celery('shop', set_as_current=False)\n")
-    done = Teller(tmp_path).run("validate", "-A", f"{name}{separator}nope")
+    done = Runner(tmp_path).run("validate", "-A", f"{name}{separator}nope")
     assert f'the module {name} has no "nope"; the app is there as "{name}:shop"' in done.stderr.decode()
 
 
