@@ -22,7 +22,7 @@ def clash() -> str | None:
     return (
         f"The package {_OTHER} {found} is installed beside celery-limitkit, and both have the "
         f"folder {_OTHER}; the one that is installed or upgraded last breaks the other, and with it what limits "
-        f"tasks. Keep celery-limitkit alone: pip uninstall {_OTHER}, and then {_AGAIN}"
+        f"tasks. Keep only celery-limitkit: pip uninstall {_OTHER}, and then {_AGAIN}"
     )
 
 

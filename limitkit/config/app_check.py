@@ -1,4 +1,4 @@
-"""The rules against the tasks that an app really has; it takes a mapping of name to task, and imports no Celery."""
+"""Checks the rules against the tasks that an app has. It takes a mapping of name to task, and imports no Celery."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ OWN_RATE_LIMIT: Final = "LK044"
 
 
 def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
-    """Find all that the file and the app disagree on, in the order of the file.
+    """Find all points in which the file and the app disagree, in the order of the file.
 
-    What is fatal is the caller's to say: told apart by ``code``. A missing key of a limit that is switched off
-    and a task's own rate limit are warnings; all else are errors.
+    The caller decides by ``code`` which of them are fatal. A missing key of a limit that is off, and a task's own rate
+    limit, are warnings; all others are errors.
     """
     found = [
         *unknown_tasks(config, tasks),
@@ -69,7 +69,7 @@ def unmatched_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Pro
 
 
 def ambiguous_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find pairs of patterns of equal weight that match the same task; one problem a pair, at the second."""
+    """Find pairs of patterns of equal weight that match the same task; one problem for each pair, at the second."""
     seen = set()
     for name in sorted(tasks):
         pair = config.rules.ambiguous(name)
@@ -95,7 +95,7 @@ def missing_keys(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
-    """Find tasks that have a ``rate_limit`` of their own beside the file's limits, which win."""
+    """Find tasks with a ``rate_limit`` of their own beside the file's limits, which win."""
     for name in sorted(tasks):
         rule = config.rules.for_task(name)
         own = getattr(tasks[name], "rate_limit", None)
@@ -111,9 +111,9 @@ def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Proble
 
 
 def task_signature(task: Any) -> inspect.Signature | None:
-    """Return what a caller of the task may pass: ``self`` is not counted, wrappers are looked through.
+    """Return the signature for a caller of the task: without ``self``, and of the function inside wrappers.
 
-    None when Python can't say, as for some callables written in C.
+    None when Python has none, as for some callables written in C.
     """
     run = getattr(task, "_orig_run", None) or task.run
     try:

@@ -1,4 +1,4 @@
-"""What a file declares, once compiled: plain frozen values."""
+"""What a file declares, compiled to plain frozen values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from limitkit.config.model.units import Rate
 
 NO_WAIT = 0.0
-"""The ``max_wait`` of a limit that drops or fails and names none: at once, when a task can't start now."""
+"""The ``max_wait`` of a limit that drops or fails and names none: it does so at once."""
 
 MOST_RESENDS: Final = 100
 LONGEST_PAUSE: Final = 3600.0
@@ -22,36 +22,36 @@ LONGEST_PAUSE: Final = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What the other side's "slow down" looks like to the tasks of a limit, and what follows for its buckets.
+    """What the other side's "slow down" looks like to the tasks of a limit, and how its buckets back off.
 
-    Rates are tokens a second; None where the file names none.
+    Rates are tokens a second; None when the file names none.
     """
 
     limit: str
-    """The limit's name, as it is told of."""
+    """The limit's name, for logs and metrics."""
     on: tuple[str, ...]
-    """Exceptions, as they are written in the file."""
+    """Exceptions, as written in the file."""
     action: Literal["slow", "pause"] = "slow"
     factor: float = 0.9
-    """What the first cut of a row leaves of the rate."""
+    """What the first cut in a row leaves of the rate."""
     step: float | None = None
-    """The rate gained back in each second."""
+    """By how much the rate grows back in each second."""
     floor: float | None = None
     ceiling: float | None = None
     unless: tuple[str, ...] = ()
-    """Exceptions that look like it and are not, written as in ``on``."""
+    """Exceptions that match ``on`` but do not mean "slow down", written as in ``on``."""
     resend: int = MOST_RESENDS
-    """How often in a row the task that met it goes back to wait; 0 for never."""
+    """How often in a row a task that was refused goes back to wait; 0 for never."""
     max_pause: float = LONGEST_PAUSE
-    """Seconds: the longest pause that is believed."""
+    """Seconds: a longer pause that the other side asks for is cut to this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One declared limit as one task has it; its buckets are not yet told apart by partition."""
+    """One declared limit as it applies to one task, before partitions give it several buckets."""
 
     name: str
-    """As in TOML; for a task's own limit the task's name, so that each task of a pattern has one of its own."""
+    """As in TOML; for a task's own limit the task's name, so that each task of a pattern has its own limit."""
     own: bool
     """Whether it is declared with the task itself."""
     strategy: Strategy
@@ -60,13 +60,13 @@ class Limit:
     key: tuple[str, ...] | None
     """The dotted path to the partition; None unless the strategy is per_user."""
     mode: Mode
-    """What is in force here: the weakest of what the file, the limit and the task say."""
+    """The mode in force: the weakest of the file's, the limit's and the task's."""
     path: str
     line: int
     on_error: OnError = "allow"
-    """What to do while the store can't be asked: as the task says, else the limit, else the store."""
+    """What to do while the store can't be asked: the task's setting, else the limit's, else the store's."""
     on_limit: OnLimit = "wait"
-    """As the limit says; what holds for a task is in its rule's ``patience``."""
+    """The limit's own setting; the one that a task uses is in its rule's ``patience``."""
     max_wait: float | None = None
     """Seconds; None when the limit names none."""
     feedback: Feedback | None = None
@@ -74,7 +74,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What becomes of a task that would have to wait longer than it may."""
+    """What happens to a task that would have to wait longer than it may."""
 
     action: Literal["drop", "fail"]
     max_wait: float
@@ -83,7 +83,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class TaskRule:
-    """The entry that holds for a task, and its limits in the order of the file."""
+    """The entry that applies to a task, and its limits in the order of the file."""
 
     pattern: str
     line: int
@@ -102,16 +102,16 @@ class StoreSettings:
     on_error: OnError
 
     def __post_init__(self) -> None:
-        if self.url is not None:  # an address that nothing shows with its password
+        if self.url is not None:  # so that its password is never shown
             object.__setattr__(self, "url", Expanded.of(self.url))
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingSettings:
-    """How much of what waits one worker holds by itself; None where a number has no bound of its own."""
+    """How many waiting requests one worker holds; None for a number without a bound of its own."""
 
     hold: float = 2.0
-    """Seconds: of each bucket, a worker holds what starts within so long."""
+    """Seconds: for each bucket, a worker holds the requests that start within this time."""
     per_limit: int | None = None
     """Requests held for one bucket, at most."""
     per_worker: int | None = None
@@ -120,7 +120,7 @@ class WaitingSettings:
 
 @dataclass(frozen=True, slots=True)
 class MetricsSettings:
-    """Whether a worker counts, and where it shows its metrics; ``ports`` is empty when it doesn't show them itself."""
+    """Whether a worker has metrics, and where it serves them; ``ports`` is empty when it doesn't serve them itself."""
 
     wanted: bool
     host: str
@@ -128,21 +128,21 @@ class MetricsSettings:
 
 
 def patience_of(limits: Iterable[Limit], on_limit: OnLimit | None, max_wait: float | None) -> Patience | None:
-    """Make one answer of what a task and its limits say; ``on_limit`` and ``max_wait`` are the task's own keys.
+    """Combine the settings of a task and its limits; ``on_limit`` and ``max_wait`` are the task's own keys.
 
-    A task's ``on_limit`` holds in place of both keys of its limits, its ``max_wait`` in place of theirs. Of several
-    limits ``fail`` wins over ``drop`` over ``wait``, and the shortest ``max_wait`` holds. Limits that are off, or in
-    shadow, have no say, and without any other there is nothing to wait for.
+    A task's ``on_limit`` replaces both keys of its limits, its ``max_wait`` replaces theirs. Of several limits ``fail``
+    wins over ``drop`` over ``wait``, and the shortest ``max_wait`` holds. Limits that are off or in shadow mode do not
+    count; if there are no others, there is nothing to wait for.
     """
-    on = [limit for limit in limits if limit.mode == "enforce"]
-    if not on:
+    enforced = [limit for limit in limits if limit.mode == "enforce"]
+    if not enforced:
         return None
     if on_limit is None:
-        said = {limit.on_limit for limit in on}
-        waits = [NO_WAIT if each.max_wait is None else each.max_wait for each in on if each.on_limit != "wait"]
+        actions = {limit.on_limit for limit in enforced}
+        waits = [NO_WAIT if each.max_wait is None else each.max_wait for each in enforced if each.on_limit != "wait"]
     else:
-        said, waits = {on_limit}, [NO_WAIT]
-    action: Literal["drop", "fail"] | None = "fail" if "fail" in said else "drop" if "drop" in said else None
+        actions, waits = {on_limit}, [NO_WAIT]
+    action: Literal["drop", "fail"] | None = "fail" if "fail" in actions else "drop" if "drop" in actions else None
     if action is None:
         return None
     return Patience(action, min(waits) if max_wait is None else max_wait)

@@ -1,4 +1,4 @@
-"""Writes other values into a config file, and leaves everything else in it as it is: comments, order, spaces."""
+"""Writes new values into a config file, and leaves everything else as it is: comments, order, spaces."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _LONE_NEWLINE: Final = re.compile(r"(?<!\r)\n")
 
 
 class EditError(LimitkitError):
-    """A file can't be changed so; its text says fact and remedy."""
+    """A file can't be changed in this way; the text says fact and remedy."""
 
 
 def edited(config: Config, table: tuple[str, str], values: Mapping[str, str | int]) -> str:
-    """Return the text of a file in which a table has these values; it has been judged.
+    """Return the checked text of a file in which a table has these values.
 
-    Raises ConfigError when the file could not be used then, and AmendError when it can't be written without harm.
+    Raises ConfigError when the new text could not be used, and EditError when it can't be written without harm.
     """
     document = config.document
     section, name = table
     for key, value in values.items():
-        said = document.data[section][name].get(key)
-        if names_variable(said):
-            fact = f"{document.path}: {dotted((*table, key))} is {quote(said)}, so the file stays as it is"
+        present = document.data[section][name].get(key)
+        if names_variable(present):
+            fact = f"{document.path}: {dotted((*table, key))} is {quote(present)}, so the file stays as it is"
             raise EditError(f'{fact}; set the variable so that it comes to "{value}", and restart the workers')
     wanted = deepcopy(document.data)
     wanted[section][name].update(values)
@@ -61,7 +61,7 @@ def edited(config: Config, table: tuple[str, str], values: Mapping[str, str | in
 
 
 def write(path: str, text: str) -> None:
-    """Put a text in a file's place in one step; its mode stays, and of a link the file that it leads to is written.
+    """Replace a file's text in one step; its mode stays, and for a link the file that it leads to is written.
 
     Raises OSError.
     """
@@ -82,7 +82,7 @@ def write(path: str, text: str) -> None:
 
 
 def _put(table: Any, values: Mapping[str, str | int]) -> None:
-    """Set the values; one that is new stands behind the one before it, if tomlkit knows how, else at the end."""
+    """Set the values; a new one goes behind the one before it, if tomlkit can do that, else to the end."""
     before = ""
     for key, value in values.items():
         insert = getattr(getattr(table, "value", None), "_insert_after", None)
@@ -96,5 +96,5 @@ def _put(table: Any, values: Mapping[str, str | int]) -> None:
 
 
 def _harmful(path: str, values: Mapping[str, str | int]) -> EditError:
-    said = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
-    return EditError(f"{path} is written in a way that can't be changed without harm; write {said} there by hand")
+    pairs = ", ".join(f"{key} = {tomlkit.item(value).as_string()}" for key, value in values.items())
+    return EditError(f"{path} is written in a way that can't be changed without harm; write {pairs} there by hand")

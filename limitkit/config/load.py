@@ -1,4 +1,4 @@
-"""From a path to rules in force: the one road for ``validate``, a worker's start and whatever loads again."""
+"""Loads a config: from a path to rules in force. ``validate``, a worker's start and each reload all use it."""
 
 from __future__ import annotations
 
@@ -31,56 +31,53 @@ PORT_VARIABLE: Final = "LIMITKIT_METRICS_PORT"
 
 @dataclass(frozen=True)
 class Config:
-    """A config that can be used: its path, its rules, and what is odd about it but no error."""
+    """A config that can be used: its path, its rules, and its warnings."""
 
     path: str
     rules: Rules
     document: Document = field(repr=False, compare=False)
-    """The file itself, so that what is found later can be placed in it."""
+    """The file itself, so that later problems have a line and column."""
     warnings: tuple[Problem, ...] = ()
     file_mode: Mode = "enforce"
-    """The file's own mode; ``rules.mode`` is another one when ``LIMITKIT_MODE`` said so."""
+    """The file's own mode; ``rules.mode`` differs from it when ``LIMITKIT_MODE`` is set."""
     given: tuple[str, ...] = field(default=(), repr=False, compare=False)
-    """What its variables held, but for the store's address."""
+    """The values of its variables, without those in the store's address."""
 
     @property
     def digest(self) -> str:
-        """Tell one file from another by what is in it, by the mode in force, and by the numbers that variables give.
-
-        64 bits, in hexadecimal.
-        """
-        said = "\n".join([self.rules.mode, self.document.text, *self.given])
-        return blake2b(said.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+        """A hash of the file's text, the mode in force, and the values of variables: 64 bits, in hexadecimal."""
+        parts = "\n".join([self.rules.mode, self.document.text, *self.given])
+        return blake2b(parts.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> Config:
-    """Read a file and judge it. Raises ConfigError with all that is wrong with it, in the order of the file."""
+    """Read a file and check it. Raises ConfigError with all problems, in the order of the file."""
     return load_as(path)
 
 
 def load_as(path: str | os.PathLike[str], shown: str | None = None) -> Config:
-    """Do so, and report problems under another path, such as the one that the user gave."""
+    """Load a file, and report its problems under another path, such as the one that the user gave."""
     return judge(toml.read(path, shown))
 
 
 def judge(document: Document) -> Config:
-    """Judge a parsed file. Raises ConfigError with all problems, warnings among them."""
+    """Check a parsed file. Raises ConfigError with all problems, including warnings."""
     mode, problems = _mode_from_environment(document)
     ports, unusable = _ports_from_environment(document)
     document, unquoted = unquoted_names.meant(document)
-    said, unset = env_variables.filled(document)
-    model, errors = errors_of(said.data)
-    found = schema_check.check(said, [error["loc"] for error in errors]) + model_errors.check(said, model, errors)
-    # Of a variable without a value nothing else is said: what its key would be by itself is not in the file.
+    filled, unset = env_variables.filled(document)
+    model, errors = errors_of(filled.data)
+    found = schema_check.check(filled, [error["loc"] for error in errors]) + model_errors.check(filled, model, errors)
+    # A variable without a value is one problem: the value of its key is unknown, so others would be wrong.
     without = {(problem.line, problem.column) for problem in unset}
     found = [each for each in found if (each.line, each.column) not in without]
     problems = list(dict.fromkeys([*problems, *unusable, *unquoted, *unset, *found]))
     problems.sort(key=lambda problem: (problem.line, problem.column))
     refused = any(problem.severity == "error" for problem in problems)
     if model is None or refused:
-        raise ConfigError(problems if refused else [*problems, *model_errors.unsaid(said, errors)])
-    compiled = rules.compile(model, said, mode, ports)
-    given = tuple(env_variables.values_of(said.data)) if said is not document else ()
+        raise ConfigError(problems if refused else [*problems, *model_errors.unreported(filled, errors)])
+    compiled = rules.compile(model, filled, mode, ports)
+    given = tuple(env_variables.values_of(filled.data)) if filled is not document else ()
     return Config(document.path, compiled, document, tuple(problems), model.mode, given)
 
 
@@ -98,7 +95,7 @@ def locate(config: str | os.PathLike[str] | None = None) -> str:
         here = Path()
     for folder in (here, *here.parents):
         path = folder / FILE
-        # A folder of this name is another thing; whatever else has it is refused when it is read, not passed by.
+        # A folder of this name does not count; anything else of this name is the config, even if it can't be read.
         if os.path.lexists(path) and not path.is_dir():
             return FILE if folder == here else str(folder / FILE)
     fact = f"there is no {FILE} in {here} or a folder above"
@@ -111,7 +108,7 @@ def _mode_from_environment(document: Document) -> tuple[Mode | None, list[Proble
     allowed = get_args(Mode)
     if not said or said in allowed:
         return cast("Mode | None", said or None), []
-    # A variable may hold anything: what it holds is not shown, and not guessed at either.
+    # A variable may hold a secret: its value is not shown, and no similar word is suggested.
     hint = f"set it to {listed(allowed)}"
     return None, [document.problem("LK007", (), f"the value of ${{{MODE_VARIABLE}}} is not a mode", hint)]
 

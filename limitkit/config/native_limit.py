@@ -1,7 +1,7 @@
-"""Celery's own rate limits: which one a task has, and by what; it imports no Celery.
+"""Celery's own rate limits: which one a task has, and which setting it comes from. It imports no Celery.
 
-Celery's settings and annotations are put into ``task.rate_limit`` when the task is bound, so that one is what counts;
-where it came from is found again here, in Celery's order.
+Celery writes its settings and annotations into ``task.rate_limit`` when the task is bound, so that is the value in
+force. Where it came from is found here again, in Celery's order.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NativeLimit:
-    """A rate that Celery itself keeps, in each worker alone."""
+    """A rate that Celery itself enforces, in each worker separately."""
 
     rate: str
-    """As it was written: ``10/m``; a bare number is of a second."""
+    """As it was written: ``10/m``; a bare number is for each second."""
     by: str
     """The name of the setting, or ``rate_limit``, which is the task's own."""
 
@@ -28,7 +28,7 @@ class NativeLimit:
 
 
 def native_limit(task: Any) -> NativeLimit | None:
-    """Return the limit that Celery keeps for a task where the file has none; None when it keeps none."""
+    """Return the limit that Celery enforces for a task without limits in the file; None when there is none."""
     rate = getattr(task, "rate_limit", None)
     if not rate or _is_zero(rate):
         return None
@@ -37,7 +37,7 @@ def native_limit(task: Any) -> NativeLimit | None:
 
 
 def setting_of(task: Any) -> str:
-    """Name what has set a task's rate limit."""
+    """Name the setting that a task's rate limit comes from."""
     conf = getattr(getattr(task, "app", None), "conf", None)
     if any("rate_limit" in found for found in _annotations(task)):
         return "task_annotations"
@@ -46,7 +46,7 @@ def setting_of(task: Any) -> str:
 
 
 def _is_zero(rate: object) -> bool:
-    """Whether Celery takes a rate for none; one that it can't read, it says by itself."""
+    """Whether Celery reads a rate as no limit; Celery itself reports one that it can't read."""
     try:
         return float(str(rate).partition("/")[0]) == 0
     except ValueError:
@@ -54,13 +54,13 @@ def _is_zero(rate: object) -> bool:
 
 
 def _annotations(task: Any) -> Iterator[Any]:
-    """Go through what annotates a task: of those for it the first that answers, and of those for any."""
+    """Go through the annotations of a task: the first that is for it, and the first that is for any task."""
     given = [_made(each) for each in getattr(getattr(task, "app", None), "annotations", ())]
     for method, arguments in (("annotate", (type(task),)), ("annotate_any", ())):
         for annotation in given:
             try:
                 found = getattr(annotation, method)(*arguments)
-            except Exception:  # noqa: BLE001, S112 (anybody's code, which Celery has called when it bound the task)
+            except Exception:  # noqa: BLE001, S112 (foreign code, which Celery has called when it bound the task)
                 continue
             if found is not None:
                 yield found
@@ -68,6 +68,6 @@ def _annotations(task: Any) -> Iterator[Any]:
 
 
 def _made(annotation: Any) -> Any:
-    """Return the annotation itself, where a setting names its class."""
+    """Return the annotation itself, if a setting names its class."""
     named = hasattr(annotation, "evaluate") and not hasattr(annotation, "annotate")
     return annotation.evaluate() if named else annotation

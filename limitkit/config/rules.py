@@ -1,4 +1,4 @@
-"""The rules in force: what the file declares, immutable and indexed by the names of tasks."""
+"""The rules in force: what the file declares, immutable and found by task name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CACHED: Final = 10_000  # names come in with messages too, so the cache has a b
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ``[tasks."..."]`` table before a task's name is put in."""
+    """A ``[tasks."..."]`` table; a pattern's is for many tasks."""
 
     pattern: str
     line: int
@@ -49,18 +49,18 @@ class Entry:
 
     @property
     def weight(self) -> int:
-        """How many literal characters it has: of two patterns the heavier holds."""
+        """How many literal characters it has: of two patterns the heavier one applies."""
         return len(self.pattern) - self.pattern.count("*")
 
     def rule(self, task: str) -> TaskRule:
-        """Make the rule of one task of this entry."""
+        """Make the rule for one task of this entry."""
         limits = tuple(_named(limit, task) if limit.own else limit for limit in self.limits)
         return TaskRule(self.pattern, self.line, limits, self.patience)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All that a file declares. Nothing in it changes; what ``for_task`` found out is remembered."""
+    """All that a file declares. Nothing in it changes; what ``for_task`` has found is cached."""
 
     path: str
     mode: Mode
@@ -101,13 +101,13 @@ class Rules:
         return rule
 
     def matching(self, name: str) -> list[Entry]:
-        """All patterns that match a name, the one that holds first. Names of Celery's own tasks match none."""
+        """All patterns that match a name, best first. Names of Celery's own tasks match none."""
         if name.startswith("celery."):
             return []
         return [entry for parts, entry in self._parts if _matches(parts, name)]
 
     def ambiguous(self, name: str) -> tuple[str, str] | None:
-        """Find two patterns of equal weight that both could hold for a name; the first of them does."""
+        """Find two patterns of equal weight that both match a name; the first of them applies."""
         if name in self.exact:
             return None
         first, second = [*self.matching(name)[:2], None, None][:2]
@@ -121,7 +121,7 @@ def compile(  # noqa: A001 - the word for it
 ) -> Rules:
     """Make the rules of a model.
 
-    ``mode`` stands for ``LIMITKIT_MODE``, ``ports`` for ``LIMITKIT_METRICS_PORT``; both win over the file's own.
+    ``mode`` is from ``LIMITKIT_MODE``, ``ports`` from ``LIMITKIT_METRICS_PORT``; both win over the file.
     """
     in_force = mode or model.mode
     store = StoreSettings(
@@ -150,14 +150,14 @@ def compile(  # noqa: A001 - the word for it
 
 
 def _metrics(model: RateLimits, ports: range) -> MetricsSettings:
-    """Return what ``[metrics]`` says: an empty table says that they are wanted, too."""
+    """Return the settings of ``[metrics]``: an empty table also switches metrics on."""
     port, wanted = model.metrics.port, "metrics" in model.model_fields_set
     ports = ports or (parse_ports(port) if port is not None else range(0))
     return MetricsSettings(wanted or bool(ports), model.metrics.host, ports)
 
 
 def weakest(*modes: Mode) -> Mode:
-    """Return the mode that holds where several have a say: ``off`` before ``shadow`` before ``enforce``."""
+    """Return the weakest of several modes: ``off`` before ``shadow`` before ``enforce``."""
     return max(modes, key=_WEAKNESS.index)
 
 
@@ -172,7 +172,7 @@ def _seconds(duration: str | None) -> float | None:
 def _limits_of(
     document: Document, name: str, table: TaskTable, named: Mapping[str, Limit], on_error: OnError, *, mode: Mode
 ) -> tuple[Limit, ...]:
-    """Return a task's limits; what the task says for the time without a store wins over what they say."""
+    """Return a task's limits; the task's own ``on_error`` wins over theirs."""
     if table.limits is None:
         return (_limit(document, ("tasks", name), table, on_error, mode),)
     limits = [named[each] for each in table.limits]
@@ -205,7 +205,7 @@ def _limit(
 
 
 def _named(limit: Limit, task: str) -> Limit:
-    """Name a task's own limit, which a pattern has declared, after the task."""
+    """Name a limit that a pattern declares after one of its tasks."""
     return replace(limit, name=task, feedback=limit.feedback and replace(limit.feedback, limit=task))
 
 
@@ -232,7 +232,7 @@ def _per_second(rate: str | None) -> float | None:
 
 
 def _matches(parts: tuple[str, ...], name: str) -> bool:
-    """Match literal texts in turn, leftmost first: linear, whatever the pattern."""
+    """Match literal texts one after the other, from the left: linear time for any pattern."""
     first, *middle, last = parts
     if len(name) < len(first) + len(last) or not name.startswith(first) or not name.endswith(last):
         return False

@@ -1,7 +1,7 @@
-"""The nearest of many known words to a misspelt one: looked up, not compared, so 10,000 among 10,000 take no time.
+"""Finds the nearest of many known words to a misspelt one: by look-up, so that 10,000 words among 10,000 are fast.
 
-Words are filed under what is left of them without one letter (Damerau's slips: a letter left out, put in, replaced, or
-swapped with its neighbour), as SymSpell does it; of few words, under what is left without two.
+As in SymSpell, each word is indexed by what is left of it without one letter, or, among few words, without two. That
+finds Damerau's errors: a letter left out, added, replaced, or swapped with the next.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _FEW: Final = 100
-"""Known words among which two slips are looked for; among more of them one, or a letter too many and one too few."""
+"""Up to so many known words, two errors are found; among more words one, or a letter too many and one too few."""
 _LONGEST: Final = 64
-"""Letters of a word that is looked up by its slips."""
+"""The longest word that is looked up, in letters."""
 _TAIL: Final = 24
-"""Letters at a word's end in which slips are looked for; those before must be right, or else all of the last ones."""
+"""Letters at a word's end in which errors are found; those before must be right, or else the last ``_RIGHT`` ones."""
 _RIGHT: Final = 16
-"""The last letters of a longer word, by which it is found whatever comes before."""
+"""The last letters of a longer word, by which it is found, whatever comes before."""
 _SHORT: Final = 4
-"""Letters of two words that a second slip would make the same, whatever they are."""
+"""Words this short may have only one error: with two, any of them would match."""
 _MOST_FILED: Final = 250_000
-"""What is filed of all known words together, so that their number and length don't take a worker's memory."""
+"""The most index entries, so that many or long words don't use up a worker's memory."""
 _MOST_ALIKE: Final = 32
-"""Known words that are filed under the same letters, and looked at."""
+"""The most known words under one index entry."""
 _PARTS = re.compile(r"[\W_]+")
 
 
 class Nearest:
-    """Finds the known word that somebody must have meant. What it does for each word does not grow with their number.
+    """Finds the known word that was probably meant. The work for each word does not grow with their number.
 
-    It is made at no cost, and files the words when it is first asked.
+    The index is made on first use.
     """
 
     def __init__(self, known: Iterable[str]) -> None:
         self._known = tuple(dict.fromkeys(word for word in known if isinstance(word, str)))
         self.looked_at = 0
-        """How many known words have been compared with one that was asked for."""
+        """How many known words were compared with the words looked up."""
 
     def find(self, word: object) -> str | None:
-        """Return the known word that is meant; None when none is near enough to be named."""
+        """Return the known word that is meant; None when none is near enough."""
         if not isinstance(word, str) or not word.isprintable() or not 0 < len(word) <= _LONGEST:
             return None
         plain = _plain(word)
@@ -54,7 +54,7 @@ class Nearest:
 
     @functools.cached_property
     def _same(self) -> dict[str, str]:
-        """Known words by what they are but for case and the signs between their parts."""
+        """Known words, without case and the signs between their parts."""
         found: dict[str, str] = {}
         for word in self._known:
             if len(word) <= _LONGEST:
@@ -96,7 +96,7 @@ class Nearest:
 
     @functools.cached_property
     def _by_part(self) -> dict[str, str | None]:
-        """Known words by their last or first parts, None where several have them: "api" of "stripe_api"."""
+        """Known words by their first or last parts, such as "api" of "stripe_api"; None if several have the part."""
         found: dict[str, str | None] = {}
         for plain, word in self._same.items():
             for part in set(_ends(plain)):
@@ -104,7 +104,7 @@ class Nearest:
         return found
 
     def _by_parts(self, plain: str) -> str | None:
-        """Find a word of which the one that is asked for is a part, or the other way round: "rate" in "rate_limit"."""
+        """Find a known word that is a part of this one, or contains it: "rate" and "rate_limit"."""
         if len(plain) < _SHORT:
             return None
         inside = {self._same[part] for part in _ends(plain) if part in self._same}
@@ -122,7 +122,7 @@ def _plain(word: str) -> str:
 
 
 def _ends(plain: str) -> Iterator[str]:
-    """Yield the parts with which a word begins, and those with which it ends, without the whole."""
+    """Yield the first and the last parts of a word, but not the whole word."""
     parts = plain.split("_")
     for at in range(1, len(parts)):
         yield "_".join(parts[:at])
@@ -130,7 +130,7 @@ def _ends(plain: str) -> Iterator[str]:
 
 
 def _without(plain: str, slips: int) -> Iterator[str]:
-    """Yield a word, and what is left of it without one letter, or two; of a long one its last letters, too."""
+    """Yield a word, and what is left of it without one letter, or two; for a long word also its last letters."""
     yield plain
     head, tail = (plain[:-_TAIL], plain[-_TAIL:]) if len(plain) > _TAIL else ("", plain)
     if head:
@@ -143,7 +143,7 @@ def _without(plain: str, slips: int) -> Iterator[str]:
 
 
 def _slips_between(one: str, other: str, most: int) -> int:
-    """Count letters left out, put in, replaced, or swapped with the next; anything above ``most`` is ``most + 1``."""
+    """Count letters left out, added, replaced, or swapped with the next; anything above ``most`` is ``most + 1``."""
     if one == other:
         return 0
     if not most or abs(len(one) - len(other)) > most:

@@ -1,4 +1,4 @@
-"""How limitkit says TOML things: values as TOML writes them, kinds in TOML's words, and "did you mean"."""
+"""How limitkit writes TOML things: values as in TOML, the names of types in TOML's words, and "did you mean"."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Path = tuple[str | int, ...]
-"""The way to a value: keys, and indexes in arrays."""
+"""The path to a value: keys, and indexes in arrays."""
 
 _SHOWN: Final = 60
-"""Characters of a value or a key that are shown."""
+"""The most characters of a value or a key that are shown."""
 _MOST_PARTS: Final = 12
-"""Parts of the way to a value that are shown."""
+"""The most parts of a path that are shown."""
 _LONGEST: Final = 600
-"""Characters of a fact, or of a hint: whatever is in them, nobody reads on."""
+"""The most characters of a fact, or of a hint."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ONE_VARIABLE: Final = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[A-Za-z0-9_./-]{0,20})?\}")
@@ -27,7 +27,7 @@ _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 HIDDEN: Final = "**"
-"""What stands for a user and a password."""
+"""Shown in place of a user and a password."""
 _WORD: Final = re.compile(r"[^\s\"]+")
 _SECRET_OPTION: Final = re.compile(
     r"([?&][^=&?\s\"]{0,64}(?:pass|user|token|secret)[^=&?\s\"]{0,64}=)[^&\s\"]+", re.IGNORECASE
@@ -35,14 +35,14 @@ _SECRET_OPTION: Final = re.compile(
 
 
 def hidden(text: str) -> str:
-    """Hide what addresses in a text say of users and passwords: all from ``://`` to the last ``@``, and in options."""
+    """Hide users and passwords of all addresses in a text: from ``://`` to the last ``@``, and in options."""
     if "://" not in text:
         return text
     return _WORD.sub(lambda word: hidden_address(word[0]), text)
 
 
 def hidden_address(text: str) -> str:
-    """Hide it in a text that is one address, or none. Each step takes a time that only the text's length bounds."""
+    """Hide user and password in a text that may be one address. Each step takes time in proportion to its length."""
     begin, end = text.find("://"), text.rfind("@")
     if begin < 0:
         return text
@@ -54,9 +54,9 @@ def hidden_address(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Write what could break a line, or be read as a terminal's command, as TOML escapes; and no address's password.
+    """Escape, as TOML does, what could break a line or control a terminal, and hide passwords of addresses.
 
-    Text from outside (names, reasons, what a worker or a store answers) is shown or logged through this alone.
+    All text from outside (names, reasons, what a worker or a store answers) goes through this before it is shown.
     """
     text = hidden(str(text))
     if text.isprintable():
@@ -66,35 +66,35 @@ def one_line(text: str) -> str:
 
 def _escaped(char: str) -> str:
     number = f"{ord(char):04X}"
-    if unicodedata.category(char) == "Cs":  # TOML has none: a file name's byte that is not UTF-8, as Python writes it
+    if unicodedata.category(char) == "Cs":  # a byte of a file name that is not UTF-8: TOML can't write it, Python can
         return f"\\u{number.lower()}"
     return _ESCAPES.get(char) or (f"\\u{number}" if len(number) == 4 else f"\\U{number:0>8}")  # noqa: PLR2004
 
 
 def shorten(text: str, most: int = _SHOWN) -> str:
-    """Cut a text off where nobody would read on, and say so by "…"."""
+    """Cut off a text that is too long, and mark it with "…"."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def sentence(text: str) -> str:
-    """Write a fact or a hint on one line of a length that can be read."""
+    """Write a fact or a hint on one line that is not too long."""
     return one_line(shorten(hidden(text), _LONGEST))
 
 
 def quote(text: str, most: int = _SHOWN) -> str:
-    """Put a string in quotes, on one line, and shortened when nobody would read it to its end.
+    """Put a string in quotes, on one line, and shortened.
 
-    Of one that came from the environment the variables are named.
+    For a string from the environment, the variable is named instead.
     """
     if getattr(text, "masked", False):
         written = str(text)
         return f"the value of {written if _ONE_VARIABLE.fullmatch(written) else quote(written)}"
-    # Before it is cut, or half a password would be no password any more; and whatever signs are in it.
+    # Hidden before it is cut: otherwise half a password would not be recognised.
     return f'"{one_line(shorten(hidden_address(text), most))}"'
 
 
 def show(value: object) -> str:
-    """Write a value as TOML would; an array or a table is only named."""
+    """Write a value as TOML would; for an array or a table, only its type is named."""
     if isinstance(value, str) or getattr(value, "masked", False):
         return quote(value)  # type: ignore[arg-type] # a number that came from the environment is shown as its variable
     if isinstance(value, bool):
@@ -107,7 +107,7 @@ def show(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """Name what a value is, in TOML's words."""
+    """Name the type of a value, in TOML's words."""
     if isinstance(value, str):
         return "a string"
     if isinstance(value, bool):
@@ -129,7 +129,7 @@ def key_text(key: str, most: int = _SHOWN) -> str:
 
 
 def dotted(path: Path) -> str:
-    """Write the way to a value, e.g. ``tasks."shop.charge".limits[0]``; of a very long one, how it begins and ends."""
+    """Write the path to a value, e.g. ``tasks."shop.charge".limits[0]``; the middle of a long one is left out."""
     if len(path) > _MOST_PARTS:
         half = _MOST_PARTS // 2
         return f"{dotted(path[:half])}.….{dotted(path[-half:])}"
@@ -145,7 +145,7 @@ def dotted(path: Path) -> str:
 def suggest(word: object, known: Nearest | Iterable[str]) -> str:
     """Ask ``did you mean "rate"?`` when one of the known words is near; else an empty string.
 
-    Who asks for many words makes one ``Nearest`` of those that are known.
+    For many words, pass one ``Nearest`` with the known words.
     """
     near = (known if isinstance(known, Nearest) else Nearest(known)).find(word)
     return f"did you mean {quote(near)}?" if near is not None else ""
@@ -167,9 +167,9 @@ def span(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds:.1f}s"
     left = round(seconds)
-    told: list[str] = []
+    parts: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         number, left = divmod(left, size)
-        if number or told:
-            told.append(f"{number}{unit}")
-    return " ".join(part for part in told[:2] if not part.startswith("0"))
+        if number or parts:
+            parts.append(f"{number}{unit}")
+    return " ".join(part for part in parts[:2] if not part.startswith("0"))

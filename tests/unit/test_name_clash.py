@@ -40,7 +40,7 @@ def test_install_warns_of_it_once(other, app, caplog):
         limitkit.install(app, "ratelimits.toml")
     (said,) = caplog.messages
     assert said.startswith(FACT)
-    assert said.endswith(f"Keep celery-limitkit alone: pip uninstall limitkit, and then {AGAIN}")
+    assert said.endswith(f"Keep only celery-limitkit: pip uninstall limitkit, and then {AGAIN}")
 
 
 def test_where_it_is_alone_nothing_is_said(app, caplog):

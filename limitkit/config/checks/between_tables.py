@@ -1,6 +1,6 @@
-"""Whether the tables of a file fit each other: limits that tasks name, and what tasks say of them.
+"""Checks that the tables of a file fit each other: the limits that tasks name, and what tasks say about them.
 
-Tables may be broken otherwise, so whatever is not as it should be is passed over here: other checks report it.
+Tables may have other errors, too: those are skipped here, since other checks report them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OWN: Final = frozenset({*OWN_KEYS, *MEANINGLESS, "mode", "feedback"})
 
 
 def check(document: Document) -> Iterator[Problem]:
-    """Find limits that are named and not declared, declared and not named, and keys that no limit of a task obeys."""
+    """Find limits that are named but not declared, or declared but not named, and keys that have no effect."""
     yield from _unknown_limits(document)
     yield from _meaningless(document)
     yield from _unused_limits(document)
@@ -47,7 +47,7 @@ def _unknown_limits(document: Document) -> Iterator[Problem]:
 
 
 def _meaningless(document: Document) -> Iterator[Problem]:
-    """Find what a task says of its named limits and none of them can do."""
+    """Find settings of a task that none of its named limits can follow."""
     known = table_of(document.data.get("limits"))
     for task, table in table_of(document.data.get("tasks")).items():
         names = table_of(table).get("limits")
@@ -72,7 +72,7 @@ def _gives_up(limit: dict[str, Any]) -> bool:
 
 
 def _unused_limits(document: Document) -> Iterator[Problem]:
-    """Warn of limits that nothing names; what stands under a misspelt key counts as a name, too."""
+    """Warn of limits that no task names; a name under a misspelt key counts, too."""
     limits = table_of(document.data.get("limits"))
     elsewhere = {key: value for key, value in document.data.items() if key not in RateLimits.model_fields}
     used = set(_strings([document.data.get("tasks"), elsewhere])) if limits else set()

@@ -1,7 +1,7 @@
-"""Variables in a file's rates, durations and numbers: which keys may name one, and what the file says with them.
+"""Variables in a file's rates, durations and numbers: which keys may name one, and the file with their values.
 
-Which keys those are, the schema says: whatever is a number there, or has the pattern of a rate, a duration or ports. So
-a key that is new takes variables, too, without a word here.
+The schema says which keys those are: numbers, and texts with the pattern of a rate, a duration or ports. So a new key
+may name variables without a change here.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _DECIMAL: Final = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 def filled(document: Document) -> tuple[Document, list[Problem]]:
-    """Return the document with values in place of its variables, and what is wrong with these.
+    """Return the document with values in place of its variables, and the problems with them.
 
-    What could not be filled in is left out, so that nothing else is said of it.
+    A value that could not be filled in is left out, so that it is reported only once.
     """
     if _BEGINS not in document.text:
         return document, []
@@ -39,7 +39,7 @@ def filled(document: Document) -> tuple[Document, list[Problem]]:
 
 
 def values_of(value: Any) -> Iterator[str]:
-    """Go through all values that variables have given, in the order of the file."""
+    """Go through all values that come from variables, in the order of the file."""
     if isinstance(value, dict):
         for each in value.values():
             yield from values_of(each)
@@ -53,7 +53,7 @@ def values_of(value: Any) -> Iterator[str]:
 
 
 def _fill(document: Document, schema: Any, value: Any, path: Path, problems: list[Problem]) -> Any:
-    """Return a value filled in; the very same where it names no variable."""
+    """Return a value filled in; the same object when it names no variable."""
     for part in (schema, *schema.get("allOf", ())):
         if isinstance(value, dict):
             value = _fill_table(document, part, value, path, problems)
@@ -83,7 +83,7 @@ def _fill_table(
 
 
 def _typed(text: Expanded, types: tuple[str, ...]) -> Expanded | Whole | Decimal | bool:
-    """Make a number of a text where a number belongs; what is none stays a text, and is refused as one."""
+    """Convert a text to the number that belongs there; a text that is no number stays one, and is rejected later."""
     made: Whole | Decimal
     if "string" in types:
         return text

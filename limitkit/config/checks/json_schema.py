@@ -1,6 +1,6 @@
 """The JSON Schema of ratelimits.toml: made from the model, and shown to editors.
 
-It is Draft 4, since that is all that the TOML language server behind the common editors reads: no ``const``,
+It is Draft 4, because the TOML language server behind the common editors reads nothing newer: no ``const``,
 no ``if``, ``definitions`` in place of ``$defs``.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DROPPED: Final = ("examples", "$defs")
 _ORDER: Final = ("$schema", "title", "description", "type", "enum", "default")
-"""What a reader wants to see first; all else follows in alphabetical order, the same for each pydantic."""
+"""The keys that come first; the others follow in alphabetical order, so that each pydantic gives the same text."""
 _PLACES: Final = (Path(__file__).parents[2], Path(__file__).parents[3] / "schemas")
 """The package itself, when it is installed; the checkout's folder."""
 _FILE: Final = "ratelimits.schema.json"
@@ -53,7 +53,7 @@ def _made() -> dict[str, Any]:
 
 
 def with_variables(node: Any) -> Any:
-    """Write into a schema, for editors, that a variable may stand in each of these keys."""
+    """Write into a schema, for editors, which values may name a variable."""
     if isinstance(node, list):
         return [with_variables(each) for each in node]
     if not isinstance(node, dict):
@@ -70,18 +70,18 @@ def with_variables(node: Any) -> Any:
 
 def types_of(schema: dict[str, Any]) -> tuple[str, ...]:
     """Return the types that a key of a schema may have."""
-    said = schema.get("type", ())
-    return (said,) if isinstance(said, str) else tuple(said) if isinstance(said, list) else ()
+    types = schema.get("type", ())
+    return (types,) if isinstance(types, str) else tuple(types) if isinstance(types, list) else ()
 
 
 def takes_variables(schema: dict[str, Any]) -> bool:
-    """Whether a variable may stand in a key: in whatever is a rate, a duration, a number, or ports."""
+    """Whether the value of a key may name a variable: if it is a rate, a duration, a number, or ports."""
     numbers = "enum" not in schema and not {"integer", "number"}.isdisjoint(types_of(schema))
     return numbers or schema.get("pattern") in (RATE_PATTERN, DURATION_PATTERN, PORTS_PATTERN)
 
 
 def _keys(must: Sequence[str] = (), must_not: Sequence[str] = (), **words: list[str]) -> dict[str, Any]:
-    """Make a rule between keys: these must be there, those must not, and others have one of these words."""
+    """Make a rule between keys: some must be there, some must not, and ``words`` have one of these values."""
     rule: dict[str, Any] = {"required": list(must)} if must else {}
     if must_not:
         unwanted = [{"required": [key]} for key in must_not]
@@ -106,9 +106,9 @@ def shipped() -> str:
 
 @functools.cache
 def judged() -> dict[str, Any]:
-    """Return the schema that a file is judged by, once its variables have their values: one tree, without references.
+    """Return the schema that a file is checked by, after its variables have values: one tree, without references.
 
-    Made from the model rather than read from the file: a worker never runs on a stale judge.
+    It is made from the model, not read from the schema file, which may be stale.
     """
     whole = _made()
     inlined: dict[str, Any] = _inlined(whole, whole["definitions"])
@@ -116,9 +116,9 @@ def judged() -> dict[str, Any]:
 
 
 def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
-    """Put definitions in place of references, and leave out the rules between keys, which crossing.py says better.
+    """Replace references by definitions, and leave out the rules between keys: ``cross_checks`` reports them better.
 
-    It judges the same shape, and a file of 2,000 tasks five times faster.
+    That checks the same shape, and a file of 2,000 tasks five times faster.
     """
     if isinstance(node, list):
         return [_inlined(each, definitions) for each in node]
@@ -130,23 +130,23 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _draft4(node: Any) -> Any:
-    """Rewrite what pydantic says into words that Draft 4 has."""
+    """Rewrite pydantic's schema in the keywords of Draft 4."""
     if isinstance(node, list):
         return [_draft4(each) for each in node]
     if not isinstance(node, dict):
         return node
     kept = {key: each for key, each in node.items() if key not in _DROPPED}
-    if "description" in kept:  # the docstring's marks are not an editor's
+    if "description" in kept:  # editors show no docstring markup
         kept["description"] = str(kept["description"]).replace("``", "")
     if "const" in kept:
         kept["enum"] = [kept.pop("const")]
     options = [each for each in kept.pop("anyOf", []) if each != {"type": "null"}]
-    if options:  # TOML has no null: an optional key is one that is left out
+    if options:  # TOML has no null: an optional key is left out
         kept = {**kept, **options[0]}
         if kept.get("default", "") is None:
             del kept["default"]
     if "$ref" in kept:
-        # Draft 4 ignores what stands beside a $ref, so the reference goes into allOf when something does.
+        # Draft 4 ignores other keys beside a $ref, so with other keys the reference goes into allOf.
         reference = {"$ref": kept.pop("$ref").replace("#/$defs/", "#/definitions/")}
         return {**_draft4_values(kept), "allOf": [reference]} if kept else reference
     return _draft4_values(kept)

@@ -1,4 +1,4 @@
-"""What the model finds wrong in a file whose shape may be broken elsewhere: all of it, placed in the file."""
+"""Finds errors of meaning, placed in the file, also when the shape of the file is broken elsewhere."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ UNUSABLE_FILE: Final = "LK056"
 
 
 def check(document: Document, model: RateLimits | None, found: Iterable[dict[str, Any]]) -> list[Problem]:
-    """Judge the meaning; warnings are among the problems. ``found`` is what the model refuses, where there is none."""
+    """Check the meaning; the problems include warnings. ``found`` are the model's errors, when there is no model."""
     problems = [_placed(document, error) for error in found if error["type"] == "meaning"]
-    problems += _crossed(document)
+    problems += _between_keys(document)
     problems += _misfits(document)
     problems += between_tables.check(document)
     if model is not None and model.store.url is not None:
@@ -36,13 +36,13 @@ def check(document: Document, model: RateLimits | None, found: Iterable[dict[str
     return problems
 
 
-def unsaid(document: Document, found: Iterable[dict[str, Any]]) -> list[Problem]:
-    """Say at least where it is of each value that the model refuses, for when nobody else has found anything wrong."""
+def unreported(document: Document, found: Iterable[dict[str, Any]]) -> list[Problem]:
+    """Report each value that the model rejects, for the case that no other check has found a problem."""
     problems = []
     for error in found:
         value: Any = document.data
         path: Path = ()
-        with suppress(LookupError, TypeError):  # the way leads on, to what is not there or has no parts
+        with suppress(LookupError, TypeError):  # the path may go on to parts that the file does not have
             for part in error["loc"]:
                 value = value[part]
                 path = (*path, part)
@@ -52,11 +52,11 @@ def unsaid(document: Document, found: Iterable[dict[str, Any]]) -> list[Problem]
 
 
 def _placed(document: Document, error: dict[str, Any]) -> Problem:
-    said = error["ctx"]
-    return document.problem(said["code"], tuple(error["loc"]), said["fact"], said["hint"])
+    context = error["ctx"]
+    return document.problem(context["code"], tuple(error["loc"]), context["fact"], context["hint"])
 
 
-def _crossed(document: Document) -> Iterator[Problem]:
+def _between_keys(document: Document) -> Iterator[Problem]:
     for section, judge in (("limits", cross_checked_limit), ("tasks", cross_checked_task)):
         for name, table in table_of(document.data.get(section)).items():
             for fault in judge(table) if isinstance(table, dict) else ():
@@ -65,13 +65,13 @@ def _crossed(document: Document) -> Iterator[Problem]:
 
 
 def _unusable_files(document: Document, url: str) -> Iterator[Problem]:
-    """Warn of the files that the store's address names: they may be there where the workers are."""
+    """Warn of files that the store's address names and that are missing here: the workers' machines may have them."""
     for fact, hint in files_meaning(url):
         yield document.problem(UNUSABLE_FILE, ("store", "url"), fact, hint, severity="warning")
 
 
 def _misfits(document: Document) -> Iterator[Problem]:
-    """Find rates of a feedback that do not fit each other, or the limit's own, and those that nothing follows from."""
+    """Find rates of a feedback table that have no effect, or do not fit each other or the limit's own rate."""
     for section in ("limits", "tasks"):
         for name, table in table_of(document.data.get(section)).items():
             feedback = table_of(table_of(table).get("feedback"))

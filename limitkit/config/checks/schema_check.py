@@ -1,4 +1,4 @@
-"""The shape of a file: the schema says what is wrong with whatever the model does not take."""
+"""Checks the shape of a file: the schema says what is wrong with the values that the model rejects."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def check(document: Document, refused: Collection[Path]) -> list[Problem]:
-    """Judge a document's shape: all problems, each at its key, value or table header.
+    """Check a document's shape: all problems, each at its key, value or table header.
 
-    ``refused`` are the ways to what the model does not take. Model and schema have the same shape, so entries of
-    limits and tasks that the model takes need no second judge: that would be half of the work on a file of thousands.
+    ``refused`` are the paths of the values that the model rejects. Model and schema have the same shape, so limits and
+    tasks that the model accepts are not checked again: that would be half of the work for a file with thousands.
     """
     entries = _suspicious(document.data, {path[:2] for path in refused})
     if not refused and not any(entries.values()):
         return []
-    # What a worker with a good file has no use for would be a quarter of what limitkit adds to its start.
+    # A worker with a good file does not need these: they would be a quarter of what limitkit adds to its start.
     from limitkit.config.checks.schema_errors import problems_of  # noqa: PLC0415
     from limitkit.config.checks.schema_validator import faults  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What the schema finds wrong, said in TOML's words and placed in the file."""
+"""Turns what the schema finds into problems: in TOML's words, and placed in the file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _KINDS: Final = {
     "boolean": "true or false",
 }
 _NUMBERS: Final = {"burst": 1_000_000, "per_limit": 100_000, "per_worker": 100_000, "resend": 1_000_000}
-"""Keys that are whole numbers from 1 on, and the most that each may be."""
+"""Keys that are whole numbers from 1, and the largest value of each."""
 _RATES: Final = ("rate", "step", "floor", "ceiling")
 _CODES: Final = {
     **dict.fromkeys(_RATES, "LK012"),
@@ -58,19 +58,19 @@ _PREFIX: Final = "write 1 to 64 of a-z A-Z 0-9 _ - ."
 
 def problems_of(document: Document, faults: Iterable[ValidationError]) -> list[Problem]:
     """Turn the schema's findings into problems."""
-    # Two keys that are missing in one table are two findings, each of which names both.
+    # Two missing keys in one table are two faults, and each of them names both.
     found = list(faults)
-    # A value of another type is none of the words that are known here, either: one problem is enough.
+    # A value of a wrong type breaks other rules, too: one problem is enough.
     mistyped = {tuple(fault.absolute_path) for fault in found if fault.validator == "type"}
-    told = [each for each in found if each.validator == "type" or tuple(each.absolute_path) not in mistyped]
-    return list(dict.fromkeys(problem for fault in told for problem in _problems(document, fault)))
+    kept = [each for each in found if each.validator == "type" or tuple(each.absolute_path) not in mistyped]
+    return list(dict.fromkeys(problem for fault in kept for problem in _problems(document, fault)))
 
 
 def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
     path: Path = tuple(fault.absolute_path)
     name = path[-1] if path and isinstance(path[-1], str) else ""
     if isinstance(fault.schema, Mapping) and fault.schema.get("type") == "object":
-        name = ""  # a table's name is the user's, and may be the same as a key's
+        name = ""  # a user may name a table like a key
     value: Any = fault.instance
     rule: Any = fault.validator_value
     if fault.validator == "additionalProperties":
@@ -104,16 +104,16 @@ def _code(fault: ValidationError, name: str) -> str:
 
 
 def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple[str, str]:
-    """Say fact and hint for a value that is wrong."""
+    """Write fact and hint for a wrong value."""
     value: Any = fault.instance
     if name == "port":
         return _not_a_port(value)
     if fault.validator == "type":
         return _wrong_type(name, path, value, rule)
     if fault.validator == "pattern":
-        saying = {**dict.fromkeys(_RATES, rate_fault), "key": key_fault, "host": host_fault}.get(name)
-        said = duration_fault(name, value) if name in DURATIONS else saying(value) if saying else None
-        return said or (f"{show(value)} is not a prefix", _PREFIX)
+        judge = {**dict.fromkeys(_RATES, rate_fault), "key": key_fault, "host": host_fault}.get(name)
+        found = duration_fault(name, value) if name in DURATIONS else judge(value) if judge else None
+        return found or (f"{show(value)} is not a prefix", _PREFIX)
     if fault.validator == "enum":
         return _wrong_word(name, value, rule)
     if fault.validator == "maxItems":
@@ -139,7 +139,7 @@ def _wrong_word(name: str, value: Any, allowed: list[Any]) -> tuple[str, str]:
 
 @functools.cache
 def _known(*words: Any) -> Nearest:
-    """File the words that a key may be: once for all the values that are none of them."""
+    """Index the words that a key may be, once for all wrong values."""
     return Nearest(words)
 
 
@@ -155,7 +155,7 @@ def _wrong_type(name: str, path: Path, value: Any, wanted: str) -> tuple[str, st
 
 
 def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
-    """Say how to write a value of the type that is wanted."""
+    """Say how to write a value of the wanted type."""
     if wanted == "object":
         return f"write a table: [{dotted(path)}]"
     if wanted == "array":

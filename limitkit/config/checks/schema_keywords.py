@@ -1,7 +1,7 @@
-"""The words of JSON Schema by which ratelimits.toml is judged: each says whether a value breaks its rule.
+"""The keywords of JSON Schema by which ratelimits.toml is checked: each says whether a value breaks its rule.
 
-jsonschema's own write a message of each fault, and the whole value in it: of a table with 10,000 wrong keys that is
-the table 10,000 times, and of a number with more digits than Python writes it is a traceback.
+jsonschema's own keywords write a message with the whole value for each fault. For a table with 10,000 wrong keys that
+is the table 10,000 times, and for a number with more digits than Python writes it is a traceback.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _enum(words: Iterable[Any], value: Any) -> bool:
     return not any(type(word) is type(value) and word == value for word in words)
 
 
-# Put this way round, the bounds refuse nan, too.
+# With "not" in front, the bounds also reject nan.
 def _minimum(least: float, value: Any) -> bool:
     return _is_number(value) and not value >= least
 
@@ -27,7 +27,7 @@ def _maximum(most: float, value: Any) -> bool:
 
 
 def _pattern(pattern: str, value: Any) -> bool:
-    """Match the whole text: Python's ``$`` also matches before a newline at the end, other readers' does not."""
+    """Match the whole text: Python's ``$`` also matches before a newline at the end, that of other tools does not."""
     return isinstance(value, str) and not re.fullmatch(pattern, value)
 
 
@@ -36,7 +36,7 @@ def _max_items(most: int, value: Any) -> bool:
 
 
 def _unique_items(wanted: bool, value: Any) -> bool:  # noqa: FBT001 - as the schema has it
-    """Judge strings alone: what else stands among them is of a wrong type, and is told of as that."""
+    """Check only strings: other values have a wrong type, and are reported for that."""
     strings = [each for each in value if isinstance(each, str)] if wanted and isinstance(value, list) else []
     return len(set(strings)) < len(strings)
 
@@ -58,4 +58,4 @@ BREAKS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "uniqueItems": _unique_items,
     "required": _required,
 }
-"""By word; each takes its rule and a value."""
+"""By keyword; each takes its rule and a value."""

@@ -1,4 +1,4 @@
-"""Judges plain data by the JSON Schema: what breaks it, and where."""
+"""Validates plain data by the JSON Schema: which rule is broken, and where."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def faults(data: object) -> Iterator[ValidationError]:
-    """Go through all that the schema has against plain data."""
+    """Go through all faults that the schema finds in plain data."""
     yield from _validator().iter_errors(data)
 
 
 def judge() -> Any:
-    """Make the class of validators that judge by this package's own words, and write no messages."""
+    """Make the class of validators that use ``schema_keywords``, and write no messages."""
     extended: Any = extend  # its own types leave it untyped
     judges = {word: _judging(breaks) for word, breaks in BREAKS.items()}
     return extended(Draft4Validator, {**judges, "type": _type, "additionalProperties": _additional})
@@ -42,7 +42,7 @@ def _type(validator: Any, types: str | list[str], instance: Any, _schema: Any) -
 
 
 def _additional(validator: Any, of_others: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-    """Judge the keys that are not declared: by a schema of theirs, or all of them in one fault."""
+    """Check the keys that are not declared: by the schema for them, or all of them in one fault."""
     others = [key for key in instance if key not in schema.get("properties", ())] if isinstance(instance, dict) else []
     if of_others is False and others:
         yield ValidationError("")

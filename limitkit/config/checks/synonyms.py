@@ -1,4 +1,4 @@
-"""What people write for limitkit's keys who know Celery's, or another rate limiter's; and what is meant by it."""
+"""Keys of Celery or of other rate limiters that people write in place of limitkit's, and what they mean."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _TIMES: Final = (
     *("per", "period", "interval", "every", "seconds", "minutes", "time", "duration", "unit", "window", "expiry"),
     *("window_size", "time_window", "time_unit", "refill_interval"),
 )
-_SAID: Final = {
+_ADVICE: Final = {
     **dict.fromkeys(_TIMES, _PERIOD),
     **dict.fromkeys(("enabled", "disabled", "enable", "disable", "active"), _OFF),
     **dict.fromkeys(("queue", "routing_key", "exchange"), _ANY_QUEUE),
@@ -59,13 +59,13 @@ _IN: Final = {
     **dict.fromkeys(("host", "port"), "metrics"),
     **dict.fromkeys(("on", "action", "recover", "resend", "unless", "max_pause"), "feedback"),
 }
-"""Keys that stand in a table of their own, and which."""
+"""Keys that belong in a table of their own, and its name."""
 
 
 def remedy(path: Path, value: Any, table: Collection[str], known: Nearest, names: Collection[str]) -> str:
-    """Say what is meant by a key that is not among the known ``names``; an empty string when that can't be told.
+    """Say what an unknown key probably means; an empty string when that is unclear.
 
-    ``table`` holds the keys that stand beside it.
+    ``names`` are the known keys, ``table`` holds the keys beside it.
     """
     key = str(path[-1])
     plain = key.casefold().replace("-", "_")
@@ -76,13 +76,13 @@ def remedy(path: Path, value: Any, table: Collection[str], known: Nearest, names
     meant = "rate" if plain == "limit" and isinstance(value, int | float) else _MEANT.get(plain, "")
     if meant in names:
         return suggest(meant, known)
-    return _said(path, plain) or _elsewhere(path, plain, meant, names) or suggest(key, known)
+    return _advice(path, plain) or _elsewhere(path, plain, meant, names) or suggest(key, known)
 
 
-def _said(path: Path, plain: str) -> str:
-    """Say what is wrong with the thought behind a key of a limit or a task."""
-    said = _SAID.get(plain, "")
-    return said if len(path) > 1 or said is _NO_DEFAULTS else ""
+def _advice(path: Path, plain: str) -> str:
+    """Say what to do in place of a key that a limit or a task can't have."""
+    advice = _ADVICE.get(plain, "")
+    return advice if len(path) > 1 or advice is _NO_DEFAULTS else ""
 
 
 def _elsewhere(path: Path, plain: str, meant: str, names: Collection[str]) -> str:

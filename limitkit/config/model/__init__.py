@@ -1,4 +1,4 @@
-"""What a file may hold: one model for each table, and the types of the values in it.
+"""What a file may contain: one model for each table, and the types of its values.
 
 The door is ``tables``; its ``fields``, units, addresses, ports and patterns are modules of their own. May use the
 config's wording, and ``errors``.

@@ -1,4 +1,4 @@
-"""Rules between the keys of one table, on plain data, so that they are judged even when a value beside is bad."""
+"""Rules between the keys of one table, on plain data, so that they are checked even when another value is bad."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ REQUIRED: Final = {
     "strategy": 'write strategy = "static", "token_bucket" or "per_user"',
     "rate": 'write how fast tasks may start, e.g. rate = "10/s"',
 }
-"""What a limit can't be without, and what to write."""
+"""The keys that a limit must have, and what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a table's keys together do wrong; ``key`` is the one to look at, None for the table's header."""
+    """A rule between keys that a table breaks; ``key`` is where to report it, None for the table's header."""
 
     code: str
     fact: str
@@ -30,12 +30,12 @@ class Fault:
 
 
 MEANINGLESS: Final = {"on_limit": "LK026", "max_wait": "LK026", "on_error": "LK027"}
-"""Keys that say what a limit does, and what is said of one that can do nothing."""
+"""Keys that may have no effect, and the code of that problem."""
 SAY_WHAT_THEN: Final = 'say what happens then: on_limit = "drop" or "fail"'
 
 
 def cross_checked_limit(table: Mapping[str, Any]) -> Iterator[Fault]:
-    """Judge a limit: each key has a meaning beside the others, and ``key`` is there when the strategy wants one."""
+    """Check a limit: each key has a meaning beside the others, and ``key`` is there when the strategy needs one."""
     strategy = table.get("strategy")
     if strategy == "per_user" and "key" not in table:
         fact = '"key" is missing: a per_user limit has a bucket for each value of one of the task\'s arguments'
@@ -50,17 +50,17 @@ def cross_checked_limit(table: Mapping[str, Any]) -> Iterator[Fault]:
     if "feedback" in table and strategy == "static":
         fact = "a static limit is each worker's own, so what one of them hears would be unknown to the others"
         yield Fault("LK032", fact, 'take it out, or write strategy = "token_bucket"', "feedback", "key")
-    yield from _vain_wait(table, table.get("on_limit", "wait"))
+    yield from _useless_max_wait(table, table.get("on_limit", "wait"))
 
 
-def _vain_wait(table: Mapping[str, Any], on_limit: object) -> Iterator[Fault]:
+def _useless_max_wait(table: Mapping[str, Any], on_limit: object) -> Iterator[Fault]:
     if "max_wait" in table and on_limit == "wait":
         fact = "tasks wait until they may start, however long that is, so max_wait has no meaning here"
         yield Fault(MEANINGLESS["max_wait"], fact, SAY_WHAT_THEN, "max_wait", "key")
 
 
 def cross_checked_task(table: Mapping[str, Any]) -> Iterator[Fault]:
-    """Judge a task: a limit of its own, or named ones, and not both."""
+    """Check a task: it has a limit of its own, or named ones, and not both."""
     own = [key for key in OWN_KEYS if key in table]
     if "limits" not in table:
         if not own:
@@ -70,7 +70,7 @@ def cross_checked_task(table: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault("LK011", f'"{key}" is missing', REQUIRED[key])
         yield from cross_checked_limit(table)
         return
-    yield from _vain_wait(table, table.get("on_limit"))
+    yield from _useless_max_wait(table, table.get("on_limit"))
     if "feedback" in table:
         fact = "the task names limits and has none of its own, so there is nothing here that could back off"
         yield Fault("LK032", fact, "write it at the limit that is meant: [limits.NAME.feedback]", "feedback", "key")
@@ -80,7 +80,7 @@ def cross_checked_task(table: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _named_form(table: Mapping[str, Any]) -> str:
-    """Write the remedy out: the task's own limit as a named one, and its name among the others."""
+    """Write the whole remedy: the task's own limit as a named one, and its name among the others."""
     defaults = {"strategy": "token_bucket", "rate": "10/s"}
     shown = {**defaults, **{key: table[key] for key in OWN_KEYS if key in table}}
     keys = ", ".join(f"{key} = {_toml(shown[key], defaults.get(key, 1))}" for key in OWN_KEYS if key in shown)
@@ -91,5 +91,5 @@ def _named_form(table: Mapping[str, Any]) -> str:
 
 def _toml(value: object, default: object) -> str:
     value = value if isinstance(value, str | int) else default
-    # One that came from the environment is written as the file writes it.
+    # A value from the environment is written as the file writes it.
     return quote(str(value)) if hasattr(value, "masked") else show(value)

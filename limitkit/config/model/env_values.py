@@ -1,8 +1,8 @@
-"""Values that came from the environment: they are used as they are, and shown as the file names them.
+"""Values from the environment: they are used as they are, and shown as the file writes them.
 
-Whatever writes one of them (``str``, ``repr``, a format, a log, an exception) gets the text of the file, with
-``${NAME}`` in it and without what an address says between ``://`` and ``@``. The value itself is what comparing,
-matching and slicing see, and what ``plain`` returns.
+Whenever one of them is written (``str``, ``repr``, a format, a log, an exception), it is the text of the file: with
+``${NAME}``, and without the part of an address between ``://`` and ``@``. Comparing, matching and slicing use the
+value itself, and ``plain`` returns it.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 Pieces = tuple[tuple[str, str], ...]
-"""What a text is made of: the value of each piece, and how the file writes it."""
+"""The pieces of a text: the value of each, and how the file writes it."""
 
 VARIABLE_PATTERN: Final = r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
 _VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 _PARTS: Final = re.compile(r"[^/?#@:&=,]+")
 MOST_VARIABLES: Final = 100
-"""Variables in one text: each part of it is told by the names of those that reach into it."""
+"""The most variables in one text: each part of it is shown by the names of the variables in it."""
 _SHORT: Final = 4
-"""Characters below which a value is looked for as a word of its own only: "1" is in too many numbers."""
+"""A value shorter than this is hidden only as a whole word: "1" is in too many numbers."""
 _SECRET_OPTIONS: Final = re.compile(r"[?&][^=&#]*(?:pass|user|token|secret)[^=&#]*=([^&#]+)", re.IGNORECASE)
 
 
 class VariableError(ValueError):
-    """A variable that has no value, or is none; fact and hint."""
+    """A variable without a value, or text that is no variable; fact and hint."""
 
     def __init__(self, fact: str, hint: str) -> None:
         self.fact, self.hint = fact, hint
@@ -44,14 +44,14 @@ class Expanded(str):
     pieces: Pieces
 
     def __new__(cls, pieces: Pieces) -> Expanded:  # noqa: PYI034 (Self is of a later Python)
-        """Make one of its pieces."""
+        """Make it from its pieces."""
         made = super().__new__(cls, "".join(value for value, _ in pieces))
         made.pieces = pieces
         return made
 
     @classmethod
     def of(cls, text: str) -> Expanded:
-        """Make one of a text that no variable stands in; it is its address alone that it may hide."""
+        """Make it from a text without variables; it only hides user and password of an address."""
         return text if isinstance(text, Expanded) else cls(((text, text),))
 
     @property
@@ -61,23 +61,23 @@ class Expanded(str):
 
     @property
     def masked(self) -> bool:
-        """Whether any of it is shown otherwise than it is."""
+        """Whether any part of it is shown in another way than its value."""
         return any(value != written for value, written in self.pieces)
 
     def plain(self) -> str:
-        """Return the value itself: for whoever uses it, and never shows it."""
+        """Return the value itself: to be used, and never shown."""
         return "".join(value for value, _ in self.pieces)
 
     def part(self, start: int, end: int) -> Expanded:
-        """Return a part of the value; it is shown by the names of the variables that reach into it.
+        """Return a part of the value; it is shown by the names of the variables in it.
 
-        What reaches into user and password is shown as that.
+        Where the part overlaps user and password, those are hidden.
         """
         secret = _secret(self.plain())
         found: list[tuple[str, str]] = []
         at = 0
         for value, written in self.pieces:
-            # What is before user and password, they themselves, and what is behind.
+            # The text before user and password, these two, and the text behind them.
             for begin, stop, hides in (
                 (0, secret.start, False),
                 (secret.start, secret.stop, True),
@@ -92,7 +92,7 @@ class Expanded(str):
         return Expanded(tuple(found))
 
     def hide_in(self, text: str) -> str:
-        """Take out of a text, such as a client's or a server's message, what it says of this one's secrets."""
+        """Hide this value's secrets in a text, such as a message of a client or a server."""
         for secret, shown in sorted(self._secrets(), key=lambda pair: -len(pair[0])):
             pattern = re.escape(secret)
             if len(secret) < _SHORT:
@@ -101,7 +101,7 @@ class Expanded(str):
         return hidden(text)
 
     def _secrets(self) -> Iterator[tuple[str, str]]:
-        """Go through what must not be shown, in each form in which it may come back, and what is shown in its place."""
+        """Go through all secrets, in each form in which they may appear, and what is shown in their place."""
         plain = self.plain()
         spans = [(part.start(), part.end()) for part in _PARTS.finditer(plain)]
         secret = _secret(plain)
@@ -170,9 +170,9 @@ def _value(match: re.Match[str], environ: Mapping[str, str]) -> str:
 
 
 def _secret(text: str) -> range:
-    """Return where user and password of an address stand: up to its last ``@``, whatever is before it."""
+    """Return where user and password of an address are: all up to its last ``@``."""
     begin, end = text.find("://") + 3, text.rfind("@") + 1
-    return range(begin, end) if 2 < begin < end else range(0)  # noqa: PLR2004 (there is none)
+    return range(begin, end) if 2 < begin < end else range(0)  # noqa: PLR2004 (no address, or no user)
 
 
 class _Number:

@@ -1,6 +1,6 @@
 """What "slow down" looks like: exceptions by their dotted names, with a status, or by a pattern on their text.
 
-It looks at whatever a task has raised, so it never raises itself, and what it looks at is bounded.
+It reads exceptions of any kind, so it never raises itself, and its work is bounded.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _DEEPEST: Final = 8
-"""Exceptions that are looked at along a chain of causes."""
+"""The most exceptions of a chain of causes that are read."""
 _TEXT: Final = "re:"
 _CLASS = re.compile(r"((?:[^\W\d]\w*\.)+[^\W\d]\w*)(?::([1-5][0-9]{2}))?")
 _WAITS: Final = frozenset({"seconds", "wait"})
-"""The groups of a pattern that hold for how long the other side wants to be left alone."""
+"""The groups of a pattern that hold how long the other side asks to wait."""
 _STATUSES: Final = ("status_code", "status", "code", "http_status")
 
 
@@ -30,15 +30,15 @@ class ExceptionPattern(NamedTuple):
     """One thing that "slow down" looks like."""
 
     name: str = ""
-    """The dotted name of an exception's class, as one would write it in ``except``."""
+    """The dotted name of an exception's class, as in ``except``."""
     status: int | None = None
-    """The status that it has to have."""
+    """The status that it must have."""
     pattern: Search | None = None
-    """In place of a name: what is searched in its text."""
+    """In place of a name: a pattern that its text must contain."""
 
 
 def fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is one."""
+    """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is right."""
     try:
         _parse(text)
     except ValueError as error:
@@ -57,7 +57,7 @@ def _parse(text: str) -> ExceptionPattern:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Go through an exception and those behind it: what a retry carries, and causes."""
+    """Go through an exception and those behind it: the one that a retry carries, and causes."""
     found: BaseException | None = error
     for _ in range(_DEEPEST):
         if found is None:
@@ -71,7 +71,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 def refusal(error: BaseException, on: Sequence[str], unless: Sequence[str] = ()) -> BaseException | None:
     """Return the exception of a chain that says "slow down"; None when none does.
 
-    None, too, when one of the chain is like what ``unless`` names: that never gets better by waiting.
+    None, too, when one of the chain matches ``unless``: such an error does not go away by waiting.
     """
     looks, never = [_parse(text) for text in on], [_parse(text) for text in unless]
     found = next((each for each in chain(error) if any(_is_like(each, look) for look in looks)), None)
@@ -85,14 +85,14 @@ def waits_in_text(error: BaseException, on: Sequence[str]) -> Iterator[str]:
     for look in [_parse(text) for text in on]:
         if look.pattern is not None and look.pattern.names & _WAITS:
             groups = _searched(error, look.pattern) or {}
-            yield from (said for name in sorted(_WAITS) if (said := groups.get(name)) is not None)
+            yield from (text for name in sorted(_WAITS) if (text := groups.get(name)) is not None)
 
 
 def getattr_safe(value: Any, name: str) -> Any:
-    """Return an attribute of whatever object it is; None when it has none, or does not tell."""
+    """Return an attribute of any object; None when it has none, or raises."""
     try:
         return getattr(value, name, None)
-    except Exception:  # noqa: BLE001 - a property of somebody else's may raise anything
+    except Exception:  # noqa: BLE001 - foreign code may raise anything
         return None
 
 
@@ -105,17 +105,17 @@ def _is_like(error: BaseException, look: ExceptionPattern) -> bool:
         if look.pattern is not None:
             return _searched(error, look.pattern) is not None
         return _is_a(error, look.name) and (look.status is None or look.status in _statuses(error))
-    except Exception:  # noqa: BLE001 - an object of somebody else's may raise anything, whatever is asked of it
+    except Exception:  # noqa: BLE001 - foreign code may raise anything
         return False
 
 
 def _searched(error: BaseException, pattern: Search) -> Mapping[str, str | None] | None:
-    """Search an exception's text; a retry's is Celery's own."""
+    """Search an exception's text, but not that of a retry, which is Celery's own."""
     return None if _is_retry(error) else pattern(str(error))
 
 
 def _is_a(error: BaseException, name: str) -> bool:
-    """Whether a class has this name, or is what has this name in a module that is imported already."""
+    """Whether an exception's class has this name, or is known by it in a module that is already imported."""
     if any(f"{cls.__module__}.{cls.__qualname__}" == name for cls in type(error).__mro__):
         return True
     parts = name.split(".")
@@ -123,7 +123,7 @@ def _is_a(error: BaseException, name: str) -> bool:
         found: Any = sys.modules.get(".".join(parts[:length]))
         if found is None:
             continue
-        # Of its own package alone: what loads its names late would load others for nothing.
+        # Only in the exception's own package: other packages may import modules when a name is read.
         late = any(cls.__module__.partition(".")[0] == parts[0] for cls in type(error).__mro__)
         for part in parts[length:]:
             known = vars(found).get(part) if hasattr(found, "__dict__") else None
@@ -134,8 +134,8 @@ def _is_a(error: BaseException, name: str) -> bool:
 
 def _statuses(error: BaseException) -> Iterator[int]:
     response = getattr_safe(error, "response")
-    said = [getattr_safe(where, name) for where in (error, response) for name in _STATUSES]
-    for value in [*said, metadata(response).get("HTTPStatusCode")]:
+    found = [getattr_safe(where, name) for where in (error, response) for name in _STATUSES]
+    for value in [*found, metadata(response).get("HTTPStatusCode")]:
         if isinstance(value, int):
             yield value
         elif isinstance(value, str) and value.isascii() and value.isdigit() and len(value) == 3:  # noqa: PLR2004
@@ -143,6 +143,6 @@ def _statuses(error: BaseException) -> Iterator[int]:
 
 
 def metadata(response: Any) -> Mapping[Any, Any]:
-    """Return what botocore says of a response, which is a plain dict there."""
+    """Return botocore's metadata of a response, which is a plain dict there."""
     found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
     return found if isinstance(found, Mapping) else {}

@@ -1,4 +1,4 @@
-"""The values that a limit's feedback may hold; ``config.model.fields`` has those of all other tables."""
+"""The values in a limit's feedback table; ``config.model.fields`` has those of all other tables."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ DEFAULT_MAX_PAUSE: Final = "1h"
 Action = Literal["slow", "pause"]
 
 
-def _likeness(text: str) -> str:
+def _exception_pattern(text: str) -> str:
     if fault := exception_pattern_fault(text):
         refuse("LK031", *fault)
     return text
 
 
-def some_likeness(items: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a list that nothing is like."""
+def not_empty(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Reject an empty list of exceptions."""
     if not items:
         fact = "nothing is named here, so nothing would ever follow"
         refuse("LK031", fact, 'write e.g. on = ["requests.HTTPError:429"]')
@@ -30,13 +30,13 @@ def some_likeness(items: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _factor(value: object, shape: ValidatorFunctionWrapHandler) -> object:
-    """Judge a number before it is made a float, for which a whole one may be too large."""
+    """Check a number before it is made a float: a whole number may be too large for that."""
     if isinstance(value, int | float) and not isinstance(value, bool) and (fault := factor_fault(value)):
         refuse("LK033", *fault)
     return shape(value)
 
 
-LikenessField = Annotated[
+ExceptionPatternField = Annotated[
     str,
     Field(
         title="What an exception looks like",
@@ -44,7 +44,7 @@ LikenessField = Annotated[
         'pattern on its text, in the syntax of Python\'s re: "stripe.RateLimitError", "requests.HTTPError:429", '
         '"re:THROTTLED". A group (?P<wait>...) or (?P<seconds>...) of a pattern says for how long to wait.',
     ),
-    AfterValidator(_likeness),
+    AfterValidator(_exception_pattern),
 ]
 ActionField = Annotated[
     Action,
@@ -96,8 +96,8 @@ ResendField = Annotated[
     WithJsonSchema(
         {
             "title": "How often the task waits again",
-            "description": "The task that met it goes back to wait, and spends no retry: so many times in a row, then "
-            "its exception goes on. A whole number from 1 to 1000000; true is 100; false: it goes on at once.",
+            "description": "The refused task goes back to wait, and spends no retry: so many times in a row, then its "
+            "exception goes on. A whole number from 1 to 1000000; true is 100; false: it goes on at once.",
             "type": ["boolean", "integer"],
             "minimum": 1,
             "maximum": MOST_RESENDS_SAID,
@@ -107,8 +107,8 @@ ResendField = Annotated[
 MaxPauseField = Annotated[
     str,
     Field(
-        title="The longest pause that is believed",
-        description='A duration from "10ms" to "31d". Who wants to be left alone for longer is left alone for so long.',
+        title="The longest pause",
+        description='A duration from "10ms" to "31d". A longer pause that the other side asks for is cut to this.',
         pattern=DURATION_PATTERN,
     ),
     duration_meaning("max_pause"),

@@ -1,4 +1,4 @@
-"""The values that ratelimits.toml may hold: their types and bounds, what editors show of them, and what they mean."""
+"""The values in ratelimits.toml: their types and bounds, the texts that editors show, and what they mean."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ DEFAULT_HOST: Final = "127.0.0.1"
 
 
 def refuse(code: str, fact: str, hint: str) -> NoReturn:
-    """Have pydantic say what is wrong with a value's meaning."""
+    """Raise pydantic's error for a value with a wrong meaning."""
     raise PydanticCustomError("meaning", "{fact}; {hint}", {"code": code, "fact": fact, "hint": hint})
 
 
 def whole(value: object) -> object:
-    """Refuse 1.0 and true, which a Literal would take for 1 and the schema does not."""
+    """Reject 1.0 and true, which a Literal takes for 1 and the schema does not."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise PydanticCustomError("whole", "not a whole number")
     return value
 
 
 def meaning(code: str, fault: Callable[[Any], tuple[str, str] | None]) -> WrapValidator:
-    """Refuse what a judge finds a fault in, among values of the right shape.
+    """Reject values of the right shape in which ``fault`` finds an error.
 
-    It judges the very value of the file: pydantic makes plain texts and numbers of those that came from the
-    environment, and they must not be shown.
+    It checks the value of the file itself: pydantic turns values from the environment into plain texts and numbers,
+    and those must not be shown.
     """
 
     def judge(value: object, shape: ValidatorFunctionWrapHandler) -> object:
@@ -58,7 +58,7 @@ def meaning(code: str, fault: Callable[[Any], tuple[str, str] | None]) -> WrapVa
 
 
 def duration_meaning(key: str) -> WrapValidator:
-    """Refuse what is not a duration, or not one that this key may be."""
+    """Reject a text that is no duration, or is out of the range of this key."""
     return meaning("LK016", functools.partial(duration_fault, key))
 
 
@@ -72,13 +72,13 @@ def _key(text: str) -> str:
 
 
 def url_meaning(text: str) -> str:
-    """Refuse what is not the address of a store, or asks something of redis-py that it can't do."""
+    """Reject a text that is no address of a store, or has an option that redis-py can't use."""
     try:
         url = expand(text, os.environ)
     except BadUrlError as error:
         refuse(error.code, error.fact, error.hint)
     if not url.startswith("memory:") and options(url):
-        # Only redis-py knows what it takes; it is imported only for an address that asks something of it.
+        # Only redis-py knows its options; it is imported only for an address that has some.
         from limitkit.config.model.store_options import option_fault  # noqa: PLC0415
 
         if fault := option_fault(url):

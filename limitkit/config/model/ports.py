@@ -1,4 +1,4 @@
-"""TCP ports as they are written: one, or a range from which each of a host's workers takes the first that is free."""
+"""TCP ports as they are written: one, or a range in which each worker of a host takes the first free one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def parse_ports(said: int | str) -> range:
     if not 1 <= first <= LAST or not 1 <= last <= LAST:
         raise ValueError(f'"{said}" is out of range; {PORT_HINT}')
     if last < first:
-        # Not of one that is not to be shown (``limitkit.config.model.env_values``).
+        # No example with a value from the environment, which must not be shown.
         example = f', e.g. "{last}-{first}"' if str(said) == text else ""
         raise ValueError(f'"{said}" ends before it begins; write the lower port first{example}')
     return range(first, last + 1)

@@ -1,8 +1,8 @@
-"""Regular expressions that a file names, searched in texts that others write: for a bounded time.
+"""Regular expressions from the file, searched in texts from outside, in a bounded time.
 
-Their syntax is that of Python's ``re``. Its engine goes back and tries again without any bound: ``(a+)+$`` takes longer
-than the universe is old on 40 characters, and holds its whole process meanwhile. The ``regex`` package has the same
-syntax, and stops when it is told to (decision 012).
+Their syntax is that of Python's ``re``. Its engine backtracks without a bound: ``(a+)+$`` on 40 characters takes
+practically for ever, and blocks the whole process. The ``regex`` package has the same syntax and a timeout
+(decision 012).
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ logger = logging.getLogger("limitkit")
 
 LONGEST_PATTERN: Final = 200
 MOST_TEXT: Final = 2_000
-"""Characters of a text that are searched."""
+"""The most characters of a text that are searched."""
 MOST_REPEATS: Final = 10_000
-"""What its counts may come to, multiplied: the engine writes out what has to be there, so ``(?:a{1000}){1000}`` takes
-ten seconds and gigabytes before anything is searched. No text is as long as that."""
+"""The largest product of a pattern's counts: the engine expands required repeats, so ``(?:a{1000}){1000}`` takes ten
+seconds and gigabytes before the search begins. No text is that long."""
 LONGEST_SEARCH: Final = 0.1
-"""Seconds of processor time; what is not hostile takes less than a hundredth of it."""
+"""Seconds of processor time; a normal pattern takes less than a hundredth of it."""
 LONGEST_TOGETHER: Final = 0.5
-"""Seconds for all the searches that one failure of a task leads to, however many patterns there are: each has a fifth
-of what is left, so one that is not hostile is found behind twenty that are."""
+"""Seconds for all searches after one failure of a task, however many patterns there are: each search gets a fifth of
+what is left, so a normal pattern is still found after twenty hostile ones."""
 _SHORTEST: Final = 0.0001
-"""Seconds that each has in any case; a plain word is found in a fiftieth of it."""
+"""Seconds that each search gets at least; a plain word is found in a fiftieth of it."""
 _REST: Final = 20 * LONGEST_SEARCH
-"""Seconds for which a pattern that took too long is not searched for, so that all such texts together can't hold a
-process up: at most a twentieth of its time goes to each."""
+"""Seconds for which a pattern that took too long is not searched again, so that it takes at most a twentieth of a
+process's time."""
 _BRACE = re.compile(r"(\\N\{[^}]*\}|\\.)|\{(?![0-9]*,?[0-9]*\})", re.DOTALL)
-"""A brace that opens no repeat. The other engine would read some of them as its own syntax, as in ``{e}``."""
+"""A brace that opens no repeat. The ``regex`` package would read some of them as its own syntax, as in ``{e}``."""
 
 _LEAST = re.compile(r"\{([0-9]+)(?:,[0-9]*)?\}")
-"""How often something has to be there, at least."""
+"""The least count of a repeat."""
 
 
 class _Shared:
-    """The seconds that are left for searches that have to share their time."""
+    """The seconds that are left for searches that share their time."""
 
     left = LONGEST_TOGETHER
 
@@ -55,13 +55,13 @@ _shared: ContextVar[_Shared | None] = ContextVar("shared", default=None)
 
 
 class Search:
-    """One pattern, and how it is searched for."""
+    """One pattern, and the search for it."""
 
     def __init__(self, pattern: str) -> None:
-        """Raise ValueError, with what is wrong, for what is not a regular expression."""
+        """Raise ValueError, which says what is wrong, for a text that is no regular expression."""
         import regex  # noqa: PLC0415 (most files have no pattern, and their workers start without it)
 
-        self._said = pattern
+        self._text = pattern
         self._rests_until = 0.0
         if len(pattern) > LONGEST_PATTERN:
             raise ValueError(f"is a pattern of more than {LONGEST_PATTERN} characters")
@@ -69,7 +69,7 @@ class Search:
             raise ValueError(f"is a pattern that repeats something more than {MOST_REPEATS} times")
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what another version of Python may read otherwise
+                warnings.simplefilter("ignore")  # syntax that other versions of Python may read in another way
                 re.compile(pattern)
                 self._pattern = regex.compile(_BRACE.sub(lambda found: found[1] or r"\{", pattern))
         except (re.error, regex.error, OverflowError, RecursionError, MemoryError) as error:
@@ -81,7 +81,7 @@ class Search:
         return frozenset(self._pattern.groupindex)
 
     def __call__(self, text: str) -> Mapping[str, str | None] | None:
-        """Search for it; returns what its named groups hold, None when it is not found, or not within its time."""
+        """Search a text; returns the named groups, None when the pattern is not found, or not in time."""
         if time.monotonic() < self._rests_until:
             return None
         shared = _shared.get() or _Shared()
@@ -91,7 +91,7 @@ class Search:
             found = self._pattern.search(text[:MOST_TEXT], timeout=longest)
         except TimeoutError:
             self._rests_until = time.monotonic() + _REST
-            _tell_slow(self._said, f"{longest:.1g}")
+            _warn_slow(self._text, f"{longest:.1g}")
             return None
         finally:
             shared.left -= time.thread_time() - began
@@ -100,7 +100,7 @@ class Search:
 
 @contextlib.contextmanager
 def sharing_time() -> Iterator[None]:
-    """Have all searches in here share their time; one within another is as one."""
+    """Let all searches in this block share their time; nested blocks count as one."""
     if _shared.get() is not None:
         yield
         return
@@ -112,7 +112,7 @@ def sharing_time() -> Iterator[None]:
 
 
 @functools.cache
-def _tell_slow(pattern: str, seconds: str) -> None:
+def _warn_slow(pattern: str, seconds: str) -> None:
     logger.warning(
         'The search for "re:%s" in the text of an exception was stopped after %s s, so the text counts as one without '
         "it; write a pattern with no repeat inside a repeat.",

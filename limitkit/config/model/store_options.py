@@ -1,7 +1,7 @@
-"""What an address asks of redis-py: whether the one that is installed takes each option, with the value that it has.
+"""Checks the options in an address: whether the installed redis-py accepts each of them, with its value.
 
-redis-py tells of a wrong option when the first connection is made, some options when the first command is sent, and of
-some never. Here all is told before, by the option's name; its value is never shown.
+redis-py reports some wrong options with the first connection, some with the first command, and some never. Here all are
+reported before that, by the option's name; its value is never shown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COMMAND: Final = "EVALSHA azAZ09:{}-_."
 _LONGEST: Final = 86_400
 _TLS: Final = "ssl"
 _BY_OPTION: Final = ("sentinel", "redis+cluster")
-"""Schemes that speak TLS when ``ssl=true`` says so."""
+"""Schemes that use TLS with ``ssl=true``."""
 _FILES: Final = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
 _READ: Final = frozenset(
     {
@@ -43,7 +43,7 @@ _READ: Final = frozenset(
         *("retry_on_timeout", "health_check_interval", "legacy_responses", "ssl_check_hostname", "ssl_min_version"),
     }
 )
-"""Numbers and truths that are of use only to a redis-py that makes such of them; older ones leave some a text."""
+"""Numbers and flags that need a redis-py which converts them; older versions leave some of them texts."""
 
 
 def _number(least: int, most: int) -> Callable[[str], bool]:
@@ -62,7 +62,7 @@ def _flag(text: str) -> bool:
 
 
 def _encoding(text: str) -> bool:
-    """Say whether commands come out as Redis reads them: it would take an encoding like UTF-16 for other words."""
+    """Say whether Redis can read commands in this encoding: it could not read UTF-16, for example."""
     try:
         return _COMMAND.encode(text) == _COMMAND.encode()
     except (LookupError, ValueError, TypeError):
@@ -138,11 +138,11 @@ _VALUES: Final[dict[str, tuple[Callable[[str], bool], str]]] = {
     "ssl_min_version": (_tls_version, "write 771 for TLS 1.2, or 772 for TLS 1.3"),
     **dict.fromkeys(_FILES, (_any, "write a path")),
 }
-"""Options that can be said in an address: what a value must be, and what to write."""
+"""Options that may be in an address: what their values must be, and what to write."""
 
 
 def option_fault(url: Expanded) -> Fault | None:
-    """Say what is wrong with an address's options, as fact and hint; None when the installed redis-py takes them."""
+    """Say what is wrong with an address's options, as fact and hint; None when the installed redis-py accepts them."""
     scheme = url.plain().partition(":")[0]
     mine, of_sentinels = _sorted(scheme, options(url))
     for names, prefix in ((mine, ""), (of_sentinels, _OF_SENTINELS)):
@@ -158,13 +158,13 @@ def option_fault(url: Expanded) -> Fault | None:
 
 
 def usable(url: Expanded) -> Expanded:
-    """Return an address with those of its options that redis-py takes: an app's broker has options for others, too."""
-    said = options(url)
-    if not said:
+    """Return an address with only the options that redis-py accepts: an app's broker may have others, too."""
+    pairs = options(url)
+    if not pairs:
         return url
     head = url.part(0, url.plain().index("?"))
     kept: list[tuple[str, str]] = []
-    for pair in said:
+    for pair in pairs:
         name, value = pair
         sign = "&" if kept else "?"
         query = [*kept, (sign, sign), *name.pieces, ("=", "="), *value.pieces]
@@ -174,7 +174,7 @@ def usable(url: Expanded) -> Expanded:
 
 
 def file_faults(url: Expanded) -> Iterator[Fault]:
-    """Go through what is wrong with the files that an address names: they are looked at where this runs."""
+    """Go through what is wrong with the files that an address names, on this machine."""
     scheme = url.plain().partition(":")[0]
     for names in _sorted(scheme, options(url)):
         yield from _unreadable({name: _decoded(value) for name, (_, value) in names.items() if value})
@@ -184,7 +184,7 @@ def _unreadable(said: dict[str, str]) -> Iterator[Fault]:
     hint = "put it there, or name another"
     for name in [name for name in _FILES if name in said]:
         what, is_there = ("folder", os.path.isdir) if name == "ssl_ca_path" else ("file", os.path.isfile)
-        if not is_there(said[name]):  # pathlib's raise for a name that is too long, or in a folder that is closed
+        if not is_there(said[name]):  # pathlib's raise for a long name, or in a folder without permission
             yield f"the {what} that {name} names is not on this machine, so TLS can't be spoken", hint
             return
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -204,7 +204,7 @@ def _unreadable(said: dict[str, str]) -> Iterator[Fault]:
 def _sorted(
     scheme: str, found: list[tuple[Expanded, Expanded]]
 ) -> tuple[dict[str, tuple[Expanded, Expanded]], dict[str, tuple[Expanded, Expanded]]]:
-    """Part the options in those of the server and those of its sentinels; of one that is said twice the first holds."""
+    """Split the options into those of the server and those of its sentinels; of a double option the first counts."""
     mine: dict[str, tuple[Expanded, Expanded]] = {}
     of_sentinels: dict[str, tuple[Expanded, Expanded]] = {}
     for name, value in found:
@@ -225,7 +225,7 @@ def _is_on(names: dict[str, tuple[Expanded, Expanded]], flag: str) -> bool:
 
 
 def _known(scheme: str, prefix: str, *, tls: bool) -> set[str]:
-    """Return the options that the installed redis-py has for servers of this scheme, and that an address can say."""
+    """Return the options of the installed redis-py that an address of this scheme may have."""
     if prefix:
         found = set(inspect.signature(redis.Redis.__init__).parameters)
     elif scheme == "redis+cluster":
@@ -240,7 +240,7 @@ def _known(scheme: str, prefix: str, *, tls: bool) -> set[str]:
 
 
 def taken(kind: type) -> set[str]:
-    """Return what a connection can be made with: its own parameters, and those of what it hands the others on to."""
+    """Return the parameters of a connection's class, and of its base classes that get the other arguments."""
     found: set[str] = set()
     for each in kind.__mro__:
         if "__init__" in vars(each):
@@ -277,7 +277,7 @@ def _fault(
 
 
 def _unusable(url: Expanded, scheme: str) -> Fault | None:
-    """Make what would connect, and a command, as a worker does: whatever redis-py has against the rest of it."""
+    """Make a connection object and a command, as a worker does, to find what else redis-py rejects."""
     if scheme == "redis+cluster":
         return None
     single = url.plain()

@@ -1,7 +1,7 @@
-"""The address of the store as the file gives it: variables expanded, and all of it judged.
+"""The address of the store from the file: its variables are expanded, and it is checked.
 
-What is said of it is said by its parts (``Expanded.part``), so that no message can hold a variable's value, or what
-stands before an ``@``.
+Messages only name parts of it (``Expanded.part``), so that no message can show a variable's value, or the text
+before an ``@``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMES: Final = ("memory", "redis", "rediss", "unix", "sentinel", "redis+cluster")
 MASTER: Final = "master"
-"""The option in which an address says which master its sentinels are asked for."""
+"""The option of an address with the name of the master."""
 _USABLE: Final = "write memory://, redis://, rediss://, unix://, sentinel:// or redis+cluster://"
 _EXAMPLES: Final = {
     "redis": "redis://localhost:6379/0",
@@ -44,7 +44,7 @@ class BadUrlError(ValueError):
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Expanded:
-    """Put the environment's values in place of ``${NAME}`` and ``${NAME:-default}``, and judge the result."""
+    """Put the environment's values in place of ``${NAME}`` and ``${NAME:-default}``, and check the result."""
     try:
         url = expand_variables(text, environ)
     except VariableError as error:
@@ -66,7 +66,7 @@ def _split(url: Expanded) -> re.Match[str]:
 
 
 def options(url: Expanded) -> list[tuple[Expanded, Expanded]]:
-    """Return names and values of an address's query, in its order, as they stand there."""
+    """Return names and values of an address's query, in their order, as they are written."""
     found = []
     start, end = _split(url).span("query")
     for each in re.finditer(r"[^&]+", url.plain()[start:end] if start >= 0 else ""):
@@ -96,7 +96,7 @@ def _judge(url: Expanded) -> None:
 
 
 def _judge_credentials(url: Expanded) -> None:
-    """Find a password that ends the part of an address that it stands in, since a sign in it means something there."""
+    """Find a password with a sign that ends the address part before it: such signs must be escaped."""
     parts = _split(url)
     before, at, _ = (parts["query"] or "").partition("@")
     in_query = at and "=" not in before and "@" not in parts["authority"]
@@ -123,14 +123,14 @@ def servers(url: str, port: int) -> tuple[list[tuple[str, int]], str]:
 
 
 def _judge_host(written: str, name: str) -> None:
-    """Refuse a host that no name service would be asked for. Raises ValueError."""
+    """Reject a host that can't be a name. Raises ValueError."""
     if any(char.isspace() or not char.isprintable() for char in written):
         raise ValueError
     name.encode("idna")
 
 
 def _judge_servers(scheme: str, url: Expanded) -> None:
-    """Judge host, port and database, or what stands in their place where there are several servers."""
+    """Check host, port and database, or the list of servers where there are several."""
     parts, several = _split(url), scheme in ("sentinel", "redis+cluster")
     example = f"write e.g. {_EXAMPLES[scheme]}" if several else 'write e.g. "redis://localhost:6379/0"'
     try:

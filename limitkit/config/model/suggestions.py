@@ -1,4 +1,4 @@
-"""What somebody means who writes a rate or a duration in words of his own: the nearest that can be written."""
+"""Guesses the rate or the duration that was meant: "10 per minute" is "10/m"."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WORDS: Final = {
     "365d": "y yr yrs year years yearly annum",
     "ms": "ms msec msecs millisecond milliseconds millis",
 }
-"""The units that can be written, and what else they are called; weeks, months and years are so many days."""
+"""The units and their other names; weeks, months and years are so many days."""
 _UNITS: Final = {word: unit for unit, words in _WORDS.items() for word in words.split()}
 _A_SECOND: Final = {"rps": "s", "qps": "s", "tps": "s", "hz": "s", "rpm": "m", "rph": "h", "rpd": "d"}
 _SECONDS: Final = {"ms": Decimal("0.001"), "s": Decimal(1), "m": Decimal(60), "h": Decimal(3600), "d": Decimal(86400)}
 _EXACT: Final = Context(prec=300)
-"""Digits enough for all that 64 characters can say: a quotient of more digits than its context has is an error."""
+"""Enough digits for any number of 64 characters: a result with more digits than the context has is an error."""
 _NUMBER: Final = r"([0-9]{1,3}(?:[,_' ][0-9]{3})+|[0-9_]+)(\.[0-9]+)?(e\+?[0-9]{1,2}|k)?"
 _RATE = re.compile(
     rf"\+?{_NUMBER} *(?:(?:r|reqs?|requests?|calls?|tasks?|times)\b)? *"
@@ -32,9 +32,9 @@ _DURATION = re.compile(rf"\+?{_NUMBER} *([a-z]*)\.?")
 
 
 def rate(text: str) -> str | None:
-    """Write a rate as it can be written: ``"10000/30d"`` for "10000 per month"; None when it can't be guessed.
+    """Write a rate as TOML wants it: ``"10000/30d"`` for "10000 per month"; None when it can't be guessed.
 
-    It has a rate's form, and need not be in range.
+    It has the form of a rate, but may be out of range.
     """
     match = _RATE.fullmatch(text.casefold().strip()) if len(text) <= _LONGEST else None
     if match is None:
@@ -56,7 +56,7 @@ def rate(text: str) -> str | None:
 
 
 def duration(text: str) -> str | None:
-    """Write a duration as it can be written: ``"5m"`` for "5 minutes"; None when it can't be guessed."""
+    """Write a duration as TOML wants it: ``"5m"`` for "5 minutes"; None when it can't be guessed."""
     match = _DURATION.fullmatch(text.casefold().strip()) if len(text) <= _LONGEST else None
     if match is None:
         return None

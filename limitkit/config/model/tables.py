@@ -1,7 +1,7 @@
-"""What ratelimits.toml may hold and what it means: one frozen model per table.
+"""What ratelimits.toml may contain and what it means: one frozen model for each table.
 
 The models' types and bounds are its shape, from which ``config.checks.json_schema`` makes the JSON Schema; their
-validators judge the meaning. A validator's error is of type ``meaning`` and carries code, fact and hint.
+validators check the meaning. A validator's error is of type ``meaning`` and carries code, fact and hint.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from limitkit.config.model.feedback_fields import (
     DEFAULT_MAX_PAUSE,
     ActionField,
     CeilingField,
+    ExceptionPatternField,
     FactorField,
     FloorField,
-    LikenessField,
     MaxPauseField,
     ResendField,
     StepField,
-    some_likeness,
+    not_empty,
 )
 from limitkit.config.model.fields import (
     DEFAULT_HOLD,
@@ -65,7 +65,7 @@ def _raise_first(faults: Iterable[Fault]) -> None:
 
 
 class Table(BaseModel):
-    """What all tables have in common: no key that isn't declared, no value of another type, nothing changes."""
+    """The base of all tables: no undeclared key, no value of another type, no changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -89,7 +89,7 @@ class StoreTable(Table, title="Store"):
 
 
 class WaitingTable(Table, title="Waiting"):
-    """How much of what waits one worker holds by itself; the rest waits where its queue is kept."""
+    """How many waiting tasks one worker holds by itself; the others wait in the broker."""
 
     hold: HoldField = DEFAULT_HOLD
     per_limit: Annotated[
@@ -111,7 +111,7 @@ class WaitingTable(Table, title="Waiting"):
 
 
 class MetricsTable(Table, title="Metrics"):
-    """With this table each worker counts; with a port in it, it also shows what it has counted."""
+    """With this table each worker has metrics; with a port in it, it also serves them."""
 
     host: HostField = DEFAULT_HOST
     port: PortField | None = None
@@ -130,15 +130,15 @@ class FeedbackTable(Table, title="Feedback"):
     """What the other side's "slow down" looks like, and what follows for the whole limit or partition."""
 
     on: Annotated[
-        tuple[LikenessField, ...],
+        tuple[ExceptionPatternField, ...],
         Strict(strict=False),
         Field(title="What it looks like", description="One or more exceptions; also those behind a retry, or a cause."),
-        AfterValidator(some_likeness),
+        AfterValidator(not_empty),
     ]
     action: ActionField = "slow"
     recover: Annotated[RecoverTable, Field(title="How it recovers", default_factory=RecoverTable)]
     unless: Annotated[
-        tuple[LikenessField, ...],
+        tuple[ExceptionPatternField, ...],
         Strict(strict=False),
         Field(
             title="What it is not",
@@ -154,7 +154,7 @@ FeedbackField = Annotated[
     FeedbackTable,
     Field(
         title="When the other side refuses",
-        description="What tells a task that it is too fast for whoever it calls, and how the limit backs off on all "
+        description="What shows that tasks are too fast for the service they call, and how the limit backs off on all "
         "workers. Not for static limits.",
     ),
 ]
@@ -174,7 +174,7 @@ class LimitTable(Table, title="Named limit"):
     mode: ModeField = "enforce"
 
     @model_validator(mode="after")
-    def _crossed(self) -> LimitTable:
+    def _check_keys(self) -> LimitTable:
         _raise_first(cross_checked_limit(self.model_dump(exclude_unset=True)))
         return self
 
@@ -202,7 +202,7 @@ class TaskTable(Table, title="Task"):
     mode: ModeField = "enforce"
 
     @model_validator(mode="after")
-    def _crossed(self) -> TaskTable:
+    def _check_keys(self) -> TaskTable:
         _raise_first(cross_checked_task(self.model_dump(exclude_unset=True)))
         return self
 
@@ -234,7 +234,7 @@ class RateLimits(Table):
 
 
 def errors(data: object) -> tuple[RateLimits | None, list[dict[str, Any]]]:
-    """Judge plain data: the model when all is well, and all of pydantic's errors when it isn't."""
+    """Check plain data: returns the model, or None and all of pydantic's errors."""
     try:
         return RateLimits.model_validate(data), []
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Rates and durations as they are written in TOML, and the exact numbers that they stand for."""
+"""Rates and durations as they are written in TOML, and their exact values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ RATE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?/([0-9]+)?[smhd]$"
 DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 
 _LEAST: Final = 0.1
-"""A rate of less is written in a longer unit."""
+"""A rate lower than this is written in a longer unit."""
 _NEARLY: Final = 0.0001
-"""Intervals are rounded up to whole microseconds."""
+"""How far from a whole number a rate may be: intervals are rounded up to whole microseconds."""
 
 _RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+)?([smhd])")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -46,7 +46,7 @@ class Rate:
     def times(self, part: Fraction) -> Rate:
         """Return a part of this rate, written with the same period; never slower than "1/366d", the slowest one.
 
-        Of a part that no decimal can say, the next lower one of nine digits is taken.
+        It is rounded down to nine digits after the point.
         """
         number, slash, period = self.text.partition("/")
         digits = Fraction(int(Fraction(number) * part * 10**9), 10**9)
@@ -64,8 +64,7 @@ class Rate:
 def parse_rate(text: str) -> Rate:
     """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``.
 
-    Raises ValueError, with the fact and the remedy, for what is not a rate or is out of range
-    (1/366d to 100000/s).
+    Raises ValueError, with fact and remedy, for a text that is no rate or is out of range (1/366d to 100000/s).
     """
     match = _RATE.fullmatch(text) if text.isascii() else None
     if match is None:
@@ -91,7 +90,7 @@ def parse_duration(text: str) -> float:
 
 
 def interval_text(interval_us: int) -> str:
-    """Write microseconds between two tokens as a rate, in the shortest unit in which it is nearly a whole number."""
+    """Write microseconds between two tokens as a rate, in the shortest unit that gives nearly a whole number."""
     for unit, size in SECONDS.items():
         number = 1_000_000 * size / interval_us
         if number >= 1 and abs(number - round(number)) < _NEARLY * number:

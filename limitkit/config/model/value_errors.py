@@ -1,4 +1,4 @@
-"""What is wrong with a rate, a duration or a key as text: a fact and a hint, or nothing."""
+"""Says what is wrong with a rate, a duration, a port or a key: a fact and a hint, or nothing."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ DURATIONS: Final = {
     "max_pause": ("10ms", "31d"),
 }
 """The least and the most of each key that is a duration."""
-_LONGEST: Final = 64  # characters of a rate or a duration: more digits than that stand for nothing in range
+_LONGEST: Final = 64  # characters of a rate or a duration: a longer one is out of range
 
 
 def _split(error: ValueError, text: str) -> tuple[str, str]:
-    """Part a unit's error in fact and hint, with a text of any length shown in one short line."""
+    """Split a unit's error into fact and hint, and shorten the text in it."""
     fact, _, hint = str(error).replace(f'"{text}"', quote(text), 1).partition("; ")
     return fact, hint
 
 
 def _with_example(said: tuple[str, str], text: str, guess: Callable[[str], str | None]) -> tuple[str, str]:
-    """Put what is probably meant in place of the example in a hint; of what came from the environment nothing is."""
+    """Put what is probably meant in place of the example in a hint, but not for a value from the environment."""
     fact, hint = said
     meant = None if getattr(text, "masked", False) else guess(text)
     before, example, _ = hint.partition("e.g. ")
@@ -39,7 +39,7 @@ def _with_example(said: tuple[str, str], text: str, guess: Callable[[str], str |
 
 
 def _meant_rate(text: str) -> str | None:
-    guess = suggestions.rate(text) if type(text) is str else None  # what a variable holds is not shown, nor hinted at
+    guess = suggestions.rate(text) if type(text) is str else None  # the value of a variable is not shown
     try:
         return parse_rate(guess).text if guess else None
     except ValueError:  # out of range
@@ -47,7 +47,7 @@ def _meant_rate(text: str) -> str | None:
 
 
 def rate_fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with a rate, as fact and hint; None when it is one."""
+    """Say what is wrong with a rate, as fact and hint; None when it is right."""
     if len(text) > _LONGEST and re.fullmatch(RATE_PATTERN, text):
         return f"{quote(text)} is out of range", 'write a rate from "1/366d" to "100000/s"'
     try:
@@ -58,7 +58,7 @@ def rate_fault(text: str) -> tuple[str, str] | None:
 
 
 def duration_fault(key: str, text: str) -> tuple[str, str] | None:
-    """Say what is wrong with the duration of one of ``DURATIONS``, as fact and hint; None when it is one."""
+    """Say what is wrong with the duration of one of ``DURATIONS``, as fact and hint; None when it is right."""
     least, most = DURATIONS[key]
     hint = f"write a duration from {quote(least)} to {quote(most)}"
     if len(text) > _LONGEST and re.fullmatch(DURATION_PATTERN, text):
@@ -71,7 +71,7 @@ def duration_fault(key: str, text: str) -> tuple[str, str] | None:
 
 
 def not_a_duration(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with a duration of any length, as fact and hint; None when it is one."""
+    """Say what is wrong with a duration of any length, as fact and hint; None when it is right."""
     try:
         parse_duration(text)
     except ValueError as error:
@@ -80,8 +80,8 @@ def not_a_duration(text: str) -> tuple[str, str] | None:
 
 
 def port_fault(said: int | str) -> tuple[str, str] | None:
-    """Say what is wrong with a port or a range of ports, as fact and hint; None when it is one."""
-    if isinstance(said, int) and said.bit_length() > LAST.bit_length() * 2:  # Python writes no number of any length
+    """Say what is wrong with a port or a range of ports, as fact and hint; None when it is right."""
+    if isinstance(said, int) and said.bit_length() > LAST.bit_length() * 2:  # Python can't write a very long number
         return f"{show(said)} is out of range", PORT_HINT
     try:
         parse_ports(said)
@@ -106,7 +106,7 @@ def key_fault(text: str) -> tuple[str, str] | None:
 
 
 def exception_pattern_fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is one."""
+    """Say what is wrong with an item of ``on`` or ``unless``, as fact and hint; None when it is right."""
     found = fault(text)
     return found and (f"{quote(text)} {found[0]}", found[1])
 

@@ -1,4 +1,4 @@
-"""The text of a file: read it, parse it, and tell the line and column of whatever is in it.
+"""The text of a file: reads it, parses it, and finds the line and column of each key and value.
 
 The door is ``toml``. May use the config's wording, and ``errors``.
 """

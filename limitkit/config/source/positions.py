@@ -1,4 +1,4 @@
-"""Where the keys, values and table headers of a TOML text stand, as tree-sitter sees it."""
+"""Finds where the keys, values and table headers of a TOML text are, with tree-sitter."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 _KEYS = frozenset({"bare_key", "quoted_key", "dotted_key"})
 _BLOCK: Final = 1_000
 _REST_OF_A_CHARACTER: Final = bytes(range(0x80, 0xC0))
-"""Bytes that go on with a character of UTF-8, and begin none."""
+"""Bytes of UTF-8 that continue a character, and begin none."""
 
 
 @dataclass
 class Positions:
-    """Rows and byte columns, from 0, of what a text declares; ``find`` turns them into lines and columns."""
+    """Rows and byte columns, from 0, of all keys and values; ``find`` turns them into lines and columns."""
 
     lines: list[bytes]
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Positions:
     _lengths: dict[Path, int] = field(default_factory=dict)
     """How many tables an array of tables has so far."""
     _counts: dict[int, list[int]] = field(default_factory=dict)
-    """Characters before each thousand of a row's bytes, as far as they were asked for."""
+    """By row: the number of characters before each thousand of bytes, as far as it was needed."""
 
     @classmethod
     def of(cls, text: str) -> Positions:
@@ -47,7 +47,7 @@ class Positions:
         return places
 
     def find(self, path: Path, at: str) -> tuple[int, int]:
-        """Line and column, from 1, in Unicode characters; of the nearest thing around it when it isn't known."""
+        """Line and column, from 1, in Unicode characters; those of the nearest table around it when it isn't known."""
         tables = (self.headers, self._implied, self.keys)
         wanted = {"key": (self.keys, *tables), "value": (self.values, *tables), "header": tables}[at]
         while path:
@@ -59,7 +59,7 @@ class Positions:
         return 1, 1
 
     def _characters(self, row: int, column: int) -> int:
-        """Count the characters before a byte; from the last thousand on, since a file may be one line."""
+        """Count the characters before a byte, from the last thousand on: a file may be one long line."""
         line, counts = self.lines[row], self._counts.setdefault(row, [0])
         while len(counts) <= column // _BLOCK:
             counts.append(counts[-1] + _length(line[_BLOCK * (len(counts) - 1) : _BLOCK * len(counts)]))
@@ -90,7 +90,7 @@ class Positions:
                 self._pair(child, path)
 
     def _pair(self, node: Node, table: Path) -> None:
-        """Note a pair, and what is inside its value; a stack in place of recursion, since nesting may be deep."""
+        """Note a pair, and the pairs in its value; with a stack, since nesting may be too deep for recursion."""
         todo: list[tuple[Node, Path]] = [(node, table)]
         while todo:
             pair, around = todo.pop()
@@ -119,7 +119,7 @@ class Positions:
 
 
 def long_number(text: str, digits: int) -> tuple[int, int]:
-    """Return line and column, from 1, of the first whole number of more than so many digits; 1 and 1 without any."""
+    """Return line and column, from 1, of the first whole number with more digits than this; 1 and 1 without one."""
     todo = [Parser(Language(tree_sitter_toml.language())).parse(text.encode()).root_node]
     while todo:
         node = todo.pop()
@@ -147,6 +147,6 @@ def _parts(node: Node) -> list[tuple[str, tuple[int, int]]]:
 def _name(node: Node) -> tuple[str, tuple[int, int]]:
     text = (node.text or b"").decode()
     if node.type == "quoted_key":
-        # Escapes are tomli's business: it is the parser of record.
+        # tomli reads escapes: it is the parser of record.
         text = next(iter(tomli.loads(f"{text} = 0"))) if "\\" in text else text[1:-1]
     return text, (node.start_point.row, node.start_point.column)

@@ -1,4 +1,4 @@
-"""The bytes of a config file: of a regular file of a size that a config may have, and without ever waiting for them."""
+"""Reads the bytes of a config file: only a regular file, of a limited size, and without ever waiting."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 MOST: Final = 10_000_000
-"""Bytes: a config of 50,000 tasks has fewer. More is a device, a log, or a writer that does not stop."""
+"""Bytes: a config of 50,000 tasks has fewer. More is a device, a log, or an endless stream."""
 _KINDS: Final = (
     (stat.S_ISDIR, "is a folder", "name the file in it, e.g. ratelimits.toml"),
     (stat.S_ISFIFO, "is a pipe", "name a file, or pipe its text to limitkit validate -"),
@@ -24,7 +24,7 @@ _HANDED_OVER: Final = ("/dev/fd", "/proc/self/fd")
 
 
 class UnreadableError(Exception):
-    """Bytes that can't be had, or are too many: code, fact and hint."""
+    """A file that can't be read, or is too large: code, fact and hint."""
 
     def __init__(self, code: str, fact: str, hint: str) -> None:
         self.code, self.fact, self.hint = code, fact, hint
@@ -34,12 +34,12 @@ class UnreadableError(Exception):
 def of_file(path: str | os.PathLike[str]) -> bytes:
     """Read a file. Raises UnreadableError.
 
-    A pipe or a device is refused, and not read: it may never end, or never begin, and a worker that looks at its file
-    twice a second would find another one each time.
+    A pipe or a device is rejected, and not read: it may never end, or never begin, and a worker that reads its file
+    again would get other bytes each time.
     """
     try:
-        _judge(os.stat(path).st_mode)  # noqa: PTH116 - of a path that may be anything
-        # What is a file now may be a pipe a moment later: it is opened without waiting for a writer, and judged again.
+        _judge(os.stat(path).st_mode)  # noqa: PTH116 - the path may be anything
+        # The file may be replaced by a pipe a moment later: so it is opened without waiting, and checked again.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(handle, "rb") as file:  # noqa: PTH123 - a handle has no path
             _judge(os.fstat(handle).st_mode)
@@ -48,16 +48,16 @@ def of_file(path: str | os.PathLike[str]) -> bytes:
         raise _refused("may not be read", "give its reader the permission") from None
     except FileNotFoundError:
         raise _refused("does not exist", "name an existing file") from None
-    except ValueError:  # Pythons say it differently
+    except ValueError:  # its text depends on the Python version
         raise _refused("can't be read (no name has a null character)", "name a file that can be read") from None
     except OSError as error:
         raise _refused(f"can't be read ({error.strerror or error})", "name a file that can be read") from None
 
 
 def of_stream(stream: BinaryIO) -> bytes:
-    """Read a stream to its end. Raises UnreadableError when that does not come in time."""
+    """Read a stream to its end. Raises UnreadableError when it is too long, or has no bytes yet."""
     content: bytes | None = stream.read(MOST + 1)
-    if content is None:  # a file of the kernel's, such as its log, that would have to be waited for
+    if content is None:  # a file of the kernel, such as its log, may have no bytes yet
         raise _refused("has nothing to be read yet", "name a file")
     if len(content) > MOST:
         fact = f"is larger than {MOST // 1_000_000} MB, which no config is"
@@ -66,14 +66,14 @@ def of_stream(stream: BinaryIO) -> bytes:
 
 
 def of_pipe(path: str) -> bytes | None:
-    """Read what a shell has handed over: standard input (``-``), or a pipe as in ``<(...)``; None for any other path.
+    """Read what a shell passes: standard input (``-``), or a pipe as in ``<(...)``; None for any other path.
 
-    It waits for whoever writes, as every program at the end of a pipe does. Raises UnreadableError.
+    It waits for the writer, as every program at the end of a pipe does. Raises UnreadableError.
     """
     if path == "-":
         if sys.stdin is None:
             raise _refused("is standard input, which is closed", "name a file")
-        # Whoever started this may have set it so that a read returns what is there yet: that would be half a file.
+        # The caller may have made it non-blocking: then a read may return half a file.
         with contextlib.suppress(OSError, ValueError):
             os.set_blocking(sys.stdin.fileno(), True)
         return of_stream(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""What the TOML parser does not understand, and what is meant there: mostly quotes have been forgotten."""
+"""Explains TOML syntax errors, and guesses what was meant: mostly, quotes are missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _NAMESPACE = re.compile(r"\(['\"].*\)")
 _OF_ESCAPES: Final = ("Unescaped '\\'", "Invalid hex value", "Escaped character")
 _LONGEST: Final = 300
-"""Characters of a line that is written anew."""
+"""The longest line, in characters, for which a corrected line is suggested."""
 _HEADER = re.compile(r"\s*(\[{1,2})\s*(tasks|limits)\s*\.\s*([^\s\"'\]][^\"'\]]*?)\s*(\]{1,2})\s*(?:#.*)?")
 _PAIR = re.compile(r"\s*([A-Za-z0-9_.\"-]+)\s*=\s*([^\s\"'#\[\]{},=]+(?: [^\s\"'#\[\]{},=]+)*)\s*(?:#.*)?")
 
@@ -36,8 +36,8 @@ _OF_TEXT: Final = frozenset(
         "prefix",
     ]
 )
-"""Keys whose value is shown as it should have been written. What follows another one may be a secret: a stranger's file
-can be a link to one that is no config, such as ``.env`` or ``/proc/self/environ``."""
+"""Keys whose corrected value is shown. After another key there may be a secret: a config path may be a link to a file
+that is no config, such as ``.env`` or ``/proc/self/environ``."""
 
 
 def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
@@ -46,14 +46,14 @@ def explain(error: tomli.TOMLDecodeError) -> tuple[tuple[int, int], str, str]:
     lines = error.doc.split("\n", line)
     text = lines[line - 1] if line <= len(lines) else ""
     fact = error.msg
-    if fact.startswith("Cannot "):  # tomli notices a second declaration at its end; people look for its beginning
+    if fact.startswith("Cannot "):  # tomli reports a second declaration at its end; people look at its beginning
         column = len(text) - len(text.lstrip()) + 1
     fact = _NAMESPACE.sub(_in_toml_words, shorten(fact, 2 * _LONGEST))
     return (line, column), f"not TOML: {fact[0].lower()}{fact[1:]}", _remedy(text, fact)
 
 
 def _place(error: tomli.TOMLDecodeError) -> tuple[int, int]:
-    """Return line and column; of an escape that is none, where it begins, since tomli has read on from there."""
+    """Return line and column; for a wrong escape its beginning, since tomli reports its end."""
     if not error.msg.startswith(_OF_ESCAPES):
         return error.lineno, error.colno
     before = error.doc[: error.doc.rfind("\\", 0, error.pos)]
@@ -66,7 +66,7 @@ def _remedy(text: str, fact: str) -> str:
     if len(text) > _LONGEST or fact.startswith("Cannot "):
         return "fix the syntax here"
     pair = _PAIR.fullmatch(text)
-    if "@" not in text and "://" not in text:  # what looks like an address may hold a password
+    if "@" not in text and "://" not in text:  # an address may hold a password
         if header := _HEADER.fullmatch(text):
             opened, section, name, closed = header.groups()
             return f"put the name in quotes: {opened}{section}.{_quoted(name)}{closed}"

@@ -1,7 +1,7 @@
-"""A config file as bytes: its TOML as plain values, and where each key and value stands.
+"""A config file: its TOML as plain values, and where each key and value is.
 
-tomli is the parser of record: what it says is the data, and what it refuses is refused. tree-sitter only
-says where things are; where it can't follow, a problem is placed at the nearest key that it knows.
+tomli is the parser of record: it decides what the data are, and what is rejected. tree-sitter only says where things
+are; if it can't parse a part, a problem is placed at the nearest key that it knows.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Document:
     text: str
     data: dict[str, Any]
     moved: Mapping[Path, Path] = field(default_factory=dict)
-    """Where entries stand that the data has under another name than the file."""
+    """The paths in the file of entries that have another name in the data."""
 
     @cached_property
     def places(self) -> Positions:
-        """Where each key, value and header stands; found when first asked for."""
+        """Where each key, value and header is; found on first use."""
         return Positions.of(self.text)
 
     def place(self, path: Path, at: At = "value") -> tuple[int, int]:
@@ -51,16 +51,16 @@ class Document:
     def problem(
         self, code: str, path: Path, fact: str, hint: str, *, at: At = "value", severity: Severity = "error"
     ) -> Problem:
-        """Make a problem that names the key, and is placed at it, at its value, or at its table's header."""
+        """Make a problem that names the key, and is placed at the key, its value, or its table's header."""
         line, column = self.place(path, at)
         fact, hint = sentence(f"{dotted(path)}: {fact}" if path else fact), sentence(hint)
         return Problem(self.path, line, column, code, f"{fact}; {hint}" if hint else fact, hint, severity)
 
 
 def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
-    """Read and parse a file; ``shown`` is what its problems are reported under, the path itself by default.
+    """Read and parse a file; its problems are reported under ``shown``, by default the path itself.
 
-    Raises ConfigError, with ``unreadable`` set when the file's bytes can't be had at all.
+    Raises ConfigError, with ``unreadable`` set when the file can't be read at all.
     """
     shown = str(path) if shown is None else shown
     try:
@@ -71,7 +71,7 @@ def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
 
 
 def read_pipe(path: str) -> Document | None:
-    """Read and parse what a shell has handed over (``-``, ``<(...)``); None for any other path. Raises ConfigError."""
+    """Read and parse what a shell passes (``-``, ``<(...)``); None for any other path. Raises ConfigError."""
     try:
         content = read_file.of_pipe(path)
     except read_file.UnreadableError as error:
@@ -80,7 +80,7 @@ def read_pipe(path: str) -> Document | None:
 
 
 def parse(content: str | bytes, path: str) -> Document:
-    """Parse TOML; ``path`` is what problems are reported under. Raises ConfigError for what is not TOML."""
+    """Parse TOML; problems are reported under ``path``. Raises ConfigError for a text that is not TOML."""
     content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if content.startswith(_BOM):
         raise _refused(path, (1, 1), "LK003", "the file begins with a byte order mark", "save it as UTF-8 without BOM")

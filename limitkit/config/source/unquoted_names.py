@@ -1,6 +1,6 @@
-"""Names with dots that stand without quotes: ``[tasks.shop.charge]`` is TOML for tables in one another.
+"""Finds names with dots and without quotes: in TOML, ``[tasks.shop.charge]`` is a table inside a table.
 
-What stands there is judged under the name that is meant, and placed where it stands.
+Such an entry is checked under the name that is meant; its problems are placed where it is in the file.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 SECTIONS: Final = ("tasks", "limits")
 ENTRY: Final = frozenset({"strategy", "rate", "limits", "burst", "key", "rate_limit", "max_running", "on_limit"})
-"""Keys by which a limit or a task is known."""
+"""Keys by which a table is recognised as a limit or a task."""
 _TABLES: Final = frozenset({"feedback", "recover", "partitions", "schedule", "weights", "cost"})
 """Keys of a limit or a task that may hold a table."""
 _LONGEST: Final = 120
-"""Characters of a name that is written out for the file."""
+"""The most characters of a name in a suggested line."""
 
 
 def meant(document: Document) -> tuple[Document, list[Problem]]:
-    """Return the document as it is meant, and a problem for each name with dots that stands without quotes."""
+    """Return the document as it is meant, and a problem for each name with dots and without quotes."""
     problems: list[Problem] = []
     data, moved = document.data, dict(document.moved)
     for section in SECTIONS:
@@ -58,7 +58,7 @@ def line_for(name: str, section: str = "tasks") -> str:
 
 
 def entry_within(value: object, *names: str) -> str | None:
-    """Return the dotted name of the first limit or task in a table that is none itself; None when there is none."""
+    """Return the dotted name of the first limit or task inside a table that is none itself; None without one."""
     todo = [(names, value)]
     while todo:
         path, each = todo.pop()
@@ -79,7 +79,7 @@ def _tables(entry: object) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _entries(document: Document, path: Path, entry: Any) -> Iterator[tuple[Path, Any]]:
-    """Yield the entries that an entry really is: itself, unless there is nothing in it but others, and those."""
+    """Yield the entries in an entry: itself, unless it contains only other entries, and those."""
     todo: list[tuple[Path, Any]] = [(path, entry)]
     while todo:
         at, table = todo.pop()
@@ -91,10 +91,10 @@ def _entries(document: Document, path: Path, entry: Any) -> Iterator[tuple[Path,
 
 
 def _is_entry(document: Document, path: Path, table: dict[str, Any]) -> bool:
-    """Whether a table inside of an entry is an entry of its own, rather than a value of the one around it."""
+    """Whether a table inside an entry is an entry of its own, and not a value of the one around it."""
     key = path[-1]
     if key in _TABLES:
-        # Not a module of tasks that has the name of a key, unless what stands in it says so.
+        # Taken for a key's table, not for a module of tasks with that name, unless its content is that of an entry.
         inner = {name: each for name, each in table.items() if name not in _TABLES}
         direct = {"strategy", "limits"} & table.keys()
         return bool(direct) or (key != "partitions" and entry_within(inner) is not None)
@@ -109,7 +109,7 @@ def _problem(document: Document, path: Path, name: str, own: Any) -> Problem:
 
 
 def _line(document: Document, path: Path, name: str, own: Any) -> str:
-    """Write the line that is meant as it stands in the file: a header, or a key with its value."""
+    """Write the line that is meant, in the form that the file uses: a header, or a key with its value."""
     places, section = document.places, str(path[0])
     around = next((path[:length] for length in range(len(path), 0, -1) if path[:length] in places.headers), ())
     if len(around) > 1 or not isinstance(own, dict):
@@ -122,7 +122,7 @@ def _line(document: Document, path: Path, name: str, own: Any) -> str:
 
 
 def names_within(value: Any) -> tuple[str, ...]:
-    """Return the names by which TOML has taken a dotted path without quotes apart."""
+    """Return the names into which TOML has split a dotted path without quotes."""
     names: list[str] = []
     while isinstance(value, dict) and len(value) == 1 and len(names) < 30:  # noqa: PLR2004 - no path is as long
         name, value = next(iter(value.items()))

@@ -103,7 +103,7 @@ def test_a_factor_is_refused_with_place_reason_and_remedy(number):
 def test_what_the_model_alone_refuses_is_said_too():
     document = parse('version = 1\n[tasks.a]\nrate = "1/s"\nburst = "x"\n', "f.toml")
     _, found = errors(document.data)
-    said = {(each.code, each.line, each.column) for each in model_errors.unsaid(document, found)}
+    said = {(each.code, each.line, each.column) for each in model_errors.unreported(document, found)}
     assert said == {("LK029", 4, 9)}
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limitkit.config.model.exception_patterns import fault, refusal
-from limitkit.config.model.regex import LONGEST_SEARCH, LONGEST_TOGETHER, MOST_TEXT, Search, _tell_slow
+from limitkit.config.model.regex import LONGEST_SEARCH, LONGEST_TOGETHER, MOST_TEXT, Search, _warn_slow
 
 SLOW = (
     *(
@@ -33,7 +33,7 @@ HOSTILE = "a" * 1500 + "!"
 
 @pytest.fixture(autouse=True)
 def told_anew():
-    _tell_slow.cache_clear()
+    _warn_slow.cache_clear()
 
 
 @pytest.mark.parametrize("pattern", SLOW)
