@@ -1,4 +1,4 @@
-"""How the commands that change something say it: what was so before, what holds now, and until when."""
+"""Shows what a command has changed: what was in force before, what is now, and until when."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GONE = "not in the file any more"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What holds for one limit, or for one limit in one worker."""
+    """What is in force for one limit, or for one limit in one worker."""
 
     what: str
     entry: str
@@ -32,7 +32,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What holds at one moment, in the order of the file."""
+    """What is in force at one moment, in the order of the file."""
 
     limits: Mapping[str, Held]
     now: float = 0.0
@@ -40,7 +40,7 @@ class Seen:
 
 
 def look(manager: RateLimitManager, workers: Sequence[str] = ()) -> Seen:
-    """See what holds now: in the store, or in each of these workers, or in all of them where there is no store."""
+    """Read what is in force now: from the store, or from these workers, or from all workers where there is no store."""
     if manager.override_store is None or workers:
         return _in_workers(manager, workers)
     in_force = manager.in_force()
@@ -57,7 +57,7 @@ def look(manager: RateLimitManager, workers: Sequence[str] = ()) -> Seen:
 
 
 def show(before: Seen, now: Seen, *targets: Target) -> bool:
-    """Show these limits, or all that have changed if none is named; says whether there were any."""
+    """Show these limits, or all that have changed if none is named; returns whether there were any."""
     names = {str(target) for target in targets}
     rows = []
     for label in {**before.limits, **now.limits}:
@@ -73,14 +73,14 @@ def show(before: Seen, now: Seen, *targets: Target) -> bool:
 
 
 def how_soon(manager: RateLimitManager, workers: Sequence[str] = ()) -> str:
-    """Say when workers follow."""
+    """Say when workers apply the change."""
     if manager.override_store is None or workers:
         return "These workers go by it now, and until they stop."
     return "Workers follow within a second, those that start later too."
 
 
 def _of(seen: Seen, label: str, other: Seen) -> Held:
-    """Return what held for a limit; for a task of a pattern that had nothing of its own, what held for the pattern."""
+    """Return what was in force for a limit; for a task without its own line, what was in force for its pattern."""
     if label in seen.limits:
         return seen.limits[label]
     entry = other.limits[label].entry

@@ -1,4 +1,4 @@
-"""The config that is in use: the one that the app's workers go by, unless another is named."""
+"""Finds the config that is in use: the one that the app's workers use, unless another is named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def path_in_use(app: Any) -> str:
-    """Return the path of the file that a worker started here would go by. Raises ConfigError when there is none."""
+    """Return the path of the file that a worker started here would use. Raises ConfigError when there is none."""
     if app is None:
         return locate()
     from limitkit.worker.installation import installation_of  # noqa: PLC0415 (imports Celery)
@@ -25,7 +25,7 @@ def path_in_use(app: Any) -> str:
 
 
 def config_in_use(ctx: click.Context, app: Any, config: str | None) -> Config:
-    """Return the config, the one found from here when there is no app. Exits as ``validate`` when it is wrong."""
+    """Return the config; without an app, the one found from here. Exits as ``validate`` does when it is wrong."""
     try:
         return usable_config(app, config)
     except ConfigError as error:
@@ -34,7 +34,7 @@ def config_in_use(ctx: click.Context, app: Any, config: str | None) -> Config:
 
 
 def usable_config(app: Any, config: str | None) -> Config:
-    """Return the config likewise. Raises ConfigError when it is wrong."""
+    """Return the same config. Raises ConfigError when it is wrong."""
     if config is not None or app is None:
         return load(config or locate())
     from limitkit.worker.installation import installation_of  # noqa: PLC0415 (imports Celery)

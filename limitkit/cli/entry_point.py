@@ -35,11 +35,11 @@ COMMANDS = (
     "why",
     "exporter",
 )
-"""All commands, as people meet them. Each is a module of ``cli/commands/``, imported when it is asked for."""
+"""All commands, in the order of their use. Each is a module of ``cli/commands/``, imported only when needed."""
 
 
 _AFTER = ("-A", "--app", "--config")
-"""Options of the commands, which people also write before them."""
+"""Options of the commands that people also write before the command."""
 _WIDEST = 80
 
 
@@ -47,7 +47,7 @@ class Commands(click.Group):
     """A group that imports a command's module only when that command runs, or is listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name all commands, in the order in which people meet them."""
+        """Name all commands, in the order of their use."""
         return [*COMMANDS, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -58,7 +58,7 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with all that is said of them, on as many lines as that takes."""
+        """List the commands with their whole descriptions, on as many lines as needed."""
         found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(name, each.get_short_help_str(limit=1000)) for name, each in found if each])
@@ -72,7 +72,7 @@ class Commands(click.Group):
             return super().make_context(info_name, args, parent, **extra)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the options, and say where those of the commands belong."""
+        """Read the options; for those that belong after a command, say so."""
         moved, rest = _apart(args)
         if moved and not ctx.resilient_parsing:
             line = shlex.join([*ctx.command_path.split(), *(rest or ["COMMAND"]), *moved])
@@ -82,7 +82,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; ask whether another was meant where there is none of this name."""
+        """Find the command; suggest another if there is none of this name."""
         name = args[0]
         if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
             hint = suggest(name, self.list_commands(ctx)) or f"{ctx.command_path} --help lists them all"
@@ -96,7 +96,7 @@ class Commands(click.Group):
 
 
 def _apart(args: list[str]) -> tuple[list[str], list[str]]:
-    """Part the commands' options that stand in front of the command from the rest."""
+    """Separate the commands' options that stand before the command from the rest."""
     moved: list[str] = []
     rest = [*args]
     while rest:

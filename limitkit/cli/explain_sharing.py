@@ -1,4 +1,4 @@
-"""What ``explain`` says of a limit's name, and of a pattern: who shares it, and what that comes to."""
+"""What ``explain`` says of a limit's name, and of a pattern: which tasks share it, and what they may start together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pattern_of(config: Config, name: str) -> Entry | None:
 
 
 def bare(name: str) -> str:
-    """Take off what other commands write before a task's name or a pattern: ``tasks.`` and quotes."""
+    """Remove what other commands write around a task's name or a pattern: ``tasks.`` and quotes."""
     return name.removeprefix("tasks.").strip('"')
 
 
@@ -57,7 +57,7 @@ def show_limit(config: Config, limit: Limit, app: Any) -> None:
 
 
 def now_in_force(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -> Iterator[str]:
-    """Say what holds now in place of what the file says, where an app tells of a store, and that can be asked."""
+    """Say what is in force now instead of what the file says, if there is an app with a store that can be asked."""
     if app is None:
         return
     from limitkit.cli.parked_pace import otherwise  # noqa: PLC0415 (imports Celery)

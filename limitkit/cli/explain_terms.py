@@ -1,4 +1,4 @@
-"""What limits allow, as ``explain`` says it: a table of the most starts, and what is not as it is by default."""
+"""What limits allow, as ``explain`` says it: a table of the most starts, and what differs from the defaults."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def most(limit: Limit, seconds: int) -> int:
 
 
 def modes(config: Config, limits: Iterable[Limit]) -> Iterator[str]:
-    """Say which limits are not kept now."""
+    """Say which limits are off or in shadow now."""
     if config.rules.mode == "off":
         yield "No limit is kept now: the mode is off."
         return
@@ -52,7 +52,7 @@ def modes(config: Config, limits: Iterable[Limit]) -> Iterator[str]:
 
 
 def beside(config: Config, rule: TaskRule) -> Iterator[str]:
-    """Say what is not as by default: what becomes of who can't start, without a store, and while waiting."""
+    """Say what differs from the defaults: for tasks that can't start, without the store, by feedback, for waiting."""
     on = [limit for limit in rule.limits if limit.mode == "enforce"]
     if rule.patience:
         longest = rule.patience.max_wait
@@ -70,12 +70,12 @@ def beside(config: Config, rule: TaskRule) -> Iterator[str]:
     waiting = config.rules.waiting
     if on and waiting != WaitingSettings():
         most = [(waiting.per_limit, "of one bucket"), (waiting.per_worker, "in all")]
-        told = "".join(f", at most {number} {where}" for number, where in most if number)
-        yield f"One worker holds what starts within {duration_text(waiting.hold)}{told}."
+        bounds = "".join(f", at most {number} {where}" for number, where in most if number)
+        yield f"One worker holds what starts within {duration_text(waiting.hold)}{bounds}."
 
 
 def _from_outside(config: Config, rule: TaskRule) -> Iterator[str]:
-    """Say which numbers are variables' in the file: what is shown of them is true of this environment alone."""
+    """Say which numbers the file takes from variables: what is shown of them is true only in this environment."""
     for limit in rule.limits:
         section, entry = ("tasks", rule.pattern) if limit.own else ("limits", limit.name)
         table = config.document.data[section][entry]
@@ -93,11 +93,11 @@ def _has_feedback(limit: Limit, feedback: Feedback) -> str:
     if feedback.resend not in {0, MOST_RESENDS}:
         then += f", up to {feedback.resend} times in a row"
     unless = f" (and not {listed(feedback.unless)})" if feedback.unless else ""
-    return f"{name} heeds {listed(feedback.on)}{unless}: {does} on all workers, and {then}."
+    return f"{name} has feedback on {listed(feedback.on)}{unless}: {does} on all workers, and {then}."
 
 
 def parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:
-    """Say where tasks wait that a worker does not hold, if an app says what its broker is."""
+    """Say where parked tasks wait, if there is an app whose broker is known."""
     waits = rule.patience is None or rule.patience.max_wait > config.rules.waiting.hold
     if app is None or not waits or all(limit.mode != "enforce" for limit in rule.limits):
         return

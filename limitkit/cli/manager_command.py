@@ -1,4 +1,4 @@
-"""What the commands of run time share: the way to the manager, and how they say what it can't do."""
+"""What the commands of run time share: how they get the manager, and how they report its errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def signed(function: Function) -> Function:
-    """Add the options of what is set: for how long, why, and by whom."""
+    """Add the options of an override: for how long, why, and by whom."""
     for_ = click.option("--for", "for_", metavar="TIME", help='How long it holds, e.g. "2h"; else until restored.')
     reason = click.option("--reason", metavar="TEXT", help="Why; status and the workers' logs show it.")
     by = click.option("--by", metavar="NAME", help="Who sets it; the user of this process by default.")
@@ -39,8 +39,8 @@ def name_the_app(ctx: click.Context) -> str:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Ask the store, the broker, or the manager. What they can't do is one line, and exit status 2."""
+def reported_errors() -> Iterator[None]:
+    """Report errors of the store, the broker or the manager in one line, with exit status 2."""
     from limitkit.control.workers import UnreachableError  # noqa: PLC0415 (imports kombu)
 
     try:
@@ -56,7 +56,7 @@ def asking() -> Iterator[None]:
 def managed(
     ctx: click.Context, app: str | None, config: str | None, *, needs_app: bool = False
 ) -> Iterator[RateLimitManager]:
-    """Lend the manager of an app, or of a file that names its store; see ``asking`` for its errors."""
+    """Lend the manager of an app, or of a file that names its store; see ``reported_errors`` for errors."""
     found = app_given(ctx, app)
     if found is None and needs_app:
         raise Unusable(f"whose workers? {name_the_app(ctx)}")
@@ -65,12 +65,12 @@ def managed(
         raise Unusable(f"{used.path} names no store, so it is the app's, which is not known; {name_the_app(ctx)}")
     from limitkit.control.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
 
-    with asking():
+    with reported_errors():
         yield RateLimitManager(found, used)
 
 
 def number(text: str | None, kind: type[int | float]) -> Any:
-    """Read a number; what is none stays as it is, and the manager says what is wrong with it."""
+    """Read a number; anything else stays as it is, and the manager says what is wrong with it."""
     try:
         return None if text is None else kind(text)
     except ValueError:

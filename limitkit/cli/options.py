@@ -1,4 +1,4 @@
-"""What every command takes: ``--config`` and ``--app``, and how the app is found."""
+"""The options of every command: ``--config`` and ``--app``, and how the app is found."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def app_given(ctx: click.Context, app: str | None) -> Any:
     """Return the app that the command, or ``celery -A`` around it, was given; None when there is none.
 
     The app comes with all its tasks: autodiscovery has run, and it is finalized. What its modules print goes to
-    standard error. Exits with status 2, and no traceback, when it can't be had.
+    standard error. Exits with status 2, and no traceback, when it can't be imported.
     """
     around = ctx.find_root()
     if app is None and around.params.get("app") is None:
@@ -47,7 +47,7 @@ def app_given(ctx: click.Context, app: str | None) -> Any:
             found.finalize()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - importing an app runs anybody's code, and that may call sys.exit
+    except BaseException as error:  # noqa: BLE001 - importing an app runs its code, and that may call sys.exit
         raise Unusable(f"the app {quote(name)} can't be imported: {_reason(error, name)}") from None
     return found
 
@@ -69,7 +69,7 @@ def _find(app: str) -> Any:
 def _reason(error: BaseException, app: str) -> str:
     before = error.__context__
     if isinstance(error, ModuleNotFoundError) and error.name == app and isinstance(before, AttributeError):
-        # Celery takes for a module what is not in one; what came before says why.
+        # Celery treats a missing attribute as a module's name; the error before this one has the reason.
         module, _, name = app.partition(":") if ":" in app else app.rpartition(".")
         if module in sys.modules:
             return _not_in(sys.modules[module], name)
@@ -89,7 +89,7 @@ def _reason(error: BaseException, app: str) -> str:
 
 
 def _is_of(error: AttributeError, module: Any) -> bool:
-    """Whether it was the module, and no code in it, that lacked something."""
+    """Whether the attribute was missing in the module itself, not somewhere in its code."""
     return error.obj is module and error.name == "celery"
 
 

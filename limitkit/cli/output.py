@@ -1,7 +1,7 @@
-"""How commands write: data on standard output, one problem a line, tables as wide as they need to be.
+"""Writes the output of commands: data on standard output, one problem a line, tables as wide as they need to be.
 
-What is written comes in part from outside: names in the file, reasons, what workers and stores answer. ``say`` escapes
-whatever could break a line or be read as a terminal's command, unless it was drawn here, of parts that were escaped.
+Some of it comes from outside: names in the file, reasons, what workers and stores answer. ``say`` escapes whatever
+could break a line or control a terminal, except ``Drawn`` text, whose parts were escaped before.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _WIDEST = 10_000  # rich would fold at the terminal's width, or at 80 in a pipe
 
 
 class Drawn(str):
-    """Text that is written as it is, colors and line ends too: its parts were escaped when it was made."""
+    """Text that is written as it is, with colors and line ends: its parts were escaped when it was made."""
 
     __slots__ = ()
 
     def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: FBT001, FBT002 (as str has it)
-        """Return the lines, which are as fit to be written."""
+        """Return the lines, which may be written as they are, too."""
         return [Drawn(line) for line in super().splitlines(keepends)]
 
 
@@ -46,15 +46,15 @@ class Unusable(click.ClickException):
     exit_code = 2
 
     def show(self, file: Any = None) -> None:  # noqa: ARG002 (click passes it)
-        """Say it on standard error."""
+        """Write the error to standard error."""
         say(f"limitkit: {self.format_message()}", err=True)
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Write lines; what the stream's encoding can't say is escaped, too.
+    """Write lines; characters that the stream's encoding does not have are escaped, too.
 
-    Raises Unusable when standard output can't be written. That its reader has gone away is no error: he has what he
-    wanted, and the exit status is still to be told.
+    Raises Unusable when standard output can't be written. A reader that has closed the pipe is no error: it has what it
+    wanted, and the exit status still counts.
     """
     if not lines:
         return
@@ -71,9 +71,9 @@ def say(*lines: str, err: bool = False) -> None:
 
 
 def unwritable(error: OSError, *, err: bool = False) -> None:
-    """Write no more to a stream that can't be written. Raises Unusable when it is standard output, and not read up."""
+    """Stop writing to a stream. Raises Unusable when it is standard output, and its reader has not closed it."""
     stream = sys.stderr if err else sys.stdout
-    if stream is not None:  # what is left in it would be tried again at the end, and be a traceback
+    if stream is not None:  # else Python would try to write the rest at exit, and print a traceback
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
@@ -83,7 +83,7 @@ def unwritable(error: OSError, *, err: bool = False) -> None:
 
 @contextmanager
 def written() -> Iterator[None]:
-    """See to it that what click says by itself is written as all else is: help, and what is wrong with a call."""
+    """Have click's own output, help and wrong usage, escaped and written as everything else."""
     try:
         yield
     except click.UsageError as error:
@@ -99,7 +99,7 @@ def written() -> Iterator[None]:
 
 
 def _is_stuck(stream: Any) -> bool:
-    """Whether what was written is still there, and can't go anywhere."""
+    """Whether a stream has buffered output that can't be written."""
     try:
         stream.flush()
     except OSError:
@@ -108,7 +108,7 @@ def _is_stuck(stream: Any) -> bool:
 
 
 def _was_written_by_click(error: OSError) -> bool:
-    """Whether click's own writing has failed. Where nothing is buffered (PYTHONUNBUFFERED), nothing is stuck then."""
+    """Whether click's own writing has failed: without buffering (PYTHONUNBUFFERED), no stream is stuck then."""
     *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
     return frame.f_code is click.echo.__code__
 
@@ -146,5 +146,5 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Se
 
 
 def is_terminal() -> bool:
-    """Say whether what is printed is seen at once."""
+    """Whether standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()

@@ -1,4 +1,4 @@
-"""How fast what is parked starts, and why: what ``waiting`` and ``why`` say of the buckets for which something is."""
+"""How fast parked tasks start, and why: what ``waiting`` and ``why`` say of buckets with parked tasks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Pace:
-    """What is in force for the limits for which something is parked; ``known`` is None where it can't be told."""
+    """What is in force for the limits with parked tasks; ``known`` is None when the store can't be asked."""
 
     def __init__(self, known: DrainTime | None) -> None:
         self._known = known
@@ -46,7 +46,7 @@ class Pace:
         return known.seconds(owner, pile.bucket, pile.count, pile.interval) if known is not None else None
 
     def written(self, owner: Owner, seconds: float | None) -> str:
-        """Write that for people."""
+        """Write the seconds for people."""
         if seconds is None or seconds == inf:
             return "not known" if seconds is None else "not while paused"
         workers = self._known.workers(owner) if self._known is not None else 0
@@ -54,16 +54,16 @@ class Pace:
         return f"{span(seconds)}{by if owner.in_each_worker else ''}"
 
     def values(self, owner: Owner, buckets: Collection[str], seconds: float | None) -> dict[str, Any]:
-        """Say it as plain values; what is not known, or has no end, is None."""
+        """Return it as plain values; what is not known, or has no end, is None."""
         rate, reasons = self.says(owner, buckets)
         if not rate and self._known is not None and owner.limit is not None:
             rate = rated(owner.limit.rate.text, owner.limit.burst)
         left = round(seconds, 3) if seconds is not None and seconds < inf else None
-        told = {"in_force": rate or None, "why": reasons or None}
-        return {**told, "drain_seconds": left, "by_one_worker": self._by_one(owner)}
+        shown = {"in_force": rate or None, "why": reasons or None}
+        return {**shown, "drain_seconds": left, "by_one_worker": self._by_one(owner)}
 
     def says(self, owner: Owner, buckets: Collection[str]) -> tuple[str, str]:
-        """Return what is in force for a limit where that is not what the file says, and why; else empty texts."""
+        """Return what is in force for a limit, and why, if that differs from the file; else empty texts."""
         known, current = self._known, self._current(owner)
         each = [known.standing(owner, bucket) for bucket in buckets] if known is not None else []
         stands = [standing for standing in each if standing is not None]
@@ -94,7 +94,7 @@ class Pace:
 def pace_of(app: Any, config: Config, owners: Owners, piles: Collection[Pile]) -> Pace:
     """Ask the store what is in force for the limits of these piles, and for static ones the workers.
 
-    Where the store can't be asked that is said on standard error. Raises UnreachableError when the broker can't.
+    If the store can't be asked, it says so on standard error. Raises UnreachableError when the broker can't.
     """
     from limitkit.control.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
     from limitkit.control.workers import ask  # noqa: PLC0415 (imports kombu)
@@ -114,7 +114,7 @@ def pace_of(app: Any, config: Config, owners: Owners, piles: Collection[Pile]) -
 def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -> Iterator[tuple[Limit, str]]:
     """Yield the limits for which something else is in force than the file says, each with what and why.
 
-    None where the store can't be asked.
+    Yields none if the store can't be asked.
     """
     from limitkit.control.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
 
@@ -124,7 +124,7 @@ def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -
     try:
         manager = RateLimitManager(app, config)
         now = manager.in_force()
-        taught = adapted(
+        by_feedback = adapted(
             manager.store, [keys[each.name] for each in kept if each.feedback is not None and not each.key]
         )
     except StoreError:
@@ -133,7 +133,7 @@ def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -
         target = Target("tasks" if limit.own else "limits", limit.name)
         current, stands = (
             current_of(now, target, limit, pattern),
-            standing(now, limit, pattern, taught.get(keys[limit.name])),
+            standing(now, limit, pattern, by_feedback.get(keys[limit.name])),
         )
         told = [*why(current, now.now), *refusals(stands)]
         if told:

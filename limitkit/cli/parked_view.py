@@ -1,4 +1,4 @@
-"""What ``waiting`` and ``purge`` share: the way into the app's waiting room, and the words for what is in it."""
+"""What ``waiting`` and ``purge`` share: how they open the app's waiting room, and which limit was named."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParkedView:
-    """An app's waiting room, as a command finds it."""
+    """An app's waiting room, opened by a command."""
 
     app: Any
     config: Config
     kind: str
     owners: Owners
-    census: ParkedMessages | None
+    parked_messages: ParkedMessages | None
     """None where the broker's waiting room can't be listed."""
 
     def chosen(self, ctx: click.Context, word: str | None, piles: list[Pile]) -> Owner | None:

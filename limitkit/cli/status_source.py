@@ -1,4 +1,4 @@
-"""How ``status``, ``top`` and ``drift`` look at what runs, also where the file can't be used."""
+"""Where ``status``, ``top`` and ``drift`` get their snapshots, also when the file can't be used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from limitkit.cli.config_in_use import usable_config
-from limitkit.cli.manager_command import asking, managed
+from limitkit.cli.manager_command import managed, reported_errors
 from limitkit.cli.options import app_given
 from limitkit.cli.output import Unusable, show_problems
 from limitkit.config.wording import quote, suggest
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class StatusSource:
-    """Looks at what the file says, and what runs."""
+    """Takes snapshots of what the file says, and of what runs."""
 
     exit_status = 0
-    """What the command exits with at least."""
+    """The least exit status of the command."""
 
     def __init__(self, manager: RateLimitManager) -> None:
         self._manager = manager
 
     def snapshot(self, patience: float = 1.0) -> Snapshot:
-        """Ask for it all."""
+        """Ask the store, the broker and the workers."""
         from limitkit.control.status.collect import collect  # noqa: PLC0415 (imports kombu)
 
         return collect(self._manager, patience=patience)
@@ -44,8 +44,8 @@ class StatusSource:
         return snapshot.only(find(self._manager.config.rules, name, tasks)[0])
 
 
-class Outlook(StatusSource):
-    """Looks at what runs alone, since the file can't be used."""
+class WithoutFile(StatusSource):
+    """Takes snapshots only of what runs, since the file can't be used."""
 
     def __init__(self, app: Any, error: ConfigError) -> None:
         self._app = app
@@ -53,7 +53,7 @@ class Outlook(StatusSource):
         self.exit_status = 2 if error.unreadable else 1
 
     def snapshot(self, patience: float = 1.0) -> Snapshot:
-        """Ask the workers for it all."""
+        """Ask the workers."""
         from limitkit.control.status.without_file import running  # noqa: PLC0415 (imports kombu)
 
         return running(self._app, self._error.problems, patience=patience)
@@ -69,18 +69,18 @@ class Outlook(StatusSource):
 
 
 @contextmanager
-def looking(
+def status_source(
     ctx: click.Context, app: str | None, config: str | None, *, needs_app: bool = False
 ) -> Iterator[StatusSource]:
-    """Lend a way to look. Problems of the file are said first; without an app there is nothing else to say then."""
+    """Lend a source of snapshots. Problems of the file are shown first; without an app the command ends there."""
     found = app_given(ctx, app)
     try:
         if found is not None:
             usable_config(found, config)
     except ConfigError as error:
         show_problems(error.problems, err=True)
-        with asking():
-            yield Outlook(found, error)
+        with reported_errors():
+            yield WithoutFile(found, error)
     else:
         with managed(ctx, app, config, needs_app=needs_app) as manager:
             yield StatusSource(manager)

@@ -33,16 +33,16 @@ _FIRST: Final = (
     "tokens",
     "oldest",
 )
-"""The same by what they say; where a terminal is narrow, the last ones go first."""
+"""The same by importance; where a terminal is narrow, the last ones are left out first."""
 _NUMBERS: Final = ("tokens", "held", "parked", "last minute")
 _MANY: Final = 20
-"""Up to so many limits, those with nothing going on are shown, too; and so many partitions."""
+"""Idle limits are shown, too, if there are at most so many limits; and at most so many partitions."""
 _DIGITS: Final = 8
 """Of a partition's hash."""
 
 
 def head(snapshot: Snapshot) -> list[str]:
-    """Say who was asked, and what is not as the file says in a worker as a whole."""
+    """Say which workers answered, and what differs from the file in a whole worker."""
     who = "only the store was asked, for want of an app"
     if snapshot.workers is not None:
         names = sorted(snapshot.workers)
@@ -58,7 +58,7 @@ def head(snapshot: Snapshot) -> list[str]:
 
 
 def limits(snapshot: Snapshot, *, every: bool, width: int | None = None) -> list[str]:
-    """Show the limits, the busy ones first; where nothing goes on they are only counted, if there are many.
+    """Show the limits, the busy ones first; if there are many, idle ones are only counted.
 
     ``width`` is that of the terminal, if there is one.
     """
@@ -74,7 +74,7 @@ def limits(snapshot: Snapshot, *, every: bool, width: int | None = None) -> list
 
 
 def partitions(row: Row, snapshot: Snapshot, width: int | None = None) -> list[str]:
-    """Show the partitions of a limit for which most is waiting."""
+    """Show the partitions of a limit with the most waiting tasks."""
     parts = _busiest(row)
     if not parts:
         return []
@@ -107,7 +107,7 @@ def _cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def drained(seconds: float) -> str:
-    """Write in which time what waits has started."""
+    """Write in how many seconds all that waits has started."""
     return span(seconds) if seconds < inf else "not while paused"
 
 
@@ -136,7 +136,7 @@ def _partition(digest: str) -> str:
 
 
 def as_values(snapshot: Snapshot) -> dict[str, Any]:
-    """Say it all as plain values, for JSON; what is not known is None."""
+    """Return the snapshot as plain values, for JSON; what is not known is None."""
     workers = snapshot.workers
     return {
         "version": 1,
@@ -194,7 +194,7 @@ def _part(digest: str, part: Part, *, counted: bool) -> dict[str, Any]:
 
 
 def override(over: Override) -> dict[str, Any]:
-    """Say an override as plain values; times are seconds since 1970."""
+    """Return an override as plain values; times are seconds since 1970."""
     rate = over.rate.text if over.rate is not None else None
     who = {"by": over.by, "reason": over.reason, "at": round(over.at, 3), "until": over.until}
     return {"limit": str(over.target), "kind": over.kind, "rate": rate, "burst": over.burst, **who}

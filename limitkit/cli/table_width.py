@@ -1,4 +1,4 @@
-"""What fits a terminal: the columns that say most stay longest, and what is left out is named."""
+"""Fits tables into a terminal: the most important columns stay, and the others are left out and named."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _GAP: Final = 2
 _SHORTEST: Final = 8
-"""Cells that are left of a name at least."""
+"""The least cells that are left of a name."""
 _LEAST: Final = 20
-"""Cells: no terminal is taken for narrower."""
+"""Cells: a narrower terminal counts as this wide."""
 _INDENT: Final = "    "
 
 
 def width_of_terminal() -> int | None:
-    """Return how wide a line may be; None where what is printed goes to no terminal."""
+    """Return how wide a line may be; None if standard output is not a terminal."""
     return max(_LEAST, shutil.get_terminal_size().columns) if is_terminal() else None
 
 
@@ -37,7 +37,7 @@ def as_wide_as_the_terminal(
     numbers: Sequence[str] = (),
     first: Sequence[str] = (),
 ) -> list[str]:
-    """Draw a table with all its columns, or with those that fit the terminal: by ``first``, else as they stand."""
+    """Draw a table with all its columns, or with those that fit the terminal: by ``first``, else in their order."""
     return fitted(headings, rows, width=width_of_terminal(), first=first or headings, numbers=numbers, always=headings)
 
 
@@ -51,15 +51,15 @@ def fitted(
     below: str = "",
     always: Sequence[str] = (),
 ) -> list[str]:
-    """Draw a table of what is known, in lines of at most ``width`` cells; None is as wide as need be.
+    """Draw a table in lines of at most ``width`` cells; None is as wide as need be.
 
-    Columns of which nothing is known are left out, but for those that are shown ``always``.
-    Where it is too wide, the column ``below`` goes under its rows; then columns are left out, the one that stands last
-    in ``first`` first of all, and a line below says which; at last, the first one's texts are cut, and end with an …
+    Columns with nothing in them are left out, but for those that are shown ``always``.
+    If it is too wide, the column ``below`` goes under its rows. Then columns are left out, beginning with the last of
+    ``first``, and a line below says which. At last the texts of the first column are cut, and end with an …
     """
     cells = [[one_line(cell) for cell in row] for row in rows]
-    told = [any(row[at] not in ("", "-") for row in cells) for at in range(len(headings))]
-    kept = [at for at, heading in enumerate(headings) if told[at] or heading in always or not at]
+    filled = [any(row[at] not in ("", "-") for row in cells) for at in range(len(headings))]
+    kept = [at for at, heading in enumerate(headings) if filled[at] or heading in always or not at]
     if not cells:
         return []
     widest = {at: max(cell_len(text) for text in (headings[at], *(row[at] for row in cells))) for at in kept}
@@ -68,7 +68,7 @@ def fitted(
         if _total(widest, kept) > width and below in headings and headings.index(below) in kept:
             under = headings.index(below)
             kept.remove(under)
-        while _total(widest, kept) > width and len(kept) > 2:  # noqa: PLR2004 (a name, and what is said of it)
+        while _total(widest, kept) > width and len(kept) > 2:  # noqa: PLR2004 (a name, and one more column)
             last = max(kept, key=lambda at: first.index(headings[at]))
             kept.remove(last)
             hidden.append(headings[last])
@@ -76,7 +76,7 @@ def fitted(
     drawn = table([headings[at] for at in kept], [[row[at] for at in kept] for row in cells], numbers=numbers)
     lines = drawn.splitlines()
     if under is not None:
-        pairs = zip_longest(lines[1:], cells, fillvalue="")  # a last row of blanks is none
+        pairs = zip_longest(lines[1:], cells, fillvalue="")  # a last row of blanks has no line
         lines = [lines[0], *(line for drawn, row in pairs for line in (drawn, *_under(row[under], width)))]
     if hidden:
         names = [heading for heading in headings if heading in hidden]
@@ -101,7 +101,7 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def cut_to(lines: Sequence[str], width: int, height: int) -> list[str]:
-    """Leave out the lines for which a terminal is too low, and say how many in the last one."""
+    """Leave out the lines that don't fit into the terminal's height; the last line says how many."""
     if len(lines) <= height:
         return list(lines)
     shown = lines[: max(0, height - 1)]
@@ -109,7 +109,7 @@ def cut_to(lines: Sequence[str], width: int, height: int) -> list[str]:
 
 
 def shortened(text: str, width: int) -> str:
-    """Cut a text that is too long in its middle, where names that are nearly alike differ least."""
+    """Cut a text that is too long in its middle: similar names mostly differ at their ends."""
     if cell_len(text) <= width:
         return text
     end, left = 0, (width - 1) // 2

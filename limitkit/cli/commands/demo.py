@@ -31,8 +31,8 @@ _PORT = 8085
 _METRICS = "9545-9554"
 """Ports from which the demo's workers take one each for their metrics."""
 _BAR = 10
-_PICTURES = 8
-"""Pictures a second."""
+_FRAMES = 8
+"""How often the table is drawn a second."""
 
 
 @click.command(
@@ -95,10 +95,10 @@ def _follow(run: Run) -> None:
             pass
         return
     tallies = list(run.tallies.values())
-    with Live(_picture(tallies), console=Console(), auto_refresh=False, transient=True) as live:
+    with Live(_progress(tallies), console=Console(), auto_refresh=False, transient=True) as live:
         for number, _ in enumerate(run.watch()):
-            if number % (10 // _PICTURES + 1) == 0:
-                live.update(_picture(tallies), refresh=True)
+            if number % (10 // _FRAMES + 1) == 0:
+                live.update(_progress(tallies), refresh=True)
 
 
 def _page(port: int) -> Page:
@@ -111,7 +111,7 @@ def _page(port: int) -> Page:
 
 
 def _serve(run: Run, page: Page) -> None:
-    """Show the page until Ctrl-C, which is its end as planned."""
+    """Show the page until Ctrl-C, which is its normal end."""
     from limitkit.demo.serve import HOST  # noqa: PLC0415
     from limitkit.demo.start_curves import StartCurves  # noqa: PLC0415
     from limitkit.demo.stopping import StoppedError  # noqa: PLC0415
@@ -130,8 +130,8 @@ def _serve(run: Run, page: Page) -> None:
         say("", err=True)
 
 
-def _picture(tallies: Iterable[Tally]) -> Table:
-    """Draw how far each limit's tasks are; 80 columns hold it."""
+def _progress(tallies: Iterable[Tally]) -> Table:
+    """Draw the progress of each limit's tasks, within 80 columns."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("limit", ""):
         grid.add_column(heading, no_wrap=True)
@@ -172,7 +172,7 @@ def _achieved(tally: Tally) -> str:
 
 
 def _verdict(tallies: Iterable[Tally], *, went_on: bool) -> Drawn:
-    """Say it in a sentence; where the demo went on until it was stopped, what has not started is not lost."""
+    """Sum it up in a sentence; if the demo went on until it was stopped, what has not started is not lost."""
     tallies = list(tallies)
     broken = [tally.name for tally in tallies if tally.worst is not None and not tally.worst.kept]
     left = sum(tally.waiting for tally in tallies)

@@ -9,7 +9,7 @@ import click
 
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Unusable, say, say_json
-from limitkit.cli.status_source import looking
+from limitkit.cli.status_source import status_source
 from limitkit.config.wording import count
 
 
@@ -25,12 +25,12 @@ from limitkit.config.wording import count
 @common
 @click.pass_context
 def command(ctx: click.Context, *, form: str, app: str | None, config: str | None) -> None:
-    """Say what runs otherwise than the file says: rates that were set or dialled, pauses, workers with another file.
+    """Show what differs from the file: rates that were set, pauses, app.control.rate_limit, workers with another file.
 
     Exit status: 0 all is as the file says, 1 something is not, or the file has problems, 2 no worker answered, or the
     store or the broker can't be asked.
     """
-    with looking(ctx, app, config, needs_app=True) as look:
+    with status_source(ctx, app, config, needs_app=True) as look:
         from limitkit.control.status.drift import in_general, lost, of_limits, of_workers  # noqa: PLC0415 (quick without)
 
         snapshot = look.snapshot()

@@ -28,7 +28,7 @@ _ONLY_THE_APP = "only the app knows; name it: --app APP"
 
 
 def _json(wanted: type, name: str) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Make an option's callback that reads JSON of one kind, and refuses anything else as wrong usage."""
+    """Make an option's callback that reads JSON of one kind, and rejects anything else as wrong usage."""
 
     def read(_ctx: click.Context, _param: click.Parameter, value: str | None) -> Any:
         try:
@@ -70,12 +70,12 @@ def command(
     app: str | None,
     config: str | None,
 ) -> None:
-    """Say which limits hold for TASK, which lines they come from, and the most starts they allow.
+    """Show which limits hold for TASK, which lines they come from, and the most starts they allow.
 
-    TASK may also be a limit's name, or a pattern of the file: then who shares it is said, too. With --args or --kwargs
-    also which bucket a message with these arguments takes from.
+    TASK may also be a limit's name, or a pattern of the file: then the tasks that share it are shown, too. --args or
+    --kwargs also show which bucket a message with these arguments takes from.
 
-    With --app it is also said whether Celery's own settings limit TASK, and which tasks have a limit or a pattern.
+    --app also shows whether Celery's own settings limit TASK, and which tasks have a limit or a pattern.
 
     Exit status: 0 fine, 1 the file has problems, 2 there is no such task, limit or pattern, the file can't be read, or
     the app can't be imported.
@@ -110,7 +110,7 @@ def command(
 
 
 def _must_be_a_task(config: Config, name: str, tasks: Mapping[str, Any], *, is_known: bool) -> None:
-    """See to it that this can be a task's name. Raises Unusable."""
+    """Check that this can be a task's name. Raises Unusable."""
     rules = config.rules
     hint = suggest(name, [*tasks, *rules.named, *(entry.pattern for entry in rules.patterns)])
     if "*" in name:
@@ -163,10 +163,10 @@ def _natively(app: Any, task: str, rule: TaskRule | None) -> Iterator[str]:
     native = native_limit(app.tasks[task])
     if native is None:
         return
-    gives_way = rule is not None and any(limit.mode == "enforce" for limit in rule.limits)
+    enforced = rule is not None and any(limit.mode == "enforce" for limit in rule.limits)
     if app.conf.worker_disable_rate_limits:
         yield f"Celery's own limit, {native}, is not kept: worker_disable_rate_limits is set."
-    elif gives_way and installation_of(app) is not None:
+    elif enforced and installation_of(app) is not None:
         yield f"Celery's own limit, {native}, gives way to the file."
     else:
         yield f"Celery itself limits it: {native}."

@@ -1,4 +1,4 @@
-"""``limitkit exporter``: how limits stand in all workers together, for Prometheus."""
+"""``limitkit exporter``: the state of limits in all workers together, for Prometheus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 import click
 
 from limitkit.cli.config_in_use import config_in_use
-from limitkit.cli.manager_command import asking
+from limitkit.cli.manager_command import reported_errors
 from limitkit.cli.options import app_given, common, examples
 from limitkit.cli.output import Drawn, Unusable, say
 from limitkit.config.wording import one_line
@@ -43,9 +43,9 @@ _EVERY = 15.0
 def command(
     ctx: click.Context, *, host: str, port: int, interval: float, once: bool, app: str | None, config: str | None
 ) -> None:
-    """Show to Prometheus how the limits stand: what is parked, tokens, rates in force, live workers.
+    """Show the limits of all workers to Prometheus: what is parked, tokens, rates in force, live workers.
 
-    One process is enough for all workers of an app. What each worker does, it shows by itself: see [metrics].
+    One process is enough for all workers of an app. Each worker shows its own metrics: see [metrics].
 
     Exit status: 0 fine, 1 with --once something can't be asked, 2 there is no app, or the host or the port can't be
     listened on.
@@ -61,8 +61,8 @@ def command(
     from limitkit.metrics.registry import Collector  # noqa: PLC0415
     from limitkit.stores.choice import open_store  # noqa: PLC0415
 
-    with asking():
-        room_names.kind_of(found)  # a broker that can't ever be asked
+    with reported_errors():
+        room_names.kind_of(found)  # raises for a broker that can never be asked
         cluster = Cluster(found, rules, open_store(found, rules.store))
     collector = Collector(EXPORTER)
     collector.source = lambda: cluster.known

@@ -1,4 +1,4 @@
-"""``limitkit pause``: no task starts under a limit."""
+"""``limitkit pause``: lets no task start under a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``limitkit promote``: what was set at run time becomes what the file says."""
+"""``limitkit promote``: writes a rate that was set at run time into the file."""
 
 from __future__ import annotations
 

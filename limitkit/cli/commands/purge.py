@@ -1,4 +1,4 @@
-"""``limitkit purge``: what is parked is removed for good."""
+"""``limitkit purge``: removes parked tasks for good."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ def command(ctx: click.Context, limit: str | None, *, yes: bool, app: str | None
     reached, or there is no terminal to ask on.
     """
     with parked_view(ctx, app, config) as room:
-        if room.census is None:
+        if room.parked_messages is None:
             raise Unusable(
                 f"what is parked in {room.kind} can't be removed by limitkit. {room_names.to_look(room.kind)}"
             )
-        piles = list(room.census.piles())
+        piles = list(room.parked_messages.piles())
         owner = room.chosen(ctx, limit, piles)
         if owner is not None:
             piles = [pile for pile in piles if room.owners.of(pile.bucket) == owner]
@@ -54,7 +54,7 @@ def command(ctx: click.Context, limit: str | None, *, yes: bool, app: str | None
             if not sys.stdin.isatty():
                 raise Unusable(f"{lost} would be lost, and there is no terminal to ask on; to remove them, say -y")
             click.confirm(one_line(f"{lost} would be lost. Remove them?"), abort=True, err=True)
-        removed = sum(room.census.purge(piles))
+        removed = sum(room.parked_messages.purge(piles))
         say(f"Removed {count(removed, 'task')}.")
         if removed < wanted:
             say(f"{count(wanted - removed, 'other')} had left the waiting room meanwhile.")

@@ -1,4 +1,4 @@
-"""``limitkit reduce``: all limits at a part of their declared rates."""
+"""``limitkit reduce``: sets all limits to a part of their declared rates."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def command(
 ) -> None:
     """Set every limit to its declared rate times FACTOR, e.g. 0.5, until it is restored, or for a while.
 
-    FACTOR is above 0 and at most 1. Bursts stay as declared. Since it is the declared rate that is multiplied, to do it
-    twice is to do it once; rates that were set before are replaced, and what is paused stays paused.
+    FACTOR is above 0 and at most 1. Bursts stay as declared. The declared rate is multiplied, so doing it twice changes
+    nothing more. Rates that were set before are replaced, and what is paused stays paused.
 
     Exit status: 0 done, 1 the file has problems, 2 it can't be done, or the store or the broker can't be asked.
     """

@@ -1,4 +1,4 @@
-"""``limitkit reload``: all workers take up their file now."""
+"""``limitkit reload``: has all workers load their file now."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from limitkit.cli.manager_command import asking, name_the_app
+from limitkit.cli.manager_command import name_the_app, reported_errors
 from limitkit.cli.options import app_given, common, examples
 from limitkit.cli.output import Unusable, say, table
 from limitkit.config.wording import count
 
 _PATIENCE = 10.0
-"""Seconds for a worker that has just answered to take up its file."""
+"""Seconds for a worker that has just answered to load its file."""
 
 
 @click.command(
@@ -25,11 +25,11 @@ _PATIENCE = 10.0
 @common
 @click.pass_context
 def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
-    """Have every worker take up its own file as it is now, which it does by itself within two seconds of a change.
+    """Have every worker load its own file now; by itself it does so within two seconds of a change.
 
-    A file that can't be used changes nothing: its worker goes on with the one before, and what is wrong is printed.
+    A file that can't be used changes nothing: its worker keeps the one before, and what is wrong is printed.
 
-    Exit status: 0 all have taken it up, 1 one has not, or not all of it, 2 nobody answered, or the broker can't be
+    Exit status: 0 all have loaded it, 1 one has not, or not all of it, 2 no worker answered, or the broker can't be
     asked.
     """
     if config is not None:
@@ -39,7 +39,7 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
         raise Unusable(f"whose workers? {name_the_app(ctx)}")
     from limitkit.control.workers import ask  # noqa: PLC0415 (imports kombu)
 
-    with asking():
+    with reported_errors():
         before = ask(found, "limitkit_status")
         if not before:
             raise Unusable("no worker answered, so nobody takes up the file; start one")
@@ -59,7 +59,7 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
 
 
 def _said(before: dict[str, Any], answer: dict[str, Any] | None, after: dict[str, Any]) -> str:
-    """Say by what a worker goes now, as far as it is known."""
+    """Say which file a worker uses now, as far as it is known."""
     if answer is None:
         then = f"; it went by {before['path']} ({before['digest']})" if "path" in before else ""
         return f"did not answer within {_PATIENCE:g} s{then}"

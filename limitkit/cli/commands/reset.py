@@ -1,4 +1,4 @@
-"""``limitkit reset``: a bucket is full again."""
+"""``limitkit reset``: fills a bucket again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``limitkit restore``: limits go by the file again."""
+"""``limitkit restore``: removes overrides, so that limits are as in the file again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from limitkit.control.targets import all_of
 
 @click.command(
     "restore",
-    short_help="Let limits go by the file again.",
+    short_help="End overrides: limits are as in the file again.",
     epilog=examples(
         "limitkit restore stripe_api -A shop",
         "limitkit restore -A shop",
@@ -23,7 +23,7 @@ from limitkit.control.targets import all_of
 @common
 @click.pass_context
 def command(ctx: click.Context, limit: str | None, *, app: str | None, config: str | None) -> None:
-    """Let LIMIT, or all limits, go by the file again: no rate that was set, and no pause.
+    """End the overrides of LIMIT, or of all limits: rates that were set, and pauses. Then they are as in the file.
 
     LIMIT is a limit's name, the name of a task that has one limit, or a pattern. It need not be in the file any more.
 

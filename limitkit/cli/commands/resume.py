@@ -1,4 +1,4 @@
-"""``limitkit resume``: a pause ends."""
+"""``limitkit resume``: ends a pause."""
 
 from __future__ import annotations
 

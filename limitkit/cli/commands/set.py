@@ -1,4 +1,4 @@
-"""``limitkit set``: a rate for a limit, over that of the file."""
+"""``limitkit set``: sets another rate for a limit than the file declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``limitkit status``: what is in force for each limit, and who waits for it."""
+"""``limitkit status``: what is in force for each limit, and what waits for it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import click
 
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say, say_json
-from limitkit.cli.status_source import looking
+from limitkit.cli.status_source import status_source
 
 
 @click.command(
     "status",
-    short_help="Show what is in force for each limit, and who waits.",
+    short_help="Show what is in force for each limit, and what waits.",
     epilog=examples(
         "limitkit status -A shop",
         "limitkit status stripe_api -A shop",
@@ -19,22 +19,22 @@ from limitkit.cli.status_source import looking
     ),
 )
 @click.argument("limit", required=False)
-@click.option("--all", "every", is_flag=True, help="Show each limit, those where nothing goes on, too.")
+@click.option("--all", "every", is_flag=True, help="Show all limits, also idle ones.")
 @click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 @common
 @click.pass_context
 def command(
     ctx: click.Context, limit: str | None, *, every: bool, form: str, app: str | None, config: str | None
 ) -> None:
-    """Say what is in force for each limit and why, how many tokens it has, and who waits for it.
+    """Show what is in force for each limit and why, how many tokens it has, and what waits for it.
 
     LIMIT is a limit's name, the name of a task that has one limit, or a pattern in the file: then with its busiest
-    partitions. Where nothing goes on, limits come last, and are only counted when there are many. Without an app, only
-    the store is asked.
+    partitions. Idle limits come last, and when there are many they are only counted. Without an app, only the store is
+    asked.
 
     Exit status: 0 fine, 1 the file has problems, 2 there is no such limit, or the store or the broker can't be asked.
     """
-    with looking(ctx, app, config) as look:
+    with status_source(ctx, app, config) as look:
         from limitkit.cli.status_view import as_values, head, limits, partitions  # noqa: PLC0415 (imports kombu)
         from limitkit.cli.table_width import width_of_terminal  # noqa: PLC0415 (quick to start without)
 

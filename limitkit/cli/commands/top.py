@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from limitkit.cli.manager_command import asking
+from limitkit.cli.manager_command import reported_errors
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import Drawn, Unusable, say
-from limitkit.cli.status_source import looking
+from limitkit.cli.status_source import status_source
 from limitkit.config.wording import one_line
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from limitkit.control.status.snapshot import Snapshot
 
 _EVERY: Final = 1.0
-"""Seconds between two pictures."""
+"""Seconds between two screens."""
 _PATIENCE: Final = 0.5
 """Seconds for workers to answer."""
 
@@ -43,11 +43,11 @@ _PATIENCE: Final = 0.5
 @common
 @click.pass_context
 def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
-    """Show status live, anew each second, until q or Ctrl-C. Where there is no terminal, it is shown once.
+    """Show status live, again each second, until q or Ctrl-C. Without a terminal, it is shown once.
 
     Exit status: 0 fine, 1 the file has problems, 2 the store or the broker can't be asked at the start.
     """
-    with looking(ctx, app, config) as look:
+    with status_source(ctx, app, config) as look:
         snapshot = look.snapshot(_PATIENCE)
         if not (sys.stdout.isatty() and sys.stdin.isatty()):
             say(*_lines(snapshot))
@@ -65,7 +65,7 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
                 if _is_over(at + _EVERY):
                     return
                 try:
-                    with asking():
+                    with reported_errors():
                         snapshot, failure = look.snapshot(_PATIENCE), ""
                 except Unusable as error:
                     failure = f"{error.format_message()} It is tried again each second."
@@ -76,12 +76,12 @@ def _lines(snapshot: Snapshot, failure: str = "", width: int | None = None) -> l
     from limitkit.cli.table_width import wrapped  # noqa: PLC0415 (quick to start without)
 
     said = [failure, *head(snapshot)[1:]] if failure else head(snapshot)
-    told = [line for each in said for line in wrapped(each, width, "  ")]
-    return [*told, "", *limits(snapshot, every=False, width=width)]
+    lines = [line for each in said for line in wrapped(each, width, "  ")]
+    return [*lines, "", *limits(snapshot, every=False, width=width)]
 
 
 def _page(snapshot: Snapshot, failure: str, width: int, height: int) -> Text:
-    """Fill the terminal; what it has no room for is at least said."""
+    """Fill the terminal; if it is too small, a line says how much is left out."""
     from limitkit.cli.table_width import cut_to  # noqa: PLC0415 (quick to start without)
 
     page = cut_to([f"{time.strftime('%H:%M:%S')}  q ends", *_lines(snapshot, failure, width)], width, height)
@@ -91,7 +91,7 @@ def _page(snapshot: Snapshot, failure: str, width: int, height: int) -> Text:
 
 @contextmanager
 def _keys() -> Iterator[None]:
-    """Have each key at once, without showing it."""
+    """Read each key at once, without showing it."""
     before = termios.tcgetattr(sys.stdin)
     try:
         tty.setcbreak(sys.stdin)
@@ -101,7 +101,7 @@ def _keys() -> Iterator[None]:
 
 
 def _is_over(end: float) -> bool:
-    """Wait until then (of the monotonic clock); says whether q was pressed, or nobody is there any more."""
+    """Wait until ``end`` of the monotonic clock; returns whether q was pressed, or standard input was closed."""
     while (left := end - time.monotonic()) > 0:
         if select.select([sys.stdin], [], [], left)[0] and os.read(sys.stdin.fileno(), 1) in (b"q", b"Q", b""):
             return True

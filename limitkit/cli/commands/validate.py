@@ -1,4 +1,4 @@
-"""``limitkit validate``: all that is wrong with a file, at once."""
+"""``limitkit validate``: prints all that is wrong with a file, at once."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(
     if files and config:
         raise click.UsageError("name the file as FILE or by --config, not both")
     found = app_given(ctx, app)
-    # What is read stays until its end, so of a large file a third of the time would go into looking for what may go.
+    # All objects stay until the end, so the garbage collector would take a third of a large file's time for nothing.
     gc.disable()
     try:
         chosen: list[str | None] = [*files] or [config]
@@ -63,7 +63,7 @@ def command(
 
 
 def _validate(file: str | None, app: Any, workers: int | None, *, strict: bool) -> int:
-    """Judge one file and report on it; returns its exit status."""
+    """Check one file and report on it; returns its exit status."""
     try:
         path = file or path_in_use(app)
         config = judge(piped) if (piped := toml.read_pipe(path)) is not None else load(path)
@@ -84,22 +84,22 @@ def _against(app: Any, config: Config) -> Iterable[Problem]:
 
     by_settings = refusals(config, BySettings(app))
     found = (*of_installation(config, app), *app_check.problems(config, tasks_of(app)), *by_settings)
-    return dict.fromkeys(found)  # a key that a task does not have is told by both
+    return dict.fromkeys(found)  # a key that a task does not have is reported by both
 
 
 def _report(path: str, problems: Sequence[Problem], *, strict: bool, unreadable: bool = False) -> int:
     show_problems(problems)
     errors = sum(problem.severity == "error" for problem in problems)
     warnings = len(problems) - errors
-    told = [count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
-    say(f"{path}: {' and '.join(told) or 'fine'}", err=True)
+    sums = [count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
+    say(f"{path}: {' and '.join(sums) or 'fine'}", err=True)
     if unreadable:
         return 2
     return 1 if errors or (strict and warnings) else 0
 
 
 def _add_up(config: Config, workers: int) -> None:
-    """Say what static limits, which each worker keeps alone, come to in all workers."""
+    """Say what static limits, which each worker keeps for itself, add up to in all workers."""
     own = [
         (dotted(("tasks", entry.pattern)) + (" (each task)" if "*" in entry.pattern else ""), limit)
         for entry in [*config.rules.exact.values(), *config.rules.patterns]

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from limitkit.waiting.parked_messages import Found, Pile
 
 _FIRST = ("parked", "drained in", "in force", "partition", "why", "oldest", "partitions")
-"""Columns by what they say; where a terminal is narrow, the last ones go first."""
+"""Columns by importance; where a terminal is narrow, the last ones are left out first."""
 _NUMBERS = ("parked", "partitions")
 _SHOWN = 20
 """Partitions that are shown to people; JSON has all."""
 _DIGITS = 8
 """Of a partition's hash."""
 _PLAIN = ("root_id", "parent_id", "group", "retries", "eta", "expires", "timelimit", "origin", "argsrepr", "kwargsrepr")
-"""Headers that Celery sets, and people look for."""
+"""Headers that Celery sets and that are shown."""
 _CELERYS = frozenset(
     (
         "id",
@@ -43,7 +43,7 @@ _CELERYS = frozenset(
         "stamps",
     )
 )
-"""Others of Celery's; what else there is, the sender set, and it may be secret."""
+"""Celery's other headers, not shown. The rest are the sender's, and may be secret: only their names are shown."""
 
 
 @click.command(
@@ -63,7 +63,7 @@ _CELERYS = frozenset(
 def command(
     ctx: click.Context, limit: str | None, *, show: str | None, form: str, app: str | None, config: str | None
 ) -> None:
-    """Say how many tasks are parked for each limit, since when, and how long their start takes as things are now.
+    """Show how many tasks are parked for each limit, since when, and how long until all have started.
 
     LIMIT is a limit's name, or the name of a task that has a limit of its own: then by queue and partition. A task
     with several limits is counted for the one that it waits longest for.
@@ -76,17 +76,17 @@ def command(
     if show is not None and limit is not None:
         raise click.UsageError("name a LIMIT or --show ID, not both")
     with parked_view(ctx, app, config) as room:
-        if room.census is None:
+        if room.parked_messages is None:
             _say_where(room, form)
         elif show is not None:
-            found = room.census.find(show)
+            found = room.parked_messages.find(show)
             if found is None:
                 fact = f"no message of a task with the id {show} is parked"
                 say(f"limitkit: {fact}; it may be held by a worker, be in its queue, or be done", err=True)
                 ctx.exit(1)
             _show(room, found, form)
         else:
-            piles = list(room.census.piles())
+            piles = list(room.parked_messages.piles())
             owner = room.chosen(ctx, limit, piles)
             if owner is None:
                 _list_limits(room, piles, form)

@@ -46,7 +46,7 @@ _RETRY = "The result backend says RETRY: it starts again, and where it is meanwh
 @common
 @click.pass_context
 def command(ctx: click.Context, task_id: str, *, app: str | None, config: str | None) -> None:
-    """Say for which limit the task with this id waits, at which place, and when it will start; or where it is else.
+    """Show for which limit the task with this id waits, at which place, and when it will start; or where else it is.
 
     Workers are asked first, then the waiting room, the result backend, and the queues, where the broker is a Redis.
 
@@ -109,12 +109,12 @@ class _What(NamedTuple):
     named: str
     """A limit, with what is in force for it and why."""
     stands: BucketState | None = None
-    """How its bucket does; None where that is not known."""
+    """The state of its bucket; None where that is not known."""
     paused: str = ""
-    """That it does not start, while somebody's hand has paused it."""
+    """Says that it does not start, while an override pauses it."""
 
     def starts(self, place: int, seconds: float, about: str = "") -> str:
-        """Say when the one at this place starts, which would be in so many seconds if nobody had refused."""
+        """Say when the one at this place starts; without refusals it would be in so many seconds."""
         if self.stands is not None and (self.stands.refused_for or self.stands.slowed):
             seconds, about = max(seconds, self.stands.drained_in(place)), "about "
         return self.paused or f"starts in {about}{span(seconds)}"
@@ -136,7 +136,7 @@ def _held(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> 
 
 
 def _sent_back(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
-    """Tell of one that waits with an ETA: where no pacer holds it, or its broker has no other room."""
+    """Report a task that waits with an ETA: where no pacer holds it, or its broker has no other room."""
     named = " and ".join(_what(manager, bucket).named for bucket in answer["buckets"])
     lines = [f"{answer['task']} waits for {named}, sent back to its queue with an ETA."]
     return [*lines, f"{worker} has fetched it again, and looks whether it may start in {span(answer['again_in'])}."]
@@ -160,7 +160,7 @@ def _parked(manager: RateLimitManager, found: Found) -> list[str]:
 def _what(
     manager: RateLimitManager, bucket: str, worker: str = "", answer: Mapping[str, Any] = MappingProxyType({})
 ) -> _What:
-    """Tell of the limit of a bucket; ``answer`` is what a worker says that holds for it."""
+    """Describe the limit of a bucket; ``answer`` is what a worker reports about it."""
     here = interval_text(round(answer["interval"] * MICROSECONDS)) if "interval" in answer else ""
     if here and parts_of(bucket) is None:
         return _What(f"the {here} that control.rate_limit has set for it there")
@@ -172,11 +172,11 @@ def _what(
     pattern = getattr(rules.for_task(owner.name), "pattern", "") if owner.own else ""
     try:
         in_force = manager.in_force()
-        taught = adapted(manager.store, [bucket] if owner.limit.feedback is not None else [])
+        by_feedback = adapted(manager.store, [bucket] if owner.limit.feedback is not None else [])
     except StoreError as error:
         return _What(f"{target} (the store can't be asked what is in force: {error})")
     current = current_of(in_force, target, owner.limit, pattern)
-    stands = standing(in_force, owner.limit, pattern, taught.get(bucket))
+    stands = standing(in_force, owner.limit, pattern, by_feedback.get(bucket))
     if stands.pause is not None:
         told = stands.pause.told()
         end = f"does not start while that is paused, until {until(stands.pause, in_force.now)}"
