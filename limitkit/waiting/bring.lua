@@ -20,14 +20,15 @@ local hungry, full = tonumber(ARGV[3]), tonumber(ARGV[4])
 local first_full = 4 + 3 * hungry
 local first_queue = first_full + 3 * full
 local most = max(room, 64)
-local returns, left, unwanted = {}, {}, {}
+local returns, left, counted, unwanted = {}, {}, {}, {}
 local soonest
 
 local function set_due(due, bucket, moment)
   call('ZADD', due, string.format('%.6f', moment), bucket)
 end
 
--- Takes the first `wanted` of a bucket out of the waiting room.
+-- Takes the first `wanted` of a bucket out of the waiting room. A bucket may be in several queues, and one of a queue may be
+-- met twice: as a hungry one, and as one that is due.
 local function take_out(key, due, intervals, bucket, wanted)
   wanted = min(wanted, room)
   local tags = wanted > 0 and call('ZRANGE', key, 0, wanted - 1) or {}
@@ -43,7 +44,8 @@ local function take_out(key, due, intervals, bucket, wanted)
     call('ZREMRANGEBYRANK', key, 0, #tags - 1)
   end
   local count = call('ZCARD', key)
-  left[bucket] = (left[bucket] or 0) + count
+  left[bucket] = (left[bucket] or 0) + count - (counted[key] or 0)
+  counted[key] = count
   if count == 0 then
     call('ZREM', due, bucket)
     call('HDEL', intervals, bucket)

@@ -412,6 +412,25 @@ def test_no_more_come_back_than_a_worker_has_places_for(broker):
     assert len(broker.ids()) == 8
 
 
+def test_what_is_wanted_and_due_as_well_is_counted_once(broker):
+    for n in range(20):
+        broker.send(n)
+    worker = broker.worker()
+    worker.park_all(20)
+    assert worker.bring({SLOW.key: (1.0, 5)}).left == {SLOW.key: 20 - len(broker.ids())}
+    assert len(broker.ids()) > 5
+
+
+def test_what_is_parked_in_several_queues_is_added_up(broker):
+    broker.app.conf.task_queues = [Queue("one"), Queue("two")]
+    worker = broker.worker("one", "two")
+    for name, count in (("one", 2), ("two", 3)):
+        for n in range(count):
+            broker.send(n, queue=name)
+        worker.park_all(count, queue=name, turn=60.0)
+    assert worker.bring({SLOW.key: (1.0, 0)}).left == {SLOW.key: 5}
+
+
 def test_a_worker_that_is_hungry_gets_more(broker):
     ids = [broker.send(n) for n in range(10)]
     worker = broker.worker()
