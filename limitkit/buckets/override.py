@@ -67,7 +67,7 @@ class Override:
         }
         return json.dumps({name: value for name, value in kept.items() if value not in (None, "")}, sort_keys=True)
 
-    def told(self) -> str:
+    def who_and_why(self) -> str:
         """Say who set it, and why, for people: ``by eve: 429s``."""
         by = f"by {self.by}" if self.by else ""
         return ": ".join(part for part in (by, self.reason) if part)

@@ -12,7 +12,7 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, span
-from limitkit.control.bucket_state import adapted, standing
+from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.rate_text import rated
@@ -133,7 +133,7 @@ def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -
         target = Target("tasks" if limit.own else "limits", limit.name)
         current, stands = (
             current_of(now, target, limit, pattern),
-            standing(now, limit, pattern, by_feedback.get(keys[limit.name])),
+            state_of(now, limit, pattern, by_feedback.get(keys[limit.name])),
         )
         told = [*why(current, now.now), *refusals(stands)]
         if told:

@@ -1,6 +1,6 @@
-"""Run time: what is in force now, who changes it, and how workers follow.
+"""Run time: which limits are in force now, how they are changed, and how workers follow.
 
-``manager`` is the door for people and scripts, ``task_limits`` for what runs in a worker, which ``refresh`` keeps up
-to date; ``workers`` asks them all. What ``limitkit status`` knows is in ``status/``. May use ``stores`` and what is
-below.
+``manager`` is the door for people and scripts. ``task_limits`` is the door for code in a worker; ``refresh`` keeps it
+up to date. ``workers`` asks all workers. The data of ``limitkit status`` are in ``status/``. May use ``stores`` and
+what is below.
 """

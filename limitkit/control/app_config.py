@@ -1,4 +1,4 @@
-"""Which app, and which config of it, is meant where both may be given in several ways."""
+"""Finds the app, and its config, that a caller means: both may be given in several ways."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from limitkit.config.load import Config
 
 _INSTALLED: Final[weakref.WeakKeyDictionary[Any, Callable[[], Config]]] = weakref.WeakKeyDictionary()
-"""By app: what returns the config that limitkit is installed with."""
+"""By app: the function that returns the config with which limitkit is installed."""
 
 
 def note_installed(app: Any, config: Callable[[], Config]) -> None:
-    """Note what returns the config that an app goes by, or raises ConfigError."""
+    """Note the function that returns an app's config, or raises ConfigError."""
     _INSTALLED[app] = config
 
 
 def config_of(app: Any, config: str | os.PathLike[str] | Config | None = None) -> Config:
-    """Return the config that the app's workers use, unless another is given. Raises ConfigError."""
+    """Return the given config, or else the one that the app's workers use. Raises ConfigError."""
     installed = _INSTALLED.get(app) if app is not None else None
     if config is None and installed is not None:
         return installed()
     if config is not None and not isinstance(config, (str, os.PathLike)):
         return config
-    from limitkit.config.load import load, locate  # noqa: PLC0415 (the parsers and models: not before they are needed)
+    from limitkit.config.load import load, locate  # noqa: PLC0415 (loads the parsers and models only when they are needed)
 
     return load(locate(config))
 
 
 def real_app(app: Any, caller: str) -> Any:
-    """Return the Celery app that this is, or stands for, as ``celery.current_app`` does. Raises TypeError."""
+    """Return the Celery app, also for a proxy such as ``celery.current_app``. Raises TypeError."""
     if not isinstance(app, type):
         app = getattr(app, "_get_current_object", lambda: app)()
     if isinstance(app, type) or not all(hasattr(app, name) for name in ("steps", "finalize", "on_after_finalize")):
@@ -45,7 +45,7 @@ def real_app(app: Any, caller: str) -> Any:
 
 
 def must_be_config(config: Any, caller: str) -> None:
-    """See to it that this is a config, or the path of one. Raises TypeError."""
+    """Check that this is a config, a path, or None. Raises TypeError."""
     if config is not None and not isinstance(config, (str, os.PathLike)) and not hasattr(config, "digest"):
         raise TypeError(
             f"{caller} takes a path or what limitkit.load(path) returned as the config, and this is {_kind(config)}; "

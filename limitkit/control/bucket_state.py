@@ -1,6 +1,6 @@
-"""How a bucket stands now: the rate that is in force there and why, and in which time what waits for it starts.
+"""The state of a bucket now: the rate in force and why, and how long it takes until all waiting tasks have started.
 
-Whatever shows or counts this from outside of the workers asks here, so that all of it says the same.
+All commands and metrics outside the workers use this, so that they all show the same.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ if TYPE_CHECKING:
     from limitkit.stores.store import Store
 
 _AT_ONCE: Final = 500
-"""Buckets that are asked about in one call."""
+"""The most buckets that one call asks about."""
 
 
 @dataclass(frozen=True, slots=True)
 class BucketState:
-    """How one bucket of a limit goes."""
+    """The state of one bucket of a limit."""
 
     limit: Limit
     bucket: Bucket
-    """With its rate and burst as long as nobody has paused it."""
+    """With the rate and burst that it has without a pause."""
     pause: Override | None
-    """Of somebody's hand."""
+    """The pause that an operator has set."""
     adapted: Adapted | None
-    """By what the other side has refused."""
+    """The adapted rate, if the other side has refused."""
     now: float
     """The store's time, in seconds since 1970."""
 
     @property
     def keeps(self) -> bool:
-        """Whether anything is delayed for it: not of a limit that is off, or in shadow."""
+        """Whether it delays tasks: not if its limit is off, or in shadow mode."""
         return self.limit.mode == "enforce"
 
     @property
@@ -54,33 +54,33 @@ class BucketState:
 
     @property
     def burst(self) -> int:
-        """Tokens that it holds at most; one that was slowed down is full after the same time, and holds less."""
+        """The most tokens that it holds; if it was slowed down, it is full after the same time, and holds fewer."""
         goes = self._pace
         return 1 + goes.depth // goes.interval
 
     @property
     def slowed(self) -> bool:
-        """Whether the other side's refusals make it slower than it would be."""
+        """Whether it is slower because the other side has refused."""
         return self._pace.interval != self.bucket.interval_us
 
     @property
     def refused_for(self) -> float:
-        """Seconds for which the other side wants to be left alone; 0.0 when it does not."""
+        """Seconds that the other side still asks to wait; 0.0 when it does not."""
         if self.adapted is None or not self.keeps:
             return 0.0
         return max(0.0, self.adapted.paused / MICROSECONDS - self.now)
 
     @property
     def paused_for(self) -> float:
-        """Seconds until a start may be again, whoever has paused it; infinite when that has no end, 0.0 if nobody."""
+        """Seconds until a pause of any kind ends; infinite when it has no end, 0.0 when there is none."""
         if not self.keeps:
             return 0.0
-        by_hand = 0.0 if self.pause is None else inf if self.pause.until is None else self.pause.until - self.now
-        return max(0.0, by_hand, self.refused_for)
+        by_operator = 0.0 if self.pause is None else inf if self.pause.until is None else self.pause.until - self.now
+        return max(0.0, by_operator, self.refused_for)
 
     @property
     def ceiling_until(self) -> float | None:
-        """Until when (seconds since 1970) a rate is kept to the ceiling that refusals have taught; None if it isn't."""
+        """Until when (seconds since 1970) the rate stays at its adapted ceiling; None if it is not there."""
         if self.adapted is None or not self.slowed or not self._at_ceiling(self.adapted):
             return None
         now_us = round(self.now * MICROSECONDS)
@@ -88,13 +88,13 @@ class BucketState:
 
     @property
     def rate(self) -> str:
-        """The rate as in TOML, as long as it is not paused; one that refusals have made is about that."""
+        """The rate as in TOML, without a pause; an adapted rate is rounded."""
         return about(self._pace.interval) if self.slowed else interval_text(self._pace.interval)
 
     def drained_in(self, count: int, *, buckets: float = 1.0) -> float:
-        """Return the seconds in which so many start; infinite while it is paused without an end.
+        """Return the seconds until so many have started; infinite while it is paused without an end.
 
-        ``buckets`` is how many there are of it, as those of static limits in each worker.
+        ``buckets`` is how many of it there are: a static limit has one in each worker.
         """
         if not count or not self.keeps:
             return 0.0
@@ -109,15 +109,15 @@ class BucketState:
 
     @property
     def _pace(self) -> Pace:
-        taught = {self.bucket.key: self.adapted} if self.adapted is not None and self.keeps else {}
-        return pace(self.bucket, taught, round(self.now * MICROSECONDS))
+        known = {self.bucket.key: self.adapted} if self.adapted is not None and self.keeps else {}
+        return pace(self.bucket, known, round(self.now * MICROSECONDS))
 
 
-def standing(in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | None = None) -> BucketState:
-    """Return how a limit's bucket stands that a task has by this entry."""
+def state_of(in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | None = None) -> BucketState:
+    """Return the state of the bucket of a limit that a task has by this entry."""
     terms, rate = in_force.terms(limit, pattern), in_force.override("rate", limit, pattern)
     bucket = Bucket("", terms.interval_us, terms.burst, feedback=limit.feedback)
-    if not terms.burst:  # a pause by hand stands over all else; below it is the rate that holds when it is over
+    if not terms.burst:  # paused by an operator: show the rate that holds after the pause
         set_to = rate.rate if rate is not None and rate.rate is not None else limit.rate
         burst = (rate.burst if rate is not None else None) or limit.burst
         bucket = Bucket("", set_to.interval_us, burst, feedback=limit.feedback)
@@ -125,11 +125,11 @@ def standing(in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | N
 
 
 def adapted(store: Store | None, keys: Iterable[str]) -> dict[str, Adapted]:
-    """Ask what refusals have taught about these buckets, some at a time. Raises StoreError."""
+    """Ask for the adapted rates of these buckets, some at a time. Raises StoreError."""
     found: dict[str, Adapted] = {}
     wanted = list(keys) if store is not None else []
     for first in range(0, len(wanted), _AT_ONCE):
         some = wanted[first : first + _AT_ONCE]
-        assert store is not None  # noqa: S101 (nothing is wanted else)
+        assert store is not None  # noqa: S101 (without a store, nothing is wanted)
         found |= {key: each for key, each in zip(some, store.adapted(some), strict=True) if each is not None}
     return found

@@ -1,4 +1,4 @@
-"""Takes up changes of the config file while a worker runs; a file that can't be used changes nothing."""
+"""Loads the config file again when it changes while a worker runs; a file that can't be used changes nothing."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ Stamp = tuple[int, ...]
 
 
 _SIZE: Final = 2
-"""Where a stamp has the size."""
+"""The index of the size in a stamp."""
 _LARGE: Final = 200_000
-"""Bytes from which on a file is read beside the worker's loop: by then that takes more than a tenth of a second."""
-_MOST_TOLD: Final = 50
-"""Problems of a file that are logged, and told to who asks this worker; ``limitkit validate`` prints all."""
+"""Bytes: a larger file is read in a thread, since it takes more than a tenth of a second."""
+_MOST_REPORTED: Final = 50
+"""The most problems of a file that are logged and reported; ``limitkit validate`` prints all."""
 
 
 class _Reading(threading.Thread):
-    """Reads a file while the worker's loop goes on."""
+    """Reads a file in a thread, while the worker's event loop goes on."""
 
     def __init__(self, read: Callable[[], Config]) -> None:
         super().__init__(name="limitkit-reading", daemon=True)
@@ -47,7 +47,7 @@ class _Reading(threading.Thread):
         """Read it."""
         try:
             self._config = self._read()
-        except Exception as error:  # noqa: BLE001 - it is raised where the loop asks
+        except Exception as error:  # noqa: BLE001 - outcome() raises it
             self._error = error
 
     def outcome(self) -> Config:
@@ -58,40 +58,40 @@ class _Reading(threading.Thread):
 
 
 class Reload:
-    """Watches one file, and gives what it says to whoever goes by it.
+    """Watches one file, and puts its changes in force.
 
-    ``judge`` says what else is against a config that is fine by itself; ``use`` makes it the one in force.
+    ``judge`` finds further problems of a config that is valid by itself; ``use`` puts it in force.
     """
 
     def __init__(
         self, config: Config, judge: Callable[[Config], Iterable[Problem]], use: Callable[[Config], None]
     ) -> None:
         self.config = config
-        """The one in force."""
+        """The config in force."""
         self.since = time.time()
-        """When it came into force, in seconds since 1970."""
+        """Since when it is in force, in seconds since 1970."""
         self.refused = ""
-        """What is wrong with the file as it is now; empty while it is the one in force."""
+        """What is wrong with the file as it is now; empty while it is in force."""
         self.problems: tuple[Problem, ...] = ()
-        """The same, one by one."""
+        """The same as a list."""
         self._path = os.path.abspath(config.path)  # noqa: PTH100 (symlinks are followed anew each time)
         self._judge = judge
         self._use = use
-        # The file may have changed since it was read: the first look that is settled reads it again.
+        # The file may have changed since it was read: so the first settled look reads it again.
         self._reading: _Reading | None = None
         self._seen: Stamp = ()
         self._taken: Stamp = ()
 
     def look(self) -> bool:
-        """Take up the file if it has changed, and has been left alone since the last look; says whether it was.
+        """Load the file if it has changed, and was not written since the last look; returns whether it is in force.
 
-        What is being written is not read half-way.
+        So a file that is being written is not read too early.
         """
         if self._reading is not None:
             if self._reading.is_alive():
                 return False
             reading, self._reading = self._reading, None
-            return self._take(reading.outcome)
+            return self._use_if_valid(reading.outcome)
         stamp = self._stamp()
         settled, self._seen = stamp == self._seen, stamp
         if not settled or stamp == self._taken:
@@ -104,17 +104,17 @@ class Reload:
         return self.now()
 
     def now(self) -> bool:
-        """Take up the file as it is; says whether something else is in force than before."""
+        """Load the file as it is; returns whether something else is in force than before."""
         self._taken = self._seen = self._stamp()
         self._reading = None
-        return self._take(self._read)
+        return self._use_if_valid(self._read)
 
-    def _take(self, read: Callable[[], Config]) -> bool:
+    def _use_if_valid(self, read: Callable[[], Config]) -> bool:
         try:
             config = read()
             problems = [problem for problem in self._judge(config) if problem.severity == "error"]
             if problems:
-                raise ConfigError(problems)  # noqa: TRY301 - as when it is read
+                raise ConfigError(problems)  # noqa: TRY301 - handled like errors of reading
         except ConfigError as error:
             self._refuse(_shortened(error))
             return False
@@ -140,15 +140,15 @@ class Reload:
             logger.warning("%s", problem)
         return True
 
-    def _refuse(self, said: str | ConfigError) -> None:
-        """Remember what is wrong with the file, and tell it once."""
-        self.problems = said.problems if isinstance(said, ConfigError) else ()
-        if str(said) == self.refused:
+    def _refuse(self, reason: str | ConfigError) -> None:
+        """Remember what is wrong with the file, and log it once."""
+        self.problems = reason.problems if isinstance(reason, ConfigError) else ()
+        if str(reason) == self.refused:
             return
-        self.refused = str(said)
+        self.refused = str(reason)
         logger.error(
             "The changed config can't be used, and the one before stays in force: %s",
-            said,
+            reason,
             extra={"action": "reload_refused"},
         )
         emit(ConfigRefused(path=self._path, problems=len(self.problems) or 1))
@@ -157,7 +157,7 @@ class Reload:
         return load_as(self._path, self.config.path)
 
     def _stamp(self) -> Stamp:
-        """Tell one state of the file from another; a link that leads elsewhere is another, too."""
+        """Return a value that changes when the file does, or when a link to it leads elsewhere."""
         try:
             found = os.stat(self._path)  # noqa: PTH116 (as abspath above)
         except OSError:
@@ -166,13 +166,13 @@ class Reload:
 
 
 def _shortened(error: ConfigError) -> ConfigError:
-    """Return the first of very many problems, and how many more there are."""
-    more = len(error.problems) - _MOST_TOLD
+    """Return the first of many problems, and how many more there are."""
+    more = len(error.problems) - _MOST_REPORTED
     if more <= 0:
         return error
-    *told, last = error.problems[: _MOST_TOLD + 1]
+    *first, last = error.problems[: _MOST_REPORTED + 1]
     hint = f"limitkit validate {last.path} prints them all"
-    return ConfigError([*told, replace(last, message=f"and {more} more problems; {hint}", hint=hint)])
+    return ConfigError([*first, replace(last, message=f"and {more} more problems; {hint}", hint=hint)])
 
 
 def _unforeseen(path: str, fact: str, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What holds for each limit now: what the file declares, unless somebody has set another rate, or paused it."""
+"""What is in force for each limit now: the declared rate, unless an operator has set another one, or a pause."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from limitkit.config.rules import Rules
 
 Source = Literal["file", "override", "pause", "stricter file"]
-"""Whence a rate comes; ``stricter file`` is that of workers that go by another file, as in a rolling deploy."""
+"""Where a rate comes from; ``stricter file``: workers with another file have a lower one, as in a rolling deploy."""
 
 _LONGEST_LOOK: Final = 3600.0
-"""Seconds until a limit that is paused is looked at again; it is known within a second when the pause ends."""
+"""Seconds until a paused limit is asked again at the latest; the end of a pause is seen within a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Terms:
     """A limit's rate and burst as they are in force, and why."""
 
     interval_us: int
-    """Microseconds in which one token comes back; of a paused limit, until it is looked at again."""
+    """Microseconds between two tokens; for a paused limit, until it is asked again."""
     burst: int
     """0 while the limit is paused."""
     source: Source = "file"
@@ -39,16 +39,16 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a file declares of a shared limit, as far as workers with other files have to know it."""
+    """What a file declares for a shared limit, as far as workers with other files need it."""
 
     interval_us: int
     burst: int
     kind: str
-    """Strategy and key: limits that differ in these have nothing in common."""
+    """Strategy and key: limits that differ in these can't be compared."""
 
 
 class InForce:
-    """The overrides and the other files' declarations that this process knows of."""
+    """The overrides and the other files' declarations that this process knows."""
 
     def __init__(self) -> None:
         self.overrides: tuple[Override, ...] = ()
@@ -56,33 +56,31 @@ class InForce:
         self._here: dict[str, Override] = {}
         self._others: dict[Target, list[Declared]] = {}
         self._offset = time.time() - time.monotonic()
-        """From this host's clock to the store's, once that is known."""
+        """The difference of this host's clock and the store's, once that is known."""
 
     @property
     def now(self) -> float:
-        """The store's time, in seconds since 1970; this host's, until that is known."""
+        """The store's time, in seconds since 1970; this host's time until the store's is known."""
         return time.monotonic() + self._offset
 
     def use(self, overrides: Iterable[Override], now: float) -> bool:
-        """Go by these overrides; ``now`` is the store's time. Says whether anything has changed."""
+        """Use these overrides; ``now`` is the store's time. Returns whether anything has changed."""
         self.clock(now)
-        posted, here = (
-            _task_limits(overrides, now),
-            {each.name: each for each in _task_limits(self._here.values(), now)},
-        )
+        posted = _not_ended(overrides, now)
+        here = {each.name: each for each in _not_ended(self._here.values(), now)}
         changed = (posted, here) != (self.overrides, self._here)
         self.overrides, self._here = posted, here
         self._by = {(each.kind, each.target): each for each in (*posted, *here.values())}
         return changed
 
     def here(self, override: Override, seconds: float | None) -> None:
-        """Go by an override in this worker alone, over what is posted."""
+        """Use an override in this worker only; it wins over those in the store."""
         now = self.now
         self._here[override.name] = replace(override, until=None if seconds is None else now + seconds)
         self.use(self.overrides, now)
 
     def forget(self, names: Iterable[str]) -> bool:
-        """Go no more by those of these names that hold in this worker alone; says whether there were any."""
+        """Drop overrides of this worker only, by name; returns whether there were any."""
         gone = [self._here.pop(name) for name in names if name in self._here]
         self.use(self.overrides, self.now)
         return bool(gone)
@@ -92,11 +90,11 @@ class InForce:
         self._offset = now - time.monotonic()
 
     def end(self) -> bool:
-        """Let go of the overrides that have ended; says whether there are any."""
+        """Drop the overrides that have ended; returns whether there were any."""
         return self.use(self.overrides, self.now)
 
     def others(self, files: Iterable[Mapping[Target, Declared]]) -> bool:
-        """Go by these declarations of other files, too. Says whether anything has changed."""
+        """Use these declarations of other files, too. Returns whether anything has changed."""
         others: dict[Target, list[Declared]] = {}
         for file in files:
             for target, declared in file.items():
@@ -113,7 +111,7 @@ class InForce:
         return own or self._by.get((kind, Target("tasks", pattern)))
 
     def terms(self, limit: Limit, pattern: str) -> Terms:
-        """Return what holds for a limit that a task has by this entry."""
+        """Return what is in force for a limit that a task has by this entry."""
         pause = self.override("pause", limit, pattern)
         if pause is not None:
             left = _LONGEST_LOOK if pause.until is None else pause.until - self.now
@@ -123,23 +121,23 @@ class InForce:
             return Terms(rate.rate.interval_us, rate.burst or limit.burst, "override")
         mine = declared_of(limit)
         target = Target("tasks", pattern) if limit.own else Target("limits", limit.name)
-        all_of_it = [mine, *(each for each in self._others.get(target, ()) if each.kind == mine.kind)]
-        interval, burst = max(each.interval_us for each in all_of_it), min(each.burst for each in all_of_it)
+        declared = [mine, *(each for each in self._others.get(target, ()) if each.kind == mine.kind)]
+        interval, burst = max(each.interval_us for each in declared), min(each.burst for each in declared)
         same = (interval, burst) == (mine.interval_us, mine.burst)
         return Terms(interval, burst, "file" if same else "stricter file")
 
 
-def _task_limits(overrides: Iterable[Override], now: float) -> tuple[Override, ...]:
+def _not_ended(overrides: Iterable[Override], now: float) -> tuple[Override, ...]:
     return tuple(each for each in overrides if each.until is None or each.until > now)
 
 
 def declared_of(limit: Limit) -> Declared:
-    """Return what a limit's file declares of it."""
+    """Return what a limit's file declares for it."""
     return Declared(limit.rate.interval_us, limit.burst, f"{limit.strategy} {'.'.join(limit.key or ())}")
 
 
 def declarations(rules: Rules) -> dict[Target, Declared]:
-    """Return what a file declares of each shared limit that is in force."""
+    """Return what a file declares for each shared limit that is in force."""
     found = {Target("limits", name): limit for name, limit in rules.named.items()}
     for entry in (*rules.exact.values(), *rules.patterns):
         found |= {Target("tasks", entry.pattern): limit for limit in entry.limits if limit.own}
@@ -150,7 +148,7 @@ def declarations(rules: Rules) -> dict[Target, Declared]:
     }
 
 
-def told(declared: Mapping[Target, Declared]) -> str:
+def declarations_text(declared: Mapping[Target, Declared]) -> str:
     """Write declarations as text, for other workers."""
     return json.dumps(
         [[each.section, each.name, of.interval_us, of.burst, of.kind] for each, of in declared.items()],
@@ -158,8 +156,8 @@ def told(declared: Mapping[Target, Declared]) -> str:
     )
 
 
-def heard(text: str) -> dict[Target, Declared]:
-    """Read what another worker told; nothing, if it is of another version of limitkit."""
+def read_declarations(text: str) -> dict[Target, Declared]:
+    """Read declarations that another worker wrote; none if its version of limitkit writes them in another form."""
     try:
         rows = json.loads(text or "[]")
         return {Target(row[0], row[1]): Declared(int(row[2]), int(row[3]), str(row[4])) for row in rows}
@@ -174,15 +172,15 @@ class Current:
     target: Target
     limit: Limit
     rate: str
-    """As in TOML; ``paused`` while it is."""
+    """As in TOML, or ``paused``."""
     burst: int
     source: Source
     override: Override | None
-    """The rate, or the pause, that stands over the declared rate."""
+    """The rate, or the pause, that replaces the declared rate."""
 
 
 def current(rules: Rules, in_force: InForce) -> tuple[Current, ...]:
-    """Return what is in force for each limit of a file; one task of a pattern may have an override of its own."""
+    """Return what is in force for each limit of a file, and for tasks of a pattern with an override of their own."""
     found = [current_of(in_force, target, limit, target.name) for target, limit in all_of(rules)]
     apart = {override.target for override in in_force.overrides} - {each.target for each in found}
     for target in sorted(apart, key=str):

@@ -1,4 +1,4 @@
-"""What somebody asks for at run time, as values that can be used; what can't be raises OverrideError."""
+"""Reads what an operator sets at run time: rates, bursts, times, factors; raises OverrideError for what is wrong."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST: Final = 366 * 86400.0
 """Seconds."""
 _LONGEST_WORDS: Final = 500
 _PERCENT: Final = 5
-"""From here on a number is more likely meant as percent than as a wish to have more."""
+"""From this number on, a factor is probably meant as percent."""
 _PART: Final = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?( ?%)?", re.ASCII)
 
 
@@ -43,7 +43,7 @@ def burst(number: object) -> int | None:
 
 
 def seconds(span: float | dt.timedelta | str | None) -> float | None:
-    """Read for how long something shall hold; None is without an end."""
+    """Read for how long something holds; None is without an end."""
     if span is None:
         return None
     fault = not_a_duration(span) if isinstance(span, str) else None
@@ -58,16 +58,16 @@ def seconds(span: float | dt.timedelta | str | None) -> float | None:
 
 
 def factor(number: object) -> Fraction:
-    """Read the part of the declared rates that shall be left."""
+    """Read the factor for the declared rates."""
     fine = isinstance(number, (int, float)) and not isinstance(number, bool) and math.isfinite(number)
-    if not fine or not 0 < number <= 1:  # type: ignore[operator] # a number, as has just been seen
+    if not fine or not 0 < number <= 1:  # type: ignore[operator] # it is a number
         hint = _meant(str(number)) or "write a number above 0, at most 1: 0.5"
         raise OverrideError(f"a factor of {number!r} is out of range; {hint}")
     return Fraction(str(number))
 
 
 def _meant(text: str) -> str:
-    """Say how a part is written that somebody has said in another way: ``50%``, ``0,5``, ``1/2``, ``50``."""
+    """Say how to write a factor that was given in another form: ``50%``, ``0,5``, ``1/2``, ``50``."""
     found = _PART.fullmatch(text.strip())
     if found is None:
         return ""

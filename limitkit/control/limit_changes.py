@@ -1,4 +1,4 @@
-"""Emits which limits have another rate in force than before."""
+"""Emits an event for each limit whose rate in force has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def emit_changes(task_limits: TaskLimits, tasks: Iterable[Any], changed: Collection[str]) -> None:
-    """Emit an event for each limit that has other terms than before; ``changed`` are the tags in its buckets' keys."""
+    """Emit an event for each limit whose terms have changed; ``changed`` are the tags in the buckets' keys."""
     if not changed or not wanted(LimitChanged):
         return
     seen: set[str] = set()

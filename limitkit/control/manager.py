@@ -1,4 +1,4 @@
-"""Rates that are set while workers run: the manager, for scripts, consoles, and the command line."""
+"""The manager: sets rates while workers run, for scripts, consoles, and the command line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from limitkit.buckets.partition import Partition, bucket_key, canonical
 from limitkit.config.wording import listed, quote
 from limitkit.control import inputs
 from limitkit.control.app_config import config_of, must_be_config, real_app
-from limitkit.control.in_force import InForce, current, heard
+from limitkit.control.in_force import InForce, current, read_declarations
 from limitkit.control.targets import all_of, find
 from limitkit.control.workers import ask, tell
 from limitkit.stores.choice import open_store, store_url
@@ -38,13 +38,13 @@ _KINDS: Final[tuple[Kind, ...]] = ("rate", "pause")
 class RateLimitManager:
     """Sets rates at run time, over those of the file, on all workers at once.
 
-    ``app`` is the Celery app with limitkit installed; ``config`` is a path or what ``limitkit.load(path)`` returned,
-    where it is not. Names are those of limits, of tasks, or of patterns in the file. Without an app (None) the file
-    must name the store, and nothing can be had that only workers, or the names of all tasks, could tell.
+    ``app`` is the Celery app with limitkit installed. If it is not installed, ``config`` is a path or what
+    ``limitkit.load(path)`` returned. Names are those of limits, of tasks, or of patterns in the file. Without an app
+    (None) the file must name the store, and what needs workers, or the names of all tasks, can't be done.
 
-    What is set is kept in the limits' store: workers follow within a second, those that start later too, until it ends
-    or is restored. Static limits of a config without a store are set by Celery's remote control, in the workers that
-    run now.
+    Overrides are kept in the limits' store: all workers follow within a second, also those that start later, until the
+    override ends or is restored. Static limits of a config without a store are set by Celery's remote control, in the
+    workers that run now.
 
     All methods raise ``OverrideError``, a ``ValueError``, for what can't be done, ``StoreError`` when the store can't
     be asked, and ``UnreachableError`` when the broker can't. Making one raises ``ConfigError`` when the file can't be
@@ -74,10 +74,10 @@ class RateLimitManager:
     ) -> Override:
         """Set the rate of a limit, or of the one limit that a task has.
 
-        ``new_rate`` is written as in TOML (``"20/m"``). The declared burst stays unless ``burst`` names another. After
-        ``for_`` (seconds, a timedelta, or ``"2h"``) the declared rate is back by itself. ``workers`` are names of
-        workers, for static limits alone; they forget it when they stop. ``by`` is who sets it, this process's user by
-        default.
+        ``new_rate`` is written as in TOML (``"20/m"``). The declared burst stays unless ``burst`` is given. After
+        ``for_`` (seconds, a timedelta, or ``"2h"``) the declared rate returns by itself. ``workers`` are names of
+        workers, only for static limits; they forget the override when they stop. ``by`` is who sets it, by default
+        this process's user.
         """
         target, limit = self._find(task_name)
         made = self._made((target, limit), inputs.rate(new_rate), inputs.burst(burst), reason, by)
@@ -87,10 +87,10 @@ class RateLimitManager:
     def reduce_for_high_load(
         self, factor: float = 0.5, *, for_: Span = None, reason: str | None = None, by: str | None = None
     ) -> tuple[Override, ...]:
-        """Set each limit to its *declared* rate times ``factor`` (above 0, at most 1), so that twice is as once.
+        """Set each limit to its *declared* rate times ``factor`` (above 0, at most 1): a second call changes nothing.
 
-        Bursts stay as declared. No limit is ever off: half of "1/m" is one every two minutes, and nothing gets slower
-        than "1/366d".
+        Bursts stay as declared. No limit is switched off: half of "1/m" is one every two minutes, and no rate gets
+        slower than "1/366d".
         """
         part = inputs.factor(factor)
         pairs = [
@@ -101,30 +101,30 @@ class RateLimitManager:
         return tuple(made for _, made in pairs)
 
     def restore_defaults(self) -> None:
-        """Have all limits of the file go by it again: no override, and no pause."""
-        self._take_off([override.name for override in self._posted() if self._is_ours(override.target)])
+        """Put the declared rates of all limits in force again: no override, and no pause."""
+        self._remove([override.name for override in self._posted() if self._is_ours(override.target)])
         self._forget(target for target, limit in all_of(self.config.rules) if limit.strategy == "static")
 
     def restore(self, name: str) -> None:
-        """Have one limit go by the file again: no override, and no pause. It need not be in the file any more."""
+        """Put the declared rate of one limit in force again: no override, and no pause. It may have left the file."""
         target = self._target(name)
-        self._take_off([name_of(kind, target) for kind in _KINDS])
+        self._remove([name_of(kind, target) for kind in _KINDS])
         if self._is_static(target):
             self._forget([target])
 
     # -- pauses ---------------------------------------------------------------------------------------------------
 
     def pause(self, name: str, *, for_: Span = None, reason: str | None = None, by: str | None = None) -> Override:
-        """Let no task start under a limit, until it is resumed or ``for_`` is over; they wait meanwhile."""
+        """Let no task of a limit start until it is resumed, or ``for_`` is over; the tasks wait."""
         target, limit = self._find(name)
         made = self._made((target, limit), None, None, reason, by)
         self._set([(limit, made)], inputs.seconds(for_))
         return made
 
     def resume(self, name: str) -> None:
-        """End a pause; a rate that was set before it holds again."""
+        """End a pause; a rate that was set before the pause holds again."""
         target = self._target(name)
-        self._take_off([name_of("pause", target)])
+        self._remove([name_of("pause", target)])
         if self._is_static(target):
             self._forget([target], kinds=("pause",))
 
@@ -133,7 +133,7 @@ class RateLimitManager:
     def reset(self, limit: str, partition: object = None) -> int:
         """Make the bucket of a limit full again, or that of one partition; returns how many were not full.
 
-        Of a ``per_user`` limit without a partition all are; of a static one that of each worker.
+        Without a partition, all buckets of a ``per_user`` limit are filled; of a static limit, that of each worker.
         """
         target, found = self._find(limit)
         if partition is not None and found.key is None:
@@ -142,7 +142,7 @@ class RateLimitManager:
         names = self._names_of(target, found)
         buckets = [bucket_key(self.config.rules.store.prefix, each, where) for each in names]
         if found.strategy == "static":
-            return sum(len(self._tell("limitkit_refill", key=key)) for key in buckets)
+            return sum(len(self._command("limitkit_refill", key=key)) for key in buckets)
         assert self.store is not None  # noqa: S101 (_find refuses a shared limit without one)
         whole = found.key is not None and where is None
         return sum(self.store.refill(key, partitions=whole) for key in buckets)
@@ -154,13 +154,13 @@ class RateLimitManager:
         return current(self.config.rules, self.in_force())
 
     def in_force(self) -> InForce:
-        """Return what the store knows now: overrides, and what other files declare."""
+        """Return what the store knows now: overrides, and the declarations of other files."""
         in_force = InForce()
         if self.override_store is not None:
             files = [digest for digest in self.override_store.look().files if digest != self.config.digest]
             look = self.override_store.look(wanted=files)
             in_force.use(look.overrides or (), look.now)
-            in_force.others(map(heard, look.declared.values()))
+            in_force.others(map(read_declarations, look.declared.values()))
         return in_force
 
     # -- how ------------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class RateLimitManager:
         return target, limit
 
     def _target(self, name: str) -> Target:
-        """Return what is meant: in the file, or posted when it was."""
+        """Return the target of a name: in the file, or of an override from when it was in the file."""
         try:
             return find(self.config.rules, name, self._tasks())[0]
         except OverrideError:
@@ -198,7 +198,7 @@ class RateLimitManager:
         return found is not None and found.strategy == "static"
 
     def _names_of(self, target: Target, limit: Limit) -> list[Limit]:
-        """Return the limit once for each task that has a bucket of its own by it."""
+        """Return the limit once for each task that has its own bucket by it."""
         if not limit.own or "*" not in target.name:
             return [limit]
         if self.app is None:
@@ -236,23 +236,23 @@ class RateLimitManager:
             self.override_store.post([(made, seconds) for _, made in pairs])
             return
         for _, made in pairs:
-            self._tell("limitkit_override", workers, name=made.name, text=made.text(), seconds=seconds)
+            self._command("limitkit_override", workers, name=made.name, text=made.text(), seconds=seconds)
 
     def _posted(self) -> tuple[Override, ...]:
         return self.override_store.look().overrides or () if self.override_store is not None else ()
 
-    def _take_off(self, names: Sequence[str]) -> None:
+    def _remove(self, names: Sequence[str]) -> None:
         if self.override_store is not None and names:
             self.override_store.post([], names)
 
     def _forget(self, targets: Iterable[Target], kinds: Sequence[Kind] = _KINDS) -> None:
-        """Have each worker forget what it was told of its own static limits, if any runs."""
+        """Let each running worker forget the overrides of its own static limits."""
         names = [name_of(kind, target) for target in targets for kind in kinds]
         if names and self.app is not None:
             tell(self.app, "limitkit_forget", names=names)
 
-    def _tell(self, command: str, workers: Sequence[str] | None = None, **words: Any) -> list[str]:
-        """Tell workers something; returns the names of those who did it. Raises OverrideError when one did not."""
+    def _command(self, command: str, workers: Sequence[str] | None = None, **words: Any) -> list[str]:
+        """Send workers a command; returns the names of those that did it. Raises OverrideError when one did not."""
         if self.app is None:
             raise OverrideError("only the app's workers can do that, and they are reached by its broker; name the app")
         answers = ask(self.app, command, to=workers, **words)
@@ -268,7 +268,7 @@ class RateLimitManager:
 
 
 def _shared_store(app: Any, settings: StoreSettings) -> Store | None:
-    """Open the store that is shared with the workers; None when there is none, as in each worker's own memory."""
+    """Open the store that is shared with the workers; None without one, or if it is each worker's own memory."""
     url = settings.url if app is None else store_url(app, settings)
     return None if url is None or url.startswith("memory://") else open_store(app, settings)
 

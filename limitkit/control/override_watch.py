@@ -1,4 +1,4 @@
-"""Looks out for what is set at run time: once a second, a worker looks at the board in the store."""
+"""Watches the overrides: once a second, a worker looks at those in the store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from limitkit.control.in_force import declarations, heard, told
+from limitkit.control.in_force import declarations, declarations_text, read_declarations
 from limitkit.errors import StoreError, StoreRefusedError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ EVERY: Final = 1.0
 
 
 class OverrideWatch:
-    """Tells what is in force in this process of what is on the board; it does not fail when the store is gone."""
+    """Puts the overrides in the store in force in this process; it does not fail when the store is gone."""
 
     def __init__(self, task_limits: TaskLimits, override_store: OverrideStore, digest: str) -> None:
         self._task_limits = task_limits
@@ -35,33 +35,33 @@ class OverrideWatch:
         self._at = float("-inf")
         self._pid = os.getpid()
         self._refused = False
-        self._audible = False
+        self._has_log = False
         self._digest = digest
         self._left = ""
-        self._told = False
+        self._store_knows_file = False
         self.gone = ""
-        """Why the store could not be asked when it was last looked at; empty if it could."""
+        """Why the store could not be asked at the last look; empty if it could."""
 
-    def go_by(self, digest: str) -> None:
-        """Tell the others, with the next look, that this worker goes by another file now."""
+    def use_file(self, digest: str) -> None:
+        """Note in the store, with the next look, that this worker uses another file now."""
         self._left, self._digest = self._digest, digest
-        self._told = False
+        self._store_knows_file = False
 
     def look(self) -> bool:
-        """Look once; says whether something else is in force than before. What has ended is let go of in any case."""
+        """Look once; returns whether something else is in force than before. Overrides end also without the store."""
         self._at = time.monotonic()
         in_force = self._task_limits.in_force
         before = in_force.overrides
         try:
-            changed = self._take_in(self._ask())
+            changed = self._use(self._ask())
             self.gone = ""
             self._task_limits.outage.in_sight()
         except StoreError as error:
             refused = isinstance(error, StoreRefusedError)
             self.gone = "" if refused else str(error)
-            if self._audible and self._task_limits.on_errors and not refused:
+            if self._has_log and self._task_limits.on_errors and not refused:
                 self._task_limits.outage.out_of_sight(error, self._task_limits.on_errors)
-            if refused and self._audible and not self._refused:
+            if refused and self._has_log and not self._refused:
                 self._refused = True
                 logger.warning(
                     "What is set at run time can't be seen (%s), so limits hold as they are declared; %s.",
@@ -71,33 +71,35 @@ class OverrideWatch:
                 )
             changed = in_force.end()
         if changed:
-            _say(before, in_force.overrides)
+            _log_changes(before, in_force.overrides)
             self._task_limits.changed()
         return changed
 
-    def say(self) -> None:
-        """Log all overrides in force: a worker that starts has looked before it had a log."""
-        self._refused, self._audible = False, True
-        _say((), self._task_limits.in_force.overrides)
+    def log_all(self) -> None:
+        """Log all overrides in force: a worker's first look is before it has a log."""
+        self._refused, self._has_log = False, True
+        _log_changes((), self._task_limits.in_force.overrides)
 
     def freshen(self) -> None:
-        """Look if nobody has for a while: in a pool process of a worker that has no pacer."""
+        """Look if the last look is too old: in a pool process of a worker without a pacer."""
         if time.monotonic() - self._at >= EVERY and (os.getpid() != self._pid or self._at < 0):
             self.look()
 
     def _ask(self) -> Look:
-        declares = "" if self._told else told(declarations(self._task_limits.rules))
-        wanted = [digest for digest, told_of in self._others.items() if not told_of]
+        declares = "" if self._store_knows_file else declarations_text(declarations(self._task_limits.rules))
+        wanted = [digest for digest, declared in self._others.items() if not declared]
         look = self._override_store.look(
             self._known, digest=self._digest, declares=declares, left=self._left, wanted=wanted
         )
-        self._told, self._left = look.knows_own, ""
-        # A file that declares nothing in common with this one is asked about again and again: one small answer.
+        self._store_knows_file, self._left = look.knows_own, ""
+        # A file without shared limits is asked about each time: the answer is small.
         self._others = {digest: self._others.get(digest, {}) for digest in look.files if digest != self._digest}
-        self._others |= {digest: heard(text) for digest, text in look.declared.items() if digest in self._others}
+        self._others |= {
+            digest: read_declarations(text) for digest, text in look.declared.items() if digest in self._others
+        }
         return look
 
-    def _take_in(self, look: Look) -> bool:
+    def _use(self, look: Look) -> bool:
         in_force = self._task_limits.in_force
         changed = in_force.others(self._others.values())
         if look.overrides is None:
@@ -107,7 +109,7 @@ class OverrideWatch:
             in_force.clock(look.now)
             ended = in_force.end()
             kept = self._override_store.put_back(self._known, in_force.overrides)
-            if kept != self._known:  # somebody else was first, and it may be something new
+            if kept != self._known:  # another worker was first, or an operator has set something new
                 self._known = ""
             logger.warning(
                 "The store has lost the overrides; %d that this worker knew of are there again.",
@@ -119,8 +121,8 @@ class OverrideWatch:
         return in_force.use(look.overrides, look.now) or changed
 
 
-def _say(before: Iterable[Override], now: Iterable[Override]) -> None:
-    """Log each override that has come, and each that has gone."""
+def _log_changes(before: Iterable[Override], now: Iterable[Override]) -> None:
+    """Log each override that is new, and each that has ended."""
     old, new = ({each.name: each for each in those} for those in (before, now))
     for name, each in new.items():
         if old.get(name) != each:
@@ -134,5 +136,5 @@ def _say(before: Iterable[Override], now: Iterable[Override]) -> None:
 def _described(override: Override) -> str:
     what = "is paused" if override.rate is None else f"has the rate {override.rate}"
     burst = f" and burst {override.burst}" if override.burst else ""
-    told_by = f", {override.told()}" if override.told() else ""
-    return f"{override.target} {what}{burst} now{told_by}."
+    by = f", {override.who_and_why()}" if override.who_and_why() else ""
+    return f"{override.target} {what}{burst} now{by}."

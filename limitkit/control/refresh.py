@@ -1,4 +1,4 @@
-"""Keeps a running worker up to date: it looks for overrides and for changes of the file, and has the pacer follow."""
+"""The refresh: keeps a running worker up to date with overrides and with changes of the file."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 logger = logging.getLogger("limitkit")
 
 _TICK: Final = 0.5
-"""Seconds between two looks at the file: a change is taken up at the second look that sees it."""
+"""Seconds between two looks at the file: a change is put in force at the second look that sees it."""
 _AT_ONCE: Final = 0.001
-"""Seconds between two requests that were parked for a limit that there is no more: they come back at once."""
+"""Seconds between two requests that were parked for a limit that is gone: they come back at once."""
 
 
 class Bypass(Protocol):
-    """Something that may let tasks start past their limits in this worker, as a fact and a hint."""
+    """Something in this worker that may let tasks bypass their limits, as a fact and a hint."""
 
     @property
     def fact(self) -> str:
-        """What it is, and which tasks it is about."""
+        """What it is, and which tasks it concerns."""
 
     @property
     def hint(self) -> str:
@@ -40,19 +40,19 @@ class Bypass(Protocol):
 
 
 class Follower(Protocol):
-    """What holds requests in this worker, and follows the rates in force."""
+    """Holds requests in this worker, and follows the rates in force."""
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Have what is parked come back at other rates."""
+        """Let parked requests come back at the new rates."""
 
     def reconsider(self) -> None:
-        """Ask again for what waits for a limit that has changed."""
+        """Take again for held requests whose limit has changed."""
 
 
 class Refresh:
-    """What a worker does now and then, on its event loop; none of it ever raises.
+    """The regular checks of a worker, on its event loop; they never raise.
 
-    ``judge`` says what is against a config in this worker; ``use`` makes it the one in force.
+    ``judge`` finds the problems of a config in this worker; ``use`` puts it in force.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class Refresh:
         judge: Callable[[Config], Iterable[Problem]],
         use: Callable[[Config], None],
     ) -> None:
-        self.reload = Reload(config, judge, self._go_by)
+        self.reload = Reload(config, judge, self._use_config)
         self.override_watch: OverrideWatch | None = None
-        """None in a worker without a store, which needs none."""
+        """None in a worker without a store."""
         self.bypasses: Callable[[], Iterable[Bypass]] = tuple
-        """Says what may pass the limits by in this worker."""
+        """Returns what may bypass the limits in this worker."""
         self._task_limits = task_limits
         self._tasks = tasks
         self._use = use
@@ -86,22 +86,22 @@ class Refresh:
             self.override_watch.look()
 
     def start(self, consumer: Any, pacer: Follower | None) -> None:
-        """Look now and then from now on; the timer goes with the connection."""
+        """Begin to look regularly; the timer ends with the connection."""
         self.stop()
         self._pacer, self._pool = pacer, consumer.pool
         if self.override_watch is not None and not self._ticks:
-            self.override_watch.say()
+            self.override_watch.log_all()
         self._follow()
         self._timer = consumer.timer.call_repeatedly(_TICK, self.tick)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def tick(self) -> None:
-        """Look at the file, and each second time at the board."""
+        """Look at the file, and every second time at the overrides in the store."""
         self._ticks += 1
         try:
             changed = self.reload.look()
@@ -113,7 +113,7 @@ class Refresh:
             logger.exception("What is set at run time can't be taken up; it is tried again in a second.")
 
     def reload_now(self) -> str:
-        """Take up the file as it is, and what it says, at once; returns what is wrong with it, or nothing."""
+        """Load the file as it is, at once; returns what is wrong with it, or an empty text."""
         if self.reload.now():
             if self.override_watch is not None:
                 self.override_watch.look()
@@ -121,37 +121,37 @@ class Refresh:
         return self.reload.refused
 
     def look_now(self) -> None:
-        """Look at the board without waiting for the next time."""
+        """Look at the overrides in the store now, without waiting for the next time."""
         if self.override_watch is not None and self.override_watch.look():
             self._follow()
 
     def override_here(self, override: Override, seconds: float | None) -> None:
-        """Go by an override in this worker alone, for so many seconds (None: until it is told to forget it)."""
+        """Use an override in this worker only, for so many seconds (None: until ``forget_here``)."""
         self._task_limits.in_force.here(override, seconds)
         self._task_limits.changed()
         self._follow()
 
     def forget_here(self, names: Sequence[str]) -> None:
-        """Go no more by what this worker alone was told."""
+        """Drop overrides that are in force in this worker only."""
         if self._task_limits.in_force.forget(names):
             self._task_limits.changed()
             self._follow()
 
     @property
     def store_gone(self) -> str:
-        """Why the store can't be asked, as of the last look; empty while it can, and where there is none."""
+        """Why the store could not be asked at the last look; empty if it could, or if there is no store."""
         return self.override_watch.gone if self.override_watch is not None else ""
 
     def unguarded(self) -> list[str]:
-        """Name the tasks whose limits came with a changed file while pool processes from before are still there.
+        """Name the tasks that got limits with a changed file while older pool processes are still running.
 
-        Their starts are paced; but what is late in its process for its tokens, that process does not see.
+        Their starts are paced, but those processes do not guard them: they do not see when a start is late.
         """
         if not self._processes.intersection(_processes_of(self._pool)):
             self._newly.clear()
         return sorted(self._newly)
 
-    def _go_by(self, config: Config) -> None:
+    def _use_config(self, config: Config) -> None:
         before = {task.name for task in self._tasks() if self._task_limits.limits(task)}
         self._use(config)
         new = {task.name for task in self._tasks() if self._task_limits.limits(task)} - before
@@ -159,10 +159,10 @@ class Refresh:
             self._newly |= new
             self._processes = _processes_of(self._pool)
         if self.override_watch is not None:
-            self.override_watch.go_by(config.digest)
+            self.override_watch.use_file(config.digest)
 
     def _follow(self) -> None:
-        """Have what waits follow what is in force now."""
+        """Let waiting requests follow the rates that are in force now."""
         terms = self._task_limits.terms(self._tasks())
         changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
         if self._terms:
@@ -176,5 +176,5 @@ class Refresh:
 
 
 def _processes_of(pool: Any) -> set[int]:
-    """Return the pids of a prefork pool's processes; none of any other pool, whose tasks run here."""
+    """Return the pids of a prefork pool's processes; none for other pools, whose tasks run in this process."""
     return {process.pid for process in getattr(getattr(pool, "_pool", None), "_pool", None) or ()}

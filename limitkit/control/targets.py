@@ -1,4 +1,4 @@
-"""From a name that people say to the limit that they mean: a limit's, a task's, or a pattern's."""
+"""Finds the limit that a name means: the name of a limit, a task, or a pattern."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def find(rules: Rules, name: str, tasks: Collection[str] = ()) -> tuple[Target, Limit]:
     """Return the limit of a name: a named limit, a task's own, a pattern's, or the only one that a task has.
 
-    ``tasks`` are the app's tasks, of which some may have their limit by a pattern. Raises OverrideError, with fact and
-    remedy, when the name means none, or more than one.
+    ``tasks`` are the app's tasks; some of them may have a limit by a pattern. Raises OverrideError, with fact and
+    remedy, when the name means no limit, or more than one.
     """
     if name in rules.named:
         return Target("limits", name), rules.named[name]
@@ -40,14 +40,14 @@ def find(rules: Rules, name: str, tasks: Collection[str] = ()) -> tuple[Target, 
 
 
 def target_of(limit: Limit, entry: str) -> Target:
-    """Return what an override of a limit stands over; ``entry`` is the task or the pattern that has it."""
+    """Return the target of an override for a limit; ``entry`` is the task or the pattern that has the limit."""
     return Target("tasks", entry) if limit.own else Target("limits", limit.name)
 
 
 def all_of(rules: Rules, *, off: bool = False) -> Iterator[tuple[Target, Limit]]:
-    """Go through all limits that are in force: the named ones, then those of tasks and patterns.
+    """Go through all limits in force: the named ones, then those of tasks and patterns.
 
-    With ``off`` also through those that are not.
+    With ``off``, limits that are off are included.
     """
     for name, limit in rules.named.items():
         if off or limit.mode != "off":

@@ -1,4 +1,4 @@
-"""What is in force in this process: the rules, the store that they are asked of, and each task's buckets."""
+"""The limits in force in this process: the rules, the store, and each task's buckets."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class BoundLimit:
 
     limit: Limit
     terms: Terms
-    """Its rate and burst, as they are in force."""
+    """Its rate and burst in force."""
     bucket: Bucket | None
-    """The one bucket, when it has no partitions."""
+    """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
 
     @property
     def local(self) -> bool:
-        """Whether its bucket is this worker's own."""
+        """Whether its bucket is in this worker's memory."""
         return self.limit.strategy == "static"
 
 
@@ -51,25 +51,25 @@ class TaskLimits:
         self.in_force = InForce()
         self.outage = Outage()
         self.freshen: Callable[[], None] = lambda: None
-        """Sees to it that what is set at run time is known here, where nobody looks by himself."""
+        """Looks at the overrides in the store, in a process where no timer does."""
         self.on_errors = _on_errors(rules)
-        """What the shared limits that are in force say of the time without a store."""
+        """The ``on_error`` settings of the shared limits in force."""
         self._bound: dict[tuple[Mode, str], tuple[BoundLimit, ...]] = {}
         self._missing: set[str] = set()
         self._vague: set[str] = set()
 
     def use(self, rules: Rules) -> None:
-        """Go by other rules from now on. Where the store is, and what its keys begin with, stays as it was."""
+        """Use other rules from now on. The store's address and prefix stay as they were."""
         self.rules = replace(rules, store=self.rules.store)
         self.on_errors = _on_errors(rules)
         self.changed()
 
     def changed(self) -> None:
-        """Look anew at what is in force for each task."""
+        """Forget the cached limits of each task, because something else is in force."""
         self._bound.clear()
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
-        """Return what is in force for each limit of these tasks, by the tag in its buckets' keys."""
+        """Return the terms of each limit of these tasks, by the tag in its buckets' keys."""
         return {
             limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
             for task in tasks
@@ -77,11 +77,11 @@ class TaskLimits:
         }
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits that are in force for a task; looked up by name, so late registration is no matter."""
+        """Return the limits in force for a task; found by name, so it may be registered late."""
         return self._in_mode(task, "enforce")
 
     def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits of a task that are in shadow."""
+        """Return the limits of a task that are in shadow mode."""
         return self._in_mode(task, "shadow")
 
     def patience(self, task: Any) -> Patience | None:
@@ -145,6 +145,6 @@ def _on_errors(rules: Rules) -> frozenset[OnError]:
 
 def signature_of(task: Any) -> Any:
     """Return the signature of the task's own code, without ``self``."""
-    from limitkit.config.app_check import task_signature  # noqa: PLC0415 (validation code, wanted only where limits have keys)
+    from limitkit.config.app_check import task_signature  # noqa: PLC0415 (code of validate, needed only for limits with a key)
 
     return task_signature(task)

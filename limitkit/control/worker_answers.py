@@ -1,6 +1,6 @@
-"""What workers answer, judged before it is believed: anybody on the broker can answer, and other versions do.
+"""Checks the answers of workers before they are used: anyone on the broker can answer, also another version.
 
-An answer of another shape than it should have counts as that of another version of limitkit.
+An answer of a wrong shape counts as that of another version of limitkit.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 _Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-"""Times in seconds, intervals, and what else is counted."""
+"""Times in seconds, intervals, and other numbers."""
 _Count = Annotated[int, Field(ge=0, le=10**12)]
 _Moment = Annotated[float, Field(ge=0, le=2.5e11, allow_inf_nan=False)]
-"""Seconds since 1970, up to what a calendar knows."""
-_Learnt = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=9, max_length=9)]
+"""Seconds since 1970, up to the latest time that a calendar can show."""
+_Adapted = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=9, max_length=9)]
 
 
 class _Refused(BaseModel):
@@ -58,7 +58,7 @@ class _Report(BaseModel):
     store: str = ""
     workers: _Count = 0
     overrides: list[tuple[str, str, _Moment | None]] = []
-    learnt: dict[str, _Learnt] = {}
+    learnt: dict[str, _Adapted] = {}
 
 
 class _Held(BaseModel):
@@ -118,7 +118,7 @@ _SHAPES: Final[dict[str, TypeAdapter[Any]]] = {
 
 
 def judged(command: str, answer: object) -> dict[str, Any]:
-    """Return the answer to a command, or an error in its place where it has not the shape that it should have."""
+    """Return the answer to a command, or an error in its place when it has a wrong shape."""
     try:
         _SHAPES.get(command, _DONE).validate_python(answer, strict=False)
     except ValidationError:

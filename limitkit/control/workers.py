@@ -1,4 +1,4 @@
-"""The workers of an app, as they can be asked by Celery's remote control."""
+"""Asks the workers of an app, by Celery's remote control."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PATIENCE: Final = 5.0
 
 
 class UnreachableError(LimitkitError):
-    """The broker can't be asked; its text names the broker without its password, and says why."""
+    """The broker can't be reached; the text names the broker without its password, and says why."""
 
 
 @contextmanager
 def connection(app: Any) -> Iterator[Any]:
-    """Lend a connection to the broker of an app. Raises UnreachableError when it can't be reached, or is lost."""
+    """Open a connection to the broker of an app. Raises UnreachableError when it can't be reached, or is lost."""
     lent = app.connection_for_read()
     if lent.transport.driver_type == "redis":
         timeouts = {"socket_connect_timeout": _PATIENCE, "socket_timeout": _PATIENCE}
@@ -42,7 +42,7 @@ def connection(app: Any) -> Iterator[Any]:
 
 
 def _address(lent: Any) -> str:
-    """Write a broker's address without user and password; kombu shows a password where there is none, too."""
+    """Write a broker's address without user and password; kombu would show a masked password where there is none."""
     user = f"{HIDDEN}@" if lent.userid or lent.password else ""
     return re.sub("://[^/]*@", f"://{user}", str(lent.as_uri()))
 
@@ -52,7 +52,7 @@ def _reason(lent: Any, error: Exception) -> str:
 
 
 def tell(app: Any, command: str, **words: Any) -> None:
-    """Tell all workers of an app something, without waiting for an answer. Raises UnreachableError."""
+    """Send a command to all workers of an app, without waiting for answers. Raises UnreachableError."""
     with connection(app) as lent:
         app.control.broadcast(command, arguments=words, connection=lent)
 
@@ -60,9 +60,9 @@ def tell(app: Any, command: str, **words: Any) -> None:
 def ask(
     app: Any, command: str, *, patience: float = 1.0, to: Sequence[str] | None = None, **words: Any
 ) -> Mapping[str, dict[str, Any]]:
-    """Tell all workers of an app something, or those of these names; returns their answers by name.
+    """Send a command to all workers of an app, or to those of these names; returns their answers by name.
 
-    Who does not answer within ``patience`` seconds is not among them. Raises UnreachableError.
+    Workers that do not answer within ``patience`` seconds are missing. Raises UnreachableError.
     """
     with connection(app) as lent:
         replies = app.control.broadcast(

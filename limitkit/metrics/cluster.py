@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.partition import bucket_key
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.control.bucket_state import adapted, standing
+from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.in_force import InForce
 from limitkit.control.workers import UnreachableError
 from limitkit.errors import StoreError
@@ -119,7 +119,7 @@ class Cluster:
         ]
         by_feedback = adapted(store, [keys[name] for name in with_feedback])
         return {
-            name: standing(self._in_force, limit, pattern, by_feedback.get(keys[name]))
+            name: state_of(self._in_force, limit, pattern, by_feedback.get(keys[name]))
             for name, (limit, pattern) in self._limits.items()
         }
 

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.partition import limit_tag
-from limitkit.control.bucket_state import adapted, standing
+from limitkit.control.bucket_state import adapted, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ class DrainTime:
         if owner.limit is None:
             return None
         rule = self.rules.for_task(owner.name) if owner.own else None
-        return standing(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.adapted.get(bucket))
+        return state_of(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.adapted.get(bucket))
 
     def seconds(self, owner: Owner, bucket: str, count: int, interval: float) -> float:
         """Return the seconds in which so many start; infinite while it is paused without an end.

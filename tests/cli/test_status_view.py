@@ -9,7 +9,7 @@ from limitkit.buckets.override import Target
 from limitkit.cli.status_view import as_values, head, limits
 from limitkit.config.declared import Limit
 from limitkit.config.model.units import parse_rate
-from limitkit.control.bucket_state import standing
+from limitkit.control.bucket_state import state_of
 from limitkit.control.in_force import InForce, current_of
 from limitkit.control.status.drift import in_general, of_limits, of_workers, reasons
 from limitkit.control.status.snapshot import Row, Snapshot
@@ -23,7 +23,7 @@ def row(name="api", *, held=0, **said):
     limit = Limit(name, own=False, rate=parse_rate("2/s"), burst=1, key=None, path="limits.toml", line=1, **told)
     in_force, target = InForce(), Target("limits", name)
     in_force.clock(NOW)
-    now = standing(in_force, limit, "")
+    now = state_of(in_force, limit, "")
     return Row(current_of(in_force, target, limit, ""), target, now, name, held=held)
 
 

@@ -148,7 +148,7 @@ def test_what_the_store_refuses_is_told_once_there_is_a_log_with_its_own_remedy(
     one.override_watch._override_store = OverrideStore(SimpleNamespace(run=refuse), "x")
     one.look()
     assert caplog.messages == []
-    one.override_watch.say()
+    one.override_watch.log_all()
     for _ in range(2):
         one.look()
     (message,) = caplog.messages
@@ -214,7 +214,7 @@ def test_who_changes_his_file_leaves_the_old_one_behind_at_once(process):
     one = process("10/s", 5)
     one.look()
     one.task_limits.use(process("20/s", 2).task_limits.rules)
-    one.override_watch.go_by("another")
+    one.override_watch.use_file("another")
     one.look()
     assert one.terms() == (50_000, 2, "file")
 

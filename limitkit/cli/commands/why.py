@@ -15,7 +15,7 @@ from limitkit.cli.options import common, examples, tasks_of
 from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, quote, span
-from limitkit.control.bucket_state import adapted, standing
+from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.in_force import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.rate_text import rated, until
@@ -176,9 +176,9 @@ def _what(
     except StoreError as error:
         return _What(f"{target} (the store can't be asked what is in force: {error})")
     current = current_of(in_force, target, owner.limit, pattern)
-    stands = standing(in_force, owner.limit, pattern, by_feedback.get(bucket))
+    stands = state_of(in_force, owner.limit, pattern, by_feedback.get(bucket))
     if stands.pause is not None:
-        told = stands.pause.told()
+        told = stands.pause.who_and_why()
         end = f"does not start while that is paused, until {until(stands.pause, in_force.now)}"
         return _What(f"{target} (paused{' ' + told if told else ''})", stands, end)
     reasons = [*why(current, in_force.now), *refusals(stands)]

@@ -1,4 +1,4 @@
-"""Gathers what is known of the limits now: by the file, the store, the workers, and the waiting room."""
+"""Collects the state of the limits now, from the file, the store, the workers, and the waiting room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import interval_text, parse_rate
 from limitkit.config.wording import one_line
-from limitkit.control.bucket_state import adapted, standing
+from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.in_force import InForce, current_of
 from limitkit.control.status.rate_text import rated, reported
 from limitkit.control.status.snapshot import Part, Row, Snapshot
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from limitkit.control.manager import RateLimitManager
 
 _MOST_PARTS: Final = 100
-"""Partitions of one limit that the store is asked about."""
+"""The most partitions of one limit that the store is asked about."""
 
 
 def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
     """Ask the store, the workers, and the waiting room; workers have ``patience`` seconds to answer.
 
-    Where the store can't be asked, what workers know of it has to do. Raises StoreError when they can't be asked
-    either, and UnreachableError or UnusableBrokerError when the broker can't.
+    If the store can't be asked, the overrides are what workers know of them. Raises StoreError when no worker answers
+    either, and UnreachableError or UnusableBrokerError when the broker can't be asked.
     """
     app, config = manager.app, manager.config
     workers = ask(app, "limitkit_status", patience=patience) if app is not None else None
@@ -55,17 +55,17 @@ def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
     tasks = {*(app.tasks if app is not None else ()), *overridden}
     found = list(_limits(manager, sorted(tasks)))
     prefix = config.rules.store.prefix
-    heard = heard_of(workers or {}, in_force.now)
+    in_memory = adapted_in_memory(workers or {}, in_force.now)
     own = [_key(prefix, each) for each in found if _has_feedback(each[1]) and each[1].key is None]
-    taught = heard if heard or gone else adapted(manager.store, own)
-    rows = {row.tag: row for row in (row_of(in_force, each, taught.get(_key(prefix, each))) for each in found)}
+    known = in_memory if in_memory or gone else adapted(manager.store, own)
+    rows = {row.tag: row for row in (row_of(in_force, each, known.get(_key(prefix, each))) for each in found)}
     if not gone:
         _peek(manager, rows.values(), in_force.now)
     for worker, report in (workers or {}).items():
         add_foreign(rows, in_force, report)
         add_worker(rows, worker, report, same_file=report.get("digest") == config.digest)
     room = add_parked(app, prefix, rows) if app is not None else None
-    _add_feedback(manager, rows.values(), heard, asks=not gone)
+    _add_feedback(manager, rows.values(), in_memory, asks=not gone)
     mode = config.file_mode
     every = list(rows.values())
     snapshot = Snapshot(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
@@ -73,18 +73,18 @@ def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
 
 
 def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:
-    """Return what is set at run time, as the worker says that knows most of it."""
-    told = max((report.get("overrides", ()) for report in reports), key=len)
+    """Return the overrides as the worker that knows most of them reports them."""
+    reported_overrides = max((report.get("overrides", ()) for report in reports), key=len)
     in_force = InForce()
-    in_force.use(filter(None, (read(name, text, until) for name, text, until in told)), time.time())
+    in_force.use(filter(None, (read(name, text, until) for name, text, until in reported_overrides)), time.time())
     return in_force
 
 
-def heard_of(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Adapted]:
-    """Return what workers have learnt that keep it to themselves, by bucket, for the clock here."""
+def adapted_in_memory(workers: Mapping[str, Mapping[str, Any]], now: float) -> dict[str, Adapted]:
+    """Return the adapted rates that workers keep in their own memory, by bucket, for the clock here."""
     now_us = round(now * MICROSECONDS)
-    told = [each for report in workers.values() for each in report.get("learnt", {}).items()]
-    return {key: shifted(Adapted(*numbers), now_us) for key, numbers in told}
+    reports = [each for report in workers.values() for each in report.get("learnt", {}).items()]
+    return {key: shifted(Adapted(*numbers), now_us) for key, numbers in reports}
 
 
 def _has_feedback(limit: Limit) -> bool:
@@ -92,10 +92,7 @@ def _has_feedback(limit: Limit) -> bool:
 
 
 def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Target, Limit, Target]]:
-    """Go through the limits of the file; those of a pattern once for each of its tasks, if any is known.
-
-    Those that are off are among them.
-    """
+    """Go through the limits of the file, also those that are off; those of a pattern once for each known task."""
     rules = manager.config.rules
     for target, limit in all_of(rules, off=True):
         matched = []
@@ -106,10 +103,10 @@ def _limits(manager: RateLimitManager, tasks: list[str]) -> Iterator[tuple[Targe
             yield Target(target.section, name), replace(limit, name=name) if limit.own else limit, target
 
 
-def row_of(in_force: InForce, found: tuple[Target, Limit, Target], taught: Adapted | None) -> Row:
-    """Begin with what is in force for a limit, the target of its overrides, and the entry that declares it."""
+def row_of(in_force: InForce, found: tuple[Target, Limit, Target], known: Adapted | None) -> Row:
+    """Make a row of a limit: what is in force, the target of its overrides, and the entry that declares it."""
     target, limit, entry = found
-    now = standing(in_force, limit, entry.name, taught)
+    now = state_of(in_force, limit, entry.name, known)
     return Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
 
 
@@ -118,7 +115,7 @@ def _key(prefix: str, found: tuple[Target, Limit, Target]) -> str:
 
 
 def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
-    """Look how many tokens are in the buckets that all workers share; ``now`` is the store's time."""
+    """Peek how many tokens are in the buckets that all workers share; ``now`` is the store's time."""
     shared = [row for row in rows if _is_shared(row.current)]
     if manager.store is None or not shared:
         return
@@ -128,23 +125,25 @@ def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
     decisions = manager.store.take([Take((bucket,), count=0) for bucket in buckets], now_us=now_us)
     for row, bucket, decision in zip(shared, buckets, decisions, strict=True):
         interval = decision.intervals[0] if decision.intervals else bucket.interval_us
-        # It is full after the same time at any rate, so one that was slowed down holds less.
+        # A bucket is full after the same time at any rate, so one that was slowed down holds fewer tokens.
         whole = max(bucket.burst * bucket.interval_us, interval)
         row.tokens = max(0.0, (whole - (decision.marks[0] - now_us)) / interval)
 
 
-def _add_feedback(manager: RateLimitManager, rows: Iterable[Row], heard: Mapping[str, Adapted], *, asks: bool) -> None:
-    """Ask what the other side has refused to the partitions for which most is waiting."""
+def _add_feedback(
+    manager: RateLimitManager, rows: Iterable[Row], in_memory: Mapping[str, Adapted], *, asks: bool
+) -> None:
+    """Add the adapted rates of the partitions with the most waiting tasks."""
     prefix = manager.config.rules.store.prefix
     wanted: dict[str, Part] = {}
     for row in rows:
         if _has_feedback(row.current.limit):
             parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
             key = bucket_key(prefix, row.current.limit, None)
-            digests = (each.removeprefix(f"{key}:") for each in heard if each.startswith(f"{key}:"))
+            digests = (each.removeprefix(f"{key}:") for each in in_memory if each.startswith(f"{key}:"))
             parts += [(digest, row.parts.setdefault(digest, Part(row.standing))) for digest in digests]
             wanted |= {f"{key}:{digest}": part for digest, part in parts}
-    found = heard or (adapted(manager.store, wanted) if asks else {})
+    found = in_memory or (adapted(manager.store, wanted) if asks else {})
     for key in wanted.keys() & found.keys():
         wanted[key].standing = replace(wanted[key].standing, adapted=found[key])
 
@@ -153,9 +152,9 @@ def add_foreign(
     rows: dict[str, Row],
     in_force: InForce,
     report: Mapping[str, Any],
-    taught: Mapping[str, Adapted] = MappingProxyType({}),
+    known: Mapping[str, Adapted] = MappingProxyType({}),
 ) -> None:
-    """Add the limits of which only a worker's own file knows."""
+    """Add the limits that only a worker's own file declares."""
     for tag, limit in report.get("limits", {}).items():
         if tag in rows:
             continue
@@ -175,18 +174,18 @@ def add_foreign(
             feedback=Feedback(name, ()) if limit["feedback"] else None,
         )
         entry = Target("tasks", limit["pattern"]) if declared.own else target
-        rows[tag] = row_of(in_force, (target, declared, entry), taught.get(key_of(report["prefix"], tag)))
+        rows[tag] = row_of(in_force, (target, declared, entry), known.get(key_of(report["prefix"], tag)))
         rows[tag].foreign = f"{report['path']} ({report['digest']})"
 
 
 def _is_shared(current: Current) -> bool:
-    """Whether a limit has one bucket for all workers; one in shadow runs ahead of it."""
+    """Whether a limit has one bucket for all workers, and is enforced."""
     limit = current.limit
     return limit.strategy == "token_bucket" and limit.mode == "enforce" and "*" not in current.target.name
 
 
 def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
-    """Add what a worker says of its limits."""
+    """Add what a worker reports of its limits."""
     for tag, limit in report.get("limits", {}).items():
         row = rows.get(tag)
         if row is None:
@@ -212,19 +211,19 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
 
 
 def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
-    """Note what holds in a worker where it is not what holds here."""
+    """Note what is in force in a worker, if it differs from what is in force here."""
     here, bucket = rated(row.current.rate, row.current.burst), row.standing.bucket
     burst = 0 if row.current.source == "pause" else bucket.burst
     if (limit["interval"], limit["burst"]) == (bucket.interval_us / MICROSECONDS, burst) or reported(limit) == here:
         return
     if same_file:
         row.apart[worker] = reported(limit)
-    elif limit["strategy"] == "static":  # of a shared limit the stricter rate holds for all
+    elif limit["strategy"] == "static":  # for a shared limit, the stricter rate holds for all
         row.elsewhere[worker] = reported(limit)
 
 
 def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
-    """Note how a worker keeps a limit of its own."""
+    """Note the rate of a static limit in a worker."""
     row.paces[worker] = pace_of(limit)
     rate = limit["declared"] if limit["source"] == "file" else interval_text(round(limit["interval"] * MICROSECONDS))
     row.kept[worker] = (rate if limit["burst"] else "paused", limit["burst"], limit["source"])
@@ -234,7 +233,7 @@ def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
 
 
 def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
-    """Count what is parked, where that can be counted; returns what the waiting room is called."""
+    """Count the parked tasks, if the waiting room can count them; returns the name of the waiting room."""
     kind = room_names.kind_of(app)
     if kind == room_names.REDIS:
         with broker(app) as channel:

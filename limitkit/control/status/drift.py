@@ -1,4 +1,4 @@
-"""Where what runs is not what the file says, each as a fact and what to do about it."""
+"""Finds where the workers differ from the file: each difference with a fact, and what to do about it."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 
 _WITHOUT_STORE = {"allow": "limit nothing", "hold": "let nobody start", "divide": "are divided by the workers"}
 _NAMED = 3
-"""Names that are written out where there may be many."""
+"""The most names that are written out in a list."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """One thing that is not as the file says."""
+    """One difference from the file."""
 
     kind: str
     """One of ``broken file``, ``override``, ``pause``, ``feedback``, ``stricter file``, ``other rate``, ``dialled``,
     ``cap``, ``mode``, ``other file``, ``refused file``, ``unguarded``, ``unpaced``, ``store``, ``not installed``."""
     limit: str
-    """Empty when it is about a worker as a whole."""
+    """Empty when it concerns a worker as a whole."""
     worker: str
-    """Empty when it is about all of them."""
+    """Empty when it concerns all workers."""
     fact: str
     hint: str
 
     @property
     def subject(self) -> str:
-        """What it is about."""
+        """The limit, the worker, or both."""
         return " in ".join(part for part in (self.limit, self.worker) if part)
 
 
 def of_limits(snapshot: Snapshot) -> Iterator[Deviation]:
-    """Find the limits that do not go by the file."""
+    """Find the limits whose rate differs from the file."""
     for over in snapshot.overrides:
         row = snapshot.row_of(over)
         if row is not None:
@@ -55,17 +55,17 @@ def of_limits(snapshot: Snapshot) -> Iterator[Deviation]:
 
 
 def lost(snapshot: Snapshot) -> Iterator[Deviation]:
-    """Find what is set for limits that are not in the file."""
+    """Find overrides for limits that are not in the file."""
     for over in snapshot.overrides:
         if snapshot.row_of(over) is not None:
             continue
-        what = f"{over.rate or 'a pause'} was set, {one_line(over.told())}".rstrip(", ")
+        what = f"{over.rate or 'a pause'} was set, {one_line(over.who_and_why())}".rstrip(", ")
         hint = f"limitkit restore {over.target.name}"
         yield Deviation("override", str(over.target), "", f"{what}, and the file has no such limit in force", hint)
 
 
 def of_workers(snapshot: Snapshot) -> Iterator[Deviation]:
-    """Find the workers that do not go by this file, or not all of them."""
+    """Find the workers that do not use this file, or do not keep all of its limits."""
     for worker, report in sorted((snapshot.workers or {}).items()):
         if "digest" not in report:
             fact = str(report.get("error", "it answers as another version of limitkit"))
@@ -95,14 +95,14 @@ def of_workers(snapshot: Snapshot) -> Iterator[Deviation]:
 
 
 def bypasses(snapshot: Snapshot) -> Iterator[Deviation]:
-    """Find what may pass limits by in a worker. It may keep to them, so it is no difference from the file."""
+    """Find what may bypass limits in a worker. It is only a risk, so it is no difference from the file."""
     for worker, report in sorted((snapshot.workers or {}).items()):
         for fact, hint in report.get("passing", ()):
             yield Deviation("passing", "", worker, one_line(fact), one_line(hint))
 
 
 def _kept_otherwise(snapshot: Snapshot, worker: str, report: Mapping[str, Any]) -> Iterator[Deviation]:
-    """Find why a worker keeps its limits in another way than its file says, or not at all."""
+    """Find why a worker does not keep its limits as its file says."""
     limits = [limit for limit in report["limits"].values() if limit["mode"] == "enforce"]
     if report["mode"] != snapshot.mode and (report["digest"] == snapshot.digest or _is_mode_alone(snapshot, report)):
         does = {"off": "keeps no limit", "shadow": "counts for its limits, and delays nothing"}
@@ -120,7 +120,7 @@ def _kept_otherwise(snapshot: Snapshot, worker: str, report: Mapping[str, Any]) 
 
 
 def _is_mode_alone(snapshot: Snapshot, report: Mapping[str, Any]) -> bool:
-    """Whether another digest comes of another LIMITKIT_MODE alone, which is a part of it."""
+    """Whether only LIMITKIT_MODE, which is a part of the digest, makes the digest differ."""
     same = report["path"] == snapshot.path and not _others(snapshot, report)
     return bool(same and not snapshot.problems and report["mode"] != snapshot.mode_here)
 
@@ -137,7 +137,7 @@ def in_general(snapshot: Snapshot) -> Iterator[Deviation]:
 
 
 def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
-    """Say in a few words why a limit does not go by the file."""
+    """Say in a few words why a limit's rate differs from the file."""
     current = row.current
     if row.foreign and not snapshot.problems:
         yield f"of {row.foreign} alone"
@@ -160,19 +160,19 @@ def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
 
 
 def why(current: Current, now: float) -> Iterator[str]:
-    """Say who has set what is in force for a limit, and until when."""
+    """Say who has set the override of a limit, and until when."""
     if current.override is not None:
         over = current.override
-        told = f" {one_line(over.told())}" if over.told() else ""
+        by = f" {one_line(over.who_and_why())}" if over.who_and_why() else ""
         what = "paused" if over.kind == "pause" else "set"
         which = f" for {over.target.name}" if over.target != current.target else ""
-        yield f"{what}{which}{told}, until {until(over, now)}"
+        yield f"{what}{which}{by}, until {until(over, now)}"
     elif current.source == "stricter file":
         yield "another file is stricter"
 
 
 def refusals(standing: BucketState, parts: Collection[BucketState] = ()) -> Iterator[str]:
-    """Say what the other side's refusals have done to a limit, or to how many of its partitions."""
+    """Say how the other side's refusals affect a limit, or how many of its partitions."""
     if standing.slowed or standing.refused_for:
         yield refusal(standing)
         return
@@ -184,7 +184,7 @@ def refusals(standing: BucketState, parts: Collection[BucketState] = ()) -> Iter
 
 
 def refusal(standing: BucketState) -> str:
-    """Say what the other side's refusals have done to a bucket, and for how long."""
+    """Say how the other side's refusals affect a bucket, and for how long."""
     now = standing.now
     if standing.refused_for:
         end = f"until {moment(now + standing.refused_for)}, in {span(standing.refused_for)}"
@@ -203,12 +203,12 @@ def few(names: list[str]) -> str:
 
 
 def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
-    told = f" {one_line(over.told())}" if over.told() else ""
+    by = f" {one_line(over.who_and_why())}" if over.who_and_why() else ""
     end = f"until {until(over, now)}"
     target, name = str(over.target), over.target.name
     if over.rate is None:
-        return Deviation("pause", target, "", f"paused{told}, {end}", f"limitkit resume {name}")
-    fact = f"{rated(over.rate.text, over.burst or limit.burst)} was set{told}, {end}"
+        return Deviation("pause", target, "", f"paused{by}, {end}", f"limitkit resume {name}")
+    fact = f"{rated(over.rate.text, over.burst or limit.burst)} was set{by}, {end}"
     declared = rated(limit.rate.text, limit.burst)
     return Deviation("override", target, "", f"{fact}, over {declared}", f"limitkit restore {name}, or promote {name}")
 
@@ -231,7 +231,7 @@ def _of_row(row: Row) -> Iterator[Deviation]:
 
 
 def _differing(snapshot: Snapshot, report: Mapping[str, Any]) -> str:
-    """Say which limits two files declare differently, as far as this worker's tasks have them."""
+    """Say which limits of this worker's tasks the two files declare differently."""
     names = _others(snapshot, report)
     if not names:
         return "no limit of its tasks is another one"

@@ -1,4 +1,4 @@
-"""How rates in force and times are written for people: in ``status``, ``drift``, ``why`` and what else shows them."""
+"""Writes rates in force and times for people, in ``status``, ``drift``, ``why`` and other commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rated(rate: str, burst: int) -> str:
 
 
 def reported(limit: Mapping[str, Any]) -> str:
-    """Write the rate and burst that a worker has reported of a limit."""
+    """Write the rate and burst that a worker has reported for a limit."""
     if not limit["burst"]:
         return "paused"
     if limit["source"] == "file":

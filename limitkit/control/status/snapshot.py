@@ -1,4 +1,4 @@
-"""What is known of the limits at one moment, as it was gathered."""
+"""The state of the limits at one moment, as ``collect`` has found it."""
 
 from __future__ import annotations
 
@@ -18,81 +18,80 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Part:
-    """What waits for one bucket."""
+    """The tasks that wait for one bucket."""
 
     standing: BucketState
     held: int = 0
     parked: int = 0
     oldest: float = 0.0
-    """Seconds since the first that is parked was first parked."""
+    """Seconds since the oldest parked task was first parked."""
 
     @property
     def waiting(self) -> int:
-        """All that wait, as far as that is known."""
+        """All tasks that wait, as far as known."""
         return self.held + self.parked
 
     @property
     def drained_in(self) -> float:
-        """Seconds in which they start; infinite while it is paused without an end."""
+        """Seconds until all have started; infinite while it is paused without an end."""
         return self.standing.drained_in(self.waiting)
 
 
 @dataclass(slots=True)
 class Row:
-    """One limit, or what one task of a pattern has of it."""
+    """One limit; if a pattern declares it, the limit of one task."""
 
     current: Current
     entry: Target
-    """Where the file declares it: itself, or the pattern by which a task has it."""
+    """Where the file declares it: the limit itself, or the pattern by which a task has it."""
     standing: BucketState
-    """Of its bucket; where it has several, of one that the other side has not refused."""
+    """The state of its bucket; if it has several, of a bucket without refusals."""
     tag: str
     tokens: float | None = None
-    """In its bucket now; None where it has several, or each worker has its own."""
+    """In its bucket now; None if it has several, or each worker has its own."""
     held: int = 0
     parked: int = 0
     started: int | None = None
-    """In the last minute, in the workers that answered; None where they don't count it."""
+    """Starts in the last minute, in the workers that answered; None if they don't count them."""
     oldest: float = 0.0
-    """Seconds that the first of them has waited, as far as anybody knows."""
+    """Seconds that the oldest waiting task has waited, as far as known."""
     parts: dict[str, Part] = field(default_factory=dict)
-    """By partition; of what workers hold, each names its busiest ones alone."""
+    """By partition; each worker reports only the partitions for which it holds the most."""
     dialled: dict[str, float] = field(default_factory=dict)
     """By worker: seconds between two starts that ``app.control.rate_limit`` has set."""
     paces: dict[str, float] = field(default_factory=dict)
-    """Of a static limit, by worker that keeps it: seconds between two starts there, infinite while it is paused."""
+    """For a static limit, by worker: seconds between two starts there, infinite while it is paused."""
     kept: dict[str, tuple[str, int, str]] = field(default_factory=dict)
-    """The same as rate, burst, and whence they come."""
+    """The same as rate, burst, and their source."""
     shadowed: int = 0
-    """Of a limit in shadow: starts that would have had to wait, since the workers that answered have started."""
+    """In shadow mode: starts that would have had to wait, since the workers that answered were started."""
     seen: int = 0
-    """Of a limit in shadow: all starts since then."""
+    """In shadow mode: all starts since then."""
     apart: dict[str, str] = field(default_factory=dict)
-    """By worker of the same file: what holds there, where it is not what holds here."""
-
+    """By worker with the same file: the rate in force there, if it differs from the one here."""
     elsewhere: dict[str, str] = field(default_factory=dict)
-    """By worker of another file: what holds there of a limit that each worker keeps by itself."""
+    """By worker with another file: the rate of a static limit in force there."""
     lost: dict[str, bool] = field(default_factory=dict)
-    """By worker that keeps a limit of all workers: whether it can't ask the store."""
+    """By worker with a shared limit: whether it can't ask the store."""
     paced: dict[str, bool] = field(default_factory=dict)
-    """By worker that has it: whether that has a pacer, which alone knows who waits, and counts in shadow."""
+    """By worker: whether it has a pacer; without one, waiting tasks and shadow mode are not counted."""
     foreign: str = ""
-    """The file that declares it, where the one that was asked about does not."""
+    """The file that declares it, if this file does not."""
 
     @property
     def waiting(self) -> int:
-        """All that wait in workers, or are parked."""
+        """All tasks that wait in workers, or are parked."""
         return self.held + self.parked
 
     @property
     def refused(self) -> list[BucketState]:
-        """Those of its buckets to which the other side's refusals have done something."""
+        """Those of its buckets that refusals have slowed down or paused."""
         each = [self.standing, *(part.standing for part in self.parts.values())]
         return [one for one in each if one.slowed or one.refused_for]
 
     @property
     def in_force(self) -> tuple[str, int, str]:
-        """The rate, the burst, and whence they come; a limit that is paused, off or in shadow has no burst."""
+        """The rate, the burst, and their source; a limit that is paused, off or in shadow mode has no burst."""
         everywhere = {*self.kept.values()}
         if len(everywhere) == 1 and self.standing.keeps:
             return everywhere.pop()
@@ -102,17 +101,17 @@ class Row:
 
     @property
     def is_watched(self) -> bool:
-        """Whether it is known who waits for it in workers."""
+        """Whether the number of waiting tasks in workers is known."""
         return not self.paced or any(self.paced.values())
 
     @property
     def is_lost(self) -> bool:
-        """Whether no worker can ask the store."""
+        """Whether none of its workers can ask the store."""
         return bool(self.lost) and all(self.lost.values())
 
     @property
     def drained_in(self) -> float:
-        """Seconds in which what waits starts as things are; infinite while it is paused without an end."""
+        """Seconds until all waiting tasks have started; infinite while it is paused without an end."""
         if self.is_lost and self.current.limit.on_error == "hold":
             return inf
         if self.current.limit.strategy == "per_user":
@@ -124,7 +123,7 @@ class Row:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything goes on, or is not as the file says."""
+        """Whether there is anything to show: waiting tasks, starts, or a difference from the file."""
         taken = self.tokens is not None and self.tokens < self.standing.bucket.burst
         otherwise = (
             self.dialled or self.apart or self.refused or any(self.lost.values()) or self.current.source != "file"
@@ -133,7 +132,7 @@ class Row:
 
 
 def in_force(current: Current, standing: BucketState) -> tuple[str, int, str]:
-    """Return the rate and burst of a bucket, and whence they come, as they are shown."""
+    """Return the rate and burst of a bucket, and their source, as they are shown."""
     if not standing.keeps:
         return current.limit.mode, 0, "mode"
     if current.source == "pause":
@@ -147,30 +146,30 @@ def in_force(current: Current, standing: BucketState) -> tuple[str, int, str]:
 
 @dataclass(slots=True)
 class Snapshot:
-    """Everything that was asked, at one moment."""
+    """The state of all limits at one moment."""
 
     path: str
     digest: str
     now: float
     """The store's time, in seconds since 1970."""
     mode: Mode
-    """What the file says, whatever the environment of this process does; what that says is in ``mode_here``."""
+    """The file's own mode; the mode by the environment of this process is in ``mode_here``."""
     rows: list[Row]
     """In the order of the file, the named limits first."""
     overrides: tuple[Override, ...]
-    """All that are posted, those too that the file declares no limit for."""
+    """All overrides in the store, also those for limits that are not in the file."""
     workers: Mapping[str, Mapping[str, Any]] | None = None
-    """What each worker has reported; None when there is no app to ask by."""
+    """What each worker has reported; None without an app."""
     room: str | None = None
-    """What the broker's waiting room is called."""
+    """The name of the broker's waiting room."""
     gone: str = ""
-    """Why the store can't be asked; what is set at run time is then what workers know of it."""
+    """Why the store can't be asked; the overrides are then those that workers know."""
     mode_here: Mode = "enforce"
     problems: tuple[Problem, ...] = ()
-    """Why the file can't be used; all else is then what workers say, and there is no digest."""
+    """Why the file can't be used; all else is then what workers report, and there is no digest."""
 
     def row_of(self, override: Override) -> Row | None:
-        """Return a limit that an override stands over; None when the file has none in force."""
+        """Return the row of an override's limit; None when the file has no such limit in force."""
         return next((row for row in self.rows if override.target in (row.current.target, row.entry)), None)
 
     def only(self, target: Target) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What runs where the file can't be used: what the workers say that they go by."""
+"""The state of the limits when the file can't be used: what the workers report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.partition import key_of
 from limitkit.control.in_force import InForce
-from limitkit.control.status.collect import add_foreign, add_parked, add_worker, as_workers_know, heard_of
+from limitkit.control.status.collect import adapted_in_memory, add_foreign, add_parked, add_worker, as_workers_know
 from limitkit.control.status.snapshot import Row, Snapshot
 from limitkit.control.workers import ask
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from limitkit.errors import Problem
 
 _PREFIX = "limitkit"
-"""Of buckets' keys, where no worker says another."""
+"""The prefix of buckets' keys, if no worker reports another."""
 
 
 def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> Snapshot:
@@ -27,18 +27,18 @@ def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> 
     """
     workers = ask(app, "limitkit_status", patience=patience, asks=True)
     in_force = as_workers_know(workers.values()) if workers else InForce()
-    taught = heard_of(workers, in_force.now)
+    adapted = adapted_in_memory(workers, in_force.now)
     rows: dict[str, Row] = {}
     first = ""
     for worker, report in sorted(workers.items()):
         first = first or report.get("digest", "")
-        add_foreign(rows, in_force, report, taught)
+        add_foreign(rows, in_force, report, adapted)
         add_worker(rows, worker, report, same_file=report.get("digest") == first)
     prefix = next((report["prefix"] for report in workers.values() if "prefix" in report), _PREFIX)
     room = add_parked(app, prefix, rows)
     for row in rows.values():
         for digest, part in row.parts.items():
-            known = taught.get(f"{key_of(prefix, row.tag)}:{digest}")
+            known = adapted.get(f"{key_of(prefix, row.tag)}:{digest}")
             part.standing = replace(part.standing, adapted=known)
     every, path = list(rows.values()), problems[0].path
     return Snapshot(

@@ -15,7 +15,7 @@ from limitkit.buckets.decision import Bucket, Refusal, Take
 from limitkit.buckets.override import Override, Target
 from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import about, parse_rate
-from limitkit.control.bucket_state import BucketState, adapted, standing
+from limitkit.control.bucket_state import BucketState, adapted, state_of
 from limitkit.control.in_force import InForce
 from limitkit.stores.memory import MemoryStore
 
@@ -109,12 +109,12 @@ def test_a_limit_that_keeps_nobody_is_neither_slowed_nor_paused(mode):
 def test_what_is_set_is_what_gives_way():
     in_force = InForce()
     in_force.use([Override(target=Target("limits", "api"), kind="rate", rate=parse_rate("2/s"), burst=4)], NOW)
-    assert standing(in_force, limit(), "").rate == "2/s"
+    assert state_of(in_force, limit(), "").rate == "2/s"
     in_force.use([*in_force.overrides, paused()], NOW)
-    both = standing(in_force, limit(), "")
+    both = state_of(in_force, limit(), "")
     assert (both.paused_for, both.bucket.interval_us, both.bucket.burst) == (inf, 500_000, 4)
     in_force.use([paused()], NOW)
-    assert standing(in_force, limit(), "").bucket.interval_us == 100_000
+    assert state_of(in_force, limit(), "").bucket.interval_us == 100_000
 
 
 @settings(deadline=None, max_examples=50)

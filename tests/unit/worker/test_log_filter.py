@@ -28,7 +28,7 @@ def log():
         HOSTILE,
         OSError(HOSTILE),
         Target("limits", HOSTILE),
-        Override(target=Target("limits", "x"), kind="pause", by="eve", reason=HOSTILE).told(),
+        Override(target=Target("limits", "x"), kind="pause", by="eve", reason=HOSTILE).who_and_why(),
     ],
 )
 def test_what_stands_in_a_record_is_on_one_line(log, value):
