@@ -116,7 +116,7 @@ def test_a_batch_may_be_dropped_or_fail(batches):
     assert returned(again) == list(range(10))  # no process is left behind
 
 
-def test_a_strategy_of_somebody_else_s_is_told_of(batches):
+def test_a_strategy_of_somebody_else_s_is_reported(batches):
     sent = [batches.send("strange.own") for _ in range(5)]
     assert waited(batches.wait_for_each_once(sent), 0.2)  # this one hands its requests over as Celery's does
     (worker,) = batches.workers

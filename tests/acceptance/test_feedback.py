@@ -109,7 +109,7 @@ def test_after_so_many_times_in_a_row_its_exception_goes_on_and_a_retry_of_its_o
     shop.partner.retry_after, shop.partner.secret = 1, OPEN
 
 
-def test_what_never_gets_better_goes_on_and_nothing_gives_way(shop):
+def test_what_never_gets_better_goes_on_and_nothing_backs_off(shop):
     shop.partner.secret = CLOSED
     sent = shop.send("out.of.money")
     with pytest.raises((OSError, MaxRetriesExceededError)):

@@ -124,7 +124,7 @@ def test_starts_and_waits_are_counted_as_they_happen(scene, rush):
     )
 
 
-def test_a_throttled_task_is_told_of_by_signals_and_none_of_them_harms(scene, rush):
+def test_a_throttled_task_is_reported_by_signals_and_none_of_them_harms(scene, rush):
     throttled, admitted, parked = (
         [(sender, said) for sender, said in told(scene, f"task_{word}") if said["task_id"] in rush.ids]
         for word in ("throttled", "admitted", "parked")

@@ -41,7 +41,7 @@ def test_what_can_never_work_is_refused(make_kept, redis):
             assert word not in worker.output()
 
 
-def test_what_may_come_right_is_told_and_so_is_each_cause(make_kept, tmp_path):
+def test_what_may_come_right_is_reported_and_so_is_each_cause(make_kept, tmp_path):
     """Refused, then of a password that the address has not, then there: told before any task has come."""
     port = free_port()
     shop = make_kept(STORED.format(url=f"redis://:hunter2@127.0.0.1:{port}/0"))

@@ -161,7 +161,7 @@ def test_what_is_said_of_a_call_that_is_wrong(words, hint):
     assert done.stderr.decode().splitlines()[-1] == f"Error: {hint}"
 
 
-def test_under_celery_a_wrong_call_is_told_as_celery_s():
+def test_under_celery_a_wrong_call_is_reported_as_celery_s():
     for words, hint in (
         (["-A", "shopapp", "status"], "write: celery limitkit status -A shopapp"),
         (["statsu"], 'did you mean "status"?'),

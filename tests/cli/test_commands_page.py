@@ -9,7 +9,7 @@ from support.commands import CLI, masked
 from limitkit.cli import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-ELSEWCLI = {"validate", "explain", "schema", "demo", "waiting", "purge", "exporter"}
+ELSEWHERE = {"validate", "explain", "schema", "demo", "waiting", "purge", "exporter"}
 """Commands that other pages are about."""
 EXAMPLES = [
     example
@@ -19,7 +19,7 @@ EXAMPLES = [
 
 
 def test_each_command_has_a_section_and_an_example():
-    wanted = [*{*COMMANDS} - ELSEWCLI]
+    wanted = [*{*COMMANDS} - ELSEWHERE]
     assert sorted(re.findall(r"^## (.*)$", PAGE, re.MULTILINE)) == sorted(wanted)
     for name in wanted:
         section = PAGE.split(f"\n## {name}\n")[1].split("\n## ")[0]

@@ -1,4 +1,4 @@
-"""What is said of a survey: a worker that keeps its limits in another way than its file says, or not at all."""
+"""What is said of a worker that keeps its limits in another way than its file says, or not at all."""
 
 from dataclasses import replace
 from math import inf

@@ -14,7 +14,7 @@ from support.parked import TURN, age, filling
 from support.servers import RedisServer, free_port
 
 from limitkit.config.load import load
-from limitkit.waiting import parked_messages as the_census
+from limitkit.waiting import parked_messages
 from limitkit.waiting.parked_messages import ParkedMessages
 
 RULES = load(CLI / "waiting.toml").rules
@@ -44,7 +44,7 @@ EXAMPLES = {
     "purge_no_terminal": ["purge"],
     "purge_misspelt": ["purge", "-y", "push.sent"],
 }
-ELSEWCLI = {
+ELSEWHERE = {
     "waiting_no_app": (["waiting"], ""),
     "waiting_unreachable": (["waiting", *APP], "redis://:s3cret@127.0.0.1:PORT/0"),
     "waiting_rabbitmq": (["waiting", *APP], "amqp://"),
@@ -96,9 +96,9 @@ def test_example(name, filled, run_at):
     compare("parked", name, transcript(arguments, done), mask=parked_masked)
 
 
-@pytest.mark.parametrize("name", ELSEWCLI)
+@pytest.mark.parametrize("name", ELSEWHERE)
 def test_example_of_another_broker(name, run_at):
-    arguments, url = ELSEWCLI[name]
+    arguments, url = ELSEWHERE[name]
     port = str(free_port())
     done = run_at(arguments, url.replace("PORT", port))
     assert b"s3cret" not in done.stdout + done.stderr
@@ -106,7 +106,7 @@ def test_example_of_another_broker(name, run_at):
 
 
 def test_each_snapshot_has_its_example():
-    assert {file.stem for file in (CLI / "snapshots" / "parked").glob("*.txt")} == {*EXAMPLES, *ELSEWCLI}
+    assert {file.stem for file in (CLI / "snapshots" / "parked").glob("*.txt")} == {*EXAMPLES, *ELSEWHERE}
 
 
 def test_purge_asks_on_a_terminal_and_removes_that_limit_alone(server, run_at, monkeypatch):
@@ -133,7 +133,7 @@ def test_purge_asks_on_a_terminal_and_removes_that_limit_alone(server, run_at, m
 
 
 def test_purge_removes_what_was_counted_in_parts_and_nothing_that_came_later(server, monkeypatch):
-    monkeypatch.setattr(the_census, "_CHUNK", 3)
+    monkeypatch.setattr(parked_messages, "_CHUNK", 3)
     url = f"{server.url[:-1]}2"
     with redis.Redis.from_url(url) as client:  # the server's clock was set back by an hour
         client.set("app:limitkit:waiting:clock", f"{time.time() + 3600} 0")
@@ -142,14 +142,14 @@ def test_purge_removes_what_was_counted_in_parts_and_nothing_that_came_later(ser
         filler.park(STRIPE, "shop.charge_customer", count=1, queue="mail")
         for user in range(5):
             filler.park(USER, "shop.user_api_request", [user], value=user)
-        census = ParkedMessages(filler.channel, "limitkit")
-        piles = list(census.piles())
+        parked = ParkedMessages(filler.channel, "limitkit")
+        piles = list(parked.piles())
         assert sum(pile.count for pile in piles) == 14
         late = filler.park(STRIPE, "shop.charge_customer", count=2)
-        assert list(census.purge(piles)) == [3, 3, 3, 3, 1, 1]
-        left = list(census.piles())
+        assert list(parked.purge(piles)) == [3, 3, 3, 3, 1, 1]
+        left = list(parked.piles())
         assert [pile.count for pile in left] == [2]
-        found = [census.find(id_) for id_ in late]
+        found = [parked.find(id_) for id_ in late]
         assert [each.place for each in found] == [1, 2]
         assert TURN - 60 < found[0].due < found[1].due <= TURN + 1
 

@@ -20,7 +20,7 @@ STORES = ["memory", "redis", "sentinel", "cluster"]
 _numbers = itertools.count()
 
 
-def yielding(interval_us=100_000, burst=1, **feedback):
+def adaptive(interval_us=100_000, burst=1, **feedback):
     """A bucket with feedback that nobody has asked for yet."""
     told = Feedback("api", ("a.B",), **feedback)
     return Bucket(f"limitkit:{{feedback}}:g1:{next(_numbers)}", interval_us, burst, feedback=told)
@@ -58,13 +58,13 @@ def worlds(draw):
     )
     made = []
     for _ in range(draw(st.integers(1, 3))):
-        plain = yielding(draw(st.integers(max(10, every // 2), every)), draw(st.integers(1, 3) | st.integers(1, 200)))
+        plain = adaptive(draw(st.integers(max(10, every // 2), every)), draw(st.integers(1, 3) | st.integers(1, 200)))
         made.append(replace(plain, feedback=draw(st.none() | told)))
     gap = st.just(0) | st.integers(0, 5 * every) | st.integers(0, 40 * SECOND) | st.integers(0, 7200 * SECOND)
     ahead = st.just(0.0) | st.integers(0, SECOND).map(lambda us: us / SECOND)
     groups = st.lists(st.sampled_from(made), min_size=1, max_size=3, unique=True).map(tuple)
     asks = st.builds(Take, groups, st.integers(0, 5), st.integers(0, 5), ahead)
-    some = [each for each in made if each.feedback] or [yielding()]
+    some = [each for each in made if each.feedback] or [adaptive()]
     ages = st.just(0) | st.integers(0, 5 * SECOND)
     said = st.none() | st.integers(0, 3600 * SECOND).map(lambda us: us / SECOND)
     refusals = st.builds(Refusal, st.sampled_from(some), ages.map(lambda us: us / SECOND), said)
@@ -85,7 +85,7 @@ def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, c
             changed, pause, interval = sums.back_off(state, adapted, call, at)
             got = store.back_off(call, now_us=at)
             assert (got.changed, got.pause, got.interval_us) == (changed, pause / SECOND, interval)
-            asked = {bucket.key: None for bucket in (call.bucket, yielding())}
+            asked = {bucket.key: None for bucket in (call.bucket, adaptive())}
             assert store.adapted([*asked]) == [adapted.get(key) for key in asked]
         else:
             wanted = [(*sums.take(state, ask, at, adapted), sums.intervals(ask, at, adapted)) for ask in call]
@@ -103,7 +103,7 @@ def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, c
 
 
 def test_a_refusal_slows_the_bucket_down_for_all_who_ask(store, now):
-    api = yielding(100_000)
+    api = adaptive(100_000)
     one(store, now, (api,))
     told = refuse(store, now + 1000, api, age=0.001)
     assert (told.changed, told.pause, told.interval_us) == (True, 0.0, 111_112)
@@ -114,7 +114,7 @@ def test_a_refusal_slows_the_bucket_down_for_all_who_ask(store, now):
 
 
 def test_for_as_long_as_the_other_side_says_nothing_starts(store, now):
-    api, other = yielding(100_000, 5), yielding(100_000, 5)
+    api, other = adaptive(100_000, 5), adaptive(100_000, 5)
     assert refuse(store, now, api, 30.0).pause == 30.0
     paused = one(store, now + SECOND, (other, api), 5, 5, 1.0)
     assert paused.slots == ()
@@ -125,14 +125,14 @@ def test_for_as_long_as_the_other_side_says_nothing_starts(store, now):
 
 
 def test_what_was_reserved_before_its_end_begins_there(store, now):
-    api = yielding(100_000)
+    api = adaptive(100_000)
     refuse(store, now, api, 10.0)
     slots = one(store, now + 9_900_000, (api,), 3, 0, 0.5).slots
     assert slots == seconds(100_000, 211_112, 322_224)
 
 
 def test_what_was_under_way_does_not_cut_the_rate_again(store, now):
-    api = yielding(100_000)
+    api = adaptive(100_000)
     first = refuse(store, now, api)
     for later, age in ((10_000, 0.02), (900_000, 0.0), (5 * SECOND, 4.5)):
         again = refuse(store, now + later, api, age=age)
@@ -142,7 +142,7 @@ def test_what_was_under_way_does_not_cut_the_rate_again(store, now):
 
 
 def test_but_it_may_lengthen_a_pause(store, now):
-    api = yielding(100_000)
+    api = adaptive(100_000)
     refuse(store, now, api, 2.0)
     assert not refuse(store, now + 20_000, api, 2.0, age=0.1).changed, "nobody wants to hear of a moment more"
     longer = refuse(store, now + 30_000, api, 60.0, age=0.1)
@@ -153,7 +153,7 @@ def test_but_it_may_lengthen_a_pause(store, now):
 
 
 def test_a_slowed_bucket_holds_fewer_tokens_and_begins_without_any(store, now):
-    api = yielding(100_000, 10, factor=0.5)
+    api = adaptive(100_000, 10, factor=0.5)
     refuse(store, now, api)
     assert one(store, now, (api,), 0).waits == (0.0,)
     assert one(store, now, (api,), 10, 10).slots == (0.0,)
@@ -162,7 +162,7 @@ def test_a_slowed_bucket_holds_fewer_tokens_and_begins_without_any(store, now):
 
 
 def test_a_give_back_of_slots_at_a_slower_rate(store, now):
-    api = yielding(100_000)
+    api = adaptive(100_000)
     refuse(store, now, api)
     first = one(store, now, (api,))
     second = one(store, now, (api,), 1, 0, 1.0)
@@ -172,7 +172,7 @@ def test_a_give_back_of_slots_at_a_slower_rate(store, now):
 
 
 def test_a_pause_alone_leaves_the_rate_as_it_is_and_doubles_while_it_is_in_vain(store, now):
-    api = yielding(100_000, action="pause")
+    api = adaptive(100_000, action="pause")
     pauses, at = [], now
     for _ in range(8):
         told = refuse(store, at, api)
@@ -184,7 +184,7 @@ def test_a_pause_alone_leaves_the_rate_as_it_is_and_doubles_while_it_is_in_vain(
 
 
 def test_who_resets_a_bucket_has_it_forget_what_it_was_taught(store, now):
-    api, other = yielding(100_000), yielding(100_000)
+    api, other = adaptive(100_000), adaptive(100_000)
     for each in (api, other):
         refuse(store, now, each, 60.0)
     assert store.refill(api.key, partitions=False) == 1, "who is paused was not full, though nothing was taken"
@@ -197,7 +197,7 @@ def test_who_resets_a_bucket_has_it_forget_what_it_was_taught(store, now):
 
 @pytest.mark.parametrize("action", ["slow", "pause"])
 def test_a_pause_of_weeks_lasts_until_its_end(store, now, action):
-    api, longest = yielding(100_000, max_pause=31 * 86_400.0, action=action), 31 * 86_400
+    api, longest = adaptive(100_000, max_pause=31 * 86_400.0, action=action), 31 * 86_400
     assert refuse(store, now, api, float(longest)).pause == longest
     for later in (1, 3601, longest - 1):
         assert one(store, now + later * SECOND, (api,)).slots == ()
@@ -209,7 +209,7 @@ def test_a_pause_of_weeks_lasts_until_its_end(store, now, action):
 
 
 def test_keys_fade_when_the_rate_is_back_and_an_hour_has_passed(redis_store, admin, now):
-    api, short = yielding(100_000), yielding(100_000, action="pause")
+    api, short = adaptive(100_000), adaptive(100_000, action="pause")
     refuse(redis_store, now, api, 5.0)
     refuse(redis_store, now, short, 5.0)
     for bucket, most in ((api, 3700), (short, 3610)):
@@ -222,7 +222,7 @@ def test_a_key_is_in_its_buckets_slot_and_not_longer():
 
 
 def test_a_memory_store_forgets_too():
-    store, api = MemoryStore(), yielding(100_000)
+    store, api = MemoryStore(), adaptive(100_000)
     refuse(store, 0, api)
     store._until_sweep = 0
     one(store, 3600 * SECOND, (api,))

@@ -1,4 +1,4 @@
-"""What is on the board is in force in every process that looks, and what it lost is put back by who still knows it."""
+"""Overrides in the store are in force in every process that looks, and what the store lost is put back."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ rate = "10/s"
 
 
 class Process:
-    """A process of some worker, as far as it looks at the board; all of one test have one store."""
+    """A process of some worker, as far as it watches the overrides; all of one test have one store."""
 
     def __init__(self, store, prefix, rate="10/s", burst=5):
         config = judge(parse(FILE.format(rate=rate, burst=burst), "f.toml"))
@@ -140,7 +140,7 @@ def unreachable(*_):
         ("NOPERM this user has no permissions", "NOPERM this user has no permissions); give its user the rights"),
     ],
 )
-def test_what_the_store_refuses_is_told_once_there_is_a_log_with_its_own_remedy(process, caplog, reply, said):
+def test_what_the_store_refuses_is_reported_once_there_is_a_log_with_its_own_remedy(process, caplog, reply, said):
     def refuse(*_):
         raise store_error(ResponseError(reply), expand("redis://localhost", {}))
 
@@ -244,7 +244,7 @@ def test_a_process_looks_by_itself_only_where_nobody_else_does(process, monkeypa
     assert one.terms()[2] == "override"
 
 
-def test_a_store_in_memory_has_a_board_of_its_own():
+def test_a_store_in_memory_has_overrides_of_its_own():
     one = Process(MemoryStore(), "x")
     one.override_store.post([(rate("20/m"), None)])
     assert one.look()

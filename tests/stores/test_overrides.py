@@ -1,4 +1,4 @@
-"""The board, on every store: what is posted is seen whole, ends by itself, and comes back when the store loses it."""
+"""Overrides, in every store: what is set is seen whole, ends by itself, and comes back when the store loses it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 @pytest.fixture
 def override_store(store):
-    return OverrideStore(store, f"board{next(_numbers)}")
+    return OverrideStore(store, f"overrides{next(_numbers)}")
 
 
 def rate(text, name="paid", **words):
@@ -32,7 +32,7 @@ def pause(name="paid"):
     return Override(target=Target("limits", name), kind="pause", reason="their quota is gone: \n{ü}")
 
 
-def test_a_board_that_nobody_wrote_on_has_no_version(override_store):
+def test_overrides_that_nobody_has_set_have_no_version(override_store):
     look = override_store.look(now_us=NOW)
     assert (look.version, look.overrides, look.files) == ("", None, ())
     assert look.now == NOW / SECOND
@@ -75,7 +75,7 @@ def test_of_two_who_set_one_limit_one_is_there_whole(override_store):
     assert left in said
 
 
-def test_a_board_that_lost_its_data_gets_it_back_once(override_store):
+def test_overrides_that_the_store_lost_are_put_back_once(override_store):
     known = (replace(pause(), until=NOW / SECOND + 90.0), rate("20/m"))
     assert override_store.put_back("17", known) == "17"
     look = override_store.look(now_us=NOW)

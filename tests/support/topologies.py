@@ -11,7 +11,7 @@ from support.workers import wait_until
 SLOTS = 16384
 MASTER = "mymaster"
 _PATIENCE = 20_000
-"""Milliseconds before sentinels mend what a replica replicates from, or try a failover again."""
+"""Milliseconds before sentinels repair what a replica replicates from, or try a failover again."""
 
 
 def client(server, **options):

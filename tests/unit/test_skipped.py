@@ -21,7 +21,7 @@ REASON = "no-such-server is missing, which Debian has in its package the-server"
 pytest_plugins = ["pytester"]
 
 
-def test_skipped_tests_are_noted_and_told(pytester, monkeypatch):
+def test_skipped_tests_are_noted_and_reported(pytester, monkeypatch):
     notes = pytester.path / "notes"
     monkeypatch.setenv("LIMITKIT_SKIPPED", str(notes))
     for name in ("CI", "PYTEST_XDIST_WORKER"):
@@ -39,7 +39,7 @@ def test_skipped_tests_are_noted_and_told(pytester, monkeypatch):
     pytester.runpytest_inprocess("-p", "no:xdist", f"@{ids}").assert_outcomes(errors=2)
 
 
-def test_where_nothing_was_skipped_that_is_told(tmp_path, capsys):
+def test_where_nothing_was_skipped_that_is_reported(tmp_path, capsys):
     skipped.main(tmp_path / "none")
     assert capsys.readouterr().out == "Nothing was skipped.\n"
 

@@ -1,4 +1,4 @@
-"""How a rate gives way and comes back, on a virtual clock: the curve, and another side that keeps its rate secret."""
+"""How a rate backs off and comes back, on a virtual clock: the curve, and another side that keeps its rate secret."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SECOND = 1_000_000
 NOW = 1_764_000_000_123_457
 
 
-def yielding(per_second=100, burst=1, **feedback):
+def adaptive(per_second=100, burst=1, **feedback):
     return Bucket("a", SECOND // per_second, burst, feedback=Feedback("api", ("a.B",), **feedback))
 
 
 def cut(bucket, *gaps, retry_after=None):
-    """Refuse a start at once, and again after each of these gaps (seconds); returns what is learnt, and when."""
+    """Refuse a start at once, and again after each of these gaps (seconds); returns the adapted rate, and when."""
     at, (adapted, _) = NOW, refused(None, NOW, NOW, Refusal(bucket, 0.0, retry_after))
     for gap in gaps:
         at += round(gap * SECOND)
@@ -36,7 +36,7 @@ def after(adapted, seconds):
 
 
 def test_it_is_nearly_back_after_a_quarter_of_a_minute_and_has_doubled_after_half_a_minute():
-    adapted, _ = cut(yielding(), 1.1, 1.1, 1.1)
+    adapted, _ = cut(adaptive(), 1.1, 1.1, 1.1)
     refused_at = adapted.plateau / 0.98
     assert after(adapted, 0) == adapted.low == pytest.approx(refused_at * 0.5)
     assert after(adapted, 7.5) > 0.9 * refused_at
@@ -50,7 +50,7 @@ def test_it_is_nearly_back_after_a_quarter_of_a_minute_and_has_doubled_after_hal
 @pytest.mark.parametrize("feedback", [{}, {"factor": 0.5}, {"step": 2.0}, {"floor": 30.0, "ceiling": 60.0}])
 @given(st.lists(st.floats(0.0, 60.0), max_size=12))
 def test_it_only_grows_between_floor_and_ceiling(feedback, gaps):
-    adapted, _ = cut(yielding(**feedback), *gaps)
+    adapted, _ = cut(adaptive(**feedback), *gaps)
     rates = [after(adapted, second / 4) for second in range(400)]
     assert rates == sorted(rates)
     assert rates[0] >= feedback.get("floor", 1.0)
@@ -58,7 +58,7 @@ def test_it_only_grows_between_floor_and_ceiling(feedback, gaps):
 
 
 def test_cuts_in_a_row_count_double_and_halve_the_rate_at_most():
-    bucket = yielding()
+    bucket = adaptive()
     lows = [cut(bucket, *[1.1] * count)[0].low for count in range(6)]
     assert lows == pytest.approx([90, 72.9, 47.829, 23.914, 11.957, 5.978], rel=2e-2)
     later, _ = cut(bucket, 1.1, 1.1, 10.0)
@@ -67,24 +67,24 @@ def test_cuts_in_a_row_count_double_and_halve_the_rate_at_most():
 
 
 def test_step_is_what_it_gains_in_a_second_until_it_is_nearly_back():
-    adapted, _ = cut(yielding(factor=0.5, step=4.0))
+    adapted, _ = cut(adaptive(factor=0.5, step=4.0))
     assert (adapted.low, adapted.plateau) == (50.0, 98.0)
     assert adapted.climb == 12 * SECOND
 
 
 def test_a_slow_limit_takes_a_hundred_starts_to_come_back():
-    assert cut(yielding(1))[0].climb == pytest.approx(102 * SECOND, rel=0.01)
+    assert cut(adaptive(1))[0].climb == pytest.approx(102 * SECOND, rel=0.01)
 
 
 def test_who_refuses_at_the_floor_refuses_for_another_reason():
-    adapted, _ = cut(yielding(), *[1.1] * 8, *[2.5] * 4)
+    adapted, _ = cut(adaptive(), *[1.1] * 8, *[2.5] * 4)
     assert adapted.low == 1.0
     assert adapted.plateau == pytest.approx(75.0), "three quarters of the rate with which it began"
 
 
 @given(st.integers(0, 40), st.integers(1, 1000))
 def test_the_time_to_full_is_the_same_at_any_rate(gap, burst):
-    bucket = yielding(burst=burst)
+    bucket = adaptive(burst=burst)
     adapted, at = cut(bucket, gap)
     goes = sums.pace(bucket, {"a": adapted}, at)
     assert goes.interval == interval_us(bucket, adapted, at)
@@ -92,7 +92,7 @@ def test_the_time_to_full_is_the_same_at_any_rate(gap, burst):
 
 
 def test_it_is_kept_until_the_rate_is_back_and_an_hour_more():
-    bucket = yielding()
+    bucket = adaptive()
     adapted, at = cut(bucket, *[1.1] * 8)
     back = at + kept_us(adapted, bucket, at) - 3600 * SECOND
     assert interval_us(bucket, adapted, back) == bucket.interval_us
@@ -133,7 +133,7 @@ def share(found, begin, end, secret):
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("other", [10, 40])
 def test_it_settles_at_a_secret_rate_and_finds_another_within_half_a_minute(retry_after, other):
-    found = played(yielding(100), lambda at: 20 if at < 120 else other, 240, retry_after=retry_after)
+    found = played(adaptive(100), lambda at: 20 if at < 120 else other, 240, retry_after=retry_after)
     for begin, secret in ((30, 20), (150, other)):
         used, lost = share(found, begin, begin + 90, secret)
         assert used >= 0.9

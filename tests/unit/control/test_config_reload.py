@@ -128,7 +128,7 @@ def test_a_fault_while_it_is_put_in_force_goes_back_to_the_one_before(file):
     assert used == ["2/s", "1/s"]
 
 
-def test_very_many_problems_are_not_all_told_by_a_worker(file, caplog):
+def test_very_many_problems_are_not_all_reported_by_a_worker(file, caplog):
     watched = reload()
     file.write_text("version = 1\n" + "".join(f"unknown_{number} = 1\n" for number in range(1000)))
     with caplog.at_level(logging.ERROR, "limitkit"):

@@ -73,7 +73,7 @@ def test_static_limits_count_by_worker_and_per_user_ones_by_partition():
     assert tally(times, limit("per_user"), partitions=("a", "b")).worst.kept
 
 
-def test_what_never_starts_is_lost_and_what_starts_twice_is_told():
+def test_what_never_starts_is_lost_and_what_starts_twice_is_reported():
     made = tally([0.0, 1.0], limit(), sent=3)
     assert (made.waiting, made.twice, made.fine) == (1, 0, False)
     made.add(Start(2.0, "x", "id0", "w1", "-"))

@@ -220,7 +220,7 @@ def test_sentinels_of_the_file_have_options_of_their_own():
 
 
 @pytest.mark.parametrize("url", ["sentinel://one/0?master=m", "redis+cluster://one"])
-def test_what_looks_for_its_servers_does_so_aside(url):
+def test_what_looks_for_its_servers_is_bounded_in_time(url):
     store = open_store(app(), given(url))
     assert isinstance(store, CircuitBreaker)
     assert isinstance(store.store, TimeBound)

@@ -67,14 +67,14 @@ def wrapping(*args, **options):
     return functools.update_wrapper(watched, trace, assigned=())
 
 
-def test_what_is_celery_s_own_or_around_it_is_not_told_of(find):
+def test_what_is_celery_s_own_or_around_it_is_not_reported(find):
     assert find(None, Batches) == []
     assert find(None, build=wrapping) == []
     assert find(None, pool=f"{__name__}:Tuned") == []
     assert find(pool=f"{__name__}:Handing") == []  # nothing is limited
 
 
-def test_a_strategy_is_told_of_once_with_its_tasks(find):
+def test_a_strategy_is_reported_once_with_its_tasks(find):
     (one,) = find(None, Own)
     assert (one.code, one.severity, one.line) == ("LK057", "warning", 2)
     assert one.message == (
@@ -85,7 +85,7 @@ def test_a_strategy_is_told_of_once_with_its_tasks(find):
     assert '"shop.task0", "shop.task1", "shop.task2" and 2 more' in many.message
 
 
-def test_a_pool_is_told_of_with_all_limited_tasks(find):
+def test_a_pool_is_reported_with_all_limited_tasks(find):
     (one,) = find(None, None, pool=f"{__name__}:Handing", build=build_async_tracer)
     assert (one.code, one.severity) == ("LK058", "warning")
     assert one.message == (
@@ -101,7 +101,7 @@ def test_celery_s_pools_are_its_own(pool):
     assert pool_of(pool) is None
 
 
-def test_a_tracer_is_told_of(find):
+def test_a_tracer_is_reported(find):
     (one,) = find(None, build=build_async_tracer)
     assert (one.code, one.severity) == ("LK059", "warning")
     tracer = "celery_aio_pool.tracer.build_async_tracer.<locals>.trace_task"

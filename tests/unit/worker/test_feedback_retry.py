@@ -44,7 +44,7 @@ class Gone:
         raise StoreError("gone")
 
 
-def yielding(limit="api", key="a", **feedback):
+def adaptive(limit="api", key="a", **feedback):
     return Bucket(key, 100_000, 1, feedback=Feedback(limit, (f"{__name__}.SlowDownError",), **feedback))
 
 
@@ -103,12 +103,12 @@ def note_wait():
     emitter.unlisten(listener)
 
 
-def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_again(note_wait, caplog):
-    stage = Stage(yielding())
+def test_a_refusal_is_reported_to_the_store_and_as_an_event_and_the_task_waits_again(note_wait, caplog):
+    stage = Stage(adaptive())
     caplog.set_level("INFO", "limitkit")
     with pytest.raises(Retry, match="rate limit"):
         stage.fail(SlowDownError())
-    assert 29 < stage.wait(yielding()) <= 30
+    assert 29 < stage.wait(adaptive()) <= 30
     ((came, wait),) = stage.sent
     assert came is stage.came
     assert wait == 0.0, "a pacer knows of it, and holds it"
@@ -119,30 +119,30 @@ def test_a_refusal_is_told_to_the_store_and_to_the_world_and_the_task_waits_agai
 
 
 def test_another_error_goes_on():
-    stage = Stage(yielding())
+    stage = Stage(adaptive())
     for error in (ValueError("x"), Ignore(), Reject("x"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             stage.fail(error)
     assert stage.run(lambda: 7) == 7
     assert not stage.sent
-    assert not stage.wait(yielding())
+    assert not stage.wait(adaptive())
 
 
 def test_where_it_is_not_to_be_sent_or_cannot_be_its_error_goes_on():
-    for stage in (Stage(yielding(resend=False)), Stage(yielding(), sends=False)):
+    for stage in (Stage(adaptive(resend=False)), Stage(adaptive(), sends=False)):
         with pytest.raises(SlowDownError):
             stage.fail(SlowDownError())
-        assert stage.wait(yielding()) > 29
+        assert stage.wait(adaptive()) > 29
 
 
-def test_of_several_limits_all_that_mean_it_give_way():
-    first, other = yielding(), yielding("other", "b")
+def test_of_several_limits_all_that_it_means_back_off():
+    first, other = adaptive(), adaptive("other", "b")
     plain = Bucket("c", 100_000, 1)
     stage = Stage(first, plain, other)
     with pytest.raises(Retry):
         stage.fail(SlowDownError())
     assert [stage.wait(each) > 29 for each in (first, plain, other)] == [True, False, True]
-    stage = Stage(first, yielding("other", "b", resend=False))
+    stage = Stage(first, adaptive("other", "b", resend=False))
     with pytest.raises(SlowDownError):
         stage.fail(SlowDownError())
 
@@ -150,7 +150,7 @@ def test_of_several_limits_all_that_mean_it_give_way():
 @pytest.mark.parametrize("retried", [False, True])
 def test_after_so_many_times_in_a_row_its_error_goes_on(retried, caplog):
     def refused(before, *resend):
-        buckets = [yielding(f"api{each}", f"a{each}", resend=each) for each in resend]
+        buckets = [adaptive(f"api{each}", f"a{each}", resend=each) for each in resend]
         stage = Stage(*buckets, refusals=before)
         again = (before or 0) < min(resend)
         if retried:
@@ -159,7 +159,7 @@ def test_after_so_many_times_in_a_row_its_error_goes_on(retried, caplog):
         else:
             with pytest.raises(Retry if again else SlowDownError):
                 stage.fail(SlowDownError())
-        assert all(stage.wait(bucket) > 29 for bucket in buckets), "the limit gives way all the same"
+        assert all(stage.wait(bucket) > 29 for bucket in buckets), "the limit backs off all the same"
         return [stage.refusals] if stage.sent else []
 
     assert refused(None, 3) == [1]
@@ -176,38 +176,38 @@ def test_after_so_many_times_in_a_row_its_error_goes_on(retried, caplog):
     ]
 
 
-def test_what_is_not_slow_down_goes_on_and_nothing_gives_way():
-    stage = Stage(yielding(unless=("re:insufficient_quota",)), yielding("other", "b", unless=("re:out of money",)))
+def test_what_is_not_slow_down_goes_on_and_nothing_backs_off():
+    stage = Stage(adaptive(unless=("re:insufficient_quota",)), adaptive("other", "b", unless=("re:out of money",)))
     with pytest.raises(Retry):
         stage.fail(SlowDownError("insufficient_quota"))
-    assert [stage.wait(bucket) > 29 for bucket in (yielding(), yielding("other", "b"))] == [False, True]
-    stage = Stage(yielding(unless=("re:insufficient_quota",)))
+    assert [stage.wait(bucket) > 29 for bucket in (adaptive(), adaptive("other", "b"))] == [False, True]
+    stage = Stage(adaptive(unless=("re:insufficient_quota",)))
     with pytest.raises(SlowDownError):
         stage.fail(SlowDownError("insufficient_quota"))
     assert not stage.sent
-    assert not stage.wait(yielding())
+    assert not stage.wait(adaptive())
 
 
 def test_no_pause_is_longer_than_the_longest_that_is_believed():
     error = SlowDownError()
     error.retry_after = 40 * DAY
     for said, longest in (("10ms", 0.01), ("31d", 31 * DAY)):
-        stage = Stage(yielding(max_pause=longest))
+        stage = Stage(adaptive(max_pause=longest))
         with pytest.raises(Retry):
             stage.fail(error)
-        assert longest - 1 < stage.wait(yielding()) <= longest + 0.12, said
-    stage = Stage(yielding(max_pause=31 * DAY), store=Gone())
+        assert longest - 1 < stage.wait(adaptive()) <= longest + 0.12, said
+    stage = Stage(adaptive(max_pause=31 * DAY), store=Gone())
     with pytest.raises(Retry):
         stage.fail(error)
     assert stage.sent == [(stage.came, 31 * DAY)]
 
 
-def test_a_long_pause_is_told_in_days(caplog):
+def test_a_long_pause_is_reported_in_days(caplog):
     caplog.set_level("INFO", "limitkit")
     error = SlowDownError()
     for error.retry_after in (599.0, 5025.0, 20 * DAY):
         with pytest.raises(Retry):
-            Stage(yielding(max_pause=31 * DAY)).fail(error)
+            Stage(adaptive(max_pause=31 * DAY)).fail(error)
     assert [record.args[1] for record in caplog.records] == [
         "no start for 599 s, then ",
         "no start for 1:23:45, then ",
@@ -224,12 +224,12 @@ def test_a_pattern_tells_for_how_long():
 
 
 def test_without_the_store_the_message_waits_by_itself(caplog):
-    stage = Stage(yielding(), store=Gone())
+    stage = Stage(adaptive(), store=Gone())
     with pytest.raises(Retry):
         stage.fail(SlowDownError())
     assert stage.sent == [(stage.came, 30.0)]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    again = Stage(yielding(), store=Gone())
+    again = Stage(adaptive(), store=Gone())
     error = SlowDownError()
     error.retry_after = None
     with pytest.raises(Retry):
@@ -238,7 +238,7 @@ def test_without_the_store_the_message_waits_by_itself(caplog):
 
 
 def test_a_retry_that_is_about_to_be_spent_is_not(note_wait):
-    stage = Stage(yielding())
+    stage = Stage(adaptive())
     with pytest.raises(Retry, match="rate limit"):
         stage.task.retry(exc=SlowDownError(), countdown=5)
     assert len(stage.sent) == 1
@@ -246,7 +246,7 @@ def test_a_retry_that_is_about_to_be_spent_is_not(note_wait):
 
 
 def test_what_is_being_handled_counts_where_retry_is_given_nothing():
-    stage = Stage(yielding())
+    stage = Stage(adaptive())
 
     def failing():
         yield from ()
@@ -263,25 +263,25 @@ def test_what_is_being_handled_counts_where_retry_is_given_nothing():
 
 
 def test_a_retry_for_another_reason_or_with_other_arguments_is_celerys():
-    stage = Stage(yielding())
+    stage = Stage(adaptive())
     stage.task.retry(exc=ValueError())
     stage.task.retry((1,), {}, exc=SlowDownError())
     assert [given[:2] for given in stage.retried] == [(None, None), ((1,), {})]
-    assert stage.wait(yielding()) > 29, "the limit gives way all the same"
+    assert stage.wait(adaptive()) > 29, "the limit backs off all the same"
     assert not stage.sent
 
 
 def test_one_that_carries_a_retry_was_sent_already():
-    stage = Stage(yielding())
+    stage = Stage(adaptive())
     with pytest.raises(Retry) as caught:
         stage.fail(Retry(exc=SlowDownError()))
     assert isinstance(caught.value.exc, SlowDownError)
     assert not stage.sent
-    assert stage.wait(yielding()) > 29
+    assert stage.wait(adaptive()) > 29
 
 
-def test_a_start_is_heard_of_once():
-    stage = Stage(yielding(resend=False), store=Counting())
+def test_a_start_is_reported_once():
+    stage = Stage(adaptive(resend=False), store=Counting())
     for _ in range(2):
         with pytest.raises(SlowDownError):
             stage.fail(SlowDownError())
@@ -300,7 +300,7 @@ def test_a_task_without_feedback_is_left_alone():
 
 
 def test_a_ticket_carries_all_that_a_pool_process_needs():
-    shown = Stage(yielding(factor=0.5)).ticket
+    shown = Stage(adaptive(factor=0.5)).ticket
     assert pickle.loads(pickle.dumps(shown)) == shown
 
 

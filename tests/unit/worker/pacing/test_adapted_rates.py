@@ -19,7 +19,7 @@ from limitkit.stores.memory import MemoryStore
 )
 def test_a_lane_goes_by_the_rate_that_a_refusal_has_left(make_worker, others):
     worker = make_worker()
-    limits = [bound("yielding", 100_000), *[bound("other", interval) for interval in others]]
+    limits = [bound("adaptive", 100_000), *[bound("other", interval) for interval in others]]
     api = limits[0].bucket = replace(limits[0].bucket, feedback=Feedback("played", ("a.B",), factor=0.5))
     worker.limits["t"] = tuple(limits)
     for n in range(40):
@@ -37,7 +37,7 @@ def test_a_lane_goes_by_the_rate_that_a_refusal_has_left(make_worker, others):
 def test_a_long_pause_costs_little_and_is_over_soon_after_somebody_has_ended_it(make_worker, action, days, others):
     worker, day = make_worker(), 86_400
     worker.parking.bounds.longest = 900.0  # as long as Redis lets a worker hold one
-    limits = [bound("yielding", 50_000), *[bound("other", interval) for interval in others]]
+    limits = [bound("adaptive", 50_000), *[bound("other", interval) for interval in others]]
     told = Feedback("played", ("a.B",), action, max_pause=31.0 * day)
     api = limits[0].bucket = replace(limits[0].bucket, feedback=told)
     worker.limits["t"] = tuple(limits)

@@ -52,7 +52,7 @@ def some_requests(worker, limits, rnd):
 
 
 def refuse(limits, other):
-    """Have some buckets give way; returns what the other side says to them, as calls of the store."""
+    """Have some buckets back off; returns what the other side says to them, as calls of the store."""
     told = Feedback("played", ("a.B",), other.choice(["slow", "pause"]), other.choice([0.9, 0.5]))
     chosen = [limit for limit in limits if not limit.local and other.random() < 0.7]
     for limit in chosen:
@@ -89,7 +89,7 @@ def life(worker, rnd, other=None):
         worker.at(began + rnd.uniform(0, span + 3), call)
     for call in refusals:
         worker.at(began + other.uniform(0, span + 3), partial(call, worker.store))
-    worker.run(began + span + (400 if other is None else 3000))  # what gave way comes back slowly
+    worker.run(began + span + (400 if other is None else 3000))  # what has backed off comes back slowly
     return requests, kept, gone is not None
 
 

@@ -61,7 +61,7 @@ def test_a_busy_pool_is_not_blamed_on_the_limit(play):
     assert min(event.waited for event in of(TaskAdmitted, events)) >= 4.9
 
 
-def test_a_limit_that_shows_behind_a_busy_pool_is_told_of(play):
+def test_a_limit_that_shows_behind_a_busy_pool_is_reported(play):
     events, _ = play(6, bound("paid", SECOND, 2), busy=3.0)
     assert sorted(event.id for event in of(TaskThrottled, events)) == ["r2", "r3", "r4", "r5"]
 

@@ -9,7 +9,7 @@ from support.virtual_worker import Request, bound
 SECOND = 1_000_000
 
 
-def test_a_dial_reaches_what_waits_already(make_worker):
+def test_a_new_rate_limit_reaches_what_waits_already(make_worker):
     worker = make_worker()
     task = SimpleNamespace(name="static", rate_limit=None)
     worker.limits = {"static": (bound("static", SECOND, local=True),)}
