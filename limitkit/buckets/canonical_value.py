@@ -55,7 +55,7 @@ _TEXTS: Final = (
 
 
 _RAISERS: Final = ("billiard", "celery", "eventlet", "gevent", "greenlet", "signal", "threading")
-"""Packages whose handlers interrupt whatever runs: time limits, shutdowns, cancelled greenlets."""
+"""Packages whose handlers interrupt running code: time limits, shutdowns, cancelled greenlets."""
 
 
 class Canonical(NamedTuple):

@@ -140,8 +140,8 @@ class ConfigRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackHeard:
-    """The other side has said "slow down", as a limit's ``feedback`` describes it."""
+class FeedbackReceived:
+    """The other side has answered "slow down", as a limit's ``feedback`` describes it."""
 
     limit: str
     action: str
@@ -163,5 +163,5 @@ Event = (
     | LimitChanged
     | ConfigReloaded
     | ConfigRefused
-    | FeedbackHeard
+    | FeedbackReceived
 )

@@ -43,7 +43,7 @@ class Relay:
         self._out, self._in = os.pipe()
         for end in (self._out, self._in):
             os.set_blocking(end, False)
-        with contextlib.suppress(OSError, AttributeError):  # an unprivileged user may have no more of them
+        with contextlib.suppress(OSError, AttributeError):  # a user may have no right to enlarge the pipe
             fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, _CAPACITY)
         self._pending: deque[bytes] = deque(maxlen=_MOST_PENDING)
         self._rest = b""

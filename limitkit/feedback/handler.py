@@ -15,7 +15,7 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.model.exception_patterns import refusal
 from limitkit.errors import StoreError
 from limitkit.events.emitter import emit
-from limitkit.events.event_types import FeedbackHeard
+from limitkit.events.event_types import FeedbackReceived
 from limitkit.feedback.retry_after import retry_after
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def took_effect(feedback: Feedback, backed_off: BackedOff) -> None:
     so_long = f"no start for {pause}, then " if backed_off.pause else ""
     rate = MICROSECONDS / backed_off.interval_us
     logger.info("%s: the other side refused; %s%.3g/s.", feedback.limit, so_long, rate, extra={"action": "feedback"})
-    emit(FeedbackHeard(limit=feedback.limit, action=feedback.action))
+    emit(FeedbackReceived(limit=feedback.limit, action=feedback.action))
 
 
 class Refused(NamedTuple):

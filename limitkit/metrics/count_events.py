@@ -44,7 +44,7 @@ class Counting:
             event_types.StoreRecovered: lambda _: setattr(self, "degraded", False),
             event_types.ConfigReloaded: lambda _: numbers.add(f.RELOADS),
             event_types.ConfigRefused: lambda _: numbers.add(f.FAILED_RELOADS),
-            event_types.FeedbackHeard: lambda event: numbers.add(f.FEEDBACK, event.limit, event.action),
+            event_types.FeedbackReceived: lambda event: numbers.add(f.FEEDBACK, event.limit, event.action),
         }
 
     def wants(self, kind: type[Event]) -> bool:

@@ -86,12 +86,12 @@ class MemoryStore:
         with self._lock:
             return {key: shifted(each, -now) for key, each in self._adapted.items()}
 
-    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:  # noqa: ARG002 (nobody else is here)
-        """Return 1: memory is shared with nobody."""
+    def note(self, key: str, name: str, *, now_us: int | None = None) -> int:  # noqa: ARG002 (there is only this worker)
+        """Return 1: no other worker shares this memory."""
         return 1
 
     def run(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """Do what a script does."""
+        """Do what the script does in Redis."""
         with self._lock:
             return self._scripts[script](keys, args)
 
@@ -111,11 +111,11 @@ class MemoryStore:
             return max(len(keys), len(adapted))
 
     def evicts(self) -> str:
-        """Nothing is dropped."""
+        """Return an empty text: no bucket is dropped."""
         return ""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: there are no connections."""
 
     def _take(self, ask: Take, now: int) -> Decision:
         slots, waits, marks = sums.take(self._tats, ask, now, self._adapted)

@@ -290,7 +290,7 @@ def _unusable(url: Expanded, scheme: str) -> Fault | None:
             warnings.simplefilter("ignore")
             client = cast("Any", redis.Redis).from_url(single)
             cast("Any", client.connection_pool).make_connection().pack_command("ECHO", _COMMAND)
-    except Exception:  # noqa: BLE001 (whatever it is: a worker would stop at it, and its text may hold a value)
+    except Exception:  # noqa: BLE001 (any error would stop a worker, and its text may show a value)
         return (
             "the redis-py that is installed can't use its options",
             f"take them out; known: {listed(sorted(_VALUES), 'and')}",

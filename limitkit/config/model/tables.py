@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
 def _raise_first(faults: Iterable[Fault]) -> None:
     for fault in faults:
-        raise PydanticCustomError("crossed", "{fact}; {hint}", {"fact": fault.fact, "hint": fault.hint})
+        raise PydanticCustomError("cross_check", "{fact}; {hint}", {"fact": fault.fact, "hint": fault.hint})
 
 
 class Table(BaseModel):

@@ -86,8 +86,8 @@ class Stage:
 
 
 @pytest.fixture
-def note_wait():
-    """What is told of feedback and of what is sent back."""
+def emitted():
+    """The events that are emitted."""
     found = []
 
     class Listener:
@@ -103,7 +103,7 @@ def note_wait():
     emitter.unlisten(listener)
 
 
-def test_a_refusal_is_reported_to_the_store_and_as_an_event_and_the_task_waits_again(note_wait, caplog):
+def test_a_refusal_is_reported_to_the_store_and_as_an_event_and_the_task_waits_again(emitted, caplog):
     stage = Stage(adaptive())
     caplog.set_level("INFO", "limitkit")
     with pytest.raises(Retry, match="rate limit"):
@@ -112,7 +112,7 @@ def test_a_refusal_is_reported_to_the_store_and_as_an_event_and_the_task_waits_a
     ((came, wait),) = stage.sent
     assert came is stage.came
     assert wait == 0.0, "a pacer knows of it, and holds it"
-    assert [type(event).__name__ for event in note_wait] == ["FeedbackHeard", "TaskSentBack"]
+    assert [type(event).__name__ for event in emitted] == ["FeedbackReceived", "TaskSentBack"]
     (record,) = caplog.records
     assert record.getMessage() == "api: the other side refused; no start for 30 s, then 9/s."
     assert record.action == "feedback"
@@ -237,7 +237,7 @@ def test_without_the_store_the_message_waits_by_itself(caplog):
     assert again.sent == [(again.came, 1.0)], "or it would meet it again and again"
 
 
-def test_a_retry_that_is_about_to_be_spent_is_not(note_wait):
+def test_a_retry_that_is_about_to_be_spent_is_not(emitted):
     stage = Stage(adaptive())
     with pytest.raises(Retry, match="rate limit"):
         stage.task.retry(exc=SlowDownError(), countdown=5)
