@@ -71,13 +71,13 @@ class Pace:
             return "", ""
         whole = stands[0] if len(stands) == 1 else replace(stands[0], adapted=None)
         rate, burst, source = in_force(current, whole)
-        told = [*why(current, known.in_force.now), *refusals(whole, stands)]
+        reasons = [*why(current, known.in_force.now), *refusals(whole, stands)]
         here = {*known.kept.get(limit_tag(owner.name, own=owner.own), ())}
         if here - {whole.interval} and not whole.paused_for:
             rates = sorted("paused" if each == inf else interval_text(round(each * MICROSECONDS)) for each in here)
-            told.append(f"{', '.join(rates)} in its workers")
+            reasons.append(f"{', '.join(rates)} in its workers")
             rate, burst = (rates[0], 0 if here == {inf} else burst) if len(here) == 1 else (rate, burst)
-        return (rated(rate, burst), "; ".join(told)) if told or source != "file" else ("", "")
+        return (rated(rate, burst), "; ".join(reasons)) if reasons or source != "file" else ("", "")
 
     def _by_one(self, owner: Owner) -> bool:
         known = self._known
@@ -135,7 +135,7 @@ def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -
             current_of(now, target, limit, pattern),
             state_of(now, limit, pattern, by_feedback.get(keys[limit.name])),
         )
-        told = [*why(current, now.now), *refusals(stands)]
-        if told:
+        reasons = [*why(current, now.now), *refusals(stands)]
+        if reasons:
             rate, burst, _ = in_force(current, stands)
-            yield limit, "; ".join([rated(rate, burst), *told] if burst and not stands.slowed else told)
+            yield limit, "; ".join([rated(rate, burst), *reasons] if burst and not stands.slowed else reasons)

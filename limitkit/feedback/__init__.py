@@ -1,4 +1,4 @@
 """What the other side answers: an exception is matched, its wait is read, and the store is updated.
 
-The door is ``handler``. May use ``control`` and what is below.
+Begin at ``handler``. May use ``control`` and what is below.
 """

@@ -105,8 +105,8 @@ class FeedbackHandler:
             if not self._gone:
                 self._gone = True
                 logger.warning(
-                    "The store can't be told that the other side of %s refused (%s); its tasks that meet this wait "
-                    "for themselves.",
+                    "The store can't record that the other side of %s refused (%s); each task that is refused waits "
+                    "by itself.",
                     feedback.limit,
                     error,
                 )

@@ -74,7 +74,7 @@ class Reading:
 
     def _standing(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _Standing]:
         pacer, terms = self.pacer(), self._task_limits.in_force.terms
-        dialled = pacer.view.dialled_rates() if pacer is not None else {}
+        by_command = pacer.view.command_rates() if pacer is not None else {}
         found: dict[str, _Standing] = {}
         for _, rule in rules:
             for limit in rule.limits:
@@ -83,8 +83,8 @@ class Reading:
                 of = terms(limit, rule.pattern)
                 rate = MICROSECONDS / of.interval_us if of.burst else 0.0
                 source = of.source.replace(" ", "_")
-                if limit.strategy == "static" and limit.name in dialled:
-                    rate, source = dialled[limit.name], "control"
+                if limit.strategy == "static" and limit.name in by_command:
+                    rate, source = by_command[limit.name], "control"
                 found[limit.name] = _Standing(limit, rate, source)
         return found
 

@@ -45,7 +45,7 @@ def purge_parked_too(app: Any, prefix: Callable[[], str]) -> None:
 
 
 def _extend(channel: Any, driver: str, prefix: Callable[[], str]) -> None:
-    """Extend a channel for whoever has it now: a pool of kombu's serves all apps of a process."""
+    """Extend a channel for its present user: a pool of kombu's serves all apps of a process."""
     if not hasattr(type(channel), "queue_purge"):
         return
     of, purge = weakref.ref(channel), type(channel).queue_purge

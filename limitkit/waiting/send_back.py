@@ -38,7 +38,7 @@ class SendBack:
                 self._warned.add(task.name)
                 logger.warning(
                     "%s came from a queue to which its messages can't go back (a broadcast, one without "
-                    "acknowledgements, or one that can't be told); what has to wait for its limits waits in the pool.",
+                    "acknowledgements, or one that is not known); what has to wait for its limits waits in the pool.",
                     task.name,
                 )
             return False

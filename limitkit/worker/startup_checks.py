@@ -106,7 +106,7 @@ def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
     try:
         policy = store.evicts()
     except StoreError as error:
-        logger.debug("The store does not tell its maxmemory-policy: %s", error)
+        logger.debug("The store does not report its maxmemory-policy: %s", error)
         return
     if policy:
         fact = f"the store's maxmemory-policy is {policy}, so it may drop buckets, and a bucket that is dropped is full"

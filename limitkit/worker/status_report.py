@@ -114,7 +114,7 @@ def _limits(
                 "interval": terms.interval_us / MICROSECONDS,
                 "burst": terms.burst,
                 "source": terms.source,
-                "dialled": pacer.view.dialled(each) if pacer is not None else None,
+                "dialled": pacer.view.command_interval(each) if pacer is not None else None,
                 "held": len(waits),
                 "oldest": round(max((seconds for seconds, _ in waits), default=0.0), 3),
                 # A task that has only limits in shadow emits no event as it starts.

@@ -100,7 +100,7 @@ def command(
         raise click.UsageError("--args and --kwargs are of one task, and a pattern is of many; name the task")
     if limit is not None:
         show_limit(rules, limit, found)
-        _show_buckets(rules, [limit], call, None, "; of a limit, --kwargs alone can be looked at")
+        _show_buckets(rules, [limit], call, None, "; of a limit, only --kwargs can be looked at")
     if pattern is not None:
         show_pattern(rules, pattern, found)
     if is_task:

@@ -42,4 +42,4 @@ def command(ctx: click.Context, limit: str | None, *, app: str | None, config: s
             say(f"{limit or 'Each limit'} goes by the file already.")
         concerned = [each for target, each in all_of(manager.config.rules) if limit in (None, target.name)]
         if manager.app is None and any(each.strategy == "static" for each in concerned):
-            say("What single workers were told of static limits stays: to reach them, name the app.", err=True)
+            say("Overrides of static limits in single workers stay: to reach them, name the app.", err=True)

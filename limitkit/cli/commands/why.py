@@ -178,9 +178,9 @@ def _what(
     current = current_of(in_force, target, owner.limit, pattern)
     stands = state_of(in_force, owner.limit, pattern, by_feedback.get(bucket))
     if stands.pause is not None:
-        told = stands.pause.who_and_why()
+        signed = stands.pause.who_and_why()
         end = f"does not start while that is paused, until {until(stands.pause, in_force.now)}"
-        return _What(f"{target} (paused{' ' + told if told else ''})", stands, end)
+        return _What(f"{target} (paused{' ' + signed if signed else ''})", stands, end)
     reasons = [*why(current, in_force.now), *refusals(stands)]
     if owner.in_each_worker and here and answer["interval"] != stands.interval:
         reasons.append(f"{here} in {worker}")

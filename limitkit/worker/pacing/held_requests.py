@@ -66,11 +66,11 @@ class HeldRequests:
         """Count by limit the requests that wait here, and those known to be parked. May be called in any thread."""
         return self._emit.by_limit(self._lanes.counts()), self._emit.by_limit(self._parking.backlog.counts)
 
-    def dialled_rates(self) -> dict[str, float]:
+    def command_rates(self) -> dict[str, float]:
         """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
         return {self._emit.limit(key) or key: rate for key, rate in self._command_rates.rates().items()}
 
-    def dialled(self, bound: BoundLimit) -> float | None:
+    def command_interval(self, bound: BoundLimit) -> float | None:
         """Return the seconds between two starts that ``app.control.rate_limit`` has set; None when it has not."""
         return self._command_rates.interval(bound)
 

@@ -36,7 +36,7 @@ class ProcessLine:
         return iter(self._lanes)
 
     def join(self, lane: Lane) -> None:
-        """Let a lane stand in line."""
+        """Put a lane into the line."""
         lane.ready = True
         self._lanes.add(lane)
         self._enter(lane)

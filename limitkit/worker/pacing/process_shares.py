@@ -76,13 +76,13 @@ class ProcessShares:
     def deal(self) -> None:
         """Share the processes out; the results are in the attributes."""
         lanes, processes = self._lanes, self._processes
-        rival = processes.rivals.first()
-        while rival is not None and lanes.unkeep_behind(rival):
+        first_unlimited = processes.unlimited.first()
+        while first_unlimited is not None and lanes.unkeep_behind(first_unlimited):
             pass
         given: list[tuple[RequestOrder, ProcessShare]] = []
         while (share := self._first()) is not None and share.next is not None:
             order = share.next
-            if rival is not None and rival < order:
+            if first_unlimited is not None and first_unlimited < order:
                 break
             if processes.seize(len(given) + 1) <= len(given) and (share.early or not lanes.unkeep_behind(order)):
                 break
@@ -90,7 +90,7 @@ class ProcessShares:
             share.processes += 1
             self._advance(share)
         self._give_back_unsure(given)
-        self._look_ahead(rival, any(share.asks(self._now) for share in self._shares))
+        self._look_ahead(first_unlimited, any(share.asks(self._now) for share in self._shares))
         for share in self._shares:
             if share.processes or share.ahead or not share.wanted:
                 share.lane.ready = False
@@ -135,18 +135,18 @@ class ProcessShares:
                 share.processes -= 1
                 self.unfinished = True
 
-    def _look_ahead(self, rival: RequestOrder | None, asking_anyway: bool) -> None:  # noqa: FBT001 (one caller)
-        """See who comes next, and let those take tokens for whom a process comes while these are fresh.
+    def _look_ahead(self, first_unlimited: RequestOrder | None, asks_anyway: bool) -> None:  # noqa: FBT001 (one caller)
+        """Note which requests are next, and take tokens ahead for those that get a process while the tokens are fresh.
 
-        So one call of the store serves many; for them alone it is not asked.
+        So one call of the store serves many; only for these it is not called.
         """
         processes = self._processes
-        most = max(processes.most, _MOST_AHEAD if asking_anyway else 0)
+        most = max(processes.most, _MOST_AHEAD if asks_anyway else 0)
         coming = processes.coming_in(self._now)
         while len(self.wanting) < most and (share := self._first()) is not None and share.next is not None:
             order = share.next
             self.wanting.append((order, share.early and share.lane.next_token(self._now) > coming))
-            passed = rival is not None and rival < order
-            if asking_anyway and not passed and len(self.wanting) <= taking.soon(share.lane, processes.wait):
+            passed = first_unlimited is not None and first_unlimited < order
+            if asks_anyway and not passed and len(self.wanting) <= taking.soon(share.lane, processes.wait):
                 share.ahead += 1
             self._advance(share)

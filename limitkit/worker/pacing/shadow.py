@@ -84,12 +84,12 @@ class Shadow:
         if not limits or was_parked(request.message):
             return False
         for bound in limits:
-            comer = ShadowRequest(request.task.name, bound.limit)
+            shadowed = ShadowRequest(request.task.name, bound.limit)
             take = Take((self._task_limits.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
             if bound.local:
-                self._count(comer, self._own.take([take])[0])
+                self._count(shadowed, self._own.take([take])[0])
             elif len(self._collected) < _MOST_COLLECTED:
-                self._collected.append((comer, take))
+                self._collected.append((shadowed, take))
         if not self._collected or self._due != NEVER:
             return False
         self._due = time.monotonic() + _LINGER
@@ -107,12 +107,12 @@ class Shadow:
         except StoreError as error:
             logger.debug("Requests of limits in shadow are not counted: %s", error)
             return
-        for (comer, _), decision in zip(asked, decisions, strict=True):
-            self._count(comer, decision)
+        for (shadowed, _), decision in zip(asked, decisions, strict=True):
+            self._count(shadowed, decision)
 
-    def _count(self, comer: ShadowRequest, decision: Decision) -> None:
+    def _count(self, shadowed: ShadowRequest, decision: Decision) -> None:
         wait = decision.slots[0] if decision.slots else _LONGEST
-        tag = limit_tag(comer.limit.name, own=comer.limit.own)
+        tag = limit_tag(shadowed.limit.name, own=shadowed.limit.own)
         self.shadow_counts.setdefault(tag, ShadowCount()).count(wait)
         if wait > 0.0 and wanted(TaskShadowed):
-            emit(TaskShadowed(task=comer.task, limit=comer.limit.name, wait=wait))
+            emit(TaskShadowed(task=shadowed.task, limit=shadowed.limit.name, wait=wait))

@@ -40,7 +40,7 @@ class Processes:
         self._semaphore = semaphore
         self._on_free = on_free
         self._claim = self._claimed  # one object, by which a claim is recognized in the semaphore's line
-        self.rivals = UnlimitedRequests(semaphore, self._claim)
+        self.unlimited = UnlimitedRequests(semaphore, self._claim)
         self._last: RequestOrder | None = None
         """The place of the last request that claims a process."""
         self._claims = 0
@@ -69,12 +69,12 @@ class Processes:
             self._claims += 1
             semaphore.acquire(self._claim, self._generation)
         if self._claims:
-            self.rivals.line_up(wanting)
+            self.unlimited.line_up(wanting)
             self._last = wanting[-1][0] if wanting else None
 
     def meet(self, request: Any, order: RequestOrder) -> bool:
         """Note a request without limits that is about to queue; returns whether it comes before one that claims."""
-        self.rivals.add(request, order)
+        self.unlimited.add(request, order)
         return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)
 
     def coming_in(self, now: float) -> float:
@@ -91,8 +91,8 @@ class Processes:
 
     @property
     def are_claimed(self) -> bool:
-        """Whether none is at hand, and as many are stood in line for as there are, with nobody else in that line."""
-        return self.busy and not self.free and self._claims >= self.most and not self.rivals
+        """Whether none is free, and the pacer queues for all of them, without any other request in that line."""
+        return self.busy and not self.free and self._claims >= self.most and not self.unlimited
 
     @property
     def most(self) -> int:
