@@ -40,7 +40,7 @@ class Admission:
 
     @property
     def can_wait(self) -> bool:
-        """Whether nothing starts before a process is free; an autoscaler may add one, and has to see who waits."""
+        """Whether nothing starts before a process is free; without an autoscaler, which must see what waits."""
         return self._processes.are_claimed and getattr(self._controller, "autoscaler", None) is None
 
     def take(self, now: float) -> None:
