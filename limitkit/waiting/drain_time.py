@@ -58,7 +58,7 @@ class DrainTime:
         return max(self.seconds(each.owner, bucket, *counted) for bucket, counted in each.buckets.items())
 
     def workers(self, owner: Owner) -> int:
-        """Return how many workers are known to keep a static limit; 0 when nobody has said."""
+        """Return how many workers are known to keep a static limit; 0 when no worker has reported."""
         return len(self.kept.get(limit_tag(owner.name, own=owner.own), ()))
 
 

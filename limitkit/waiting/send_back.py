@@ -1,4 +1,4 @@
-"""Sends a message back to the queue that it came from, as it came: no retry is spent, and nobody else sees it."""
+"""Sends a message back to the queue that it came from, as it came: no retry is spent, and no other queue gets it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SendBack:
     def __call__(
         self, task: Any, task_id: str, delivery: Delivery | None, wait: float = 0.0, *, refusals: int | None = None
     ) -> bool:
-        """Send a message back; says whether that could be done.
+        """Send a message back; returns whether that worked.
 
         ``wait`` is for how many seconds no worker should start it, where no pacer ensures that; ``refusals`` how often
         in a row the other side has refused it, which is noted on the message.

@@ -141,7 +141,7 @@ class Guard:
             return None
         else:
             setattr(context, GUARDED, _SEEN)
-            came_back(vars(context))  # where there is no pacer that did it
+            came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)

@@ -168,8 +168,8 @@ class Installation:
         assert self.config is not None and self.task_limits is not None  # noqa: S101, PT018 (there was one before)
         for table in self.left_out(config):
             logger.warning(
-                "[%s] is another one in %s than when this worker started, which goes by the one before; restart it "
-                "to use the new one.",
+                "[%s] in %s has changed since this worker started, and the worker still uses the one before; restart "
+                "it to use the new one.",
                 table,
                 config.path,
             )

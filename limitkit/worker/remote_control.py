@@ -31,7 +31,7 @@ def _installed(state: Any) -> Installation | None:
 
 @inspect_command()  # type: ignore[untyped-decorator] # Celery has no types
 def limitkit_status(state: Any, asks: bool = False, **_: Any) -> dict[str, Any]:  # noqa: FBT001, FBT002 (by its name)
-    """Say which limits are in force, and who is held for them."""
+    """Return which limits are in force, and what is held for them."""
     here = _installed(state)
     if here is None or here.refresh is None or here.task_limits is None or here.listeners is None:
         return _NOT_HERE

@@ -209,7 +209,7 @@ class Pacer:
         try:
             while self._lane_timer.pressing:
                 self._lane_timer.pressing = False
-                # Where a request came and nothing else happened, who starts next is decided once a process is free.
+                # If only a request came and nothing else happened, the next start is decided once a process is free.
                 self._step(admits=not (came and self._admission.can_wait))
                 came = False
                 if not self._lane_timer.pressing:
