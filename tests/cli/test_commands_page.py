@@ -34,6 +34,6 @@ def test_an_example_is_what_a_snapshot_says(example):
 
 
 def _shown(file):
-    text = file.read_text(encoding="utf-8").replace("-A dialapp", "-A shop")
+    text = file.read_text(encoding="utf-8").replace("-A runningapp", "-A shop")
     lines = [line.removeprefix("stderr: ") for line in text.splitlines() if not line.startswith("exit status ")]
     return masked("\n".join(lines)).strip()

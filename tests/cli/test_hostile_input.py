@@ -18,7 +18,7 @@ RAW = "evil\x1b[2J\x1b]0;t\x07\n2026 forged: line\r\u202egnp\u2028\x9b31m[red]"
 SHOWN = "evil\\u001B[2J"
 WORKER = "w1\x1b[2J\n@host"
 FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
-APP = ("-A", "dialapp")
+APP = ("-A", "runningapp")
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +30,16 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    text = (CLI / "dials.toml").read_text()
+    text = (CLI / "running.toml").read_text()
     hostile = json.dumps(RAW + "*")
-    (folder / "dials.toml").write_text(f'{text}\n[tasks.{hostile}]\nstrategy = "token_bucket"\nrate = "1/s"\n')
+    (folder / "running.toml").write_text(f'{text}\n[tasks.{hostile}]\nstrategy = "token_bucket"\nrate = "1/s"\n')
     return folder
 
 
 @pytest.fixture
 def run(server, folder):
     """Return what runs a command, and gives back all that it has written."""
-    runner = Runner(folder, BROKER_URL=server.url, DIALS="dials.toml")
+    runner = Runner(folder, BROKER_URL=server.url, LIMITS_FILE="running.toml")
 
     def run(*words):
         return checked(runner.run(*words, *APP))
@@ -86,7 +86,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", ["rate limits stripe_api", f"rate limits {RAW}", RAW, b"rate limits \xff"])
 def test_what_another_client_has_set(name, posted, server, folder):
-    text = (CLI / "dials.toml").read_text()
+    text = (CLI / "running.toml").read_text()
     (folder / "ratelimits.toml").write_text(f'{text}\n[store]\nurl = "{server.url}"\n')
     for other, value in OTHERS.items():
         posted(name, value if isinstance(value, bytes) else f"0\n{value}")
@@ -130,7 +130,7 @@ def test_what_the_exporter_prints_is_read_by_prometheus(run):
 def report(folder):
     return {
         "path": RAW,
-        "digest": load(folder / "dials.toml").digest,
+        "digest": load(folder / "running.toml").digest,
         "since": 0.0,
         "refused": RAW,
         "mode": RAW,

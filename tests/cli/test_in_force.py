@@ -60,7 +60,7 @@ rate = "1/m"
 mode = "MODE"
 """
 FEEDBACK = Feedback("x", ("partner.SlowDown",))
-APP = ("-A", "dialapp")
+APP = ("-A", "runningapp")
 TASKS = {
     "paused": "shop.charge_customer",
     "slow": "reports.build",
@@ -111,7 +111,7 @@ def _digests(server):
 
 @pytest.fixture
 def runner(server, folder):
-    return Runner(folder, BROKER_URL=server.url, DIALS="ratelimits.toml", GATE="")
+    return Runner(folder, BROKER_URL=server.url, LIMITS_FILE="ratelimits.toml", GATE="")
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from support.commands import CLI, Runner, compare
 from support.servers import RedisServer
 from support.workers import ROOT, Shop, wait_until
 
-APP = ("-A", "dialapp")
-DIALS = (CLI / "dials.toml").read_text()
-OTHER = DIALS.replace("1/h", "2/h").replace("burst = 100", "burst = 80")
-REFUSED = DIALS.replace("1/h", "1/hour")
+APP = ("-A", "runningapp")
+RUNNING = (CLI / "running.toml").read_text()
+OTHER = RUNNING.replace("1/h", "2/h").replace("burst = 100", "burst = 80")
+REFUSED = RUNNING.replace("1/h", "1/hour")
 EXAMPLES = (
     "drift_none",
     "drift",
@@ -82,7 +82,7 @@ class Scene:
 
     def break_file(self):
         """Have a file that can't be used, then none: the workers go on with what they have."""
-        file = self.shop.folder / "dials.toml"
+        file = self.shop.folder / "ratelimits.toml"
         file.write_text(REFUSED)
         self.record("status_broken_file", "status")
         self.record("drift_broken_file", "drift")
@@ -140,16 +140,16 @@ def test_status_counts_all_who_wait_wherever_they_do(scene):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     folder = tmp_path_factory.mktemp("running")
-    for name in ("dials.toml", "other.toml"):
-        (folder / name).write_text(DIALS)
     gate = folder / "gate"
-    environ = {"GATE": str(gate), "DIALS": "dials.toml", "PYTHONPATH": f"{ROOT}:{CLI}"}
-    with RedisServer(folder) as server, Shop(folder, server.url, module="dialapp", env=environ) as shop:
+    environ = {"GATE": str(gate), "LIMITS_FILE": "ratelimits.toml", "PYTHONPATH": f"{ROOT}:{CLI}"}
+    with RedisServer(folder) as server, Shop(folder, server.url, module="runningapp", env=environ) as shop:
         del shop.env["LIMITKIT_CONFIG"]
+        for name in ("ratelimits.toml", "other.toml"):  # the shop has written one of its own
+            (folder / name).write_text(RUNNING)
         shop.start_worker(concurrency=1, name="w1", wait=False)
-        shop.start_worker("-Q", "other", concurrency=1, name="w2", env={"DIALS": "other.toml"}).wait_ready()
+        shop.start_worker("-Q", "other", concurrency=1, name="w2", env={"LIMITS_FILE": "other.toml"}).wait_ready()
         shop.workers[0].wait_ready()
-        scene = Scene(shop, Runner(folder, BROKER_URL=server.url, DIALS="dials.toml", GATE=str(gate)))
+        scene = Scene(shop, Runner(folder, BROKER_URL=server.url, LIMITS_FILE="ratelimits.toml", GATE=str(gate)))
         try:
             scene.record_all()
             yield scene
@@ -200,12 +200,12 @@ def _more(leader):
 
 
 def test_a_broken_file_hides_nothing_from_programs(scene):
-    (scene.shop.folder / "dials.toml").write_text(REFUSED)
+    (scene.shop.folder / "ratelimits.toml").write_text(REFUSED)
     said = scene.runner.run("status", "--output-format", "json", *APP)
     assert said.returncode == 1
     told = json.loads(said.stdout)
     assert (told["digest"], [each["code"] for each in told["problems"]]) == (None, ["LK012"])
-    assert [each["path"] for each in told["workers"]] == ["dials.toml", "other.toml"]
+    assert [each["path"] for each in told["workers"]] == ["ratelimits.toml", "other.toml"]
     limits = {each["limit"]: each for each in told["limits"]}
     assert limits["limits.stripe_api"]["in_force"] == {"rate": "10/s", "burst": 100, "source": "override"}
     assert limits["tasks.shop.user_api_request"]["in_force"]["rate"] == "paused"
@@ -219,9 +219,9 @@ def test_a_broken_file_hides_nothing_from_programs(scene):
 
 
 def test_no_worker_answers(scene, tmp_path):
-    (tmp_path / "dials.toml").write_text(DIALS)
+    (tmp_path / "ratelimits.toml").write_text(RUNNING)
     with RedisServer(tmp_path) as server:
-        alone = Runner(tmp_path, BROKER_URL=server.url, DIALS="dials.toml", GATE="")
+        alone = Runner(tmp_path, BROKER_URL=server.url, LIMITS_FILE="ratelimits.toml", GATE="")
         for name, what in (("drift", "it is not known what runs"), ("reload", "nobody takes up the file")):
             done = alone.run(name, *APP)
             assert (done.returncode, done.stdout) == (2, b"")

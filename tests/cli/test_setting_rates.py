@@ -54,7 +54,7 @@ WRONG = {
     "no_app_why": ["why", "some-id"],
     "bad_config": ["set", "stripe_api", "10/s", "--config", "bad.toml"],
     "no_config": ["status", "--config", "gone.toml"],
-    "no_store": ["pause", "reports", "--config", "dials.toml"],
+    "no_store": ["pause", "reports", "--config", "without_store.toml"],
 }
 
 
@@ -66,8 +66,8 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    text = (CLI / "dials.toml").read_text()
-    (tmp_path / "dials.toml").write_text(text)
+    text = (CLI / "running.toml").read_text()
+    (tmp_path / "without_store.toml").write_text(text)
     (tmp_path / "bad.toml").write_text(text.replace("25/s", "25/sec"))
     (tmp_path / "ratelimits.toml").write_text(f'{text}\n[store]\nurl = "${{STORE_URL}}"\n')
     return tmp_path
@@ -180,18 +180,18 @@ def test_two_hundred_limits_can_be_read(runner, folder):
 
 
 def test_a_broker_whose_waiting_room_can_t_be_listed(runner):
-    runner.environ |= {"BROKER_URL": "memory://", "DIALS": "ratelimits.toml"}
-    said = runner.transcript("status", "reports", "-A", "dialapp")
+    runner.environ |= {"BROKER_URL": "memory://", "LIMITS_FILE": "ratelimits.toml"}
+    said = runner.transcript("status", "reports", "-A", "runningapp")
     compare("setting", "status_other_broker", said)
-    nobody = runner.run("why", "some-id", "-A", "dialapp")
+    nobody = runner.run("why", "some-id", "-A", "runningapp")
     assert (nobody.returncode, nobody.stdout) == (1, b"")
     assert nobody.stderr.endswith(b"parked in their own queue, with an ETA, which can't be looked through\n")
 
 
 def test_a_broker_that_is_away(runner):
     port = free_port()
-    runner.environ |= {"BROKER_URL": f"redis://:s3cret@127.0.0.1:{port}/0", "DIALS": "ratelimits.toml"}
-    done = runner.run("status", "-A", "dialapp")
+    runner.environ |= {"BROKER_URL": f"redis://:s3cret@127.0.0.1:{port}/0", "LIMITS_FILE": "ratelimits.toml"}
+    done = runner.run("status", "-A", "runningapp")
     assert (done.returncode, done.stdout) == (2, b"")
     assert done.stderr.startswith(f"limitkit: the broker redis://**@127.0.0.1:{port}/0 can't be asked: ".encode())
 

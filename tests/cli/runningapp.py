@@ -11,9 +11,9 @@ import limitkit
 
 url = os.environ.get("BROKER_URL", "memory://")
 backend = url if url.startswith("redis") else None
-app = Celery("dialapp", broker=url, backend=backend, set_as_current=False)
+app = Celery("runningapp", broker=url, backend=backend, set_as_current=False)
 app.conf.update(worker_prefetch_multiplier=4, broker_connection_retry_on_startup=True, worker_hijack_root_logger=False)
-limitkit.install(app, os.environ.get("DIALS", "dials.toml"))
+limitkit.install(app, os.environ.get("LIMITS_FILE", "ratelimits.toml"))
 task = partial(app.task, shared=False)  # for this app alone, or a second import would meet the first one's tasks
 
 
