@@ -65,8 +65,8 @@ class Pace:
     def says(self, owner: Owner, buckets: Collection[str]) -> tuple[str, str]:
         """Return what is in force for a limit, and why, if that differs from the file; else empty texts."""
         known, current = self._known, self._current(owner)
-        each = [known.standing(owner, bucket) for bucket in buckets] if known is not None else []
-        stands = [standing for standing in each if standing is not None]
+        each = [known.state_of(owner, bucket) for bucket in buckets] if known is not None else []
+        stands = [state for state in each if state is not None]
         if known is None or current is None or not stands:
             return "", ""
         whole = stands[0] if len(stands) == 1 else replace(stands[0], adapted=None)

@@ -99,7 +99,7 @@ def _cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
         str(floor(row.tokens)) if row.tokens is not None else "-",
         str(row.held) if asked and row.is_watched else "-",
         str(row.parked) if counted else "-",
-        str(row.started or 0) if asked and row.standing.keeps else "-",
+        str(row.started or 0) if asked and row.bucket_state.keeps else "-",
         span(row.oldest) if row.waiting else "-",
         drained(row.drained_in) if row.waiting else "-",
         "; ".join(reasons(row, snapshot)),
@@ -112,12 +112,12 @@ def drained(seconds: float) -> str:
 
 
 def _stands_apart(part: Part) -> bool:
-    return part.standing.slowed or bool(part.standing.refused_for)
+    return part.bucket_state.slowed or bool(part.bucket_state.refused_for)
 
 
 def _counted(part: Part, snapshot: Snapshot, *, otherwise: bool) -> tuple[str, ...]:
-    standing = part.standing
-    rate = "paused" if standing.paused_for else rated(standing.rate, standing.burst)
+    bucket_state = part.bucket_state
+    rate = "paused" if bucket_state.paused_for else rated(bucket_state.rate, bucket_state.burst)
     return (
         str(part.held),
         str(part.parked) if snapshot.room == room_names.REDIS else "-",
@@ -159,7 +159,7 @@ def _worker(name: str, report: Any) -> dict[str, Any]:
 def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
     current, asked, counted = row.current, snapshot.workers is not None, snapshot.room == room_names.REDIS
     rate, burst, source = row.in_force
-    refused, ends = row.standing.refused_for, row.drained_in
+    refused, ends = row.bucket_state.refused_for, row.drained_in
     parts = [_part(digest, part, counted=counted) for digest, part in _busiest(row)]
     return {
         "limit": str(current.target),
@@ -171,14 +171,14 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
         "override": override(current.override) if current.override is not None else None,
         "mode": current.limit.mode,
         "shadow": {"came": row.seen, "delayed": row.shadowed} if current.limit.mode == "shadow" else None,
-        "slowed": row.standing.rate if row.standing.slowed else None,
+        "slowed": row.bucket_state.rate if row.bucket_state.slowed else None,
         "paused_by_feedback_until": round(snapshot.now + refused, 3) if refused else None,
         "dialled": {worker: interval_text(round(each * MICROSECONDS)) for worker, each in sorted(row.dialled.items())},
         "apart": dict(sorted(row.apart.items())),
         "tokens": round(row.tokens, 3) if row.tokens is not None else None,
         "held": row.held if asked and row.is_watched else None,
         "parked": row.parked if counted else None,
-        "started_last_minute": row.started or 0 if asked and row.standing.keeps else None,
+        "started_last_minute": row.started or 0 if asked and row.bucket_state.keeps else None,
         "oldest_seconds": round(row.oldest, 3) if asked else None,
         "drain_seconds": round(ends, 3) if asked and ends < inf else None,
         "partitions": parts,
@@ -186,8 +186,8 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _part(digest: str, part: Part, *, counted: bool) -> dict[str, Any]:
-    standing = part.standing
-    rate = "paused" if standing.paused_for else standing.rate
+    bucket_state = part.bucket_state
+    rate = "paused" if bucket_state.paused_for else bucket_state.rate
     waiting = {"held": part.held, "parked": part.parked if counted else None}
     seconds = round(part.drained_in, 3) if part.drained_in < inf else None
     return {"partition": digest, **waiting, "in_force": rate, "drain_seconds": seconds}

@@ -93,7 +93,7 @@ class Cluster:
         prefix = self._rules.store.prefix
         look = OverrideStore(self._store, prefix).look()
         self._in_force.use(look.overrides or (), look.now)
-        stands = self._standings(self._store, prefix)
+        stands = self._states(self._store, prefix)
         rates: Numbers = {(name,): 0.0 if each.paused_for else 1 / each.interval for name, each in stands.items()}
         bursts: Numbers = {(name,): 0.0 if each.paused_for else float(each.burst) for name, each in stands.items()}
         yield made(f.CLUSTER_RATE, rates)
@@ -111,7 +111,7 @@ class Cluster:
                 ends[name,] = min(until)
         return ends
 
-    def _standings(self, store: Store, prefix: str) -> dict[str, BucketState]:
+    def _states(self, store: Store, prefix: str) -> dict[str, BucketState]:
         """Return the state of each limit; of one with partitions, that of those that the other side has not refused."""
         keys = {name: bucket_key(prefix, limit, None) for name, (limit, _) in self._limits.items()}
         with_feedback = [

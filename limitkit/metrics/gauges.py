@@ -24,7 +24,7 @@ _HASHED: Final = 12
 """Hexadecimal digits of the config's digest: so many that every reader can hold them as a whole number."""
 
 
-class _Standing(NamedTuple):
+class _RateInForce(NamedTuple):
     """The rate of a limit that is in force, and why."""
 
     limit: Limit
@@ -46,20 +46,20 @@ class Reading:
     def metrics(self, numbers: Numbers) -> Iterator[Shown]:
         """Return all metrics."""
         rules = [(name, rule) for name in list(self._tasks) if (rule := self._rule(name)) is not None]
-        standing = self._standing(rules)
+        rates = self._rates_in_force(rules)
         tasks: list[Labels] = [(name,) for name, _ in rules]
-        limits: list[Labels] = [(name,) for name in standing]
+        limits: list[Labels] = [(name,) for name in rates]
         for family in (f.HITS, f.RETRIES):
             yield numbers.shown(family, tasks)
         yield numbers.shown(f.OUTCOMES, [(name, word) for name, rule in rules for word in _outcomes(rule)])
         yield numbers.shown(f.STARTS, limits)
         for family in (f.WAITS, f.SHADOW_WAITS):
             yield numbers.shown(family)
-        with_feedback = [(name, each.limit.feedback.action) for name, each in standing.items() if each.limit.feedback]
+        with_feedback = [(name, each.limit.feedback.action) for name, each in rates.items() if each.limit.feedback]
         yield numbers.shown(f.FEEDBACK, with_feedback)
         for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
             yield numbers.shown(family, [()])
-        yield from self._limits(standing)
+        yield from self._limits(rates)
         yield from self._overrides(rules)
         yield made(f.DEGRADED, {(): float(self._counting.degraded)})
         reload = self._refresh.reload
@@ -72,10 +72,10 @@ class Reading:
         rule = self._task_limits.rules.for_task(task)
         return rule if rule is not None and any(limit.mode != "off" for limit in rule.limits) else None
 
-    def _standing(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _Standing]:
+    def _rates_in_force(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _RateInForce]:
         pacer, terms = self.pacer(), self._task_limits.in_force.terms
         by_command = pacer.view.command_rates() if pacer is not None else {}
-        found: dict[str, _Standing] = {}
+        found: dict[str, _RateInForce] = {}
         for _, rule in rules:
             for limit in rule.limits:
                 if limit.mode == "off" or limit.name in found:
@@ -85,23 +85,21 @@ class Reading:
                 source = of.source.replace(" ", "_")
                 if limit.strategy == "static" and limit.name in by_command:
                     rate, source = by_command[limit.name], "control"
-                found[limit.name] = _Standing(limit, rate, source)
+                found[limit.name] = _RateInForce(limit, rate, source)
         return found
 
-    def _limits(self, standing: dict[str, _Standing]) -> Iterator[Shown]:
+    def _limits(self, rates: dict[str, _RateInForce]) -> Iterator[Shown]:
         pacer, now = self.pacer(), time.monotonic()
         held, parked = pacer.view.by_limit() if pacer is not None else ({}, {})
         used: dict[str, float] = {}
-        for name, each in standing.items():
+        for name, each in rates.items():
             if each.limit.strategy != "per_user":
                 used[name] = self._counting.starts_a_second(name, now) / each.rate if each.rate else 0.0
-        near = {
-            name: float(bool(held.get(name) or parked.get(name) or used.get(name, 0.0) >= _NEAR)) for name in standing
-        }
-        yield made(f.DECLARED, {(name,): float(each.limit.rate.per_second) for name, each in standing.items()})
-        yield made(f.RATE, {(name, each.source): each.rate for name, each in standing.items()})
-        yield made(f.HELD, {(name,): float(held.get(name, 0)) for name in standing})
-        yield made(f.PARKED, {(name,): float(parked.get(name, 0)) for name in standing})
+        near = {name: float(bool(held.get(name) or parked.get(name) or used.get(name, 0.0) >= _NEAR)) for name in rates}
+        yield made(f.DECLARED, {(name,): float(each.limit.rate.per_second) for name, each in rates.items()})
+        yield made(f.RATE, {(name, each.source): each.rate for name, each in rates.items()})
+        yield made(f.HELD, {(name,): float(held.get(name, 0)) for name in rates})
+        yield made(f.PARKED, {(name,): float(parked.get(name, 0)) for name in rates})
         yield made(f.UTILIZATION, {(name,): value for name, value in used.items()})
         yield made(f.NEAR, {(name,): value for name, value in near.items()})
 

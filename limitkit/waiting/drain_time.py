@@ -32,7 +32,7 @@ class DrainTime:
     kept: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Of static limits, by the tag in their buckets' keys: seconds between two starts in each worker that keeps it."""
 
-    def standing(self, owner: Owner, bucket: str) -> BucketState | None:
+    def state_of(self, owner: Owner, bucket: str) -> BucketState | None:
         """Return the state of a bucket; None when the file does not declare its limit any more."""
         if owner.limit is None:
             return None
@@ -40,11 +40,11 @@ class DrainTime:
         return state_of(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.adapted.get(bucket))
 
     def seconds(self, owner: Owner, bucket: str, count: int, interval: float) -> float:
-        """Return the seconds in which so many start; infinite while it is paused without an end.
+        """Return the seconds until so many have started; infinite while it is paused without an end.
 
-        ``interval`` is what a worker reported last as the time between two, for a limit that the file does not declare.
+        ``interval`` is the last reported time between two starts, for a limit that the file does not declare.
         """
-        stands = self.standing(owner, bucket)
+        stands = self.state_of(owner, bucket)
         if stands is None:
             return count * interval
         here = self.kept.get(limit_tag(owner.name, own=owner.own), ())

@@ -121,7 +121,7 @@ def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
         return
     now_us = round(now * MICROSECONDS)
     prefix = manager.config.rules.store.prefix
-    buckets = [replace(row.standing.bucket, key=bucket_key(prefix, row.current.limit, None)) for row in shared]
+    buckets = [replace(row.bucket_state.bucket, key=bucket_key(prefix, row.current.limit, None)) for row in shared]
     decisions = manager.store.take([Take((bucket,), count=0) for bucket in buckets], now_us=now_us)
     for row, bucket, decision in zip(shared, buckets, decisions, strict=True):
         interval = decision.intervals[0] if decision.intervals else bucket.interval_us
@@ -141,11 +141,11 @@ def _add_feedback(
             parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
             key = bucket_key(prefix, row.current.limit, None)
             digests = (each.removeprefix(f"{key}:") for each in in_memory if each.startswith(f"{key}:"))
-            parts += [(digest, row.parts.setdefault(digest, Part(row.standing))) for digest in digests]
+            parts += [(digest, row.parts.setdefault(digest, Part(row.bucket_state))) for digest in digests]
             wanted |= {f"{key}:{digest}": part for digest, part in parts}
     found = in_memory or (adapted(manager.store, wanted) if asks else {})
     for key in wanted.keys() & found.keys():
-        wanted[key].standing = replace(wanted[key].standing, adapted=found[key])
+        wanted[key].bucket_state = replace(wanted[key].bucket_state, adapted=found[key])
 
 
 def add_foreign(
@@ -196,7 +196,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
             row.started = (row.started or 0) + limit["started"]
         row.oldest = max(row.oldest, limit["oldest"])
         for digest, held in limit["partitions"]:
-            row.parts.setdefault(digest, Part(row.standing)).held += held
+            row.parts.setdefault(digest, Part(row.bucket_state)).held += held
         if limit.get("shadow"):
             row.shadowed += limit["shadow"]["delayed"]
             row.seen += limit["shadow"]["came"]
@@ -212,7 +212,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
 
 def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
     """Note what is in force in a worker, if it differs from what is in force here."""
-    here, bucket = rated(row.current.rate, row.current.burst), row.standing.bucket
+    here, bucket = rated(row.current.rate, row.current.burst), row.bucket_state.bucket
     burst = 0 if row.current.source == "pause" else bucket.burst
     if (limit["interval"], limit["burst"]) == (bucket.interval_us / MICROSECONDS, burst) or reported(limit) == here:
         return
@@ -245,7 +245,7 @@ def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
                 row.parked += pile.count
                 row.oldest = max(row.oldest, pile.age)
                 if digest is not None:
-                    part = row.parts.setdefault(digest, Part(row.standing))
+                    part = row.parts.setdefault(digest, Part(row.bucket_state))
                     part.parked += pile.count
                     part.oldest = max(part.oldest, pile.age)
     return kind

@@ -142,7 +142,7 @@ def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
     if row.foreign and not snapshot.problems:
         yield f"of {row.foreign} alone"
     yield from why(current, snapshot.now)
-    yield from refusals(row.standing, [part.standing for part in row.parts.values()])
+    yield from refusals(row.bucket_state, [part.bucket_state for part in row.parts.values()])
     gone = [worker for worker, lost in row.lost.items() if lost]
     if gone:
         where = "" if row.is_lost else f" in {few(sorted(gone))}"
@@ -171,10 +171,10 @@ def why(current: Current, now: float) -> Iterator[str]:
         yield "another file is stricter"
 
 
-def refusals(standing: BucketState, parts: Collection[BucketState] = ()) -> Iterator[str]:
+def refusals(bucket_state: BucketState, parts: Collection[BucketState] = ()) -> Iterator[str]:
     """Say how the other side's refusals affect a limit, or how many of its partitions."""
-    if standing.slowed or standing.refused_for:
-        yield refusal(standing)
+    if bucket_state.slowed or bucket_state.refused_for:
+        yield refusal(bucket_state)
         return
     paused = sum(bool(each.refused_for) for each in parts)
     slowed = sum(each.slowed and not each.refused_for for each in parts)
@@ -183,17 +183,17 @@ def refusals(standing: BucketState, parts: Collection[BucketState] = ()) -> Iter
             yield f"{number} of its partitions {'is' if number == 1 else 'are'} {what}: the other side has refused"
 
 
-def refusal(standing: BucketState) -> str:
+def refusal(bucket_state: BucketState) -> str:
     """Say how the other side's refusals affect a bucket, and for how long."""
-    now = standing.now
-    if standing.refused_for:
-        end = f"until {moment(now + standing.refused_for)}, in {span(standing.refused_for)}"
-        then = f", then {standing.rate}" if standing.slowed else ""
+    now = bucket_state.now
+    if bucket_state.refused_for:
+        end = f"until {moment(now + bucket_state.refused_for)}, in {span(bucket_state.refused_for)}"
+        then = f", then {bucket_state.rate}" if bucket_state.slowed else ""
         return f"paused{then}: the other side has refused, {end}"
-    if standing.ceiling_until is not None:
-        end = f"until {moment(standing.ceiling_until)}, in {span(standing.ceiling_until - now)}"
-        return f"{standing.rate} is the most that the other side is asked for after a refusal, {end}"
-    return f"slowed down to {standing.rate}: the other side has refused"
+    if bucket_state.ceiling_until is not None:
+        end = f"until {moment(bucket_state.ceiling_until)}, in {span(bucket_state.ceiling_until - now)}"
+        return f"{bucket_state.rate} is the most that the other side is asked for after a refusal, {end}"
+    return f"slowed down to {bucket_state.rate}: the other side has refused"
 
 
 def few(names: list[str]) -> str:
@@ -216,7 +216,7 @@ def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
 def _of_row(row: Row) -> Iterator[Deviation]:
     current = row.current
     name, declared = str(current.target), rated(current.limit.rate.text, current.limit.burst)
-    for fact in refusals(row.standing, [part.standing for part in row.parts.values()]):
+    for fact in refusals(row.bucket_state, [part.bucket_state for part in row.parts.values()]):
         hint = f"this ends by itself, or with limitkit reset {current.target.name}"
         yield Deviation("feedback", name, "", f"{fact}, over {declared}", hint)
     if current.source == "stricter file":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Part:
     """The tasks that wait for one bucket."""
 
-    standing: BucketState
+    bucket_state: BucketState
     held: int = 0
     parked: int = 0
     oldest: float = 0.0
@@ -34,7 +34,7 @@ class Part:
     @property
     def drained_in(self) -> float:
         """Seconds until all have started; infinite while it is paused without an end."""
-        return self.standing.drained_in(self.waiting)
+        return self.bucket_state.drained_in(self.waiting)
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Row:
     current: Current
     entry: Target
     """Where the file declares it: the limit itself, or the pattern by which a task has it."""
-    standing: BucketState
+    bucket_state: BucketState
     """The state of its bucket; if it has several, of a bucket without refusals."""
     tag: str
     tokens: float | None = None
@@ -86,18 +86,18 @@ class Row:
     @property
     def refused(self) -> list[BucketState]:
         """Those of its buckets that refusals have slowed down or paused."""
-        each = [self.standing, *(part.standing for part in self.parts.values())]
+        each = [self.bucket_state, *(part.bucket_state for part in self.parts.values())]
         return [one for one in each if one.slowed or one.refused_for]
 
     @property
     def in_force(self) -> tuple[str, int, str]:
         """The rate, the burst, and their source; a limit that is paused, off or in shadow mode has no burst."""
         everywhere = {*self.kept.values()}
-        if len(everywhere) == 1 and self.standing.keeps:
+        if len(everywhere) == 1 and self.bucket_state.keeps:
             return everywhere.pop()
         if self.is_lost and self.current.limit.on_error != "divide" and self.current.source != "pause":
             return "not kept" if self.current.limit.on_error == "allow" else "held", 0, "store"
-        return in_force(self.current, self.standing)
+        return in_force(self.current, self.bucket_state)
 
     @property
     def is_watched(self) -> bool:
@@ -118,29 +118,29 @@ class Row:
             return max((part.drained_in for part in self.parts.values()), default=0.0)
         if self.current.limit.strategy == "static" and self.paces and self.waiting:
             rate = sum(1 / pace for pace in self.paces.values())
-            return self.standing.paused_for or (self.waiting / rate if rate else inf)
-        return self.standing.drained_in(self.waiting)
+            return self.bucket_state.paused_for or (self.waiting / rate if rate else inf)
+        return self.bucket_state.drained_in(self.waiting)
 
     @property
     def is_busy(self) -> bool:
         """Whether there is anything to show: waiting tasks, starts, or a difference from the file."""
-        taken = self.tokens is not None and self.tokens < self.standing.bucket.burst
+        taken = self.tokens is not None and self.tokens < self.bucket_state.bucket.burst
         otherwise = (
             self.dialled or self.apart or self.refused or any(self.lost.values()) or self.current.source != "file"
         )
         return bool(self.waiting or self.started or taken or otherwise or self.foreign)
 
 
-def in_force(current: Current, standing: BucketState) -> tuple[str, int, str]:
+def in_force(current: Current, bucket_state: BucketState) -> tuple[str, int, str]:
     """Return the rate and burst of a bucket, and their source, as they are shown."""
-    if not standing.keeps:
+    if not bucket_state.keeps:
         return current.limit.mode, 0, "mode"
     if current.source == "pause":
         return current.rate, 0, "pause"
-    if standing.refused_for:
+    if bucket_state.refused_for:
         return "paused", 0, "feedback"
-    if standing.slowed:
-        return standing.rate, standing.burst, "feedback"
+    if bucket_state.slowed:
+        return bucket_state.rate, bucket_state.burst, "feedback"
     return current.rate, current.burst, current.source
 
 

@@ -39,7 +39,7 @@ def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> 
     for row in rows.values():
         for digest, part in row.parts.items():
             known = adapted.get(f"{key_of(prefix, row.tag)}:{digest}")
-            part.standing = replace(part.standing, adapted=known)
+            part.bucket_state = replace(part.bucket_state, adapted=known)
     every, path = list(rows.values()), problems[0].path
     return Snapshot(
         path, "", in_force.now, "enforce", every, in_force.overrides, workers, room, problems=tuple(problems)
