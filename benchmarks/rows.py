@@ -324,6 +324,17 @@ ROWS = (
         pairs=works.unlimited,
     ),
     Row(
+        "unlimited-cost",
+        "20,000 tasks with no limit, met by a worker at one moment, with limitkit installed and without, alternating",
+        (
+            Target("least", "the least processor time with limitkit, over the least without", most=1.02),
+            Target("used", "processor time with limitkit, over without, pair by pair"),
+            Target("micros", "processor time of a task without limitkit", unit=" us"),
+            Target("calls", "calls of limitkit's functions a task, in the worker's main process"),
+        ),
+        pairs=works.unlimited_cost,
+    ),
+    Row(
         "metrics",
         "3,000 tasks under a limit too high to hold any up, and 3,000 without; with metrics and without, alternating",
         (

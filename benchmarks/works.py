@@ -15,6 +15,7 @@ from support.scenarios.solo import solo
 from support.scenarios.users import greedy, per_user, stream
 
 from benchmarks import counted, micro, scraped, starting
+from benchmarks import unlimited as unlimited_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,6 +177,11 @@ def scrapes() -> dict[str, float]:
 
 def importing(pairs: int) -> list[dict[str, float]]:
     return [{"more": 1000 * (both - celery)} for both, celery in micro.import_cost(pairs)]
+
+
+def unlimited_cost(pairs: int) -> list[dict[str, float]]:
+    found: list[dict[str, float]] = unlimited_tasks.pairs(pairs)
+    return found
 
 
 def starts(pairs: int) -> list[dict[str, float]]:

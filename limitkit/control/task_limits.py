@@ -54,7 +54,10 @@ class TaskLimits:
         """Looks at the overrides in the store, in a process where no timer does."""
         self.on_errors = _on_errors(rules)
         """The ``on_error`` settings of the shared limits in force."""
-        self._bound: dict[tuple[Mode, str], tuple[BoundLimit, ...]] = {}
+        self.has_shadows = _has_shadows(rules)
+        """Whether any limit is in shadow."""
+        self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
+        self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
         self._missing: set[str] = set()
         self._vague: set[str] = set()
 
@@ -62,11 +65,13 @@ class TaskLimits:
         """Use other rules from now on. The store's address and prefix stay as they were."""
         self.rules = replace(rules, store=self.rules.store)
         self.on_errors = _on_errors(rules)
+        self.has_shadows = _has_shadows(rules)
         self.changed()
 
     def changed(self) -> None:
         """Forget the cached limits of each task, because something else is in force."""
-        self._bound.clear()
+        self._enforced.clear()
+        self._shadows.clear()
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
         """Return the terms of each limit of these tasks, by the tag in its buckets' keys."""
@@ -78,11 +83,17 @@ class TaskLimits:
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task; found by name, so it may be registered late."""
-        return self._in_mode(task, "enforce")
+        bound = self._enforced.get(task.name)
+        if bound is None:
+            bound = self._enforced[task.name] = self._in_mode(task, "enforce")
+        return bound
 
     def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits of a task that are in shadow mode."""
-        return self._in_mode(task, "shadow")
+        bound = self._shadows.get(task.name)
+        if bound is None:
+            bound = self._shadows[task.name] = self._in_mode(task, "shadow")
+        return bound
 
     def patience(self, task: Any) -> Patience | None:
         """Return how long a task may wait for its limits; None for as long as it takes."""
@@ -118,13 +129,9 @@ class TaskLimits:
         return _bucket(key, bound.limit, bound.terms)
 
     def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
-        bound = self._bound.get((mode, task.name))
-        if bound is None:
-            rule = self.rules.for_task(task.name)
-            limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
-            bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
-            self._bound[mode, task.name] = bound
-        return bound
+        rule = self.rules.for_task(task.name)
+        limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
+        return tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
@@ -136,6 +143,10 @@ class TaskLimits:
 
 def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
     return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
+
+
+def _has_shadows(rules: Rules) -> bool:
+    return any(limit.mode == "shadow" for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits)
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:

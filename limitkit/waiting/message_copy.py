@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WAITS: Final = "limitkit.wait."
 """The names of RabbitMQ's queues in which messages wait begin with this."""
-_NOTE: Final = "limitkit_wait"
+NOTE: Final = "limitkit_wait"
 """The header of a message that waits; no task sees it."""
 _DEATHS: Final = ("x-death", "x-first-death-", "x-last-death-")
 """RabbitMQ's notes of earlier queues: with them it drops a message that comes to the same queue again."""
@@ -66,10 +66,12 @@ class Copy:
 
 def note_of(message: Any) -> Note | None:
     """Return what a message that was parked, or sent back, says of that; None for a new one."""
-    return _note(message.headers.get(_NOTE))
+    return _note(message.headers.get(NOTE))
 
 
 def _note(found: Any) -> Note | None:
+    if found is None:
+        return None
     try:
         return Note(
             float(found["rest"]),
@@ -122,7 +124,7 @@ def copy_of(delivery: Delivery, note: Note | None = None) -> Copy:
     before = note_of(delivery)
     kept = {name: value for name, value in delivery.headers.items() if not _is_note(name)}
     note = note or (before._replace(rest=0.0) if before is not None else None)
-    headers = {**kept, _NOTE: note._asdict()} if note is not None else kept
+    headers = {**kept, NOTE: note._asdict()} if note is not None else kept
     properties = {name: value for name, value in delivery.properties.items() if name not in _BROKERS_OWN}
     body, packed = delivery.body, headers.get("compression")
     if packed:  # kombu has unpacked it
@@ -173,8 +175,8 @@ def came_back(seen: dict[str, Any]) -> None:
     ``seen`` is what the task will see of it, by name. What stays there would be sent on, too: a task's retry publishes
     every unknown header.
     """
-    in_body = _NOTE not in seen  # in Celery's first protocol, which has headers of its own in any case
-    note = _note(seen.get(_NOTE) or (seen.get("headers") or {}).get(_NOTE))
+    in_body = NOTE not in seen  # in Celery's first protocol, which has headers of its own in any case
+    note = _note(seen.get(NOTE) or (seen.get("headers") or {}).get(NOTE))
     if note is not None:
         if note.eta != _UNTOUCHED:
             seen["eta"] = note.eta
@@ -194,8 +196,8 @@ def _take_off(headers: dict[str, Any]) -> None:
     if all(str(death.get("queue", "")).startswith(WAITS) for death in deaths):
         for name in [name for name in headers if _is_note(name)]:
             del headers[name]
-    headers.pop(_NOTE, None)
+    headers.pop(NOTE, None)
 
 
 def _is_note(name: str) -> bool:
-    return name == _NOTE or name.lower().startswith(_DEATHS)
+    return name == NOTE or name.lower().startswith(_DEATHS)

@@ -42,7 +42,9 @@ def _announce(channel: Any, queue: str, deliver: Callable[[Any], Any], raw: Any)
 
 
 def _deliver(queue: str, callback: Callable[[Any], Any], message: Any) -> Any:
-    message.delivery_info = {**(message.delivery_info or {}), QUEUE: queue}
+    info = message.delivery_info or {}
+    if info.get(QUEUE) != queue:  # else it was said already, as the message was noted as unacknowledged
+        message.delivery_info = {**info, QUEUE: queue}
     return callback(message)
 
 

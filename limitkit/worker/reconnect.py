@@ -54,8 +54,9 @@ class LastingQoS(QoS):
         """
         info = message.delivery_info
         queue = info.get(QUEUE, self._from)
-        direct = {"exchange": "", "routing_key": queue} if queue and queue not in self.channel._fanout_queues else {}  # noqa: SLF001
-        message.delivery_info = {**info, **direct}
+        direct = not info.get("exchange") and info.get("routing_key") == queue
+        if queue and not direct and queue not in self.channel._fanout_queues:  # noqa: SLF001
+            message.delivery_info = {**info, "exchange": "", "routing_key": queue}
         try:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
         except Exception:

@@ -215,6 +215,7 @@ class Worker:
             rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
             limits=lambda task: self.limits[task.name],
             shadows=lambda _: (),
+            has_shadows=False,
             patience=lambda task: self.patience.get(task.name),
             bucket=lambda bound, *_: bound.bucket,
         )

@@ -16,7 +16,7 @@ from support.servers import RedisServer
 
 from limitkit.waiting.delivery import attach, collect, delivery_of
 from limitkit.waiting.message_copy import came_back, note_of
-from limitkit.waiting.origin_queue import note_queues, parkable_queue
+from limitkit.waiting.origin_queue import QUEUE, note_queues, parkable_queue
 from limitkit.waiting.room import ORDER
 from limitkit.waiting.send_back import SendBack
 from limitkit.worker.reconnect import Unacked
@@ -218,3 +218,12 @@ def test_copies_of_one_message_are_noted_each_for_itself_and_for_its_queue(serve
         (again,) = worker.receive(1).items()
         assert again[0] == "returned.some"
         again[1].ack()
+
+
+def test_a_message_cannot_say_that_it_came_from_another_queue(server):
+    with Worker(server.url) as worker, redis.Redis.from_url(server.url) as client:
+        worker.send()
+        message = json.loads(client.rpop("returned.plain"))
+        message["properties"]["delivery_info"][QUEUE] = "returned.other"
+        client.lpush("returned.plain", json.dumps(message))
+        assert list(worker.receive(1)) == ["returned.plain"]

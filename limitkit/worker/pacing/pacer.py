@@ -17,7 +17,7 @@ from celery.worker import state
 from limitkit.buckets import ticket
 from limitkit.events.last_minute import Recent
 from limitkit.waiting.delivery import attach
-from limitkit.waiting.message_copy import came_back
+from limitkit.waiting.message_copy import NOTE, came_back
 from limitkit.waiting.origin_queue import parkable_queue
 from limitkit.worker.pacing.admission import Admission
 from limitkit.worker.pacing.hand_over import HandOver
@@ -64,17 +64,16 @@ class Pacer:
     def __init__(
         self, consumer: Any, task_limits: TaskLimits, parking: Parking, window: PrefetchWindow, rates: RateLimitCommand
     ) -> None:
-        self._task_limits = task_limits
-        self._command_rates = rates
+        self._task_limits, self._command_rates = task_limits, rates
         self._consumer = consumer
         self._through = consumer.on_task_request
         self._parking = parking
         self._window = window
         self._tokens = Tokens(task_limits)
         self._lane_timer = LaneTimer(consumer.timer, self.pump)
-        self._processes = Processes(consumer.controller.semaphore, self.pump)
-        self._hand_over = HandOver(consumer, self._tokens, self._on_late)
         self._arrivals = Arrivals(lambda: consumer.connection)
+        self._processes = Processes(consumer.controller.semaphore, self.pump, self._arrivals)
+        self._hand_over = HandOver(consumer, self._tokens, self._on_late)
         self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window)
         self._emit = PacingEvents(consumer.app, task_limits)
         self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
@@ -95,10 +94,11 @@ class Pacer:
     # -- requests -------------------------------------------------------------------------------------------------
 
     def __call__(self, request: Any) -> None:
-        """Take in a request; it starts now or waits. Replaces ``consumer.on_task_request``."""
-        if self._shadow.came(request):
+        """Take in a request; it starts now or waits. Replaces ``consumer.on_task_request``: each request crosses it."""
+        if self._task_limits.has_shadows and self._shadow.came(request):
             self._lane_timer.set_timer(self._due)
-        came_back(request.request_dict)
+        if NOTE in request.message.headers:
+            came_back(request.request_dict)
         limits = self._task_limits.limits(request.task)
         if not limits:
             self._pass(request)
@@ -121,7 +121,7 @@ class Pacer:
         """Let a request without limits through; if its task has a guard, a ticket says that it needs none."""
         if is_guarded(request.task):
             ticket.attach(request, ticket.free(request.id))
-        goes_before = self._processes.busy and self._processes.meet(request, self._arrivals(request.message))
+        goes_before = self._processes.busy and self._processes.meet(request)
         self._through(request)
         if goes_before:
             self.pump()

@@ -11,7 +11,7 @@ from limitkit.worker.pool.unlimited_requests import UnlimitedRequests
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.worker.pool.request_order import RequestOrder
+    from limitkit.worker.pool.request_order import Arrivals, RequestOrder
 
 logger = logging.getLogger("limitkit")
 
@@ -32,7 +32,7 @@ class Processes:
     releases it, and the next in the semaphore's line gets it.
     """
 
-    def __init__(self, semaphore: Any, on_free: Callable[[], None]) -> None:
+    def __init__(self, semaphore: Any, on_free: Callable[[], None], arrivals: Arrivals) -> None:
         self.free = 0
         """Processes that the pacer holds now."""
         self.wait = 0.0
@@ -40,7 +40,7 @@ class Processes:
         self._semaphore = semaphore
         self._on_free = on_free
         self._claim = self._claimed  # one object, by which a claim is recognized in the semaphore's line
-        self.unlimited = UnlimitedRequests(semaphore, self._claim)
+        self.unlimited = UnlimitedRequests(semaphore, self._claim, arrivals)
         self._last: RequestOrder | None = None
         """The place of the last request that claims a process."""
         self._claims = 0
@@ -72,10 +72,12 @@ class Processes:
             self.unlimited.line_up(wanting)
             self._last = wanting[-1][0] if wanting else None
 
-    def meet(self, request: Any, order: RequestOrder) -> bool:
+    def meet(self, request: Any) -> bool:
         """Note a request without limits that is about to queue; returns whether it comes before one that claims."""
-        self.unlimited.add(request, order)
-        return self._kept > 0 or (self._claims > 0 and self._last is not None and order < self._last)
+        self.unlimited.add(request)
+        if self._claims and self._last is not None and self.unlimited.order(request) < self._last:
+            return True
+        return self._kept > 0
 
     def coming_in(self, now: float) -> float:
         """Return the estimated seconds until a process is free that is not kept; 0 while there is one."""

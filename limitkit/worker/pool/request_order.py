@@ -41,9 +41,16 @@ class Arrivals:
 
     def __call__(self, message: Any) -> RequestOrder:
         """Return the place of a message that comes now."""
-        now = time.monotonic()
-        epoch = now - time.time()
+        return self.place(message, *self.now())
+
+    def now(self) -> tuple[float, int]:
+        """Note that a message comes now; its place can be found later, where somebody asks for it."""
+        return time.monotonic(), next(self._numbers)
+
+    def place(self, message: Any, came: float, number: int) -> RequestOrder:
+        """Return the place of a message of which this was noted as it came."""
+        epoch = time.monotonic() - time.time()
         if abs(epoch - self._epoch) > _SET:  # else a request that came 0.1 ms after another might overtake it
             self._epoch = epoch
         priority = priority_of(message, self._connection())
-        return RequestOrder(priority, first_came(message, now, epoch=self._epoch), next(self._numbers))
+        return RequestOrder(priority, first_came(message, came, epoch=self._epoch), number)

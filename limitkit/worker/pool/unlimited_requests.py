@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import weakref
 from bisect import bisect_left
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.worker.pool.request_order import LAST
+from limitkit.worker.pool.request_order import LAST, RequestOrder
 
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Sequence
 
-    from limitkit.worker.pool.request_order import RequestOrder
+    from limitkit.worker.pool.request_order import Arrivals
 
 _MOST_LOOKED_AT: Final = 256
 """Requests in line that are compared: a prefetch window is seldom wider. Those behind them are compared later."""
+
+
+_CAME: Final = "_limitkit_came"
+"""The attribute of a request that says when it came, or its place once that is known."""
 
 
 class UnlimitedRequests:
@@ -26,19 +29,19 @@ class UnlimitedRequests:
     first when the process comes.
     """
 
-    def __init__(self, semaphore: Any, claim: Any) -> None:
+    def __init__(self, semaphore: Any, claim: Any, arrivals: Arrivals) -> None:
         self._line: deque[Any] | None = getattr(semaphore, "_waiting", None)
         self._claim = claim
         """The callback by which a claim is recognized."""
-        self._orders: weakref.WeakKeyDictionary[Any, RequestOrder] = weakref.WeakKeyDictionary()
+        self._arrivals = arrivals
 
     def __bool__(self) -> bool:
         """Whether there may be any."""
         return self._line is None or any(entry[0] is not self._claim for entry in self._line)
 
-    def add(self, request: Any, order: RequestOrder) -> None:
-        """Remember the place of one that is about to join the line."""
-        self._orders[request] = order
+    def add(self, request: Any) -> None:
+        """Note that one is about to join the line. Its place is found once a paced request is compared with it."""
+        setattr(request, _CAME, self._arrivals.now())
 
     def first(self) -> RequestOrder | None:
         """Return the place of the first of them; None when there is none."""
@@ -73,6 +76,16 @@ class UnlimitedRequests:
             line.clear()
             line.extend(ordered)
 
+    def order(self, request: Any) -> RequestOrder:
+        """Return the place of a request; of one that is not known, the last."""
+        came = getattr(request, _CAME, None)
+        if came is None:
+            return LAST
+        if not isinstance(came, RequestOrder):
+            came = self._arrivals.place(request.message, *came)
+            setattr(request, _CAME, came)
+        return came
+
     def _order(self, entry: Any) -> RequestOrder:
         callback, args, _ = entry
-        return LAST if callback is self._claim or not args else self._orders.get(args[0], LAST)
+        return LAST if callback is self._claim or not args else self.order(args[0])

@@ -49,3 +49,15 @@ def test_a_bucket_knows_whether_it_is_divided():
         task = SimpleNamespace(name=name, run=run)
         (limit,) = bound.limits(task)
         assert bound.bucket(limit, task, (), {"user_id": 1}).divides is divides
+
+
+def test_it_knows_whether_any_limit_is_in_shadow():
+    def rules(mode):
+        text = f'version = 1\n[tasks."a*"]\nstrategy = "token_bucket"\nrate = "1/s"\nmode = "{mode}"\n'
+        return judge(parse(text, "f.toml")).rules
+
+    bound, task = TaskLimits(rules("enforce"), None), SimpleNamespace(name="any")
+    assert (bound.has_shadows, len(bound.limits(task)), len(bound.shadows(task))) == (False, 1, 0)
+    bound.use(rules("shadow"))
+    assert (bound.has_shadows, len(bound.limits(task)), len(bound.shadows(task))) == (True, 0, 1)
+    assert TaskLimits(rules("shadow"), None).has_shadows

@@ -1,9 +1,13 @@
 """While all pool processes are busy, a request that comes costs little; who gets the next process is decided then."""
 
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from support.virtual_worker import SECOND, Request, bound
+
+import limitkit
 
 USERS = 400
 
@@ -134,3 +138,36 @@ def test_the_autoscaler_sees_at_once_who_comes(worker):
     before = len(looks)
     worker.send(request(worker, "comes"))
     assert len(looks) > before
+
+
+def calls_of(do):
+    """Count the calls of limitkit's functions meanwhile."""
+    package, count, before = str(Path(limitkit.__file__).parent), 0, sys.getprofile()
+
+    def seen(frame, event, _):
+        nonlocal count
+        count += event == "call" and frame.f_code.co_filename.startswith(package)
+
+    sys.setprofile(seen)
+    try:
+        do()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def test_a_request_without_limits_costs_few_calls(worker):
+    idle, first, *others = [request(worker, f"free{number}", interval_us=0) for number in range(52)]
+    worker.send(first)
+    assert calls_of(lambda: worker.pacer(idle)) <= 4
+    assert worker.semaphore.value == 0
+    assert calls_of(lambda: [worker.pacer(each) for each in others]) <= 7 * 50, "its place is found before it is needed"
+    worker.run(worker.clock.now + 1)
+    assert all(each.handed_over == 1 for each in others)
+
+
+def test_a_request_without_limits_goes_before_a_claim_of_lower_priority_at_once(worker):
+    busy(worker)
+    free = request(worker, "free", interval_us=0, priority=-1)
+    worker.send(free)
+    assert worker.semaphore._waiting[0][1][0] is free

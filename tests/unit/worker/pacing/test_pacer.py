@@ -9,6 +9,8 @@ from types import SimpleNamespace
 from celery.worker import state
 from support.virtual_worker import Request, bound
 
+from limitkit.waiting.message_copy import NOTE, Note
+
 SECOND = 1_000_000
 
 
@@ -41,3 +43,13 @@ def test_one_that_cannot_be_revoked_does_not_stop_the_others(make_worker):
     worker.run(worker.clock.now + 15)
     assert all(request.handed_over == 1 for request in others)
     assert not stuck.handed_over
+
+
+def test_a_request_without_limits_shows_its_task_nothing_of_earlier_waiting(make_worker):
+    worker = make_worker()
+    worker.limits["free"] = ()
+    request = Request("r", SimpleNamespace(name="free", rate_limit=None))
+    request.message.headers = {"mine": 1, NOTE: Note(rest=0.0, waited=3.0, eta=None)._asdict()}
+    request.request_dict = {**request.message.headers, "eta": "2031-05-06T07:08:09+00:00"}
+    worker.send(request)
+    assert request.request_dict == {"mine": 1, "eta": None}
