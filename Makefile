@@ -3,12 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TOGETHER := 4
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together alone faults lint bench schema metrics-docs clean
+.PHONY: demo test together quiet faults lint bench schema metrics-docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -17,15 +18,15 @@ demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared agai
 test: export LIMITKIT_SKIPPED := $(abspath $(VENV))/.skipped
 test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
 	@rm -f $(LIMITKIT_SKIPPED)
-	@$(MAKE) --no-print-directory --keep-going together alone
+	@$(MAKE) --no-print-directory --keep-going together quiet
 	@$(BIN)/python tests/support/skipped.py $(LIMITKIT_SKIPPED)
 
 # Exit status 5: ARGS names none of this kind.
 together:  ## tests that only wait for conditions, four at a time
-	$(BIN)/python -m pytest -m "not alone" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m "not quiet" -n $(TOGETHER) --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
 
-alone:  ## tests that measure rates or times, with nothing beside them
-	$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? = 5 ]
+quiet:  ## tests that measure rates or times, two at a time, with nothing else beside them
+	$(BIN)/python -m pytest -m quiet -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
 
 faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes a quarter of an hour
 	LIMITKIT_FULL_SIZE=1 $(BIN)/python -m pytest --durations=0 --durations-min=1 $(ARGS) tests/faults

@@ -7,7 +7,7 @@ import pytest
 from support.measure import promised
 from support.scenarios.huge import huge, joins
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 
 def test_a_backlog_that_no_worker_can_hold_lets_others_pass():

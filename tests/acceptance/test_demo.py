@@ -34,7 +34,7 @@ def works_in(process, folder):
         return False
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_it_keeps_each_limit_and_says_so(environ, tmp_path):
     said = subprocess.run(COMMAND, capture_output=True, text=True, env=environ, check=False, timeout=120)
     # Whether starts were late on a busy machine is for it to say, and its sums have tests of their own.

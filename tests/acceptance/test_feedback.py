@@ -127,7 +127,7 @@ def test_no_text_holds_a_worker_up(shop):
     assert shop.send("call").get(timeout=20) == 200
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_nobody_starts_while_it_is_paused_but_other_partitions_do(shop):
     shop.partner.retry_after, shop.partner.secret = 4, CLOSED
     paused = [shop.send("call.user", "paused") for _ in range(4)]

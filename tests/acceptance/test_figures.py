@@ -12,7 +12,7 @@ from support.scenarios.lanes import dead, due_at_once
 from support.scenarios.pool import PER_SECOND, full_pool, static
 from support.scenarios.users import greedy, per_user, stream
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 
 def test_a_backlog_drains_at_the_declared_rate_and_lets_others_pass():

@@ -10,7 +10,7 @@ from support.scene import Scene, config, limit
 
 from limitkit import RateLimitManager
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 FOLLOWS = 3.0
 """Seconds in which workers follow, at most (bench: 1.5): they look once a second, and a busy machine may stall."""

@@ -3,7 +3,7 @@
 import pytest
 from support.scenarios.secret import secret
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 
 def test_workers_find_a_rate_that_is_kept_secret():

@@ -23,7 +23,7 @@ burst = 5
 """
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize("kill", [of_sentinels, of_cluster])
 def test_a_failover_leaks_only_what_the_replica_had_not_seen(kill, tmp_path):
     drained = kill(tmp_path)

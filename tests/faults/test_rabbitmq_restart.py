@@ -44,7 +44,7 @@ def shops(rabbit, tmp_path):
         yield made
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_every_message_starts_and_limits_hold(rabbit, shops):
     sent = {kind: shop.send_many([("paid", ())] * TOTAL) for kind, shop in shops.items()}
     for kind, shop in shops.items():

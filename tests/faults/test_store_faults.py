@@ -158,7 +158,7 @@ def top_up(shop, sent, ahead=60):
         sent += shop.send_many([("paid", ())] * lacking)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_a_row_of_faults_in_one_drain(broker, tmp_path):
     data = tmp_path / "store"
     data.mkdir()

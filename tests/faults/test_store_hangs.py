@@ -45,7 +45,7 @@ def hang(store, shop):
     return gone, time.monotonic(), paid, free
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize("on_error", ["allow", "hold"])
 def test_a_store_that_hangs_blocks_the_loop_once_a_second_for_its_timeout(tmp_path, on_error):
     with RedisServer(tmp_path) as broker, RedisServer(tmp_path) as store:
