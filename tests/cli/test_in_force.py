@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import redis
 from rich.cells import cell_len
 from support.commands import CLI, Runner
 from support.parked import filling
@@ -75,11 +76,12 @@ def server(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, server):
-    """A folder with a file, of which the other side has paused one limit, and slowed down another, and a partition."""
-    folder = tmp_path_factory.mktemp("in_force")
-    file = folder / "ratelimits.toml"
+@pytest.fixture
+def folder(tmp_path, server):
+    """A folder with a file: the other side has just paused one limit of it, and slowed down another and a partition."""
+    with redis.Redis.from_url(server.url) as client:
+        client.flushdb()
+    file = tmp_path / "ratelimits.toml"
     file.write_text(f'{TOML.replace("MODE", "shadow")}\n[store]\nurl = "{server.url}"\n')
     rules = load(file).rules
     limits = {name: rules.for_task(task).limits[0] for name, task in TASKS.items()}
@@ -98,12 +100,10 @@ def folder(tmp_path_factory, server):
             burst = 10 if "slow" in key else 1
             told = Feedback("x", ("partner.SlowDown",), action)
             store.back_off(Refusal(Bucket(key, 1_000_000 // burst, burst, feedback=told), 0.0, wait))
-    return folder
+    return tmp_path
 
 
 def _digests(server):
-    import redis
-
     with redis.Redis.from_url(server.url) as client:
         names = b" ".join(client.scan_iter("*shop.user_api_request*"))
     return {each.decode() for each in re.findall(rb"g1:([0-9a-f]{32})", names)}
