@@ -5,11 +5,18 @@ pytest.register_assert_rewrite("support")  # before any of it is imported: what 
 
 from support.needed import needed
 from support.rabbit import RabbitServer, need_rabbitmq
+from support.sizes import examples
 from support.skipped import note
 from support.workers import Shop
 
 Shop.warm = True
-settings.register_profile("patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "patient",
+    settings(),
+    max_examples=examples(100),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("patient")
 
 

@@ -54,7 +54,7 @@ def test_each_copy_of_a_message_starts_once_and_is_as_it_was_sent(request, redis
     with redis_py.Redis.from_url(locks) as client:
         client.flushdb()
         with Shop(tmp_path, broker, toml, module="support.routed_app", env=env) as shop:
-            worker = shop.start_worker("-P", *POOLS[pool], concurrency=4, env={"ALONE": "1"})
+            worker = shop.start_worker("-P", *POOLS[pool], concurrency=4)
             kinds = ("topic", "direct", "fanout", "headers") if broker.startswith("amqp") else ("topic", "direct")
             sent = {kind: send_routed(shop, kind, f"routed.{kind}", headers={"for": "all"}) for kind in kinds}
             refused = send_routed(shop, "topic", "feedback.topic")

@@ -11,7 +11,7 @@ import redis
 from support.scene import Scene, config, limit
 from support.scrape import scrape, scrape_until, text_of
 from support.servers import free_port
-from support.workers import ALONE, wait_until
+from support.workers import ALONE, PATIENCE, wait_until
 
 LIMITS = config(limit("paid", "20/s", burst=5), limit("slow", "3/s"))
 
@@ -115,7 +115,8 @@ def test_a_worker_that_sends_events_tells_who_is_throttled_and_leaves_the_states
         return task and task.state
 
     with app.connection_for_read() as connection:
-        receiver = app.events.Receiver(connection, handlers={"*": hear})
+        receiver, listens = app.events.Receiver(connection, handlers={"*": hear}), threading.Event()
+        receiver.on_consume_ready = lambda *_, **__: listens.set()
 
         def listen():
             with contextlib.suppress(OSError):
@@ -123,16 +124,17 @@ def test_a_worker_that_sends_events_tells_who_is_throttled_and_leaves_the_states
 
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
+        assert listens.wait(PATIENCE)
         scene.shop.start_worker("-E")
         began = time.time()
-        ids = scene.send([("paid", ())] * 25)
+        ids = scene.send([("paid", ())] * 65)
         late = scene.send([("slow", ())] * 15)[-1]
         app.control.revoke(late)
-        wait_until(lambda: len(heard) >= 18)
+        wait_until(lambda: len(heard) >= 54)  # of 60 that wait: a token comes each 50 ms, also while the worker is slow
         assert {event["uuid"] for event in heard} <= set(ids)
         assert began < min(event["expected_start"] for event in heard)
         assert max(event["expected_start"] for event in heard) < began + 4
-        wait_until(lambda: Counter(map(state_of, ids)) == {"SUCCESS": 25})
+        wait_until(lambda: Counter(map(state_of, ids)) == {"SUCCESS": 65})
         wait_until(lambda: state_of(late) == "REVOKED")
         receiver.should_stop = True
         thread.join()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.sizes import examples
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
@@ -73,7 +74,7 @@ def worlds(draw):
 
 
 @pytest.mark.parametrize("name", STORES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(calls=worlds())
 def test_any_row_of_takes_and_refusals_gets_the_same_everywhere(name, request, calls):
     store, at = request.getfixturevalue("store_named")(name), request.getfixturevalue("now")

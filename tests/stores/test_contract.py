@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.servers import RedisServer, free_port
+from support.sizes import examples
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, GiveBack, Take
@@ -99,7 +100,7 @@ def worlds(draw):
 
 
 @pytest.mark.parametrize("name", ["memory", "redis", "sentinel", "cluster"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(calls=worlds())
 def test_any_row_of_calls_gets_the_decisions_of_the_bucket(name, request, calls):
     store, at = request.getfixturevalue("store_named")(name), request.getfixturevalue("now")
@@ -128,7 +129,7 @@ def test_any_row_of_calls_gets_the_decisions_of_the_bucket(name, request, calls)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3000), st.integers(0, 3)), max_size=60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_sweeping_a_memory_store_changes_no_decision(steps):
     swept, state, at = MemoryStore(), {}, 0
     for number, gap, count in steps:

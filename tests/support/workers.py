@@ -119,7 +119,8 @@ class Shop:
         command = [sys.executable, "-m", "celery", "-A", self.module, "worker", "-n", f"{name}@test", "-l", "INFO"]
         command += ["-c", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat", *options]
         log = self.folder / f"{name}-{len(self.workers)}.log"
-        worker = Worker(command, {**self.env, **(env or {})}, log, warm=self.warm and not env)
+        warm = self.warm and not _needs_its_own(options, env or {})
+        worker = Worker(command, {**self.env, **(env or {})}, log, warm=warm)
         self.workers.append(worker)
         if wait:
             worker.wait_ready()
@@ -205,6 +206,11 @@ class Shop:
             worker.wait_stopped()
         if self._app is not None:
             self._app.close()
+
+
+def _needs_its_own(options, env):
+    """Whether a worker can't be a copy: gevent patches what is imported, and Python reads its own as it starts."""
+    return "gevent" in options or any(name.startswith("PYTHON") for name in env)
 
 
 def _fresh(command, env, log):

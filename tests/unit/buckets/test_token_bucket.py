@@ -8,6 +8,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.sizes import examples
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, GiveBack, Take
@@ -17,7 +18,7 @@ SLOWEST_US = 366 * 86_400 * 1_000_000
 SECOND = 1_000_000
 NOW = 1_764_000_000_123_457
 
-exhaustively = settings(max_examples=100, deadline=None)
+exhaustively = settings(max_examples=examples(100), deadline=None)
 
 bursts = st.integers(1, 5) | st.integers(1, 1_000_000)
 intervals = st.integers(1, 20) | st.integers(10, 2 * SECOND) | st.integers(10, SLOWEST_US)

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.sizes import examples
 
 from limitkit.config import app_check
 from limitkit.config.checks import model_errors, schema_validator
@@ -84,7 +85,7 @@ def files(draw):
     return f"{before}{header}\n{beside}{key} = {draw(values)}\n"
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(files())
 def test_a_number_of_any_form_and_length_anywhere(text):
     problems_of(text)

@@ -8,6 +8,7 @@ from math import inf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.sizes import examples
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.adaptive_rate import seconds_for
@@ -117,7 +118,7 @@ def test_what_is_set_is_what_gives_way():
     assert state_of(in_force, limit(), "").bucket.interval_us == 100_000
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(
     count=st.integers(1, 100),
     every=st.sampled_from([10_000, 142_858, SECOND, 60 * SECOND]),

@@ -10,6 +10,7 @@ import tomli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
+from support.sizes import examples
 
 from limitkit.config.checks import json_schema, schema_validator
 from limitkit.config.load import judge
@@ -160,7 +161,7 @@ def test_the_valid_file_is_valid():
     assert judge(parse(VALID, "f.toml")).warnings == ()
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(mutants())
 def test_schema_and_model_never_disagree_about_shape(data):
     _, found = errors(data)
@@ -175,7 +176,7 @@ def test_schema_and_model_never_disagree_about_shape(data):
 def test_at_least_four_in_ten_mutants_are_refused():
     outcomes = []
 
-    @settings(max_examples=200, database=None, derandomize=True, deadline=None)
+    @settings(max_examples=examples(200), database=None, derandomize=True, deadline=None)
     @given(mutants())
     def collect(data):
         outcomes.append(bool(judged(data)))
@@ -185,7 +186,7 @@ def test_at_least_four_in_ten_mutants_are_refused():
 
 
 def test_the_shape_is_judged_the_same_without_the_rules_between_keys():
-    @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+    @settings(max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow], deadline=None)
     @given(mutants())
     def same(data):
         whole = {tuple(each.absolute_path) for each in WHOLE.iter_errors(data) if each.validator != "anyOf"}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.sizes import examples
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, Take
@@ -188,7 +189,7 @@ def shifts(draw):
     return bucket, draw(st.lists(step, min_size=1, max_size=14))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(shifts())
 def test_reserved_slots_started_late_never_break_the_limit(shift):
     bucket, steps = shift

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery.worker import state
+from support.sizes import examples
 from support.virtual_worker import Request, bound
 
 from limitkit.buckets.decision import Refusal, Take
@@ -20,7 +21,7 @@ from limitkit.config.declared import Feedback
 from limitkit.stores.memory import MemoryStore
 
 SECOND = 1_000_000
-SEEDS = 25
+SEEDS = examples(25)
 PER_SEED = 12
 
 
