@@ -221,6 +221,10 @@ KINDS = {
         limit("user", "2/s", strategy="per_user", key="user_id"),
         [("user", (f"u{number}",)) for number in range(20)] * 12,
     ),
+    "`per_user`, 12/m, the first start of each of 2,000 users": (
+        limit("user", "12/m", strategy="per_user", key="user_id"),
+        [("user", (f"u{number}",)) for number in range(2000)],
+    ),
     "both: 30/s shared, and 1/s each of 60 users": (
         BOTH,
         [("user", (f"u{number}",)) for number in range(60)] * 4,
