@@ -28,14 +28,13 @@ def note_queues(channel: Any) -> None:
         tag = consume(queue, *args, callback=partial(_deliver, queue, callback), **kwargs)
         if isinstance(channel, virtual.Channel):  # it notes what is unacknowledged before it delivers it
             callbacks = channel.connection._callbacks  # noqa: SLF001 (kombu says it nowhere else)
-            callbacks[queue] = partial(_announce, channel, queue, callbacks[queue])
+            callbacks[queue] = partial(_announce, channel.qos, queue, callbacks[queue])
         return tag
 
     channel.basic_consume = basic_consume
 
 
-def _announce(channel: Any, queue: str, deliver: Callable[[Any], Any], raw: Any) -> Any:
-    qos = channel.qos
+def _announce(qos: Any, queue: str, deliver: Callable[[Any], Any], raw: Any) -> Any:
     if hasattr(qos, "comes"):  # limitkit's own
         qos.comes(raw, queue)
     return deliver(raw)

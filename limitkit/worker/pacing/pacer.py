@@ -121,7 +121,7 @@ class Pacer:
         """Let a request without limits through; if its task has a guard, a ticket says that it needs none."""
         if is_guarded(request.task):
             ticket.attach(request, ticket.free(request.id))
-        goes_before = self._processes.busy and self._processes.meet(request)
+        goes_before = self._processes.meet(request)
         self._through(request)
         if goes_before:
             self.pump()

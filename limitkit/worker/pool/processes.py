@@ -73,7 +73,9 @@ class Processes:
             self._last = wanting[-1][0] if wanting else None
 
     def meet(self, request: Any) -> bool:
-        """Note a request without limits that is about to queue; returns whether it comes before one that claims."""
+        """Note a request without limits that is to start; returns whether it queues, before one that claims."""
+        if self._semaphore.value > 0:
+            return False
         self.unlimited.add(request)
         if self._claims and self._last is not None and self.unlimited.order(request) < self._last:
             return True
