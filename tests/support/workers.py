@@ -209,8 +209,8 @@ class Shop:
 
 
 def _needs_its_own(options, env):
-    """Whether a worker can't be a copy: gevent patches what is imported, and Python reads its own as it starts."""
-    return "gevent" in options or any(name.startswith("PYTHON") for name in env)
+    """Whether a worker can't be a copy: gevent patches, and Python and Celery read their own, before all is imported."""
+    return "gevent" in options or any(name.startswith(("PYTHON", "CELERY")) for name in env)
 
 
 def _fresh(command, env, log):
