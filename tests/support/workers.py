@@ -209,7 +209,7 @@ class Shop:
 
 
 def _needs_its_own(options, env):
-    """Whether a worker can't be a copy: gevent patches, and Python and Celery read their own, before all is imported."""
+    """Whether a worker can't be a copy: gevent, Python and Celery see to some things before anything is imported."""
     return "gevent" in options or any(name.startswith(("PYTHON", "CELERY")) for name in env)
 
 
