@@ -89,7 +89,7 @@ def _has_feedback(limit: Limit, feedback: Feedback) -> str:
     name = "its own limit" if limit.own else limit.name
     what = "one partition of it" if limit.key else "it"
     does = f"{what} is slowed down" if feedback.action == "slow" else f"{what} is paused"
-    then = "the task that met it waits again" if feedback.resend else "the exception goes on"
+    then = "the task that raised it waits again" if feedback.resend else "the exception goes on"
     if feedback.resend not in {0, MOST_RESENDS}:
         then += f", up to {feedback.resend} times in a row"
     unless = f" (and not {listed(feedback.unless)})" if feedback.unless else ""

@@ -43,7 +43,7 @@ _DIGITS: Final = 8
 
 def head(snapshot: Snapshot) -> list[str]:
     """Say which workers answered, and what differs from the file in a whole worker."""
-    who = "only the store was asked, for want of an app"
+    who = "only the store was asked, because no app was named"
     if snapshot.workers is not None:
         names = sorted(snapshot.workers)
         who = f"{count(len(names), 'worker')} answered: {few(names)}" if names else "no worker answered"

@@ -134,7 +134,7 @@ class Reload:
             return False
         self.config = config
         self.since = time.time()
-        logger.info("%s is in force as it was changed.", config.path, extra={"action": "reload"})
+        logger.info("The changed %s is in force.", config.path, extra={"action": "reload"})
         emit(ConfigReloaded(path=config.path))
         for problem in config.warnings:
             logger.warning("%s", problem)

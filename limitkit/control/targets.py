@@ -24,6 +24,8 @@ def find(rules: Rules, name: str, tasks: Collection[str] = ()) -> tuple[Target, 
         return Target("limits", name), rules.named[name]
     entry = rules.exact.get(name) or next((each for each in rules.patterns if each.pattern == name), None)
     rule = entry.rule(name) if entry is not None else rules.for_task(name)
+    if rule is None and name in tasks:
+        raise OverrideError(_no_limit(rules, name))
     if rule is None or (entry is None and tasks and name not in tasks):
         known = [*rules.named, *rules.exact, *(each.pattern for each in rules.patterns), *tasks]
         raise OverrideError(
@@ -31,12 +33,16 @@ def find(rules: Rules, name: str, tasks: Collection[str] = ()) -> tuple[Target, 
             f"{suggest(name, known) or 'name a limit, or a task that has one'}"
         )
     if not rule.limits:
-        raise OverrideError(f"the task {quote(name)} has no limit in {rules.path}; declare one first")
+        raise OverrideError(_no_limit(rules, name))
     if len(rule.limits) > 1:
         names = listed((limit.name for limit in rule.limits), "and")
         raise OverrideError(f"the task {quote(name)} has several limits, {names}; name the one that is meant")
     (limit,) = rule.limits
     return target_of(limit, name), limit
+
+
+def _no_limit(rules: Rules, task: str) -> str:
+    return f"the task {quote(task)} has no limit in {rules.path}; declare one first"
 
 
 def target_of(limit: Limit, entry: str) -> Target:

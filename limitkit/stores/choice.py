@@ -41,7 +41,7 @@ def store_shown(app: Any, settings: StoreSettings) -> str | None:
     # All before the last @ is secret: a password may hold any character.
     secret, at, address = rest.rpartition("@")
     plain = "…" if at and re.search("[?#]", secret) else re.split("[?#]", address)[0]
-    return f"{scheme}{separator}{plain}{'' if settings.url else ' (the app has it)'}"
+    return f"{scheme}{separator}{plain}{'' if settings.url else ' (from the app)'}"
 
 
 def open_store(app: Any, settings: StoreSettings) -> Store | None:

@@ -78,6 +78,24 @@ def test_another_file_is_named_with_its_digest_and_since_when():
     assert fact.startswith("goes by another file, other.toml (d2), since 20")
 
 
+@pytest.mark.parametrize(
+    ("strategy", "hint"),
+    [("static", "limitkit restore api"), ("token_bucket", "it follows within a second: look again")],
+)
+def test_another_rate_in_one_worker_that_was_set_there_or_is_on_its_way(strategy, hint):
+    api = row(strategy=strategy)
+    api.apart = {"w1": "1/s, burst 1"}
+    (found,) = of_limits(snapshot(api, w1=report(api)))
+    assert (found.kind, found.subject) == ("other rate", "limits.api in w1")
+    assert (found.fact, found.hint) == ("1/s, burst 1 holds there, and 2/s, burst 1 elsewhere", hint)
+
+
+def test_a_rate_that_celery_s_own_command_has_set():
+    push = row("push", strategy="static")
+    push.dialled = {"w1": 60.0}
+    assert [*reasons(push, snapshot(push))] == ["1/m set by control.rate_limit in w1"]
+
+
 def test_static_limits_that_a_pool_does_not_keep():
     push = row("push", strategy="static")
     ((kind, worker, fact),) = facts(of_workers(snapshot(push, row(), w1=report(push, row(), paced=False))))
@@ -88,7 +106,7 @@ def test_static_limits_that_a_pool_does_not_keep():
     ("on_error", "in_force", "drained", "then"),
     [
         ("allow", ("not kept", 0, "store"), 2.0, "limit nothing"),
-        ("hold", ("held", 0, "store"), inf, "let nobody start"),
+        ("hold", ("held", 0, "store"), inf, "let no task start"),
         ("divide", ("2/s", 1, "file"), 2.0, "are divided by the workers"),
     ],
 )

@@ -60,7 +60,7 @@ def command(ctx: click.Context, task_id: str, *, app: str | None, config: str | 
             say(one_line(line))
         if not lines:
             fact = f"nothing is known of a task with the id {quote(task_id)}"
-            hint = "look at the id; or it is done, and its result is not kept"
+            hint = "check the id; or the task is done, and its result is not kept"
             if kind != room_names.REDIS:
                 hint += f"; or it is in its queue, or parked in {kind}, which can't be looked through"
             say(f"limitkit: {fact}; {hint}", err=True)

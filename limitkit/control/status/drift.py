@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from limitkit.control.in_force import Current
     from limitkit.control.status.snapshot import Row, Snapshot
 
-_WITHOUT_STORE = {"allow": "limit nothing", "hold": "let nobody start", "divide": "are divided by the workers"}
+_WITHOUT_STORE = {"allow": "limit nothing", "hold": "let no task start", "divide": "are divided by the workers"}
 _NAMED = 3
 """The most names that are written out in a list."""
 
@@ -153,7 +153,7 @@ def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
     elif current.limit.mode == "off":
         yield 'mode = "off"'
     for seconds in sorted({*row.dialled.values()}):
-        yield f"{_per(seconds)} dialled in {few(_with(row.dialled, seconds))}"
+        yield f"{_per(seconds)} set by control.rate_limit in {few(_with(row.dialled, seconds))}"
     others = row.apart | row.elsewhere
     for rate in sorted({*others.values()}):
         yield f"{rate} in {few(_with(others, rate))}"
@@ -226,8 +226,11 @@ def _of_row(row: Row) -> Iterator[Deviation]:
         fact = f"{_per(seconds)} holds, which control.rate_limit has set, over {declared}"
         yield Deviation("dialled", name, worker, fact, f"celery control rate_limit {current.target.name} 0")
     for worker, rate in sorted(row.apart.items()):
-        fact = f"{rate} holds, which that worker alone was told, over {declared}"
-        yield Deviation("other rate", name, worker, fact, f"limitkit restore {current.target.name}")
+        fact = f"{rate} holds there, and {rated(current.rate, current.burst)} elsewhere"
+        # A static limit may have been set in one worker. A shared one has not: that worker has yet to follow.
+        own = current.limit.strategy == "static"
+        hint = f"limitkit restore {current.target.name}" if own else "it follows within a second: look again"
+        yield Deviation("other rate", name, worker, fact, hint)
 
 
 def _differing(snapshot: Snapshot, report: Mapping[str, Any]) -> str:

@@ -70,7 +70,7 @@ def line(tmp_path, monkeypatch):
 def test_it_says_what_holds_for_whom_and_where_what_waits_is(line):
     assert line(*NAMES) == (
         "Limits by FILE (DIGEST): 2 limits in force, 1 in shadow, for 5 tasks. "
-        "Store: redis://broker:6379/1 (the app has it). "
+        "Store: redis://broker:6379/1 (from the app). "
         "Tasks that can't start within 2s are parked in the broker's Redis."
     )
 
