@@ -119,10 +119,11 @@ class FeedbackRetry:
         attempt = vars(context).get(_ATTEMPT) if context is not None else None
         if not isinstance(attempt, Attempt):  # a message's headers become attributes, too
             return False
+        setattr(context, _ATTEMPT, None)  # first: a time limit may interrupt the report, and one start reports once
         refused = self._handler.handle(error, attempt.buckets, time.monotonic() - attempt.started)
         if refused is None:
+            setattr(context, _ATTEMPT, attempt)
             return False
-        setattr(context, _ATTEMPT, None)
         sends, refusals = sends and context.id is not None, attempt.refusals + 1
         if not sends or not refused.may_wait_again(task.name, context.id, refusals):
             return False

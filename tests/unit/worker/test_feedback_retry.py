@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from celery import Celery
 from celery.app.task import Context
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.ticket import NONCE, Ticket
@@ -35,6 +35,14 @@ class Counting(MemoryStore):
     def back_off(self, *args, **options):
         self.told += 1
         return super().back_off(*args, **options)
+
+
+class Slow(Counting):
+    """A store that needs longer than the task's soft time limit."""
+
+    def back_off(self, *args, **options):
+        super().back_off(*args, **options)
+        raise SoftTimeLimitExceeded
 
 
 class Gone:
@@ -133,6 +141,20 @@ def test_where_it_is_not_to_be_sent_or_cannot_be_its_error_goes_on():
         with pytest.raises(SlowDownError):
             stage.fail(SlowDownError())
         assert stage.wait(adaptive()) > 29
+
+
+def test_a_start_is_reported_once_though_its_time_limit_came_meanwhile():
+    stage, error = Stage(adaptive(), store=Slow()), SlowDownError()
+
+    def code():
+        try:
+            stage.task.retry(exc=error)
+        except SoftTimeLimitExceeded:
+            raise error from None
+
+    with pytest.raises(SlowDownError):
+        stage.run(code)
+    assert (stage.store.told, stage.sent) == (1, [])
 
 
 def test_of_several_limits_all_that_it_means_back_off():
