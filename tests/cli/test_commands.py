@@ -122,7 +122,8 @@ def test_no_help_is_cut_off_or_wider_than_the_terminal(columns):
     assert not re.search(r"…|\.\.\.$", said.replace("[ARGS]...", ""), re.MULTILINE)
     listed = said.partition("Commands:\n")[2].partition("\n\n")[0]
     assert max(map(len, listed.splitlines())) <= min(columns, 80)
-    assert " ".join(listed.split()).endswith("Show all workers' limits to Prometheus.")
+    last = limitkit.get_command(click.Context(limitkit), COMMANDS[-1])
+    assert " ".join(listed.split()).endswith(f"{COMMANDS[-1]} {last.short_help}")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -79,6 +79,11 @@ def test_names_that_need_care(shown):
     assert len(lines) == 6
 
 
+def test_each_metric_is_one_of_a_worker_or_of_the_exporter():
+    shown = (*families.WORKER, *families.EXPORTER)
+    assert [name for name, value in vars(families).items() if isinstance(value, Family) and value not in shown] == []
+
+
 def test_names_are_what_prometheus_expects():
     for family in families.WORKER:
         assert family.shown.startswith("celery_rate_limit_")
