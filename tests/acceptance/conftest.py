@@ -1,5 +1,3 @@
-import gc
-
 import pytest
 from support.servers import RedisServer
 from support.workers import Shop
@@ -52,7 +50,6 @@ def make_kept(redis, tmp_path_factory):
         return made[-1]
 
     yield make
-    gc.collect()  # a result that dies after its backend makes a noise
     for shop in made:
         shop.terminate()
     for shop in made:
