@@ -54,7 +54,7 @@ class LastingQoS(QoS):
         """
         info = message.delivery_info
         queue = info.get(QUEUE, self._from)
-        direct = not info.get("exchange") and info.get("routing_key") == queue
+        direct = info.get("exchange") == "" and info.get("routing_key") == queue  # kombu fails without an exchange
         if queue and not direct and queue not in self.channel._fanout_queues:  # noqa: SLF001
             message.delivery_info = {**info, "exchange": "", "routing_key": queue}
         try:

@@ -108,6 +108,20 @@ def seen(worker, message):
     return as_it_is, {name: value for name, value in request.request_dict.items() if name not in hidden}
 
 
+def test_a_message_of_another_producer_that_names_no_exchange_is_received(server):
+    with Worker(server.url) as worker:
+        worker.send(1, queue="returned.plain")
+        client = redis.Redis.from_url(server.url)
+        message = json.loads(client.rpop("returned.plain"))
+        del message["properties"]["delivery_info"]["exchange"]
+        client.lpush("returned.plain", json.dumps(message))
+        (received,) = worker.receive(1).values()
+        assert client.hlen("unacked") == 1
+        received.ack()
+        assert client.hlen("unacked") == 0
+        client.close()
+
+
 @pytest.mark.parametrize("options", [{}, RICH | {"expires": 3600, "serializer": "pickle"}, {"eta": PAST}])
 def test_what_is_sent_back_is_the_same_message_in_its_queue_alone(worker, options):
     worker.send(1, {1: (2, 3)}, exchange=TOPIC, routing_key="a.b", **options)
