@@ -23,6 +23,7 @@ def scene():
     with Scene(config(*limits), own_store=True) as scene:
         scene.shop.start_workers(2, concurrency=3)
         yield scene
+        assert scene.tally() == {"lost": 0, "twice": 0}
 
 
 @pytest.fixture(scope="module")
@@ -125,4 +126,3 @@ def test_a_pause_lets_nothing_start_whatever_becomes_of_the_store(scene, manager
     manager.resume("slow")
     scene.wait_for({"slow": 60})
     assert before < 60
-    assert scene.tally() == {"lost": 0, "twice": 0}
