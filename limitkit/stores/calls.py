@@ -11,7 +11,7 @@ import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from redis.connection import ConnectionPool
+from redis.connection import Connection, ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from limitkit.stores.take_script import SCRIPTS
@@ -29,6 +29,8 @@ def _must_name_command() -> bool:
 
 
 _POOL_ARGUMENTS: Final = (_COMMAND,) if _must_name_command() else ()
+_MAY_MOVE: Final = hasattr(Connection, "should_reconnect")
+"""Whether a server can say that it moves; redis-py 7 began to listen to that."""
 
 
 class Calls:
@@ -58,7 +60,10 @@ class Calls:
             connection.disconnect()
             self._pool.release(connection)
             raise
-        self._idle.append(connection)
+        if _MAY_MOVE and connection.should_reconnect():
+            self._pool.release(connection)  # which closes it: the server has said that it moves
+        else:
+            self._idle.append(connection)
         return reply
 
     def release_idle(self) -> None:
@@ -72,11 +77,24 @@ class Calls:
         try:
             connection = self._idle.pop()
         except IndexError:
-            return self._pool.get_connection(*_POOL_ARGUMENTS)
+            return self._pooled()
         try:
             if not connection.can_read():
                 return connection
         except (RedisError, OSError):
             connection.disconnect()
+        except BaseException:  # a time limit, as above
+            connection.disconnect()
+            self._pool.release(connection)
+            raise
         self._pool.release(connection)
-        return self._pool.get_connection(*_POOL_ARGUMENTS)  # the pool checks and repairs it
+        return self._pooled()  # the pool checks and repairs it
+
+    def _pooled(self) -> Any:
+        """Return a connection of the pool."""
+        try:
+            return self._pool.get_connection(*_POOL_ARGUMENTS)
+        except BaseException:
+            # A time limit may end connecting, too, and the pool would keep a connection with an answer still to come.
+            self._pool.disconnect(inuse_connections=False)
+            raise

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import closing, contextmanager
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
+import redis
 
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.stores.redis import RedisStore
@@ -76,6 +78,64 @@ def test_an_answer_that_nobody_waited_for_is_not_the_next_ones(server, admin):
             assert left(store, full) == 1, "that was the answer for the other bucket"
         finally:
             admin.execute_command("CLIENT", "UNPAUSE")
+
+
+def test_an_answer_to_the_greeting_is_not_the_next_ones(server, admin):
+    ends = iter([True])
+
+    def greet(connection):
+        connection.on_connect()
+        if next(ends, False):
+            connection.send_command("ECHO", "0 5000000 1")  # what a take might answer
+            raise _InterruptedError
+
+    with closing(RedisStore(server.url, 5.0, redis_connect_func=greet)) as store:
+        with pytest.raises(_InterruptedError):
+            left(store, bucket())
+        admin.ping()  # by now the echo has come
+        assert left(store, bucket()) == 1
+
+
+class _Connection(redis.Connection):
+    made: ClassVar[list[_Connection]] = []
+    ends = False
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.made.append(self)
+
+    def can_read(self, *args):
+        if self.ends:
+            raise _InterruptedError
+        return super().can_read(*args)
+
+
+@pytest.fixture
+def made():
+    _Connection.made.clear()
+    return _Connection.made
+
+
+def test_a_look_that_ends_early_costs_no_connection(server, made):
+    with closing(RedisStore(f"{server.url}?max_connections=1", 5.0, connection_class=_Connection)) as store:
+        assert left(store, bucket()) == 1
+        made[0].ends = True
+        with pytest.raises(_InterruptedError):
+            left(store, bucket())
+        made[0].ends = False
+        assert left(store, bucket()) == 1
+
+
+def test_a_server_that_moves_is_followed(server, admin, made):
+    with closing(RedisStore(server.url, 5.0, client_name="moves", connection_class=_Connection)) as store:
+        assert left(store, bucket()) == 1
+        before = ids(admin, "moves")
+        for each in made:  # as redis-py does when a server says that it moves
+            if hasattr(each, "mark_for_reconnect"):
+                each.mark_for_reconnect()
+        for _ in range(2):
+            assert left(store, bucket()) == 1
+        assert (ids(admin, "moves") != before) == hasattr(_Connection, "mark_for_reconnect")
 
 
 def test_an_address_may_allow_one_connection(server):
