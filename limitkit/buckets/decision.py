@@ -32,8 +32,9 @@ class Take:
     """Take tokens for up to ``count`` starts; each start takes one token from every bucket, or none at all.
 
     At most ``ready`` of the starts may be now. With a ``horizon`` (seconds), slots that come due within it are reserved
-    too; the starts of one take never skip a slot. A ``count`` of 0 is a peek. All takes from one bucket must have
-    horizons of up to a second, or all longer ones: a take cuts off what is further ahead than its own horizon.
+    too (below zero counts as zero); the starts of one take never skip a slot. A ``count`` of 0 is a peek. All takes
+    from one bucket must have horizons of up to a second, or all longer ones: a take cuts off what is further ahead than
+    its own horizon.
     """
 
     buckets: tuple[Bucket, ...]

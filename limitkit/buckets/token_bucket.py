@@ -68,7 +68,7 @@ def take(
     A TAT that is cut down is written even when nothing is taken: otherwise each take would cut it to the same distance,
     and it would never come nearer. A paused bucket admits nothing, and keeps its TAT.
     """
-    horizon, ready = round(ask.horizon * MICROSECONDS), ask.ready
+    horizon, ready = max(0, round(ask.horizon * MICROSECONDS)), ask.ready
     goes = [pace(bucket, adapted, now) for bucket in ask.buckets]
     tats = [
         settled(state.get(bucket.key), now, bucket, how, horizon) for bucket, how in zip(ask.buckets, goes, strict=True)

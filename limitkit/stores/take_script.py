@@ -48,7 +48,7 @@ def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int 
         numbers.append(f"{gift.mark} {gift.count * gift.bucket.interval_us}")
     adapted: list[str] = []
     for ask in takes:
-        numbers.append(f"{len(ask.buckets)} {ask.count} {ask.ready} {round(ask.horizon * MICROSECONDS)}")
+        numbers.append(f"{len(ask.buckets)} {ask.count} {ask.ready} {max(0, round(ask.horizon * MICROSECONDS))}")
         for bucket in ask.buckets:
             keys.append(bucket.key)
             if _is_adaptive(bucket):

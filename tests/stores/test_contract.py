@@ -254,6 +254,7 @@ def test_a_refused_take_writes_nothing(store, now):
         ((4, 4, 0.001), (0, 0, 1000)),
         ((4, 2, 1.0), (0, 0, 1000, 2000)),
         ((4, 1, 1.0), (0,)),
+        ((4, 4, -0.5), (0, 0)),
     ],
 )
 def test_ready_bounds_what_is_for_now_and_the_horizon_what_is_ahead(store, now, ask, slots):

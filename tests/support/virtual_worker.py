@@ -109,6 +109,8 @@ class Store(MemoryStore):
             self.clock.now += 0.25
             self.open_at = self.clock.now + 1.0
             raise StoreError("gone")
+        if any(ask.horizon < 0 for ask in takes):
+            raise SpinError("a take for slots in the past")
         self.clock.now += 0.0003
         decisions = super().take(takes, give_backs, **options)
         self.clock.now += 0.0003

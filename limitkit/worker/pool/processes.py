@@ -115,7 +115,7 @@ class Processes:
         earned = (now - self._patience_at) * _PATIENCE_SHARE * self._semaphore.initial_value
         self._patience = min(_MOST_PATIENCE, self._patience + earned)
         self._patience_at = now
-        return self._patience
+        return max(0.0, self._patience)  # several that were kept in one moment may have used up more than there was
 
     def keep(self, seconds: float) -> None:
         """Keep one process idle for a slot that is due in so many seconds."""

@@ -95,6 +95,21 @@ def test_a_kept_process_goes_to_who_has_a_better_right_and_may_start(make_worker
     assert worker.left() == worker.nothing_left()
 
 
+def test_processes_that_are_kept_at_once_use_up_no_more_patience_than_there_is(make_worker):
+    """Each of several limits may have one kept in the same moment."""
+    worker, rnd = make_worker(size=2, prefetch=64), random.Random(0)
+    worker.limits = {"free": ()} | {f"t{n}": (bound(f"b{n}", 700_000 + n * 100_000),) for n in range(3)}
+    worker.seconds = lambda request: rnd.uniform(0.1, 0.3) if request.task.name == "free" else 0.01
+    spent = 0.0
+    for n in range(60):
+        for name in ["free"] * rnd.randint(1, 4) + [f"t{rnd.randrange(3)}" for _ in range(rnd.randint(1, 4))]:
+            worker.send(Request(f"{name} {n}", SimpleNamespace(name=name)))
+        worker.run(worker.clock.now + 0.3)
+        spent = min(spent, worker.pacer._processes._patience)
+    assert spent < 0, "no two were kept at once"
+    assert not worker.errors
+
+
 def test_who_can_be_judged_only_after_the_one_before_is_not_passed_over(make_worker):
     """Two processes, and all come forward at once: the second of a limit whose first has another limit, too."""
     worker = make_worker(size=2)
