@@ -75,7 +75,7 @@ def show(before: Seen, now: Seen, *targets: Target) -> bool:
 def how_soon(manager: RateLimitManager, workers: Sequence[str] = ()) -> str:
     """Say when workers apply the change."""
     if manager.override_store is None or workers:
-        return "These workers go by it now, and until they stop."
+        return "These workers use it now, until they stop."
     return "Workers follow within a second, those that start later too."
 
 

@@ -82,7 +82,7 @@ def _from_outside(config: Config, rule: TaskRule) -> Iterator[str]:
         said = [f"{key} = {quote(table[key])}" for key in ("rate", "burst") if names_variable(table.get(key))]
         if said:
             name = "Its own limit" if limit.own else limit.name
-            yield f"{name} has {' and '.join(said)}, as set here; a worker goes by its own environment."
+            yield f"{name} has {' and '.join(said)}, as set here; a worker uses its own environment."
 
 
 def _has_feedback(limit: Limit, feedback: Feedback) -> str:

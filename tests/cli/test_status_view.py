@@ -75,7 +75,7 @@ def test_another_file_is_named_with_its_digest_and_since_when():
     other = report(row(), digest="d2", path="other.toml")
     ((kind, _, fact),) = facts(of_workers(snapshot(row(), w1=other)))
     assert kind == "other file"
-    assert fact.startswith("goes by another file, other.toml (d2), since 20")
+    assert fact.startswith("uses another file, other.toml (d2), since 20")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_file_that_can_t_be_used_is_said_with_what_runs():
     lines = head(found)
     assert lines[0] == "limits.toml; 1 worker answered: w1."
     assert "can't be used as it is now (1 problem)" in lines[1]
-    assert lines[2].startswith("w1: goes by limits.toml (d2), since ")
+    assert lines[2].startswith("w1: uses limits.toml (d2), since ")
     values = as_values(found)
     assert (values["digest"], values["problems"][0]["code"]) == (None, "LK001")
 
@@ -169,4 +169,4 @@ def test_a_limit_of_another_file_is_shown_too():
     found = snapshot(row(), other, w1=report(row()), w2=report(row(), other, digest="d2", path="other.toml"))
     assert any("limits.theirs" in line and "of other.toml (d2) alone" in line for line in limits(found, every=False))
     ((_, _, fact),) = facts(of_workers(found))
-    assert fact.endswith("limits.theirs is another one")
+    assert fact.endswith("limits.theirs differs")

@@ -39,7 +39,7 @@ def command(ctx: click.Context, limit: str | None, *, app: str | None, config: s
         if show(before, look(manager)):
             say(how_soon(manager) if manager.override_store is not None else "These workers go by the file now.")
         else:
-            say(f"{limit or 'Each limit'} goes by the file already.")
+            say(f"{limit or 'Each limit'} is as in the file already.")
         concerned = [each for target, each in all_of(manager.config.rules) if limit in (None, target.name)]
         if manager.app is None and any(each.strategy == "static" for each in concerned):
             say("Overrides of static limits in single workers stay: to reach them, name the app.", err=True)

@@ -72,17 +72,17 @@ def of_workers(snapshot: Snapshot) -> Iterator[Deviation]:
             yield Deviation("not installed", "", worker, one_line(fact), "call limitkit.install(app) in its app")
             continue
         if snapshot.problems:
-            fact = f"goes by {report['path']} ({report['digest']}), since {moment(report['since'])}"
+            fact = f"uses {report['path']} ({report['digest']}), since {moment(report['since'])}"
             its_own = report["path"] == snapshot.path or report["refused"]
-            hint = "fix the file" if its_own else "bring both to one state"
+            hint = "fix the file" if its_own else "give all workers the same file"
             yield Deviation("other file", "", worker, fact, hint)
         elif report["digest"] != snapshot.digest and not _is_mode_alone(snapshot, report):
             path = f"{report['path']} ({report['digest']}), since {moment(report['since'])}"
-            fact = f"goes by another file, {path}: {_differing(snapshot, report)}"
-            hint = "bring both to one state; of a shared limit the stricter rate holds meanwhile"
+            fact = f"uses another file, {path}: {_differing(snapshot, report)}"
+            hint = "give all workers the same file; until then the stricter rate of each shared limit holds"
             yield Deviation("other file", "", worker, fact, hint)
         if report["refused"] and not snapshot.problems:
-            fact = f"has refused its changed file, and goes on with the one before: {one_line(report['refused'])}"
+            fact = f"has refused its changed file, and keeps the one before: {one_line(report['refused'])}"
             yield Deviation("refused file", "", worker, fact, "fix the file")
         yield from _kept_otherwise(snapshot, worker, report)
         if report["unguarded"]:
@@ -107,7 +107,7 @@ def _kept_otherwise(snapshot: Snapshot, worker: str, report: Mapping[str, Any]) 
     if report["mode"] != snapshot.mode and (report["digest"] == snapshot.digest or _is_mode_alone(snapshot, report)):
         does = {"off": "keeps no limit", "shadow": "counts for its limits, and delays nothing"}
         fact = f'{does.get(report["mode"], "keeps its limits")}, since LIMITKIT_MODE is "{report["mode"]}" there'
-        yield Deviation("mode", "", worker, fact, "take that out, and restart it")
+        yield Deviation("mode", "", worker, fact, "unset it there, and restart the worker")
     if report.get("store"):
         meanwhile = {_WITHOUT_STORE[limit["on_error"]] for limit in limits if limit.get("on_error")}
         then = f"; until it answers, shared limits {' or '.join(sorted(meanwhile))}" if meanwhile else ""
@@ -221,7 +221,7 @@ def _of_row(row: Row) -> Iterator[Deviation]:
         yield Deviation("feedback", name, "", f"{fact}, over {declared}", hint)
     if current.source == "stricter file":
         fact = f"{rated(current.rate, current.burst)} holds, which another worker's file says, over {declared}"
-        yield Deviation("stricter file", name, "", fact, "bring the files to one state")
+        yield Deviation("stricter file", name, "", fact, "give all workers the same file")
     for worker, seconds in sorted(row.dialled.items()):
         fact = f"{_per(seconds)} holds, which control.rate_limit has set, over {declared}"
         yield Deviation("dialled", name, worker, fact, f"celery control rate_limit {current.target.name} 0")
@@ -237,8 +237,8 @@ def _differing(snapshot: Snapshot, report: Mapping[str, Any]) -> str:
     """Say which limits of this worker's tasks the two files declare differently."""
     names = _others(snapshot, report)
     if not names:
-        return "no limit of its tasks is another one"
-    return f"{few(sorted(names))} {'are other ones' if len(names) > 1 else 'is another one'}"
+        return "no limit of its tasks differs"
+    return f"{few(sorted(names))} {'differ' if len(names) > 1 else 'differs'}"
 
 
 def _others(snapshot: Snapshot, report: Mapping[str, Any]) -> list[str]:

@@ -127,5 +127,5 @@ def test_explain_says_which_numbers_are_this_environment_s(monkeypatch, tmp_path
     file.write_text('version = 1\n[tasks.a]\nstrategy = "static"\nrate = "${RATE}"\nburst = "${NOT_SET:-7}"\n')
     said = CliRunner().invoke(limitkit, ["explain", "a", "--config", str(file)]).output
     assert " 4/s " in said
-    line = 'Its own limit has rate = "${RATE}" and burst = "${NOT_SET:-7}", as set here; a worker goes by its own '
+    line = 'Its own limit has rate = "${RATE}" and burst = "${NOT_SET:-7}", as set here; a worker uses its own '
     assert line in said
