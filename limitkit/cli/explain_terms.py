@@ -25,7 +25,7 @@ _FIRST = ("limit", "rate", "burst", "key", *WINDOWS, "declared at", "strategy")
 _THEN = {"drop": 'is dropped (on_limit = "drop")', "fail": 'fails (on_limit = "fail")'}
 _WITHOUT_STORE = {
     "allow": 'limits nothing (on_error = "allow")',
-    "hold": 'lets nobody start (on_error = "hold")',
+    "hold": 'lets no task start (on_error = "hold")',
     "divide": 'is divided by the number of workers (on_error = "divide")',
 }
 _NUMBERS = ("rate", "burst", *WINDOWS)

@@ -78,6 +78,8 @@ class RateLimitManager:
         ``for_`` (seconds, a timedelta, or ``"2h"``) the declared rate returns by itself. ``workers`` are names of
         workers, only for static limits; they forget the override when they stop. ``by`` is who sets it, by default
         this process's user.
+
+        Returns the override without its end, which the store's clock decides: ``current()`` has it.
         """
         target, limit = self._find(task_name)
         made = self._made((target, limit), inputs.rate(new_rate), inputs.burst(burst), reason, by)
@@ -168,7 +170,7 @@ class RateLimitManager:
     def _find(self, name: str) -> tuple[Target, Limit]:
         target, limit = find(self.config.rules, name, self._tasks())
         if limit.mode == "off":
-            raise OverrideError(f"{target} is off in {self.config.path}, so it has no rate; declare it on first")
+            raise OverrideError(f"{target} is off, so it has no rate; set its mode, or LIMITKIT_MODE, to enforce first")
         if limit.strategy != "static" and self.store is None:
             raise OverrideError(f"{target} needs a store that all can reach, and there is none; name one: [store] url")
         return target, limit

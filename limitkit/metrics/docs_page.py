@@ -37,8 +37,8 @@ rate = "25/s"
 `LIMITKIT_METRICS_PORT` wins over the file. If no port is free, the worker logs a warning and runs without metrics.
 
 The port answers as prometheus-client's own does: `?name[]=` for some metrics, OpenMetrics, and gzip. It has at most
-16 connections, each with a thread. It closes a connection that has not asked within 5 seconds or keeps others out,
-and one that does not take its answer within 10 seconds.
+16 connections, each with a thread. It closes a connection that sends no request within 5 seconds (at once, if others
+wait for its place), and one that does not take its answer within 10 seconds.
 
 - Each worker counts in its main process, also what happens in its pool processes. So there is one place to scrape, and
   no multiprocess mode.

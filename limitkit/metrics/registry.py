@@ -83,7 +83,7 @@ def show_in(registry: CollectorRegistry) -> None:
     except ValueError as error:
         logger.warning(
             "The app has metrics of the same names as limitkit's (%s); both are shown, and Prometheus may refuse that. "
-            "Take the app's out: limitkit counts the same.",
+            "Remove the app's own: limitkit counts the same.",
             error,
         )
         registry.register(_Unnamed())

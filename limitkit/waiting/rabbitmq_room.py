@@ -110,9 +110,10 @@ class RabbitMQRoom:
             self._refused = True
             self.most, self.every = 25, 0.1  # else a queue of only such messages would spin
             logger.warning(
-                "RabbitMQ lets this worker have no queue for what can't start soon (%s), so that goes round and round "
-                "through its own queue; allow the worker's user to configure, write and read queues whose names "
-                'begin with "%s" and to write to amq.default, or delete the one that is unlike what is asked for.',
+                "RabbitMQ does not let this worker use a queue for tasks that can't start soon (%s), so these tasks go "
+                "back to their own queue again and again; allow the worker's user to configure, write and read queues "
+                'whose names begin with "%s" and to write to amq.default, or delete the queue of this kind that was '
+                "made with other arguments.",
                 error,
                 WAITS,
             )

@@ -222,7 +222,7 @@ def test_no_worker_answers(scene, tmp_path):
     (tmp_path / "ratelimits.toml").write_text(RUNNING)
     with RedisServer(tmp_path) as server:
         alone = Runner(tmp_path, BROKER_URL=server.url, LIMITS_FILE="ratelimits.toml", GATE="")
-        for name, what in (("drift", "it is not known what runs"), ("reload", "nobody takes up the file")):
+        for name, what in (("drift", "it is not known what runs"), ("reload", "none has loaded the file")):
             done = alone.run(name, *APP)
             assert (done.returncode, done.stdout) == (2, b"")
             assert done.stderr.decode() == f"limitkit: no worker answered, so {what}; start one\n"

@@ -42,7 +42,7 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     with reported_errors():
         before = ask(found, "limitkit_status")
         if not before:
-            raise Unusable("no worker answered, so nobody takes up the file; start one")
+            raise Unusable("no worker answered, so none has loaded the file; start one")
         answers = ask(found, "limitkit_reload", to=sorted(before), patience=_PATIENCE)
         after = ask(found, "limitkit_status", to=sorted(answers), patience=_PATIENCE) if answers else {}
     rows = [(name, _said(before[name], answers.get(name), after.get(name, {}))) for name in sorted(before)]

@@ -228,7 +228,7 @@ class RateLimits(Table):
         Field(
             title="Tasks",
             description="By name, or by a pattern in which * stands for any characters; an exact name replaces "
-            "a pattern's whole.",
+            "a pattern, with all its keys.",
         ),
     ] = {}
 
