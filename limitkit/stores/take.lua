@@ -2,7 +2,8 @@
 --
 -- KEYS   the buckets of the give-backs, then those of the takes, in order; then the adapted rates of buckets with
 --        feedback, the last of these buckets first
--- ARGV   1  one string of whole numbers with a space between any two, since clients take long over many arguments:
+-- ARGV   1  one string of whole numbers with a space between any two, since clients take long over many arguments; none
+--        but a burst is below zero:
 --        now in microseconds (nothing before the first space: the server's clock);
 --        number of give-backs; for each: mark, microseconds to go back;
 --        then for each take: number of buckets, count, ready, horizon (us), and for each bucket: interval (us), burst,
