@@ -139,7 +139,7 @@ def test_what_was_promoted_is_still_to_be_restored(runner):
         assert runner.run(*words).returncode == 0
     assert _limit(runner, "limits.reports")["in_force"]["source"] == "override"
     assert b"limits.reports  7/h, burst 1  7/h, burst 1\n" in runner.run("restore", "reports").stdout
-    assert runner.run("restore", "reports").stdout == b"reports is as in the file already.\n"
+    assert runner.run("restore", "reports").stdout == b"reports has no override now.\n"
 
 
 def test_promote_writes_where_a_link_leads_and_keeps_the_mode(runner, folder):

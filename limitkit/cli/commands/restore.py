@@ -37,9 +37,10 @@ def command(ctx: click.Context, limit: str | None, *, app: str | None, config: s
         else:
             manager.restore(limit)
         if show(before, look(manager)):
-            say(how_soon(manager) if manager.override_store is not None else "These workers go by the file now.")
+            say(how_soon(manager) if manager.override_store is not None else "These workers use the file's rates now.")
         else:
-            say(f"{limit or 'Each limit'} is as in the file already.")
+            # It may have had one in single workers, which the store doesn't know of.
+            say(f"{limit} has no override now." if limit is not None else "No limit has an override now.")
         concerned = [each for target, each in all_of(manager.config.rules) if limit in (None, target.name)]
         if manager.app is None and any(each.strategy == "static" for each in concerned):
             say("Overrides of static limits in single workers stay: to reach them, name the app.", err=True)
