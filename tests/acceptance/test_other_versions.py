@@ -68,14 +68,14 @@ def shop(redis, tmp_path_factory):
 
 
 def test_a_worker_answers_by_the_names_that_other_versions_know(shop):
-    (report,) = ask(shop.app, "limitkit_status", patience=5).values()
+    (report,) = wait_until(lambda: ask(shop.app, "limitkit_status")).values()
     assert sorted(report) == REPORT.split()
     assert {tag: sorted(limit) for tag, limit in report["limits"].items()} == {
         "task=paid": LIMIT.split(),
         "task=user": LIMIT.split(),
     }
     assert sorted(report["limits"]["task=user"]["shadow"]) == ["came", "delayed", "longest", "seconds"]
-    answers = (ask(shop.app, "limitkit_why", patience=2, task_id=each)["w1@test"] for each in shop.ids[1:])
+    answers = (wait_until(lambda: ask(shop.app, "limitkit_why", task_id=each))["w1@test"] for each in shop.ids[1:])
     assert sorted(next(filter(None, answers))) == HELD.split()
 
 
