@@ -1,6 +1,7 @@
 """Names that workers and commands of several versions share, as they meet in a deploy: a new name breaks the older."""
 
 import json
+from functools import partial
 
 import pytest
 import redis as client
@@ -75,7 +76,8 @@ def test_a_worker_answers_by_the_names_that_other_versions_know(shop):
         "task=user": LIMIT.split(),
     }
     assert sorted(report["limits"]["task=user"]["shadow"]) == ["came", "delayed", "longest", "seconds"]
-    answers = (wait_until(lambda: ask(shop.app, "limitkit_why", task_id=each))["w1@test"] for each in shop.ids[1:])
+    whys = [partial(ask, shop.app, "limitkit_why", task_id=each) for each in shop.ids[1:]]
+    answers = (wait_until(why)["w1@test"] for why in whys)
     assert sorted(next(filter(None, answers))) == HELD.split()
 
 
