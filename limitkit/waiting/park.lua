@@ -32,6 +32,9 @@ for at = 4, #ARGV, 9 do
     call('ZADD', KEYS[9] .. bucket, order, tag)
     local turn, due = tonumber(ARGV[at + 3]), tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
     local moment = due or now + math.max(turn, 0)
+    if order == ARGV[at + 5] then -- back from its queue, which put its bucket's next one an interval later
+      moment = math.min(moment, now + math.max(turn, 0))
+    end
     if due and turn < 0 then
       moment = math.max(now, due - ARGV[at + 2])
     end

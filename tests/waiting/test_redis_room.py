@@ -393,6 +393,29 @@ def test_what_is_not_due_stays(broker):
     assert (brought.again, brought.left, brought.empty) == (2.0, {}, False)
 
 
+def test_one_that_is_parked_again_is_due_at_its_turn(broker):
+    """Not an interval later, when its bucket's next one would have been."""
+    once_a_minute = Bucket("once a minute", 60 * SECOND, 1)
+    for n in range(2):
+        broker.send(n)
+    worker = broker.worker()
+    worker.park_all(2, bucket=once_a_minute)
+    worker.bring()
+    assert len(broker.ids()) == 1
+    assert broker.due_in(once_a_minute.key) > 50
+    worker.park_all(1, bucket=once_a_minute, turn=3.0)
+    assert 2 < broker.due_in(once_a_minute.key) <= 3
+
+
+def test_what_comes_for_the_first_time_waits_behind_its_bucket(broker):
+    for n in range(2):
+        broker.send(n)
+    worker = broker.worker()
+    worker.park_all(1, bucket=SLOW, turn=40.0)
+    worker.park_all(1, bucket=SLOW, turn=3.0)
+    assert broker.due_in(SLOW.key) > 30
+
+
 def test_only_so_many_come_back_in_one_call(broker):
     for n in range(300):
         broker.send(n)
