@@ -31,10 +31,8 @@ for at = 4, #ARGV, 9 do
     call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. order .. ARGV[at + 8])
     call('ZADD', KEYS[9] .. bucket, order, tag)
     local turn, due = tonumber(ARGV[at + 3]), tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
-    local moment = due or now + math.max(turn, 0)
-    if order == ARGV[at + 5] then -- back from its queue, which put its bucket's next one an interval later
-      moment = math.min(moment, now + math.max(turn, 0))
-    end
+    -- Its turn may be before that of the others: a worker held it, or it is back from its queue.
+    local moment = math.min(due or math.huge, now + math.max(turn, 0))
     if due and turn < 0 then
       moment = math.max(now, due - ARGV[at + 2])
     end

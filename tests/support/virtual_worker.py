@@ -138,7 +138,8 @@ class Room:
             order = request.priority * MOST_ORDERS + int(self.clock.time() * ORDERS_A_SECOND) + self.parks
             request.message.properties.setdefault(ORDER, order)
             self.parked.setdefault(leaver.bucket.key, []).append((request.message.properties[ORDER], leaver))
-            self.due.setdefault(leaver.bucket.key, self.clock.now + max(0.0, leaver.turn))
+            turn = self.clock.now + max(0.0, leaver.turn)
+            self.due[leaver.bucket.key] = min(turn, self.due.get(leaver.bucket.key, turn))
 
     def bring(self, steering):
         if self.gone:

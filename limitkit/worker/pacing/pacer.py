@@ -159,9 +159,9 @@ class Pacer:
 
     def _leave(self, held: Held, lane: Lane | None = None) -> None:
         """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
-        lane = lane or held.slowest(time.monotonic())
+        held_here, lane = lane is None, lane or held.slowest(time.monotonic())
         self._lanes.drop(held)
-        self._parking.add(held, lane, time.monotonic())
+        self._parking.add(held, lane, time.monotonic(), held_here=held_here)
 
     def _let_go(self) -> None:
         """Park requests that take places in a window that can't grow, and won't start soon."""

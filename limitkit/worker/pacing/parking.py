@@ -123,12 +123,17 @@ class Parking:
         # A request that was parked before is a part of the backlog, not behind it.
         return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
 
-    def add(self, held: Held, lane: Lane, now: float) -> None:
-        """Let a request leave soon: it waits longest for that lane's bucket."""
+    def add(self, held: Held, lane: Lane, now: float, *, held_here: bool = False) -> None:
+        """Let a request leave soon: it waits longest for that lane's bucket.
+
+        One that this worker has held is before those that are parked: its turn is the next, not the one behind them.
+        """
         queue = parkable_queue(self._app, held.request.message)
         assert queue is not None  # noqa: S101 (may_leave said so)
-        turn = self.bounds.believed(lane, self.turn(held, lane, now))
-        self.backlog.parked(lane.paced, turn, now)
+        turn = behind = self.bounds.believed(lane, self.turn(held, lane, now))
+        if held_here:
+            turn = min(turn, lane.wait(now, 1))
+        self.backlog.parked(lane.paced, behind, now)
         if lane.local or (ORDER in held.request.message.properties and self._demand.is_stuck(lane, now)):
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # else a broker that can't park would fill this worker's memory

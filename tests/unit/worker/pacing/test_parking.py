@@ -86,3 +86,22 @@ def test_a_broker_that_can_not_park_does_not_fill_a_worker(make_worker):
     worker.room.gone = False
     worker.run(worker.clock.now + 600)
     assert worker.left() == worker.nothing_left()
+
+
+def test_one_that_was_held_comes_back_at_its_own_turn_not_behind_those_that_are_parked(make_worker):
+    """Else nobody would take the next token of its bucket."""
+    worker = make_worker()
+    worker.parking.bounds._settings().per_limit = 1
+    user = SimpleNamespace(name="user", rate_limit=None)
+    worker.limits = {"user": (bound("user", 5 * SECOND),)}
+    began = worker.clock.now
+    for n in range(5):
+        worker.send(Request(f"u{n}", user))
+    worker.run(began + 0.5)
+    ((key, parked),) = worker.room.parked.items()
+    (held,) = worker.pacer._lanes.held
+    assert len(parked) == 3
+    assert worker.room.due[key] > began + 9
+    worker.pacer._leave(held)
+    worker.run(began + 1)
+    assert began + 4.9 < worker.room.due[key] < began + 5.5
