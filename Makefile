@@ -28,7 +28,7 @@ together:  ## tests that only wait for conditions, four at a time
 quiet:  ## tests that measure rates or times, two at a time, with nothing else beside them
 	$(BIN)/python -m pytest -m quiet -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
 
-faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes a quarter of an hour
+faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes nine minutes
 	LIMITKIT_FULL_SIZE=1 $(BIN)/python -m pytest --durations=0 --durations-min=1 $(ARGS) tests/faults
 
 lint: $(VENV)/.test $(VENV)/.lint  ## style and types
