@@ -69,7 +69,12 @@ def shop(redis, tmp_path_factory):
 
 
 def test_a_worker_answers_by_the_names_that_other_versions_know(shop):
-    (report,) = wait_until(lambda: ask(shop.app, "limitkit_status")).values()
+    def counted():
+        """Return the report once a limit in shadow has counted, which it does a moment after the task has come."""
+        (report,) = wait_until(lambda: ask(shop.app, "limitkit_status")).values()
+        return report if report["limits"]["task=user"]["shadow"] else None
+
+    report = wait_until(counted)
     assert sorted(report) == REPORT.split()
     assert {tag: sorted(limit) for tag, limit in report["limits"].items()} == {
         "task=paid": LIMIT.split(),
