@@ -28,7 +28,7 @@ def pool_line(worker: Any) -> str:
     """Say which pool a worker has, and how many tasks it runs at a time."""
     cls = worker.pool_cls
     path = f"{cls.__module__}:{cls.__qualname__}"
-    name = next((alias for alias, target in ALIASES.items() if target == path), path)
+    name = next((alias for alias, target in ALIASES.items() if target == path and alias != "custom"), path)
     places = "{1} to {0}".format(*worker.autoscale) if worker.autoscale else worker.pool.limit
     return f"{name} ({places})"
 
