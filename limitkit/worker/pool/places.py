@@ -19,23 +19,12 @@ logger = logging.getLogger("limitkit")
 
 
 class Place:
-    """One place of the pool, for one request; the request is given this as the pool that it applies itself to."""
+    """One place of the pool, for one request."""
 
     def __init__(self, places: Places, request: Any) -> None:
         self._places = places
         self.request = request
-        self.is_used = False
-        """Whether the pool has been given something to run here."""
         self._is_left = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._places.pool, name)
-
-    def apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-        """Have the pool run this, and see when it ends."""
-        self.is_used = True
-        places = self._places
-        return places.kind.give(places.pool, partial(places.apply, target, args, kwargs), self.leave, options)
 
     def leave(self, *_: Any) -> None:
         """Free the place, once. May be called in any thread or greenlet."""
@@ -52,8 +41,12 @@ class Places:
     """
 
     def __init__(self, pool: Any, kind: Kind, loop: Loop) -> None:
-        self.pool, self.kind, self.loop = pool, kind, loop
-        self.apply: Callable[..., Any] = pool.apply_async
+        self.loop = loop
+        self._pool, self._kind = pool, kind
+        self._apply: Callable[..., Any] = pool.apply_async
+        pool.apply_async = self._apply_async  # Celery's fast requests don't take the pool that they are given
+        self._entering: Place | None = None
+        """The place of the request that is about to enter."""
         self.initial_value = int(pool.limit)
         """How many places there are."""
         self._taken = 0
@@ -103,17 +96,25 @@ class Places:
 
     def process(self, request: Any) -> None:
         """Have the pool run a request, for which a place is taken; replaces Celery's ``_process_task``."""
-        place = Place(self, request)
+        place = self._entering = Place(self, request)
         self._in_pool[place] = None
         try:
-            request.execute_using_pool(place)
+            request.execute_using_pool(self._pool)
         except TaskRevokedError:
             place.leave()
         except BaseException:
             place.leave()
             raise
-        if not place.is_used:
-            place.leave()
+        finally:
+            if self._entering is place:  # the pool was given nothing
+                self._entering = None
+                place.leave()
+
+    def _apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Have the pool run something; what does not enter by ``process`` has no place."""
+        place, self._entering = self._entering, None
+        run = partial(self._apply, target, args, kwargs)
+        return run(**options) if place is None else self._kind.give(self._pool, run, place.leave, options)
 
     def leave(self, place: Place) -> None:
         """Count a place as free; one that is not known was forgotten."""
