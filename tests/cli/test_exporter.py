@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -134,10 +134,11 @@ def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
         scrape_until(port, lambda seen: seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 0)
         server.start()
         scrape_until(port, lambda seen: seen["cluster_up", "store"] == seen["cluster_up", "broker"] == 1)
-    finally:
         exporter.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            exporter.wait(10)
+        assert exporter.wait(20) == 0, "it ends by itself: signals that nobody handles do not end a container"
+    finally:
+        exporter.kill()
+        exporter.wait(10)
         exporter.stderr.close()
 
 
