@@ -1,6 +1,6 @@
-"""Reads manifests: the part of YAML that the examples use, and nothing else, since the tests have no library for all of it.
+"""Reads manifests: the part of YAML that the examples use, and nothing else; tests have no library for all of it.
 
-Maps and lists by indentation, plain and "double-quoted" scalars, lists in brackets as JSON has them, blocks behind ``|``.
+Maps and lists by indentation, plain and "double-quoted" scalars, JSON's lists in brackets, blocks behind ``|``.
 """
 
 import json
