@@ -53,7 +53,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def exporter(self):
-        command = [sys.executable, "-m", "celery", "-A", self.scene.shop.module, "limitkit", "exporter"]
+        command = [sys.executable, "-m", "limitkit", "exporter", "-A", self.scene.shop.module]
         with running([*command, "--port", str(self._exporter_port), "--interval", "1"], self.scene.shop.env):
             yield
 

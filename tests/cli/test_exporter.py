@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 import redis
 from celery import Celery
-from support.commands import CLI
+from support.commands import CLI, ROOT
 from support.parked import PREFIX, age, filling
 from support.scrape import Scrape, scrape, scrape_until
 from support.servers import RedisServer, free_port
@@ -116,7 +116,7 @@ def test_a_server_that_is_gone(run_at):
 
 def test_it_asks_anew_and_outlives_its_server(server, need_promtool):
     port = free_port()
-    env = {**os.environ, "BROKER_URL": server.url, "PYTHONPATH": str(CLI)}
+    env = {**os.environ, "BROKER_URL": server.url, "PYTHONPATH": f"{CLI}:{ROOT}"}
     command = [sys.executable, "-m", "celery", *APP, "limitkit", "exporter", "--port", str(port), "--interval", "1"]
     exporter = subprocess.Popen(command, cwd=CLI, env=env, stderr=subprocess.PIPE, text=True)
     try:
