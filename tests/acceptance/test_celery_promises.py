@@ -159,7 +159,7 @@ def test_what_waits_for_its_eta_takes_no_token(kept):
 if POOL != "solo":  # it receives nothing while its one task runs
 
     def test_priority_then_arrival(kept, tmp_path):
-        """Redis: the lower number first. In one worker, each of which has its own lane; its process is busy at first."""
+        """Redis: the lower number first. In one worker, since each has its own lanes; its process is busy at first."""
         kept.wait_for_each([kept.send("until", str(tmp_path / "go"), queue="single")])
         given = (9, 6, 3, 6, 0)
         sent = [kept.send("kept.priority", queue="single", priority=priority) for priority in given]
