@@ -36,10 +36,10 @@ end
 
 -- The list that a message came from, if this worker has named it. Another list is of other priority steps, which some worker
 -- had that parked it: this worker may not touch it, and perhaps none reads it any more. So the message goes where kombu
--- would put it for this worker: into the list of the highest step that is not above its own.
+-- would put it for this worker: into the list of the highest step that is not above its own, or else of the last.
 local function list_of(lists, named, order)
   if lists[named] then return named end
-  local chosen = 1
+  local chosen = #steps
   for at, step in ipairs(steps) do
     if step <= order / orders then chosen = at end
   end
@@ -87,7 +87,7 @@ for number = 1, #ARGV - first_queue + 1 do
   local due, intervals = queue.due, queue.intervals
   for at = 1, #full, 3 do
     local bucket, interval, seconds = full[at], full[at + 1], full[at + 2]
-    local moment = call('ZSCORE', due, bucket)
+    local moment = seconds >= 0 and call('ZSCORE', due, bucket)
     if seconds < 0 then
       unwanted[bucket] = true
     elseif moment and interval <= 2 * tonumber(call('HGET', intervals, bucket) or 0) then

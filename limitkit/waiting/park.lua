@@ -24,9 +24,9 @@ for at = 4, #ARGV, 9 do
   if parked[#parked] == 1 then
     call('ZREM', KEYS[1], tag)
     local order = tonumber(ARGV[at + 5])
-    if not order then
+    if not (order and order >= 0 and order <= LAST) then
       last = last + 1
-      order = ARGV[at + 4] * most + last
+      order = math.min(ARGV[at + 4] * most + last, LAST)
     end
     call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8])
     call('ZADD', KEYS[9], 0, place(bucket, order, tag))
