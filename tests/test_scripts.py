@@ -19,7 +19,7 @@ from limitkit.waiting.parked_messages import ParkedMessages
 from limitkit.waiting.redis_room import RedisRoom
 from limitkit.waiting.room import NO_MORE, Leaving, Steering
 
-SECOND = 1_000_000
+NOW = 1_764_000_000_123_457
 SLOWS_DOWN = Feedback("api", ("a.B",), factor=0.77, step=0.3)
 PAUSES = Feedback("api", ("a.B",), action="pause")
 FEW, MANY = 3, 2000
@@ -53,6 +53,8 @@ def take(url, count):
         gifts = [GiveBack(*pair) for pair in zip(groups[0], taken[0].marks, strict=True)]
         gifts += [GiveBack(bucket(number), 1) for number in range(min(count, 1000))]
         store.take([Take(group, 16, 16, 1.0) for group in groups], gifts)
+        (taken,) = store.take([Take((bucket(999),))], now_us=NOW)
+        store.take([], [GiveBack(bucket(999), taken.marks[0])], now_us=NOW)  # it is full again
         for told in (SLOWS_DOWN, PAUSES):
             for wait in (None, 1.2345678):
                 for _ in range(3):

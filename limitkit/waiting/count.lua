@@ -18,9 +18,8 @@ local function parked_first(bucket, count)
     local whole = order_of(bucket, head[1])
     local order = whole % most
     least = math.min(least or order, order)
-    local next_priority = whole - order + most
-    if count == 1 or next_priority > LAST then break end
-    head = call('ZRANGEBYLEX', KEYS[3], '[' .. place(bucket, next_priority, ''), to, 'LIMIT', 0, 1)
+    if count == 1 then break end
+    head = call('ZRANGEBYLEX', KEYS[3], '[' .. place(bucket, whole - order + most, ''), to, 'LIMIT', 0, 1)
   end
   return least
 end

@@ -365,7 +365,7 @@ def test_a_worker_goes_by_the_steps_of_its_broker(make_broker, steps):
     assert priorities == expected
 
 
-@pytest.mark.parametrize("order", ["x", "nan", -1, 1.5, 9 * 10**15, 10**17])
+@pytest.mark.parametrize("order", ["x", "nan", 1.5, -(10**17), 9 * 10**15, 10**17])
 def test_a_place_that_no_worker_gave_loses_no_message(broker, order):
     ids = [broker.send(n) for n in range(2)]
     worker = broker.worker()
@@ -450,7 +450,7 @@ def test_many_queues_are_asked_about_in_several_calls(broker, monkeypatch):
     broker.app.conf.task_queues = [Queue(name) for name in names]
     worker = broker.worker(*names)
     assert worker.bring().empty
-    for name in names[1:]:
+    for name in names[:4]:
         for n in range(3):
             broker.send(n, queue=name)
         worker.park_all(3, queue=name, turn=60.0)
@@ -466,9 +466,9 @@ def test_many_queues_are_asked_about_in_several_calls(broker, monkeypatch):
     assert asked == [3 + 2 * 7, 3 + 2 * 7, 3 + 7]
     assert not brought.empty
     assert brought.left == {SLOW.key: 7}
-    assert [len(broker.ids(name)) for name in names] == [0, 2, 2, 1, 0]
+    assert [len(broker.ids(name)) for name in names] == [2, 2, 1, 0, 0]
     assert worker.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
-    assert [len(broker.ids(name)) for name in names] == [0, 3, 3, 3, 3]
+    assert [len(broker.ids(name)) for name in names] == [3, 3, 3, 3, 0]
     assert worker.bring().empty
 
 
