@@ -56,20 +56,24 @@ local function take_out(queue, bucket, wanted)
   local from, to = span(bucket)
   wanted = min(wanted, room)
   local first = wanted > 0 and call('ZRANGEBYLEX', queue.line, from, to, 'LIMIT', 0, wanted) or {}
-  for _, each in ipairs(first) do
-    local tag, order = tag_of(bucket, each), order_of(bucket, each)
-    local kept = call('HGET', KEYS[1], tag)
-    if kept then
+  local tags, met = {}, {}
+  for at, each in ipairs(first) do
+    tags[at] = tag_of(bucket, each)
+  end
+  for at, kept in ipairs(#tags > 0 and call('HMGET', KEYS[1], unpack(tags)) or {}) do
+    if kept and not met[tags[at]] then -- one that was delivered and parked twice is kept once
+      met[tags[at]] = true
+      local order = order_of(bucket, first[at])
       local named, message = kept:match('^([^\n]*)\n(.*)$')
       local list = list_of(queue.lists, named, order)
       returns[list] = returns[list] or {}
       table.insert(returns[list], { order, message })
-      call('HDEL', KEYS[1], tag)
       came = came + 1
     end
   end
   if #first > 0 then
     room = room - #first
+    call('HDEL', KEYS[1], unpack(tags))
     call('ZREMRANGEBYLEX', queue.line, from, '[' .. first[#first])
   end
   local count = call('ZLEXCOUNT', queue.line, from, to)

@@ -5,6 +5,7 @@
 -- place is the bucket, a NUL, the order in 16 digits, a NUL, and the message's tag: so a bucket's messages stand together,
 -- in their order. No bucket has a NUL in its name, so none can be taken for another whose name begins alike.
 
+local unpack = unpack or table.unpack
 local LAST = 9000000000000000 -- the highest order: a double holds all up to here exactly, and they have 16 digits
 
 local function place(bucket, order, tag)

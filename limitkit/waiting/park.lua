@@ -17,19 +17,24 @@ local most = tonumber(ARGV[2])
 local first = math.floor(now * ARGV[3])
 local last = math.max(tonumber(call('GET', KEYS[5]) or 0), first - 1)
 local parked = {}
+-- What is written in one command for all messages.
+local tags, kept, places, intervals = {}, {}, {}, {}
 
 for at = 4, #ARGV, 9 do
   local tag, bucket = ARGV[at], ARGV[at + 1]
   parked[#parked + 1] = call('HDEL', KEYS[2], tag)
   if parked[#parked] == 1 then
-    call('ZREM', KEYS[1], tag)
     local order = tonumber(ARGV[at + 5])
     if not (order and order >= 0 and order <= LAST) then
       last = last + 1
       order = math.min(ARGV[at + 4] * most + last, LAST)
     end
-    call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8])
-    call('ZADD', KEYS[9], 0, place(bucket, order, tag))
+    local text = ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8]
+    local next = 2 * #tags + 1
+    kept[next], kept[next + 1] = tag, text
+    places[next], places[next + 1] = 0, place(bucket, order, tag)
+    intervals[next], intervals[next + 1] = bucket, ARGV[at + 2]
+    tags[#tags + 1] = tag
     local turn, due = tonumber(ARGV[at + 3]), tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
     -- Its turn may be before that of the others: a worker held it, or it is back from its queue.
     local moment = math.min(due or math.huge, now + math.max(turn, 0))
@@ -39,8 +44,13 @@ for at = 4, #ARGV, 9 do
     if moment ~= due then
       call('ZADD', KEYS[7], string.format('%.6f', moment), bucket)
     end
-    call('HSET', KEYS[8], bucket, ARGV[at + 2])
   end
+end
+if #tags > 0 then
+  call('ZREM', KEYS[1], unpack(tags))
+  call('HSET', KEYS[3], unpack(kept))
+  call('ZADD', KEYS[9], unpack(places))
+  call('HSET', KEYS[8], unpack(intervals))
 end
 if last >= first then
   call('SET', KEYS[5], string.format('%.0f', last))

@@ -12,10 +12,12 @@ for at = 2, #ARGV, 2 do
   local bucket = ARGV[at]
   local from, to = span(bucket)
   local first = call('ZRANGEBYLEX', KEYS[5], from, to, 'LIMIT', 0, ARGV[at + 1])
-  for _, each in ipairs(first) do
-    removed = removed + call('HDEL', KEYS[1], tag_of(bucket, each))
+  local tags = {}
+  for index, each in ipairs(first) do
+    tags[index] = tag_of(bucket, each)
   end
   if #first > 0 then
+    removed = removed + call('HDEL', KEYS[1], unpack(tags))
     call('ZREMRANGEBYLEX', KEYS[5], from, '[' .. first[#first])
   end
   if call('ZLEXCOUNT', KEYS[5], from, to) == 0 then

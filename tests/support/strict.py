@@ -16,7 +16,7 @@ RAN = "strict:ran"
 MOST_ARGUMENTS = 3000
 
 _FIRST = """
-get set zadd zrem zcard zscore zrank zcount zrange zrangebyscore zremrangebyscore zremrangebyrank zlexcount zrangebylex
+get set hmget zadd zrem zcard zscore zrank zcount zrange zrangebyscore zremrangebyscore zremrangebyrank zlexcount zrangebylex
 zremrangebylex zscan zincrby hget hset hdel hexists hgetall hlen hincrby sadd srem scard sismember smembers lindex llen
 lpush lrange lrem rpush lpop rpop expire pexpire persist ttl pttl incr incrby
 """

@@ -243,6 +243,17 @@ def test_a_delivery_that_is_the_brokers_again_is_not_parked(broker):
     assert broker.places() == (1, 0, 0)
 
 
+def test_one_that_was_delivered_and_parked_twice_comes_back_once(broker):
+    broker.send()
+    [raw] = broker.client.lrange("celery", 0, -1)
+    worker = broker.worker()
+    worker.park_all(1)
+    broker.client.lpush("celery", raw)
+    broker.worker().park_all(1)
+    assert worker.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
+    assert broker.places() == (1, 0, 0)
+
+
 def test_one_that_comes_back_to_the_same_worker_is_held_by_it(broker):
     """It has the delivery tag that it had before, which this channel was told is done."""
     broker.send()
