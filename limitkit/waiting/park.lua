@@ -18,7 +18,7 @@ local first = math.floor(now * ARGV[3])
 local last = math.max(tonumber(call('GET', KEYS[5]) or 0), first - 1)
 local parked = {}
 -- What is written in one command for all messages.
-local tags, kept, places, intervals = {}, {}, {}, {}
+local tags, places, intervals = {}, {}, {}
 
 for at = 4, #ARGV, 9 do
   local tag, bucket = ARGV[at], ARGV[at + 1]
@@ -29,9 +29,8 @@ for at = 4, #ARGV, 9 do
       last = last + 1
       order = math.min(ARGV[at + 4] * most + last, LAST)
     end
-    local text = ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8]
+    call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8])
     local next = 2 * #tags + 1
-    kept[next], kept[next + 1] = tag, text
     places[next], places[next + 1] = 0, place(bucket, order, tag)
     intervals[next], intervals[next + 1] = bucket, ARGV[at + 2]
     tags[#tags + 1] = tag
@@ -48,7 +47,6 @@ for at = 4, #ARGV, 9 do
 end
 if #tags > 0 then
   call('ZREM', KEYS[1], unpack(tags))
-  call('HSET', KEYS[3], unpack(kept))
   call('ZADD', KEYS[9], unpack(places))
   call('HSET', KEYS[8], unpack(intervals))
 end

@@ -16,9 +16,9 @@ RAN = "strict:ran"
 MOST_ARGUMENTS = 3000
 
 _FIRST = """
-get set hmget zadd zrem zcard zscore zrank zcount zrange zrangebyscore zremrangebyscore zremrangebyrank zlexcount zrangebylex
-zremrangebylex zscan zincrby hget hset hdel hexists hgetall hlen hincrby sadd srem scard sismember smembers lindex llen
-lpush lrange lrem rpush lpop rpop expire pexpire persist ttl pttl incr incrby
+get set hmget zadd zrem zcard zscore zrank zcount zrange zrangebyscore zremrangebyscore zremrangebyrank zlexcount
+zrangebylex zremrangebylex zscan zincrby hget hset hdel hexists hgetall hlen hincrby sadd srem scard sismember
+smembers lindex llen lpush lrange lrem rpush lpop rpop expire pexpire persist ttl pttl incr incrby
 """
 """Commands of which the first argument is a key, and no other."""
 _CHECKED = """
