@@ -47,10 +47,12 @@ def test_limits_hold_and_nobody_starves_while_the_pool_is_full(pool):
     seconds = 6
     figures = full_pool(seconds=seconds, task_seconds=1.0, pool=pool)
     assert (figures.lost, figures.twice) == (0, 0)
+    # The long tasks are one in four messages, so they tell how many the pool would start of each. All places of a solo
+    # worker come free at once, mostly at the same moment as the others': then one of them has the token.
+    possible = figures.starts["slow"] / (pool.workers if pool is SOLO else 1)
     for task, rate in PER_SECOND.items():
         assert figures.excess[task] <= promised(rate)  # bench: 2
-        # bench: 0.8. The long tasks are one in four messages, so they tell how many the pool would start of each.
-        assert figures.starts[task] >= max(1, int(0.5 * min(rate * seconds, figures.starts["slow"]))), task
+        assert figures.starts[task] >= max(1, int(0.4 * min(rate * seconds, possible))), task  # bench: 0.8
     assert figures.sent_back_per_start <= 0.2  # bench: 0
 
 
