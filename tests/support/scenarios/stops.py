@@ -10,6 +10,8 @@ from support.scene import Scene, config, limit
 from support.workers import PATIENCE
 
 _LOOK = 0.01
+_BUSY = 0.6
+"""The part of the pools' places that tasks are in, so that some run whenever it is."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Stops:
     most_started: float
 
 
-def stops(trials=20, count=900, rate=300, burst=5, *, pool=PREFORK, workers=2, task_seconds=0.002, within=1.5):
+def stops(trials=20, count=900, rate=300, burst=5, *, pool=PREFORK, workers=2, within=1.5):
     """Stop all workers at a moment of chance ``within`` so many seconds of the first start, again and again."""
     pool = replace(pool, workers=workers)
-    messages = [("paid", (task_seconds,))] * count
+    messages = [("paid", (_BUSY * pool.places / rate,))] * count
     found = [_stop(messages, rate, burst, pool, random.uniform(0, within)) for _ in range(trials)]
     return Stops(
         **{name: sum(each[name] for each in found) for name in ("given_back", "stranded", "lost", "twice")},
