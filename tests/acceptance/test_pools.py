@@ -21,11 +21,12 @@ PACED = [(THREADS, "redis"), (GEVENT, "redis"), (SOLO, "redis"), (PREFORK, "file
 
 @pytest.mark.parametrize(("pool", "broker"), PACED, ids=["threads", "gevent", "solo", "prefork-filesystem"])
 def test_a_backlog_drains_at_the_declared_rate_and_lets_others_pass(pool, broker):
-    figures = backlog(count=60, rate=20, burst=4, others=200, pool=pool, broker=broker)
+    # All are due within what a worker holds: what is parked over a folder of files is sent back with an ETA.
+    figures = backlog(count=40, rate=20, burst=4, others=200, pool=pool, broker=broker)
     assert (figures.lost, figures.twice, figures.retries) == (0, 0, 0)
     assert figures.excess <= promised(20, 4)  # bench: burst + 1.5
     assert figures.efficiency >= 0.5  # bench: 0.97
-    assert figures.sent_back <= 6  # bench: 1 %; the guard alone sends each back several times, or holds up the others
+    assert figures.sent_back <= 4  # bench: 1 %; the guard alone sends each back several times, or holds up the others
     assert (
         figures.others_done <= 0.8
     )  # bench: their span <= 1.3 x alone; where they wait behind the limited ones it is 1

@@ -130,7 +130,7 @@ class FolderBroker:
         return set()
 
     def arrived(self):
-        """How many messages came to the queue, from wherever."""
+        """How many messages came to the queue, from wherever; those that were parked, too: they wait in it."""
         return len({file.name for folder in (self._queued, self._taken) for file in self._files(folder)})
 
     def _files(self, folder):
