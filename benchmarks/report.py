@@ -15,10 +15,12 @@ from support.servers import redis_binary
 
 from benchmarks.compare import BURST, COUNT, OTHERS, PATIENCE, RATE, WAYS
 from benchmarks.micro import median_with_interval
-from benchmarks.rows import ROWS, Row, Target
+from benchmarks.rows import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from benchmarks.row import Row, Target
 
 HOW = """\
 `make bench` starts what it needs (Redis and workers, on free ports of the loopback) and stops it again. Workers are
@@ -51,7 +53,9 @@ NOTES = """\
   token's time after the same user's start before it. Messages come in turn, one of each user, then the next of each.
 - Secret rate: a rate counts as found when 0.9 of it was used for three seconds, with fewer than one request in twenty
   rejected. *Used* is what the partner admitted.
-- Solo workers have no pacer: what is over the limit waits up to 0.1 s in its process, or is sent back.
+- Killed: *lost by Celery itself* is what kombu had taken out of its queue and not yet noted, and what was acknowledged
+  as a process got it, and had not begun.
+- SIGTERM: it comes at a random moment in the 1.5 s after the first start.
 - Fast limits: the store is a Redis of its own, so that its calls can be counted. If the same workers, without a limit,
   start less than 1.5 x the rate, efficiency and calls say little, and a miss counts as skipped.
 """

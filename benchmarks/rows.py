@@ -2,67 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from support.scenarios.pool import PER_SECOND
-
 from benchmarks import works
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the median of a figure must reach; no bounds for one that is only shown."""
-
-    figure: str
-    says: str
-    least: float = -math.inf
-    most: float = math.inf
-    unit: str = ""
-    every: bool = False
-    """Whether each single measurement must reach it."""
-    pool_bound: bool = False
-    """Whether it says nothing where the workers are too slow (``Row.needs``)."""
-
-    def reached(self, values: list[float]) -> bool | None:
-        """Judge measured values; None where nothing was asked for."""
-        if math.isinf(self.least) and math.isinf(self.most):
-            return None
-        judged = values if self.every else [statistics.median(values)]
-        return all(self.least <= value <= self.most for value in judged)
-
-    @property
-    def wanted(self) -> str:
-        """Write the bounds."""
-        bounds = {">=": self.least, "<=": self.most}
-        if self.least == self.most:
-            return f"{self.least:g}"
-        return ", ".join(f"{sign} {value:g}{self.unit}" for sign, value in bounds.items() if not math.isinf(value))
-
-
-@dataclass(frozen=True)
-class Row:
-    """One work: how to measure it once, and what its figures must reach."""
-
-    key: str
-    work: str
-    targets: tuple[Target, ...]
-    measure: Callable[[], dict[str, float]] | None = None
-    pairs: Callable[[int], list[dict[str, float]]] | None = None
-    """In place of ``measure`` where pairs of short measurements alternate: the number of pairs is its own."""
-    needs: float = 0.0
-    """Starts a second that the same workers must reach with no limit (figure ``unlimited``), else some say nothing."""
-    waits: bool = False
-    """Whether it waits nearly all of the time, so that it may be measured while others that do are."""
-
-
-LOST = Target("lost", "messages lost", most=0, least=0, every=True)
-TWICE = Target("twice", "messages started twice", most=0, least=0, every=True)
+from benchmarks.row import LOST, TWICE, Row, Target
+from benchmarks.rows_of_costs import COSTS
+from benchmarks.rows_of_pools import POOLS, backlog_row, full_pool_row, users_row
 
 
 def _fast_row(rate: int, burst: int, count: int) -> Row:
@@ -103,36 +46,9 @@ def _secret_row(key: str, says: str, retry_after: int | None) -> Row:
     )
 
 
-ROWS = (
-    Row(
-        "backlog",
-        "500 tasks at 50/s burst 10, 1,000 unlimited ones behind them in one queue, sent before the workers start",
-        (
-            Target("efficiency", "efficiency", least=0.97),
-            Target("excess", "excess", most=11.5),
-            Target("sent_back", "sent back, per task", most=0.01),
-            Target("span", "first to last start of the 1,000, over the same without the 500", most=1.3),
-            LOST,
-            TWICE,
-        ),
-        works.one_backlog,
-    ),
-    Row(
-        "pool",
-        "pool kept full of 2 s tasks for 60 s, limits of 10/s, 1/s and 6/m (burst 1) on tasks between them",
-        (
-            *(Target(f"excess_{task}", f"excess at {rate:g}/s", most=2) for task, rate in PER_SECOND.items()),
-            *(
-                Target(f"part_{task}", f"starts at {rate:g}/s, over what limit and pool allow", least=0.8)
-                for task, rate in PER_SECOND.items()
-            ),
-            Target("sent_back", "sent back, per start", most=1),
-            LOST,
-            TWICE,
-        ),
-        works.pool,
-        waits=True,
-    ),
+LIMITS = (
+    backlog_row("backlog", "sent before the workers start"),
+    full_pool_row("pool", "2 workers with 2 processes"),
     Row(
         "static",
         "static 20/s on two workers, 400 tasks, 200 others behind them",
@@ -147,19 +63,7 @@ ROWS = (
         ),
         works.static_limit,
     ),
-    Row(
-        "users",
-        "100 users with 10 tasks each at 2/s burst 3, behind one with 200",
-        (
-            Target("excess", "worst user's excess", most=4),
-            Target("later", "p95 of the small users' waits, minus that without the big one", most=0.1, unit=" s"),
-            Target("p95", "that p95", unit=" s"),
-            LOST,
-            TWICE,
-        ),
-        works.users,
-        waits=True,
-    ),
+    users_row("users", "2 workers with 2 processes", waits=True),
     Row(
         "shared",
         "a shared limit (30/s) with one for each user (1/s): a greedy user before 20 others; "
@@ -278,20 +182,6 @@ ROWS = (
     _secret_row("secret", "and says no more", None),
     _secret_row("secret-told", "with `Retry-After: 1`", 1),
     Row(
-        "solo",
-        "10 solo workers on one limit of 50/s, 1,000 tasks",
-        (
-            Target("efficiency", "efficiency", least=0.97),
-            Target("excess", "excess", most=4.5),
-            Target("least_share", "starts of the worker with the fewest, over the mean", least=0.5),
-            Target("most_share", "starts of the worker with the most, over the mean", most=2),
-            Target("sent_back", "sent back, per task"),
-            LOST,
-            TWICE,
-        ),
-        works.solo_workers,
-    ),
-    Row(
         "changed",
         "a limit that is changed in mid-drain on two workers: 20/s to 100/s, to 5/s, then 50 times a second for 30 s",
         (
@@ -304,72 +194,5 @@ ROWS = (
         ),
         works.changed_rate,
     ),
-    Row(
-        "take",
-        "one take on Redis against a bare `EVALSHA` of `return 1`, alternating",
-        (
-            Target("ratio", "time of a take, over the bare one", most=1.25),
-            Target("micros", "time of a take", unit=" us"),
-        ),
-        pairs=works.take,
-    ),
-    Row(
-        "unlimited",
-        "a task with no limit: 6,000 of them, with limitkit installed and without, alternating",
-        (
-            Target("ratio", "throughput with limitkit, over without", least=0.97),
-            Target("touched", "tasks without a limit that gain a `run`", 0, 0, every=True),
-            Target("per_second", "throughput with limitkit", unit="/s"),
-        ),
-        pairs=works.unlimited,
-    ),
-    Row(
-        "unlimited-cost",
-        "20,000 tasks with no limit, met by a worker at one moment, with limitkit installed and without, alternating",
-        (
-            Target("least", "the least processor time with limitkit, over the least without", most=1.02),
-            Target("used", "processor time with limitkit, over without, pair by pair"),
-            Target("micros", "processor time of a task without limitkit", unit=" us"),
-            Target("calls", "calls of limitkit's functions a task, in the worker's main process"),
-        ),
-        pairs=works.unlimited_cost,
-    ),
-    Row(
-        "metrics",
-        "3,000 tasks under a limit too high to hold any up, and 3,000 without; with metrics and without, alternating",
-        (
-            Target("used", "processor time of a limited one with metrics, over without", most=1.03),
-            Target("ratio", "throughput of the limited ones with metrics, over without", least=0.97),
-            Target("free_used", "processor time of one without a limit with metrics, over without", most=1.03),
-            Target("free_ratio", "throughput of those with metrics, over without", least=0.97),
-            Target("micros", "processor time of a limited one without metrics", unit=" us"),
-        ),
-        pairs=works.counting,
-    ),
-    Row(
-        "scrape",
-        "a scrape of a worker with 500 limits, each of which has counted",
-        (
-            Target("millis", "median of 20 scrapes", most=50, unit=" ms"),
-            Target("samples", "samples of limitkit in it"),
-        ),
-        works.scrapes,
-    ),
-    Row(
-        "import",
-        "`import limitkit` over `import celery`, alternating",
-        (Target("more", "time beyond `import celery`", most=150, unit=" ms"),),
-        pairs=works.importing,
-    ),
-    Row(
-        "start",
-        "`celery worker` from its start to ready, with three limits and without limitkit, alternating",
-        (
-            Target("more", "time beyond that without", most=0.25, unit=" s"),
-            Target("least", "the shortest start beyond the shortest without", most=0.25, unit=" s"),
-            Target("more_used", "its processor time beyond that without", unit=" s"),
-            Target("without", "time without", unit=" s"),
-        ),
-        pairs=works.starts,
-    ),
 )
+ROWS = (*LIMITS, *POOLS, *COSTS)

@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from support.workers import ROOT
 
 from benchmarks import compare, plot, report
-from benchmarks.rows import ROWS, Row
+from benchmarks.rows import ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from benchmarks.row import Row
 
 KEPT = ROOT / "build" / "benchmarks.json"
 COMPARE = "compare"

@@ -1,4 +1,4 @@
-"""One measurement of each row: runs the shared scenarios at their full size, and names what comes of it."""
+"""One measurement of a row: runs a shared scenario at its full size, and names what comes of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from support.scenarios.backlog import backlog, capacity, restarts
 from support.scenarios.changed_rate import changed
 from support.scenarios.crowd import crowd
 from support.scenarios.lanes import dead, due_at_once
-from support.scenarios.pool import PER_SECOND, full_pool, static
+from support.scenarios.pool import static
 from support.scenarios.secret import secret
-from support.scenarios.solo import solo
-from support.scenarios.users import greedy, per_user, stream
+from support.scenarios.users import greedy, stream
 
 from benchmarks import counted, micro, scraped, starting
 from benchmarks import unlimited as unlimited_tasks
@@ -21,45 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def one_backlog() -> dict[str, float]:
-    alone = backlog(count=0)
-    mixed = backlog()
-    return {
-        "efficiency": mixed.efficiency,
-        "excess": mixed.excess,
-        "lost": mixed.lost,
-        "twice": mixed.twice,
-        "sent_back": mixed.sent_back / 500,
-        "span": mixed.others_span / alone.others_span,
-    }
-
-
-def pool() -> dict[str, float]:
-    free, kept = full_pool(limited=False), full_pool()
-    figures = {"sent_back": kept.sent_back_per_start, "lost": kept.lost, "twice": kept.twice}
-    for task, rate in PER_SECOND.items():
-        figures[f"excess_{task}"] = kept.excess[task]
-        figures[f"part_{task}"] = kept.starts[task] / min(rate * 60, free.starts[task])
-    return figures
-
-
 def changed_rate() -> dict[str, float]:
     return vars(changed())
 
 
 def static_limit() -> dict[str, float]:
     return vars(static())
-
-
-def users() -> dict[str, float]:
-    without, crowded = per_user(big=0), per_user()
-    return {
-        "excess": max(without.excess, crowded.excess),
-        "later": crowded.p95_wait - without.p95_wait,
-        "p95": crowded.p95_wait,
-        "lost": without.lost + crowded.lost,
-        "twice": without.twice + crowded.twice,
-    }
 
 
 def shared() -> dict[str, float]:
@@ -129,10 +95,6 @@ def parks() -> dict[str, float]:
 def many_users() -> dict[str, float]:
     unlimited = capacity(6000)
     return {**vars(crowd(unlimited)), "unlimited": unlimited}
-
-
-def solo_workers() -> dict[str, float]:
-    return vars(solo())
 
 
 def secret_rate(retry_after: int | None) -> Callable[[], dict[str, float]]:

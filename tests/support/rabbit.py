@@ -90,9 +90,10 @@ class RabbitServer:
             raise RuntimeError("rabbitmq-server did not answer again")
 
     def control(self, *command):
-        """Have rabbitmqctl do something to the node; it needs a second or two."""
+        """Have rabbitmqctl do something to the node, and return what it says; it needs a second or two."""
         script = Path(rabbitmq_script()).with_name("rabbitmqctl")
-        subprocess.run([script, *command], env=self.env, check=True, capture_output=True, timeout=60)
+        options = {"env": self.env, "capture_output": True, "text": True, "timeout": 60}
+        return subprocess.run([script, *command], check=True, **options).stdout
 
     def __exit__(self, *_):
         for process in (self.process, self.names):

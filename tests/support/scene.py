@@ -1,7 +1,6 @@
 """A stage for one measurement: servers and workers of its own, what was sent, and what started when."""
 
 import contextlib
-import json
 import subprocess
 import tempfile
 import time
@@ -9,6 +8,8 @@ from collections import Counter
 
 import redis
 
+from support.brokers import make_broker
+from support.pools import PREFORK
 from support.servers import RedisServer
 from support.workers import PATIENCE, Shop
 
@@ -17,14 +18,27 @@ POLL = 0.05
 
 
 class Scene:
-    """The shop on a Redis of its own; with ``own_store``, the buckets are on another one, so that calls can be counted.
+    """The shop on a broker of its own; with ``own_store``, the buckets are on another Redis, to count calls of it.
 
-    The log of starts is read piece by piece, since parsing all of it again and again would slow what is measured.
+    ``broker`` is one that ``make_broker`` knows; beside any but ``redis`` there is such a store in any case. The log of
+    starts is read piece by piece, since parsing all of it again and again would slow what is measured.
     """
 
-    def __init__(self, toml="version = 1\n", *, own_store=False, module="support.shop", env=None, **conf):
+    def __init__(
+        self,
+        toml="version = 1\n",
+        *,
+        pool=PREFORK,
+        broker="redis",
+        own_store=False,
+        module="support.shop",
+        env=None,
+        **conf,
+    ):
         self._toml = toml
-        self._own_store = own_store
+        self.pool = pool
+        self._broker = broker
+        self._own_store = own_store or broker != "redis"
         self._options = {"module": module, "env": env, **conf}
         self.sent = {}
         """When each message was sent, by its id."""
@@ -36,21 +50,25 @@ class Scene:
         self._read = 0
 
     def __enter__(self):
-        self._folder = tempfile.TemporaryDirectory()
-        self.broker = RedisServer(self._folder.name).start()
-        self.store = RedisServer(self._folder.name).start() if self._own_store else self.broker
-        toml = self._toml
-        if self._own_store:
-            toml = f'{toml}\n[store]\nurl = "{self.store.url}"\n'
-        self.shop = Shop(self._folder.name, self.broker.url, toml, **self._options)
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            self.broker = self.store = stack.enter_context(make_broker(self._broker, folder))
+            toml = self._toml
+            if self._own_store:
+                self.store = stack.enter_context(RedisServer(folder))
+                toml = f'{toml}\n[store]\nurl = "{self.store.url}"\n'
+            options = self._options | self.broker.conf
+            self.shop = stack.enter_context(Shop(folder, self.broker.url, toml, **options))
+            stack.callback(self.stop_workers)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_):
-        self.stop_workers()
-        self.shop.__exit__()
-        self.store.stop()
-        self.broker.stop()
-        self._folder.cleanup()
+        self._stack.close()
+
+    def start_workers(self):
+        """Start as many workers as the pool's description says."""
+        return self.shop.start_workers(self.pool.workers, *self.pool.options, concurrency=self.pool.concurrency)
 
     def send(self, batches, **options):
         """Send (task, args) pairs on one connection, and keep when; returns their ids."""
@@ -123,31 +141,24 @@ class Scene:
 
     def waiting(self):
         """Return the ids of the messages that are queued or parked."""
-        with redis.Redis(port=self.broker.port) as client:
-            parked = [kept.split(b"\n", 1)[1] for kept in client.hvals("limitkit:waiting:messages")]
-            messages = client.lrange("celery", 0, -1) + parked
-        return {json.loads(message)["headers"]["id"] for message in messages}
+        return self.broker.waiting()
 
     def sent_back(self):
         """How many messages came to the broker's queues beside those that were sent from here.
 
         Look while the workers run: one that stops returns what it holds.
         """
-        return self._calls(self.broker, "lpush") - len(self.sent)
+        return self.broker.arrived() - len(self.sent)
 
     def store_calls(self):
         """How often the store's script was called."""
-        return self._calls(self.store, "evalsha", "eval")
+        with redis.Redis(port=self.store.port) as client:
+            stats = client.info("commandstats")
+        return sum(stats.get(f"cmdstat_{command}", {}).get("calls", 0) for command in ("evalsha", "eval"))
 
     def queued(self):
         """How many messages no worker has fetched yet."""
-        with redis.Redis(port=self.broker.port) as client:
-            return client.llen("celery")
-
-    def _calls(self, server, *commands):
-        with redis.Redis(port=server.port) as client:
-            stats = client.info("commandstats")
-        return sum(stats.get(f"cmdstat_{command}", {}).get("calls", 0) for command in commands)
+        return self.broker.queued()
 
 
 def limit(task, rate, *, strategy="token_bucket", burst=1, key=None):

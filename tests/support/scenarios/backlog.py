@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from support.measure import efficiency, excess
+from support.pools import PREFORK
 from support.scene import Scene, config, limit
 
 
@@ -20,17 +21,31 @@ class ParkedBacklog:
     """From the first to the last start of the tasks without a limit."""
     others_done: float
     """Part of the limited tasks that had started when the last of those did."""
+    retries: int
+    """The most retries that a start had spent."""
 
 
-def backlog(count=500, rate=50, burst=10, others=1000, *, workers_first=False, own_store=False, timeout=None):
+def backlog(
+    count=500,
+    rate=50,
+    burst=10,
+    others=1000,
+    *,
+    pool=PREFORK,
+    broker="redis",
+    workers_first=False,
+    own_store=False,
+    timeout=None,
+):
     """Drain so many limited tasks, with others that have no limit behind them in the same queue."""
     messages = [("paid", ())] * count + [("free", ())] * others
-    with Scene(config(limit("paid", f"{rate}/s", burst=burst)), own_store=own_store) as scene:
+    limits = config(limit("paid", f"{rate}/s", burst=burst))
+    with Scene(limits, pool=pool, broker=broker, own_store=own_store) as scene:
         if workers_first:
-            scene.shop.start_workers(2)
+            scene.start_workers()
         scene.send(messages)
         if not workers_first:
-            scene.shop.start_workers(2)
+            scene.start_workers()
         scene.wait_for({"paid": count, "free": others}, timeout or 30 + 2 * count / rate)
         paid, free = scene.shop.times("paid"), scene.shop.times("free")
         return ParkedBacklog(
@@ -40,6 +55,7 @@ def backlog(count=500, rate=50, burst=10, others=1000, *, workers_first=False, o
             store_calls_per_start=scene.store_calls() / count if count else 0.0,
             others_span=free[-1] - free[0] if free else 0.0,
             others_done=sum(at < free[-1] for at in paid) / count if free and paid else 0.0,
+            retries=max(start.retries for start in scene.shop.starts()),
             **scene.tally(),
         )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from support.measure import excess
+from support.pools import PREFORK
 from support.scene import Scene, config, limit
 
 PER_SECOND = {"paid": 10.0, "other": 1.0, "free": 0.1}
@@ -23,12 +24,12 @@ class FullPool:
         return self.sent_back / max(1, sum(self.starts[task] for task in PER_SECOND))
 
 
-def full_pool(seconds=60.0, task_seconds=2.0, *, limited=True):
-    """Keep 2 x 2 processes busy with long tasks, with tasks of three limits between them."""
+def full_pool(seconds=60.0, task_seconds=2.0, *, limited=True, pool=PREFORK):
+    """Keep all places of the workers' pools busy with long tasks, with tasks of three limits between them."""
     limits = [limit("paid", "10/s"), limit("other", "1/s"), limit("free", "6/m")] if limited else []
-    groups = int(seconds * 4 / task_seconds * 1.25) + 5
-    with Scene(config(*limits)) as scene:
-        scene.shop.start_workers(2)
+    groups = int(seconds * pool.places / task_seconds * 1.25) + 5
+    with Scene(config(*limits), pool=pool) as scene:
+        scene.start_workers()
         scene.send([("slow", (task_seconds,)), *[(task, ()) for task in PER_SECOND]] * groups)
         scene.wait(lambda: scene.counts.total() > 0)
         first = scene.shop.starts()[0].at
@@ -45,9 +46,9 @@ def full_pool(seconds=60.0, task_seconds=2.0, *, limited=True):
 @dataclass(frozen=True)
 class Static:
     rate: float
-    """Starts a second of both workers, until the first of them has done its share."""
+    """Starts a second of all workers, until the first of them has done its share."""
     excess: float
-    """The worse of the two workers'."""
+    """The worst worker's."""
     lost: int
     twice: int
     others_done: float
@@ -59,15 +60,16 @@ class Static:
     changed_excess: float
 
 
-def static(count=400, rate=20, others=200, changed=80):
-    """Drain tasks of a limit that each of two workers keeps by itself, then change it by remote control."""
-    with Scene(config(limit("paid", f"{rate}/s", strategy="static"))) as scene:
-        scene.shop.start_workers(2)
+def static(count=400, rate=20, others=200, changed=80, *, pool=PREFORK):
+    """Drain tasks of a limit that each worker keeps by itself, then change it by remote control."""
+    with Scene(config(limit("paid", f"{rate}/s", strategy="static")), pool=pool) as scene:
+        scene.start_workers()
         last = scene.send([("paid", ())] * count + [("free", ())] * others)[-1]
         scene.wait_for({"paid": count, "free": others}, 30 + 2 * count / rate)
         paid, free = scene.shop.starts("paid"), scene.shop.times("free")
-        answers = scene.shop.app.control.rate_limit("paid", f"{rate / 2:g}/s", reply=True, timeout=30, limit=2)
-        assert len(answers) == 2, answers
+        answering = {"reply": True, "timeout": 30, "limit": pool.workers}
+        answers = scene.shop.app.control.rate_limit("paid", f"{rate / 2:g}/s", **answering)
+        assert len(answers) == pool.workers, answers
         scene.send([("paid", ())] * changed)
         scene.wait_for({"paid": count + changed}, 30 + 4 * changed / rate)
         later = scene.shop.starts("paid")[count:]

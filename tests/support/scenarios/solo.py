@@ -1,10 +1,11 @@
-"""Workers without a pacer: each process has the guard alone, and one bucket is shared by all of them."""
+"""Many workers that run one task at a time each, in their own process, and share one bucket."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from support.flood import flood
 from support.measure import efficiency, excess
+from support.pools import SOLO
 from support.scene import Scene, config, limit
 
 
@@ -24,8 +25,9 @@ class Solo:
 
 def solo(workers=10, rate=50, count=1000, burst=1):
     """Drain one limit's backlog with solo workers, each of which runs one task at a time."""
-    with Scene(config(limit("paid", f"{rate}/s", burst=burst)), own_store=True) as scene:
-        scene.shop.start_workers(workers, "-P", "solo", concurrency=1)
+    limits = config(limit("paid", f"{rate}/s", burst=burst))
+    with Scene(limits, own_store=True, pool=replace(SOLO, workers=workers)) as scene:
+        scene.start_workers()
         flood(scene, [("paid", ())] * count)
         scene.wait_for({"paid": count}, 30 + 3 * count / rate)
         starts = scene.shop.starts("paid")

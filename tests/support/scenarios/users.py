@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from support.measure import excess
+from support.pools import PREFORK
 from support.scene import Scene, config, limit
 
 BIG = "big"
@@ -35,15 +36,17 @@ class PerUser:
     """From the first start to the last one of a small user."""
     span: float
     """From the first start to the last one of anybody."""
+    sent_back: int
     lost: int
     twice: int
 
 
-def per_user(users=100, each=10, big=200, *, rate=2, burst=3, all_of_big=False):
+def per_user(users=100, each=10, big=200, *, rate=2, burst=3, all_of_big=False, pool=PREFORK):
     """Small users with a few messages each, behind one with many."""
     small = [("user", (f"u{number}",)) for number in range(users)] * each
-    with Scene(config(limit("user", f"{rate}/s", strategy="per_user", burst=burst, key="user_id"))) as scene:
-        scene.shop.start_workers(2)
+    limits = config(limit("user", f"{rate}/s", strategy="per_user", burst=burst, key="user_id"))
+    with Scene(limits, pool=pool) as scene:
+        scene.start_workers()
         scene.send([("user", (BIG,))] * big + small)
         scene.wait(lambda: scene.counts["user"] - scene.labels[BIG] >= len(small), 30 + 2 * each / rate)
         if all_of_big:
@@ -56,6 +59,7 @@ def per_user(users=100, each=10, big=200, *, rate=2, burst=3, all_of_big=False):
             p95_wait=waits[int(0.95 * len(waits))],
             small_done=small_starts[-1].at - starts[0].at,
             span=starts[-1].at - starts[0].at,
+            sent_back=scene.sent_back(),
             **scene.tally(),
         )
 
