@@ -166,13 +166,14 @@ class Rescue:
 
     def _look(self) -> None:
         """End the connection if it counts as lost. Celery then does what it does when it really is."""
-        if not self._lost and not (self._life is not None and self._life.gone):
+        connection = self._consumer.connection
+        if connection is None or not (self._lost or (self._life is not None and self._life.gone)):
             return
         self._lost = True
         if self._consumer.hub is not None:
             _lose()
         else:  # where Celery has no event loop, it only logs what a timer raises
-            self._consumer.connection.drain_events = _lose
+            connection.drain_events = _lose
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
