@@ -65,6 +65,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             from limitkit.worker.rescue import Rescue  # noqa: PLC0415 (only this broker needs it)
 
             self._rescue = Rescue(consumer, installation.task_limits)
+            self.entry = self._rescue.enter_by(self.entry)
         if self.entry is not None:
             self.pacer = installation.pacer = self._pace(consumer, self.entry, installation.task_limits)
         else:

@@ -13,13 +13,20 @@ import itertools
 import logging
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+
+from celery.concurrency.solo import TaskPool as SoloPool
 
 from limitkit.waiting.deliveries import Deliveries, Watch, new_worker, tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.deliveries import Silent
+    from limitkit.worker.pool.entry import PoolEntry
     from limitkit.worker.reconnect import Unacked
 
 logger = logging.getLogger("limitkit")
@@ -64,12 +71,22 @@ class Rescue:
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
         self._refused = ""
+        self._pool_blocks = isinstance(consumer.pool, SoloPool)
+        """Whether Celery's event loop, which acknowledges what begins, stands still while a task runs."""
         self._connection_errors: tuple[type[Exception], ...] = ()
-        worker, through = consumer.controller, consumer.on_task_request
-        self._process = worker._process_task  # noqa: SLF001 (each start, limited or not, passes here)
-        worker._process_task = self._begin  # noqa: SLF001
-        if through == self._process:  # without a semaphore before it
-            consumer.on_task_request = self._begin
+
+    def enter_by(self, entry: PoolEntry | None) -> PoolEntry | None:
+        """Have each start, limited or not, ask first; returns the way into the pool that does, in place of this one."""
+        if entry is not None and entry.frees_unused:
+            entry = replace(entry, process=partial(self._begin, entry.process))
+            self._consumer.on_task_request = entry.through
+            return entry
+        worker = self._consumer.controller
+        process = worker._process_task  # noqa: SLF001 (Celery's own way)
+        worker._process_task = partial(self._begin, process)  # noqa: SLF001
+        if self._consumer.on_task_request == process:
+            self._consumer.on_task_request = worker._process_task  # noqa: SLF001
+        return entry
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -135,10 +152,13 @@ class Rescue:
 
     # -- beginning tasks ----------------------------------------------------------------------------------------------
 
-    def _begin(self, request: Any) -> None:
+    def _begin(self, process: Callable[[Any], None], request: Any) -> None:
         """Have the pool begin a request, unless others may have it; then its place is freed with the connection."""
-        if self._life is None or self._may_begin(self._life):
-            self._process(request)
+        if self._life is not None and not self._may_begin(self._life):
+            return
+        if self._pool_blocks and hasattr(request, "_on_ack"):
+            request._on_ack = request.message.ack_log_error  # noqa: SLF001 (else it would wait for the task's end)
+        process(request)
 
     def _may_begin(self, life: _Life) -> bool:
         if self._lost or life.gone:

@@ -147,6 +147,40 @@ def test_a_frozen_worker_begins_nothing_that_others_were_given(broker, client, t
         assert excess(shop.times("early"), RATE) <= promised(RATE)
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
+def test_a_frozen_worker_hands_its_pool_nothing_that_others_were_given(broker, client, tmp_path, pool):
+    """Its pool is free the moment it goes on, before anything else happens there."""
+    with make_shop(tmp_path, broker) as shop:
+        victim = shop.start_worker("-P", pool, concurrency=1)
+        running = shop.send("early", 5).id
+        shop.wait_for_each([running])
+        waiting = shop.send_many([("free", ())] * 3)
+        for name in waiting:
+            victim.wait_for_output(f"{name}] received")
+        other = shop.start_worker()
+        victim.process.send_signal(signal.SIGSTOP)
+        try:
+            other.wait_for_output(BACK)
+            shop.wait_for_each(waiting)
+        finally:
+            victim.process.send_signal(signal.SIGCONT)
+        victim.wait_for_output("Back in their queues")
+        other.stop()
+        last = shop.send("free").id
+        shop.wait_for_each([last])
+        assert each_started_once(shop, [*waiting, last], "free")
+        assert each_started_once(shop, [running], "early")
+
+
+def test_what_a_killed_solo_worker_had_begun_does_not_come_back(broker, client, tmp_path):
+    """It is acknowledged as it begins, though the event loop that Celery leaves this to stands still then."""
+    with make_shop(tmp_path, broker) as shop:
+        victim = shop.start_worker("-P", "solo")
+        shop.wait_for_each([shop.send("until", str(tmp_path / "go"))])
+        assert not client.hlen("unacked")
+        victim.process.kill()
+
+
 @pytest.mark.parametrize("pool", ["solo", "threads", "prefork"])
 def test_notes_go_on_while_a_task_runs_and_while_a_worker_stops(broker, client, tmp_path, pool):
     with make_shop(tmp_path, broker) as shop:
