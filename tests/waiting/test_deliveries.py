@@ -193,7 +193,7 @@ def test_what_no_queue_is_known_of_stays(broker, workers):
     one, _ = workers
     broker.deliver(one, 3)
     raw = json.loads(broker.client.hget("unacked", tag(one, 1)))
-    broker.client.hset("unacked", tag(one, 1), json.dumps([raw[0], "news", ""]))  # a broadcast
+    broker.client.hset("unacked", tag(one, 1), json.dumps([raw[0], "news", "celery"]))  # a broadcast
     broker.client.hset("unacked", tag(one, 2), "not JSON")
     assert broker.give_back(one) == 1
     assert broker.unacked() == 2
