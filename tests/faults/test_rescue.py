@@ -199,8 +199,11 @@ def test_notes_go_on_while_a_task_runs_and_while_a_worker_stops(broker, client, 
         assert last_seen(client) is None
 
 
-def test_a_worker_without_limits_is_not_noted(broker, client, tmp_path):
-    with make_shop(tmp_path, broker, "version = 1\n") as shop:
+@pytest.mark.parametrize(
+    "toml", ["version = 1\n", TOML.replace("[waiting]", "[waiting]\nrescue = false")], ids=["no limits", "off"]
+)
+def test_a_worker_that_takes_no_part_is_not_noted(broker, client, tmp_path, toml):
+    with make_shop(tmp_path, broker, toml) as shop:
         shop.start_worker()
         shop.wait_for_each([shop.send("free")])
         assert not client.exists(WORKERS)

@@ -1,6 +1,7 @@
 """What a worker has of a Redis broker's messages, on a real Redis: only that comes back, and each of it once."""
 
 import contextlib
+import re
 import threading
 import uuid
 
@@ -9,6 +10,7 @@ import redis
 from celery import Celery
 from kombu.utils import json
 from support.servers import RedisServer
+from support.workers import ROOT
 
 from limitkit.waiting.deliveries import SILENCE, Deliveries, new_worker, tag
 from limitkit.worker.reconnect import LastingQoS
@@ -246,6 +248,26 @@ def test_one_is_found_among_many_by_small_steps(broker, workers):
     assert broker.give_back(one) == 3
     assert broker.ids() == ids
     assert broker.unacked() == 5_000
+
+
+def test_the_rights_that_the_docs_name_are_enough(broker, workers, server):
+    one, other = workers
+    *_, rights = re.findall(r"`(\+.*?)`", (ROOT / "docs" / "waiting.md").read_text())
+    keys = ("~limitkit:waiting:*", "~unacked*", "~celery*")
+    broker.client.execute_command("ACL", "SETUSER", "worker", "on", ">s3cret", *keys, *rights.split())
+    with Celery("worker", broker=server.url, set_as_current=False).connection_for_read() as connection:
+        channel = connection.channel()
+        connection.userid, connection.password = "worker", "s3cret"  # kombu's own calls need more
+        with contextlib.closing(Deliveries(channel, "limitkit")) as deliveries:
+            ids = broker.deliver(one, 2)
+            broker.silence(one, 15_000)
+            (silent,) = deliveries.note(other, begins=True)
+            assert deliveries.is_alive(one)
+            assert deliveries.declare_dead(silent) >= 15
+            tags = [each for some in deliveries.tags(one) for each in some]
+            assert sum(deliveries.give_back(one, tags)) == 2
+            deliveries.forget(one)
+            assert broker.ids() == ids
 
 
 def test_large_messages_come_back_by_few(broker, workers):
