@@ -15,6 +15,7 @@ if seen < 0 and ARGV[3] == '' then
   return { 0 }
 end
 call('ZADD', KEYS[1], string.format('%.0f', now), ARGV[1])
+call('EXPIRE', KEYS[1], 30 * 86400) -- if no worker ever comes again
 local reply = { 1 }
 -- After a failover the clock may have gone back: who is ahead of it has not been seen since either.
 for _, range in ipairs({ { '-inf', now - ARGV[2] }, { now + ARGV[2], '+inf' } }) do

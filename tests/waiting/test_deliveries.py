@@ -108,6 +108,7 @@ def test_who_is_not_seen_is_told_to_the_others(broker, workers):
     assert broker.deliveries.note(other) == [(one, last)]
     assert broker.deliveries.note(one) == []
     assert broker.deliveries.note(other) == []
+    assert broker.client.ttl(WORKERS) > 86_400  # no key stays for ever
 
 
 def test_who_is_ahead_of_a_clock_that_went_back_is_not_seen_either(broker, workers):
