@@ -15,6 +15,7 @@ from limitkit.config.declared import Feedback
 from limitkit.config.model.units import parse_rate
 from limitkit.stores.overrides import OverrideStore
 from limitkit.stores.redis import RedisStore
+from limitkit.waiting.deliveries import Deliveries, new_worker, tag
 from limitkit.waiting.parked_messages import ParkedMessages
 from limitkit.waiting.redis_room import RedisRoom
 from limitkit.waiting.room import NO_MORE, Leaving, Steering
@@ -109,7 +110,29 @@ def wait(url, count):
         assert filler.channel._size(queues[0]) + left == messages
 
 
-USES = [take, override, wait]
+def rescue(url, count):
+    """Return what a dead worker has, in lists of all priorities, by another one that sees many others silent."""
+    queues, messages = [f"queue{number}" for number in range(min(count, 100))], min(count, 300)
+    dead, other = new_worker("w1@test"), new_worker("w2@test")
+    with filling(url, queues) as filler, contextlib.closing(Deliveries(filler.channel, PREFIX)) as deliveries:
+        channel = filler.channel
+        for number in range(messages):
+            filler.app.send_task("paid", queue=queues[0], priority=number % 10)
+            message = channel.basic_get(queues[0])
+            channel.qos.ack(message.delivery_tag)
+            message.delivery_info = {"exchange": "", "routing_key": queues[number % len(queues)]}
+            channel.qos.append(message, tag(dead, number))
+        with contextlib.closing(redis.Redis.from_url(url)) as client:
+            key = f"{PREFIX}:waiting:workers:unacked"
+            client.zadd(key, {dead: 1} | {f"other {number}": 2 + number for number in range(count)})
+        silent = deliveries.note(other, begins=True)
+        assert deliveries.declare_dead(silent[0]) > 0
+        tags = [each for some in deliveries.tags(dead) for each in some]
+        assert sum(deliveries.give_back(dead, tags)) == messages
+        channel.qos._delivered.clear()
+
+
+USES = [take, override, wait, rescue]
 
 
 @pytest.mark.parametrize("use", USES)

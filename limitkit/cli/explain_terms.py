@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import floor
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,7 @@ def beside(config: Config, rule: TaskRule) -> Iterator[str]:
             yield _has_feedback(limit, limit.feedback)
     yield from _from_outside(config, rule)
     waiting = config.rules.waiting
-    if on and waiting != WaitingSettings():
+    if on and replace(waiting, rescue=True) != WaitingSettings():
         most = [(waiting.per_limit, "of one bucket"), (waiting.per_worker, "in all")]
         bounds = "".join(f", at most {number} {where}" for number, where in most if number)
         yield f"One worker holds what starts within {duration_text(waiting.hold)}{bounds}."

@@ -116,6 +116,8 @@ class WaitingSettings:
     """Requests held for one bucket, at most."""
     per_worker: int | None = None
     """Requests held in one worker, at most."""
+    rescue: bool = True
+    """Whether workers return what a killed one held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,8 @@ def compile(  # noqa: A001 - the word for it
         timeout=parse_duration(model.store.timeout),
         on_error=model.store.on_error,
     )
-    waiting = WaitingSettings(parse_duration(model.waiting.hold), model.waiting.per_limit, model.waiting.per_worker)
+    held = model.waiting
+    waiting = WaitingSettings(parse_duration(held.hold), held.per_limit, held.per_worker, held.rescue)
     named = {
         name: _limit(document, ("limits", name), table, store.on_error, in_force)
         for name, table in model.limits.items()

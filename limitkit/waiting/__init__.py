@@ -2,5 +2,5 @@
 
 ``room`` says what each kind must do. ``choose_room`` opens the one that fits the broker: ``redis_room``,
 ``rabbitmq_room`` or ``eta_room``. ``delivery``, ``origin_queue``, ``send_back`` and ``publish`` return a message to its
-queue as it came. May use ``control`` and what is below.
+queue as it came. ``deliveries`` returns what a killed worker had. May use ``control`` and what is below.
 """

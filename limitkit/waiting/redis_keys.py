@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from limitkit.stores import sentinel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,6 +56,26 @@ def client_of(channel: Any) -> Iterator[redis.Redis]:
     with channel.conn_or_acquire() as client:
         # kombu's own client would put the app's key prefix before the first key only.
         yield redis.Redis(connection_pool=client.connection_pool)
+
+
+def own_client(channel: Any, timeout: float) -> redis.Redis:
+    """Make a client with connections of its own to a channel's broker, for threads other than kombu's.
+
+    ``timeout`` (seconds) bounds each answer, and connecting.
+    """
+    own = copy.copy(channel)  # kombu keeps what it makes for a pool in its channel, and closes only the last of it
+    own.socket_timeout = own.socket_connect_timeout = timeout
+    own.retry_on_timeout = False
+    pool = own._get_pool()  # noqa: SLF001 (it knows the broker's address, TLS, sentinels and credentials)
+    pool.connection_kwargs["retry"] = Retry(NoBackoff(), 0)  # redis-py 8 tries ten times
+    return redis.Redis(connection_pool=pool)
+
+
+def close(client: redis.Redis) -> None:
+    """Close the connections of such a client."""
+    client.connection_pool.disconnect()
+    if hasattr(client.connection_pool, "sentinel_manager"):
+        sentinel.close(client)
 
 
 def call(channel: Any, text: str, names: Sequence[str], args: Sequence[Any]) -> Any:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.pacer import Pacer
     from limitkit.worker.pool.entry import PoolEntry
     from limitkit.worker.reconnect import Unacked
+    from limitkit.worker.rescue import Rescue
 
 logger = logging.getLogger("limitkit")
 
@@ -37,6 +38,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         self._batch_runs: BatchRuns | None = None
         self._worker_listeners: Listeners | None = None
         self.unacked: Unacked | None = None
+        self._rescue: Rescue | None = None
         installation = INSTALLED.get(consumer.app)
         if installation is None or installation.config is None or installation.task_limits is None:
             return
@@ -59,6 +61,11 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             installation.task_limits.outage.out_of_sight(installation.trouble, installation.task_limits.on_errors)
             installation.trouble = None
         self.entry = open_entry(consumer)
+        if consumer.app.connection_for_read().transport.driver_type == "redis":
+            from limitkit.worker.rescue import Rescue  # noqa: PLC0415 (only this broker needs it)
+
+            self._rescue = Rescue(consumer, installation.task_limits)
+            self.entry = self._rescue.enter_by(self.entry)
         if self.entry is not None:
             self.pacer = installation.pacer = self._pace(consumer, self.entry, installation.task_limits)
         else:
@@ -108,6 +115,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             in_pool = self.entry.in_pool if self.entry is not None else QueuedInPool()
             self.unacked = self.unacked or Unacked(consumer, in_pool)
             self.unacked.connected()
+            if self._rescue is not None:
+                self._rescue.connected(self.unacked)
         if not self._closes_first:
             self._close_first(consumer)
         if self._batch_runs is not None:
@@ -148,9 +157,11 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         return qos is not None and not qos.can_consume()
 
     def shutdown(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
-        """End the pacer's loop."""
+        """End the pacer's loop, and what goes on until the pool has ended."""
         if self.entry is not None:
             self.entry.loop.close()
+        if self._rescue is not None:
+            self._rescue.shutdown()
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
         """Forget what is held: the broker has it again."""
@@ -166,6 +177,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self.unacked.give_back()
         if self._task_limits is not None:
             self._task_limits.worker_count.stop()
+        if self._rescue is not None:
+            self._rescue.stop()
 
 
 class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above

@@ -37,13 +37,15 @@ class LastingQoS(QoS):
     """The queue of the message that is being delivered."""
 
     def comes(self, raw: Any, queue: str) -> None:
-        """Note the queue of a message that is about to be delivered, before the message is noted.
+        """Note the queue of a message that is about to be delivered, and give it a tag, before the message is noted.
 
         An exchange puts one message with one tag into each queue that is bound there. Under that tag only one of them
         would be unacknowledged, and when the first is acknowledged, or parked, the others would be lost.
         """
         self._from = queue
-        if raw["properties"]["delivery_info"].get("exchange"):
+        if self.unacked.new_tag is not None:
+            raw["properties"]["delivery_tag"] = self.unacked.new_tag()
+        elif raw["properties"]["delivery_info"].get("exchange"):
             raw["properties"]["delivery_tag"] = self.channel._next_delivery_tag()  # noqa: SLF001
 
     def append(self, message: Any, delivery_tag: str) -> None:
@@ -100,6 +102,8 @@ class Unacked:
         """Tags that must still be acknowledged."""
         self.popped: dict[str, Any] = {}
         """Messages that exist only here, by tag."""
+        self.new_tag: Callable[[], str] | None = None
+        """Names a delivery to this worker, where others must know that it is this worker's."""
         on_lost = consumer.on_connection_error_after_connected
 
         def lost(error: Exception) -> None:
@@ -198,6 +202,19 @@ class Unacked:
             returned,
             len(kept),
         )
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what the present connection delivers is noted here."""
+        return self._qos is not None and self._consumer.connection.default_channel.qos is self._qos
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is unacknowledged here."""
+        if self._qos is None or self._left or self.owed or self.popped:
+            return False
+        self._qos._flush()  # noqa: SLF001
+        return not self._qos._delivered  # noqa: SLF001
 
     def ack(self, tag: str) -> None:
         """Acknowledge a message of a connection that was lost, over the present or the next one."""

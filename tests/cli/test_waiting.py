@@ -155,7 +155,7 @@ def test_purge_removes_what_was_counted_in_parts_and_nothing_that_came_later(ser
 
 
 def test_the_rights_that_the_docs_name_are_enough(server, run_at):
-    look, remove = re.findall(r"`(\+.*?)`", (CLI.parents[1] / "docs" / "waiting.md").read_text())
+    look, remove, _ = re.findall(r"`(\+.*?)`", (CLI.parents[1] / "docs" / "waiting.md").read_text())
     url = f"{server.url[:-1]}3"
     with filling(url) as filler:
         (id_,) = filler.park(USER, "shop.user_api_request", [1], value=1)

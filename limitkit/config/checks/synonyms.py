@@ -55,7 +55,7 @@ _ADVICE: Final = {
 }
 _IN: Final = {
     **dict.fromkeys(("url", "prefix", "timeout", "on_error"), "store"),
-    **dict.fromkeys(("hold", "per_limit", "per_worker"), "waiting"),
+    **dict.fromkeys(("hold", "per_limit", "per_worker", "rescue"), "waiting"),
     **dict.fromkeys(("host", "port"), "metrics"),
     **dict.fromkeys(("on", "action", "recover", "resend", "unless", "max_pause"), "feedback"),
 }

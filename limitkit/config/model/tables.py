@@ -108,6 +108,14 @@ class WaitingTable(Table, title="Waiting"):
             "Default: 4 x its prefetch count + what starts within hold, and never above 1000.",
         ),
     ] = None
+    rescue: Annotated[
+        bool,
+        Field(
+            title="Whether what a killed worker held comes back by itself",
+            description="true or false. Over a Redis broker, another worker returns it to its queues within 20 s; "
+            "else the broker's visibility timeout does.",
+        ),
+    ] = True
 
 
 class MetricsTable(Table, title="Metrics"):
