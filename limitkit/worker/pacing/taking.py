@@ -133,7 +133,7 @@ class Plan:
         """Start requests whose slot has come, and return the takes from the shared store for the others."""
         lane = self.lane
         self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
-        self._patience = 0.0 if self._reserving else min(processes.patience, lane.horizon)
+        self._patience = 0.0 if self._reserving else min(processes.longest_keep, lane.horizon)
         while self._left and lane.waiting and lane.slots and lane.slots[0].at <= now:
             if len(lane.waiting[0].lanes) > 1:
                 break

@@ -15,12 +15,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("limitkit")
 
-_MEMORY: Final = 0.3
-"""Weight of the newest sample in the running mean of waits for a process."""
+_NEWEST: Final = 0.3
+"""Weight of the newest sample in the running mean of waits for a process, at most."""
+_LASTING: Final = 0.5
+"""A wait that is short against this part of the mean has less weight.
+
+Where all tasks of a pool end at one moment, one process takes seconds to come, and the others come with it. Whoever
+wants one then has to wait for seconds, so these others must not make the mean short.
+"""
 _PATIENCE_SHARE: Final = 0.05
 """Part of the pool's time that processes may be kept idle for a slot that is due soon."""
 _LEAST_WAIT: Final = 0.001
 """Seconds that a process takes to come from a busy pool, at least."""
+_SMALL: Final = 2.5
+"""In a pool of more processes than this, one slot may use only a part of that time."""
 _MOST_PATIENCE: Final = 1.0
 """The most seconds that add up of it."""
 
@@ -36,7 +44,7 @@ class Processes:
         self.free = 0
         """Processes that the pacer holds now."""
         self.wait = 0.0
-        """Seconds that a process takes to come, as a running mean; 0 while some are idle."""
+        """Seconds that a process takes to come, as a running mean; goes to 0 while some are idle."""
         self._semaphore = semaphore
         self._on_free = on_free
         self._claim = self._claimed  # one object, by which a claim is recognized in the semaphore's line
@@ -109,8 +117,16 @@ class Processes:
         return max(0, self.free - self._kept)
 
     @property
+    def longest_keep(self) -> float:
+        """Seconds for which a process may be kept idle now for one slot.
+
+        In a pool of many, one soon comes by itself; what is saved is for the slots that are due soon.
+        """
+        return self.patience * min(1.0, _SMALL / max(1, self.most))
+
+    @property
     def patience(self) -> float:
-        """Seconds for which a process may be kept idle now."""
+        """Seconds for which processes may be kept idle now."""
         now = time.monotonic()
         earned = (now - self._patience_at) * _PATIENCE_SHARE * self._semaphore.initial_value
         self._patience = min(_MOST_PATIENCE, self._patience + earned)
@@ -164,7 +180,7 @@ class Processes:
 
     def _seized(self) -> None:
         self.free += 1
-        self.wait *= 1 - _MEMORY
+        self.wait *= 1 - _NEWEST
 
     def _claimed(self, generation: int) -> None:
         if generation != self._generation:
@@ -172,7 +188,9 @@ class Processes:
             return
         self._claims -= 1
         now = time.monotonic()
-        self.wait += _MEMORY * (now - self._claimed_at - self.wait)
+        waited = now - self._claimed_at
+        if waited > 0.0:
+            self.wait += min(_NEWEST, waited / (waited + _LASTING * self.wait)) * (waited - self.wait)
         self._claimed_at = now
         self.free += 1
         self._on_free()
