@@ -28,7 +28,7 @@ class UnreachableError(LimitkitError):
 def connection(app: Any) -> Iterator[Any]:
     """Open a connection to the broker of an app. Raises UnreachableError when it can't be reached, or is lost."""
     lent = app.connection_for_read()
-    if lent.transport.driver_type == "redis":
+    if hasattr(getattr(lent.transport, "Channel", None), "socket_connect_timeout"):  # those of Redis, others' too
         timeouts = {"socket_connect_timeout": _PATIENCE, "socket_timeout": _PATIENCE}
         lent.transport_options = {**timeouts, **(lent.transport_options or {})}
     failures = (*lent.connection_errors, *lent.channel_errors, KombuError, OSError)

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from celery.worker import state
+from kombu import Connection
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
@@ -202,7 +203,10 @@ class Worker:
         self.consumer = SimpleNamespace(
             app=SimpleNamespace(conf=conf, amqp=amqp),
             bucket_for_task=None,
-            connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
+            connection=SimpleNamespace(
+                transport=Connection("redis://").transport,
+                default_channel=SimpleNamespace(visibility_timeout=3600),
+            ),
             controller=SimpleNamespace(semaphore=self.semaphore, _process_task=self._process),
             on_task_request=lambda request: self.semaphore.acquire(self._process, request),
             qos=None,
