@@ -90,9 +90,10 @@ class RabbitServer:
             raise RuntimeError("rabbitmq-server did not answer again")
 
     def control(self, *command):
-        """Have rabbitmqctl do something to the node; it needs a second or two."""
+        """Have rabbitmqctl do something to the node; returns what it prints. It needs a second or two."""
         script = Path(rabbitmq_script()).with_name("rabbitmqctl")
-        subprocess.run([script, *command], env=self.env, check=True, capture_output=True, timeout=60)
+        run = subprocess.run([script, *command], env=self.env, check=True, capture_output=True, timeout=60, text=True)
+        return run.stdout
 
     def __exit__(self, *_):
         for process in (self.process, self.names):

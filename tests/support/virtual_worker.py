@@ -186,7 +186,7 @@ class Worker:
     def __init__(self, patch, *, size, prefetch, grows):
         self.clock = Clock()
         self.events, self.numbers = [], itertools.count()
-        self.size, self.prefetch, self.exact = size, prefetch, True
+        self.size, self.prefetch, self.grows, self.exact = size, prefetch, grows, True
         self.seconds = self.latency = lambda _: 0.001
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
@@ -233,7 +233,6 @@ class Worker:
         self.pacer = Pacer(
             self.consumer, task_limits, self.parking, window, RateLimitCommand(self.consumer, task_limits)
         )
-        self.pacer._window._grows = grows
         start = self.pacer._admission.on_start
         self.pacer._admission.on_start = lambda admitted: (self._judge(admitted), start(admitted))
 
@@ -252,6 +251,8 @@ class Worker:
 
     def _connect(self):
         self.consumer.qos = QoS(lambda **_: None, self.prefetch)
+        if not self.grows:  # as at worker_eta_task_limit
+            self.consumer.qos.increment_eventually = lambda: self.prefetch
 
     def _call_at(self, at, call):
         entry = SimpleNamespace(live=True)

@@ -27,41 +27,43 @@ class _Extra(NamedTuple):
     """The tag of the queue's consumer that Celery knows."""
 
 
-class ExtraConsumers:
-    """The further consumers on one connection; they follow what Celery sets as its prefetch count."""
+def extra_consumers(consumer: Any, first: int) -> ExtraConsumers:
+    """Return those on the present connection, on which ``first`` is each consumer's own window."""
+    follower = getattr(consumer.qos.callback, "__self__", None)
+    return follower if isinstance(follower, ExtraConsumers) else ExtraConsumers(consumer, first)
 
-    def __init__(self, consumer: Any) -> None:
+
+class ExtraConsumers:
+    """The further consumers on one connection; once made, they follow what Celery sets as its prefetch count."""
+
+    def __init__(self, consumer: Any, first: int) -> None:
         self._consumer = consumer
-        self._first = consumer.initial_prefetch_count
+        self._first = first
         self._held: Counter[str] = Counter()
         """The places that each queue has beyond those that Celery gives to all."""
         self._extras: dict[str, list[_Extra]] = {}
         self._cancelled: deque[str] = deque()
         self._numbers = count(1)
+        self._cancel = consumer.task_consumer.channel.basic_cancel
+        consumer.task_consumer.channel.basic_cancel = self._cancel_with
+        consumer.qos.callback = self._follow
 
     def widen(self, queue: str, places: int) -> None:
-        """Give a queue so many places more, or less, when Celery sets its prefetch count the next time."""
-        self._held[queue] += places
-        if self._consumer.qos.callback != self._follow:
-            self._consumer.qos.callback = self._follow
-            channel = self._consumer.task_consumer.channel
-            cancel = channel.basic_cancel
+        """Note that one queue alone, if it is known, has so many more of the places that Celery counts, or less.
 
-            def basic_cancel(consumer_tag: str, *args: Any, **kwargs: Any) -> Any:
-                """Cancel the extra consumers of a queue with its own."""
-                for name in [name for name, extras in self._extras.items() if extras[0].beside == consumer_tag]:
-                    self._narrow(name, 0)
-                return cancel(consumer_tag, *args, **kwargs)
-
-            channel.basic_cancel = basic_cancel
+        The windows are fitted when Celery sets its prefetch count the next time.
+        """
+        if queue:
+            self._held[queue] += places
 
     def _follow(self, prefetch_count: int) -> None:
         """Fit the windows of all queues. Celery calls it between two rounds of its event loop."""
         task_consumer = self._consumer.task_consumer
-        own = prefetch_count - sum(self._held.values())
+        own = max(1, prefetch_count - sum(self._held.values()))  # 0 would be no window at all
         wider = False
         for queue, tag in self._consumed():
-            wanted = own + self._held[queue.name]
+            held = self._held[queue.name]
+            wanted = own + held
             extras = self._extras.get(queue.name, [])
             there = self._first + sum(extra.places for extra in extras)
             if wanted > there:
@@ -71,9 +73,7 @@ class ExtraConsumers:
                 queue.consume(extra.tag, task_consumer._receive_callback, no_ack=False, nowait=True)  # noqa: SLF001 (as its own consume does)
                 self._extras[queue.name] = [*extras, extra]
                 wider = True
-            elif (
-                extras and wanted + own <= there - extras[-1].places
-            ):  # else it would soon be wanted again
+            elif extras and wanted + min(own, held) <= there - extras[-1].places:  # else it is soon wanted again
                 self._narrow(queue.name, len(extras) - 1)
         if wider:
             task_consumer.qos(prefetch_count=own)  # for a queue that is added later
@@ -85,12 +85,18 @@ class ExtraConsumers:
             if tag is not None and not queue.no_ack:
                 yield queue, tag
 
+    def _cancel_with(self, consumer_tag: str, *args: Any, **kwargs: Any) -> Any:
+        """Cancel a consumer, and the extra ones beside it."""
+        for queue in [queue for queue, extras in self._extras.items() if extras[0].beside == consumer_tag]:
+            self._narrow(queue, 0)
+        return self._cancel(consumer_tag, *args, **kwargs)
+
     def _narrow(self, queue: str, left: int) -> None:
-        """Cancel all but the first of a queue's extra consumers."""
+        """Cancel all but the first ones of a queue's extra consumers."""
         extras = self._extras.pop(queue)
         channel = self._consumer.task_consumer.channel
         for extra in extras[left:]:
-            channel.basic_cancel(extra.tag, nowait=True)
+            self._cancel(extra.tag, nowait=True)
             self._cancelled.append(extra.tag)
         if left:
             self._extras[queue] = extras[:left]

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from celery.utils.quorum_queues import detect_quorum_queues
 
 from limitkit.waiting.origin_queue import QUEUE
-from limitkit.worker.pacing.extra_consumers import ExtraConsumers
+from limitkit.worker.pacing.extra_consumers import extra_consumers
 
 
 class Place(Protocol):
@@ -23,7 +23,8 @@ class PrefetchWindow:
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
-        self._extra: ExtraConsumers | None = None
+        self._first = 0
+        """What each consumer's own window is, where it can't grow itself."""
         # After a reconnect Celery would reduce the window, and set it to fixed sizes again as tasks end. Then it
         # forgets what was added for held requests, and as these leave, the window would shrink to almost nothing.
         consumer.app.conf.worker_enable_prefetch_count_reduction = False
@@ -32,7 +33,7 @@ class PrefetchWindow:
         """Find out how the window of a new connection grows."""
         driver = self._consumer.connection.transport.driver_type
         own = detect_quorum_queues(self._consumer.app, driver)[0]  # as Celery does: then each consumer has its own
-        self._extra = ExtraConsumers(self._consumer) if own else None
+        self._first = self._consumer.initial_prefetch_count if own else 0
 
     @property
     def room(self) -> int:
@@ -60,5 +61,6 @@ class PrefetchWindow:
             self._resize(held, -1)
 
     def _resize(self, held: Place, places: int) -> None:
-        if self._extra is not None:
-            self._extra.widen(held.request.message.delivery_info.get(QUEUE, ""), places)
+        if self._first:
+            queue = (held.request.message.delivery_info or {}).get(QUEUE, "")
+            extra_consumers(self._consumer, self._first).widen(queue, places)
