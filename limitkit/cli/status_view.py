@@ -38,8 +38,8 @@ _NUMBERS: Final = ("tokens", "held", "parked", "last minute")
 _MANY: Final = 20
 """Idle limits are shown, too, if there are at most so many limits; and at most so many partitions."""
 NOT_SHOWN: Final = (
-    "So it is not shown which workers run, with which file, what they hold and have started, and what was set in single "
-    "workers alone."
+    "So it is not shown which workers run, with which file, what they hold and have started, and what was set in "
+    "single workers alone."
 )
 _DIGITS: Final = 8
 """Of a partition's hash."""

@@ -47,8 +47,8 @@ class RateLimitManager:
     workers that run now.
 
     All methods raise ``OverrideError``, a ``ValueError``, for what can't be done, ``StoreError`` when the store can't
-    be asked, and ``UnreachableError`` when the broker can't, or the workers take no remote control. Making one raises ``ConfigError`` when the file can't be
-    used.
+    be asked, and ``UnreachableError`` when the broker can't, or when workers take no remote control. Making one raises
+    ``ConfigError`` when the file can't be used.
     """
 
     def __init__(self, app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
