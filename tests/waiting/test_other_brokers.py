@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 from celery import Celery
@@ -27,6 +28,8 @@ burst = 2
 """
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload``")  # of SQLAlchemy 2.1, of which kombu makes use
 BROKERS = ["filesystem", "plain", "sqlite"]
+if find_spec("celery_redis_plus"):  # it needs Python 3.13, and Redis 7 or Valkey
+    BROKERS.append("valkey")
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +39,15 @@ def store(tmp_path_factory):
 
 
 @pytest.fixture(params=BROKERS)
-def broker(request, tmp_path):
+def broker(request, tmp_path, store):
     """The URL of a broker, and what an app has to say of it besides."""
     if request.param == "sqlite":
         pytest.importorskip("sqlalchemy")
         return f"sqla+sqlite:///{tmp_path}/messages.db", {}
+    if request.param == "valkey":
+        import celery_redis_plus  # noqa: F401 (names it)
+
+        return f"valkey{store.url.removeprefix('redis')[:-1]}5", {}
     return f"{request.param}://localhost", {"broker_transport_options": in_files(tmp_path)}
 
 
