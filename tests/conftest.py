@@ -34,6 +34,12 @@ def need_promtool():
     return needed("promtool", package="prometheus")
 
 
+@pytest.fixture(scope="session")
+def need_prometheus():
+    """The path of Prometheus."""
+    return needed("prometheus", package="prometheus")
+
+
 def pytest_runtest_logreport(report):
     note(report)
 

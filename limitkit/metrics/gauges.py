@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from limitkit.control.task_limits import TaskLimits
     from limitkit.metrics.count_events import Counting
     from limitkit.metrics.counters import Labels, Numbers, Shown
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
 _NEAR: Final = 0.8
@@ -41,7 +42,7 @@ class Reading:
         self._tasks = tasks
         self._refresh = refresh
         self._counting = counting
-        self.pacer: Callable[[], Pacer | None] = lambda: None
+        self.pacer: Callable[[], Pacer | PacerDoor | None] = lambda: None
 
     def metrics(self, numbers: Numbers) -> Iterator[Shown]:
         """Return all metrics."""

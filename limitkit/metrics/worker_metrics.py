@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from limitkit.control.refresh import Refresh
     from limitkit.control.task_limits import TaskLimits
     from limitkit.metrics.http_server import BoundedServer
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
 _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -34,7 +35,7 @@ class WorkerMetrics:
         reading = self._reading = Reading(task_limits, app.tasks, refresh, self.listener)
         registries.COLLECTOR.source = lambda: reading.metrics(numbers)
 
-    def start(self, pacer: Pacer | None) -> None:
+    def start(self, pacer: Pacer | PacerDoor | None) -> None:
         """Show the metrics, once; the pacer is that of this connection."""
         self._reading.pacer = lambda: pacer
         if self._served or not self._settings.wanted:

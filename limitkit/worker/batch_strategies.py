@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.control.task_limits import TaskLimits
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
 _NOWHERE: Final = {"exchange": "limitkit: no message"}
@@ -48,8 +49,8 @@ class Run:
         """The messages that it runs for, where its first argument is a list of them, as with celery-batches."""
         self.on_accepted: Callable[..., Any] = _nothing
         self.on_return: Callable[..., Any] = _nothing
-        self.on_turn: Callable[[ticket.Ticket], Any] = _nothing
-        """Is called when it may start, or must fail, as the ticket says."""
+        self.on_turn: Callable[[ticket.Ticket, Any], Any] = _nothing
+        """Is called with the pool when it may start, or must fail, as the ticket says."""
         self.on_leave: Callable[[], Any] = _nothing
         """Is called when it is not held any more."""
 
@@ -60,12 +61,12 @@ class Run:
         """Return False: its messages may be revoked, but its Strategy has let them through."""
         return False
 
-    def execute_using_pool(self, pool: Any) -> None:  # noqa: ARG002 (as Celery calls it)
+    def execute_using_pool(self, pool: Any) -> None:
         """Start, or fail: the pacer has got a place in the pool for it."""
         state.requests.pop(self.id, None)
         state.reserved_requests.discard(self)
         self.on_leave()
-        self.on_turn(self.request_dict["properties"][ticket.KEY])
+        self.on_turn(self.request_dict["properties"][ticket.KEY], pool)
 
     def settle(self, record: Callable[..., Any], outcome: Any) -> None:
         """End without a start: record that of each message, and have the Strategy acknowledge them."""
@@ -86,9 +87,12 @@ class BatchRuns:
     Where there is no pacer they wait in the pool for their tokens.
     """
 
-    def __init__(self, consumer: Any, task_limits: TaskLimits, pacer: Pacer | None) -> None:
+    def __init__(
+        self, consumer: Any, task_limits: TaskLimits, pacer: Pacer | PacerDoor | None, free: Callable[[], Any]
+    ) -> None:
+        """``free`` frees the place in the pool of a run that it never got."""
         self._task_limits = task_limits
-        self._pacer = pacer
+        self._pacer, self._free = pacer, free
         self._consumer = consumer
         self._window = PrefetchWindow(consumer)
         self._apply_async = consumer.pool.apply_async
@@ -116,12 +120,12 @@ class BatchRuns:
             for place in places if qos is self._consumer.qos else ():
                 self._window.narrow(place)
 
-        def on_turn(shown: ticket.Ticket) -> None:
+        def on_turn(shown: ticket.Ticket, pool: Any) -> None:
             if shown.refused is not None:
                 self._fail(run, shown.refused)
                 return
             callbacks = {"accept_callback": run.on_accepted, "callback": run.on_return}
-            self._apply_async(run_in_pool, (task.name, shown, target, args, kwargs), **{**options, **callbacks})
+            pool.apply_async(run_in_pool, (task.name, shown, target, args, kwargs), **{**options, **callbacks})
 
         run.on_leave, run.on_turn = on_leave, on_turn
         for place in places:
@@ -135,7 +139,7 @@ class BatchRuns:
         try:
             run.settle(run.task.backend.mark_as_failure, RateLimitExceeded(text, retry_after))
         finally:
-            self._consumer.controller.semaphore.release()
+            self._free()
 
 
 def _nothing(*_: Any) -> None:

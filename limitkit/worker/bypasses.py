@@ -13,6 +13,7 @@ from celery.concurrency import get_implementation
 from celery.utils.imports import symbol_by_name
 
 from limitkit.config.wording import listed, quote
+from limitkit.worker.pool.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -60,11 +61,12 @@ def bypasses(task_limits: TaskLimits, tasks: Mapping[str, Any], pool: Any) -> It
             yield FoundBypass(STRANGE_STRATEGY, names[0], fact, hint)
     strange = pool_of(pool)
     if strange is not None:  # it brings a tracer of its own
-        fact = (
-            f"this worker's pool, {strange}, is none of Celery's, so the guard alone keeps the shared limits of "
-            f"{_few([name for name, _ in limited])}, and nothing keeps static ones"
-        )
-        yield FoundBypass(STRANGE_POOL, None, fact, "see how fast they start, or use a pool of Celery's")
+        if kind_of(pool) is None:
+            fact = (
+                f"this worker's pool, {strange}, is none of Celery's, so the guard alone keeps the shared limits of "
+                f"{_few([name for name, _ in limited])}, and nothing keeps static ones"
+            )
+            yield FoundBypass(STRANGE_POOL, None, fact, "see how fast they start, or use a pool of Celery's")
         return
     hint = "have it call the task or its run, as Celery's does, or see how fast they start"
     for tracer, names in _by_cause((tracer_of(task.__trace__), name) for name, task in limited):

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from limitkit.control.task_limits import TaskLimits
     from limitkit.worker.batch_strategies import BatchRuns
     from limitkit.worker.listeners import Listeners
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
+    from limitkit.worker.pool.entry import PoolEntry
     from limitkit.worker.reconnect import Unacked
 
 logger = logging.getLogger("limitkit")
@@ -28,7 +30,9 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
     def __init__(self, consumer: Any, **kwargs: Any) -> None:
         super().__init__(consumer, **kwargs)
-        self.pacer: Pacer | None = None
+        self._closes_first = False
+        self.entry: PoolEntry | None = None
+        self.pacer: Pacer | PacerDoor | None = None
         self._task_limits: TaskLimits | None = None
         self._refresh: Refresh | None = None
         self._batch_runs: BatchRuns | None = None
@@ -39,8 +43,9 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             return
         from limitkit.worker.batch_strategies import BatchRuns  # noqa: PLC0415
         from limitkit.worker.bypasses import strategy_of  # noqa: PLC0415 (likewise)
+        from limitkit.worker.pool.entry import open_entry, paces  # noqa: PLC0415
         from limitkit.worker.startup_checks import warn  # noqa: PLC0415 (only workers need it)
-        from limitkit.worker.startup_line import start_line  # noqa: PLC0415
+        from limitkit.worker.startup_line import pool_line, start_line  # noqa: PLC0415
 
         self._task_limits, self._refresh, self._worker_listeners = (
             installation.task_limits,
@@ -48,28 +53,33 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             installation.listeners,
         )
         paced = paces(consumer.controller)
-        logger.info("%s", start_line(installation.config, consumer.app, paced=paced), extra={"action": "started"})
+        line = start_line(installation.config, consumer.app, pool_line(consumer.controller), paced=paced)
+        logger.info("%s", line, extra={"action": "started"})
         warn(installation.config, consumer.controller, installation.task_limits.store, paced=paced)
         if installation.trouble is not None:
             installation.task_limits.outage.out_of_sight(installation.trouble, installation.task_limits.on_errors)
             installation.trouble = None
-        if paced:
-            from limitkit.worker.pool.accepted import read_before_close  # noqa: PLC0415
-
-            read_before_close(consumer)
-            self.pacer = installation.pacer = self._pace(consumer, installation.task_limits)
+        self.entry = open_entry(consumer)
+        if self.entry is not None:
+            self.pacer = installation.pacer = self._pace(consumer, self.entry, installation.task_limits)
         else:
             from limitkit.worker.unpaced import Unpaced  # noqa: PLC0415
 
             consumer.on_task_request = Unpaced(consumer, installation.task_limits)
         if any(strategy_of(task) for task in consumer.app.tasks.values()):
-            self._batch_runs = BatchRuns(consumer, installation.task_limits, self.pacer)
+            self._batch_runs = BatchRuns(consumer, installation.task_limits, self.pacer, self._free_unused)
         if self._worker_listeners is not None:
             self._worker_listeners.count_starts(self.pacer)
 
-    def _pace(self, consumer: Any, task_limits: TaskLimits) -> Pacer:
+    def _free_unused(self) -> None:
+        """Free a place of the pool for which something was started that the pool never got."""
+        if self.entry is not None and not self.entry.frees_unused:
+            self.entry.semaphore.release()
+
+    def _pace(self, consumer: Any, entry: PoolEntry, task_limits: TaskLimits) -> Pacer | PacerDoor:
         """Put a pacer where the consumer hands requests over."""
         from limitkit.waiting.choose_room import open_room  # noqa: PLC0415
+        from limitkit.worker.pacer_door import PacerDoor  # noqa: PLC0415
         from limitkit.worker.pacing.hold_bounds import HoldBounds  # noqa: PLC0415
         from limitkit.worker.pacing.pacer import Pacer  # noqa: PLC0415
         from limitkit.worker.pacing.parking import Parking  # noqa: PLC0415
@@ -79,10 +89,12 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         command_rates, window = RateLimitCommand(consumer, task_limits), PrefetchWindow(consumer)
         bounds = HoldBounds(lambda: task_limits.rules.waiting, lambda: consumer.initial_prefetch_count)
         parking = Parking(consumer, lambda: open_room(consumer, task_limits.rules.store.prefix), bounds, window)
-        pacer = Pacer(consumer, task_limits, parking, window, command_rates)
-        consumer.on_task_request = pacer
-        command_rates.take_over(pacer.reconsider)
-        return pacer
+        pacer = Pacer(consumer, entry, task_limits, parking, command_rates)
+        door = pacer if consumer.hub else PacerDoor(pacer, entry.loop)
+        consumer.on_task_request = door
+        command_rates.take_over(door.reconsider)
+        pacer.view.ask = entry.loop.run
+        return door
 
     def start(self, consumer: Any) -> None:
         """Return to the broker what the last connection has left, find out what it can do, and count the workers."""
@@ -91,13 +103,18 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
             note_queues(consumer.connection.default_channel)
         if kind_of_transport(consumer.connection.transport) == REDIS:
+            from limitkit.worker.pool.in_pool import QueuedInPool  # noqa: PLC0415 (likewise)
             from limitkit.worker.reconnect import Unacked  # noqa: PLC0415 (only this broker needs it)
 
-            self.unacked = self.unacked or Unacked(consumer, pool_queues=not paces(consumer.controller))
+            in_pool = self.entry.in_pool if self.entry is not None else QueuedInPool()
+            self.unacked = self.unacked or Unacked(consumer, in_pool)
             self.unacked.connected()
+        if not self._closes_first:
+            self._close_first(consumer)
         if self._batch_runs is not None:
             self._batch_runs.connected()
-        if self.pacer is not None:
+        if self.entry is not None and self.pacer is not None:
+            self.entry.loop.connected(consumer, lambda: self._is_busy(consumer))
             self.pacer.connected()
         if self._task_limits is not None and self._task_limits.store is not None:
             self._task_limits.worker_count.start(self._task_limits.store, consumer.controller, consumer.timer)
@@ -105,6 +122,36 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self._refresh.start(consumer, self.pacer)
         if self._worker_listeners is not None:
             self._worker_listeners.start(consumer, self.pacer)
+
+    def _close_first(self, consumer: Any) -> None:
+        """Start nothing more once the connection closes, or is lost, before Celery or limitkit gives back the rest."""
+        self._closes_first = True
+        on_close, on_lost = consumer.blueprint.on_close, consumer.on_connection_error_after_connected
+
+        def close() -> None:
+            if self.pacer is not None:
+                self.pacer.close()
+            if on_close is not None:
+                on_close()
+
+        def lost(error: Exception) -> None:
+            if self.pacer is not None:
+                self.pacer.close()
+            on_lost(error)
+
+        consumer.blueprint.on_close, consumer.on_connection_error_after_connected = close, lost
+
+    def _is_busy(self, consumer: Any) -> bool:
+        """Whether what the consumer may fetch can change by itself: something is held, or its window is full."""
+        if self.pacer is not None and self.pacer.view.holds:
+            return True
+        qos = getattr(consumer.connection.default_channel, "qos", None)  # of a virtual transport
+        return qos is not None and not qos.can_consume()
+
+    def shutdown(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
+        """End the pacer's loop."""
+        if self.entry is not None:
+            self.entry.loop.close()
 
     def stop(self, consumer: Any) -> None:  # noqa: ARG002 (Celery passes it)
         """Forget what is held: the broker has it again."""
@@ -143,8 +190,3 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
         installation.refresh.bypasses = lambda: bypasses(task_limits, tasks, pool)
         for each in installation.refresh.bypasses():
             logger.warning("%s", each.problem(installation.usable()))
-
-
-def paces(worker: Any) -> bool:
-    """Whether this worker's pool has processes that can be waited for (prefork)."""
-    return bool(getattr(worker, "semaphore", None) and worker.pool_putlocks and worker.pool_cls.uses_semaphore)

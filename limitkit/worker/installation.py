@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from limitkit.control.refresh import Refresh
     from limitkit.errors import Problem, StoreError
     from limitkit.worker.listeners import Listeners, Metrics
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
 logger = logging.getLogger("limitkit")
@@ -52,7 +53,7 @@ class Installation:
         """Set in a worker."""
         self.listeners: Listeners | None = None
         """Set in a worker."""
-        self.pacer: Pacer | None = None
+        self.pacer: Pacer | PacerDoor | None = None
         """Set in a worker whose pool can be paced."""
         self.trouble: StoreError | None = None
         """Why the store could not be asked when this worker started; logged once there is a log."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from limitkit.control.task_limits import TaskLimits
     from limitkit.events.emitter import Listener
     from limitkit.events.event_types import Event
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
 _TASKS: Final = "task"
@@ -85,7 +86,7 @@ class Metrics(Protocol):
     def listener(self) -> Listener:
         """The listener that counts events."""
 
-    def start(self, pacer: Pacer | None) -> None:
+    def start(self, pacer: Pacer | PacerDoor | None) -> None:
         """Show the metrics, from the first connection on; the pacer is that of this connection."""
 
     def close(self) -> None:
@@ -122,7 +123,7 @@ class Listeners:
         for listener in self._listeners:
             emitter.listen(listener)
 
-    def count_starts(self, pacer: Pacer | None) -> None:
+    def count_starts(self, pacer: Pacer | PacerDoor | None) -> None:
         """Count the starts of the last minute: those of the pacer, or those of the guard where there is no pacer.
 
         Call it before the pool's processes are there.
@@ -133,7 +134,7 @@ class Listeners:
             self._listeners.append(self._starts)
             emitter.listen(self._starts)
 
-    def start(self, consumer: Any, pacer: Pacer | None) -> None:
+    def start(self, consumer: Any, pacer: Pacer | PacerDoor | None) -> None:
         """Receive events from pool processes, on the consumer's loop; show metrics from the first time on."""
         self._relay.start(consumer.timer)
         self._events.consumer, self._events.paced = consumer, pacer is not None

@@ -16,14 +16,14 @@ import logging
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
-from celery.worker import state
 from kombu.transport.redis import QoS
 
 from limitkit.waiting.origin_queue import QUEUE
-from limitkit.worker.pool.accepted import read_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from limitkit.worker.pool.in_pool import InPool
 
 logger = logging.getLogger("limitkit")
 
@@ -87,10 +87,9 @@ class LastingQoS(QoS):
 class Unacked:
     """Takes over to the next connection what a lost one leaves unacknowledged."""
 
-    def __init__(self, consumer: Any, *, pool_queues: bool) -> None:
-        """``pool_queues`` says whether the pool has a queue of its own, so that it runs all that it was given."""
+    def __init__(self, consumer: Any, in_pool: InPool) -> None:
         self._consumer = consumer
-        self._pool_queues = pool_queues
+        self._pool = in_pool
         self._qos: Any = None
         """Of the present connection, or the last one."""
         self._left: dict[str, Any] = {}
@@ -117,12 +116,8 @@ class Unacked:
             return
         qos.lost = True
         qos.restore_at_shutdown = False
-        if not self._pool_queues:
-            read_accepted(self._consumer.pool)
-        requests = set(state.active_requests)
-        if self._pool_queues:
-            requests.update(state.reserved_requests)
-        self._in_pool.update({request.message.delivery_tag: request for request in requests})
+        self._pool.settle()
+        self._in_pool.update({request.message.delivery_tag: request for request in self._pool.running()})
 
     def receive_last(self) -> None:
         """Receive what is on its way to a worker that stops; else it would get what is given back first."""
@@ -138,10 +133,11 @@ class Unacked:
         qos = self._qos
         if qos is None or qos.lost:
             return
-        if not self._pool_queues:  # else Celery, as it stops the pool, believes that what just began can start again
-            read_accepted(self._consumer.pool)
+        self._pool.settle()  # else Celery, as it stops the pool, believes that what just began can start again
+        given = {
+            request.message.delivery_tag for request in self._pool.given()
+        }  # before acknowledgements: some end now
         self._run_pending_acks()
-        given = {request.message.delivery_tag for request in state.requests.values() if request._apply_result}  # noqa: SLF001
         qos._flush()  # noqa: SLF001
         with qos.channel.conn_or_acquire() as client:
             for tag in reversed(list(qos._delivered)):  # noqa: SLF001

@@ -92,9 +92,9 @@ def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> No
     static = sorted({limit.name for _, limit in _in_force(config) if limit.strategy == "static"})
     if static and not paced:
         logger.warning(
-            "This worker has no pacer, which needs the prefork pool and a broker with an event loop (Redis, RabbitMQ): "
+            "This worker has no pacer, which needs a pool of Celery's (prefork, threads, gevent, eventlet, solo): "
             "the static limits of %s are not kept here, and what is over a shared limit goes back to its queue; "
-            "use -P prefork to keep them all.",
+            "use -P with one of these to keep them all.",
             ", ".join(static),
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from celery.concurrency import ALIASES
+
 from limitkit.config.wording import one_line
 from limitkit.control.targets import target_of
 from limitkit.stores.choice import store_shown
@@ -22,12 +24,22 @@ _UNPACED = "What can't start at once goes back to its queue, since this worker h
 _WORDS: dict[Mode, str] = {"enforce": "in force", "shadow": "in shadow", "off": "off"}
 
 
-def start_line(config: Config, app: Any, *, paced: bool) -> str:
-    """Say which file is in force, how many limits it has for how many tasks, the store, and where tasks are parked."""
+def pool_line(worker: Any) -> str:
+    """Say which pool a worker has, and how many tasks it runs at a time."""
+    cls = worker.pool_cls
+    path = f"{cls.__module__}:{cls.__qualname__}"
+    name = next((alias for alias, target in ALIASES.items() if target == path and alias != "custom"), path)
+    places = "{1} to {0}".format(*worker.autoscale) if worker.autoscale else worker.pool.limit
+    return f"{name} ({places})"
+
+
+def start_line(config: Config, app: Any, pool: str, *, paced: bool) -> str:
+    """Say which file is in force, how many limits it has for how many tasks, store and pool, and where tasks wait."""
     rules = config.rules
     where = os.path.abspath(config.path)  # noqa: PTH100 (a link is shown as it was given)
     said = [f"Limits by {where} ({config.digest}): {_counted(rules, app.tasks)}."]
     said.append(f"Store: {store_shown(app, rules.store) or 'none'}.")
+    said.append(f"Pool: {pool}, {'paced' if paced else 'not paced'}.")
     try:
         said.append(parked_where(kind_of(app), rules.waiting) if paced else _UNPACED)
     except UnusableBrokerError as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from limitkit.control.refresh import Refresh
     from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.events.last_minute import Recent
+    from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
 _BUSIEST: Final = 5
@@ -31,7 +32,7 @@ _BUSIEST: Final = 5
 def report(
     refresh: Refresh,
     task_limits: TaskLimits,
-    pacer: Pacer | None,
+    pacer: Pacer | PacerDoor | None,
     recent: Recent,
     tasks: dict[str, Any],
     *,
@@ -81,7 +82,7 @@ def _adapted(task_limits: TaskLimits, limits: Mapping[str, Mapping[str, Any]]) -
 
 
 def _limits(
-    task_limits: TaskLimits, pacer: Pacer | None, recent: Recent, tasks: dict[str, Any]
+    task_limits: TaskLimits, pacer: Pacer | PacerDoor | None, recent: Recent, tasks: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each limit that the worker's tasks have, by its tag in the buckets' keys."""
     bound: dict[str, tuple[BoundLimit, str]] = {}

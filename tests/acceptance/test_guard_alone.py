@@ -33,9 +33,9 @@ RESENT = ("eta", "ignore_result")
 """What Celery gives another value when it sends a message again: None and False are one to it."""
 
 
-@pytest.fixture(scope="module", params=["threads", "solo"])
+@pytest.fixture(scope="module", params=["foreign-threads", "foreign-solo"])
 def unpaced(request, make_kept):
-    """Two workers of a pool whose processes can't be waited for."""
+    """Two workers of a pool whose places can't be counted."""
     shop = make_kept(GUARDED, accept_content=["json", "pickle"])
     shop.start_workers(2, "-P", request.param)
     return shop

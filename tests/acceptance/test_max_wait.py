@@ -46,7 +46,7 @@ on_limit = "drop"
 """
 
 
-@pytest.fixture(scope="module", params=["prefork", "solo"])
+@pytest.fixture(scope="module", params=["prefork", "threads", "foreign-solo"])
 def shop(make_kept, request):
     shop = make_kept(LIMITS)
     shop.start_workers(1, "-P", request.param)
@@ -81,7 +81,7 @@ def test_what_cannot_start_now_is_dropped(shop):
 
 
 def test_what_would_wait_too_long_is_dropped_and_the_rest_waits(shop):
-    if shop.pool != "prefork":  # elsewhere a message that is sent back does not know since when it waits
+    if shop.pool.startswith("foreign"):  # elsewhere a message that is sent back does not know since when it waits
         return
     done = outcomes([shop.send("kept.group", number) for number in range(30)])
     started = done.pop("SUCCESS")
@@ -91,7 +91,7 @@ def test_what_would_wait_too_long_is_dropped_and_the_rest_waits(shop):
 
 
 def test_a_static_limit_fails_what_cannot_start_now(shop):
-    if shop.pool != "prefork":  # static limits are not kept elsewhere
+    if shop.pool.startswith("foreign"):  # static limits are not kept elsewhere
         return
     first, second = shop.send("kept.chain", 1), shop.send("kept.chain", 2)
     assert first.get(timeout=20) == 1

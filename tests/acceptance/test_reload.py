@@ -1,5 +1,6 @@
 """The file is changed while real workers run: they take it up, what waits follows, and a bad file changes nothing."""
 
+import shutil
 import time
 
 import pytest
@@ -13,7 +14,7 @@ FIRST = config(limit("paid", "1/m"), limit("other", "2/m", burst=3), limit("slow
 
 
 class Mounted:
-    """A file as Kubernetes mounts a ConfigMap: a link into a link to a folder, which is replaced."""
+    """A file as Kubernetes mounts a ConfigMap: a link into a link to a folder, which is replaced, and removed then."""
 
     def __init__(self, folder):
         self._folder = folder
@@ -22,12 +23,14 @@ class Mounted:
         self.path.symlink_to("..data/ratelimits.toml")
 
     def write(self, toml):
-        self._number += 1
+        before, self._number = self._folder / f"..{self._number}", self._number + 1
         version = self._folder / f"..{self._number}"
         version.mkdir()
         (version / "ratelimits.toml").write_text(toml)
-        (self._folder / "..new").symlink_to(version.name)
-        (self._folder / "..new").replace(self._folder / "..data")
+        (self._folder / "..data_tmp").symlink_to(version.name)
+        (self._folder / "..data_tmp").replace(self._folder / "..data")
+        if before.exists():
+            shutil.rmtree(before)
 
 
 @pytest.fixture(scope="module")

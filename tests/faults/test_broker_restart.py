@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 import redis
 from support.measure import excess, promised
 from support.servers import RedisServer
@@ -32,12 +33,13 @@ def unacknowledged(broker):
         return client.hlen("unacked")
 
 
-def test_a_worker_survives_and_starts_once_each_of_what_it_held(tmp_path):
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+def test_a_worker_survives_and_starts_once_each_of_what_it_held(tmp_path, pool):
     with (
         RedisServer(tmp_path, *DURABLE) as broker,
         Shop(tmp_path, broker.url, TOML, module="support.fault_app") as shop,
     ):
-        worker = shop.start_worker(concurrency=3)
+        worker = shop.start_worker("-P", pool, concurrency=3)
         sent = [shop.send("paid").id for _ in range(30)]
         sent += [shop.send("late_free", 4.0).id]  # runs across the restart, acknowledged at its end
         sent += [shop.send("free", countdown=3).id for _ in range(5)]  # are held by Celery itself

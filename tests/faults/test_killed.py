@@ -95,9 +95,10 @@ def test_every_message_starts_when_one_worker_of_two_dies(broker, client, tmp_pa
         victim.process.kill()  # Celery may wait for half a minute at the end of a pool that was busy
 
 
-def test_a_worker_that_stops_gives_back_what_it_holds_while_its_pool_still_works(broker, tmp_path):
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
+def test_a_worker_that_stops_gives_back_what_it_holds_while_its_pool_still_works(broker, tmp_path, pool):
     with make_shop(tmp_path, broker) as shop:
-        first = shop.start_worker(concurrency=1)
+        first = shop.start_worker("-P", pool, concurrency=1)
         shop.wait_for_each([shop.send("until", str(tmp_path / "go"))])
         waiting = [shop.send("slow").id for _ in range(3)] + [shop.send("free").id]
         for name in waiting:

@@ -9,6 +9,7 @@ from kombu.asynchronous import Hub
 from redis.exceptions import RedisError
 from support.servers import RedisServer
 
+from limitkit.worker.pool.in_pool import ProcessesInPool, QueuedInPool
 from limitkit.worker.reconnect import Unacked
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
@@ -22,7 +23,8 @@ class Worker:
         self.consumer = SimpleNamespace(on_connection_error_after_connected=self._close)
         self.consumer.pool = SimpleNamespace(_pool=SimpleNamespace(_cache={}))
         self.consumer.hub = Hub()
-        self.unacked = Unacked(self.consumer, pool_queues=pool_queues)
+        in_pool = QueuedInPool() if pool_queues else ProcessesInPool(self.consumer.pool)
+        self.unacked = Unacked(self.consumer, in_pool)
         self.connect()
 
     def connect(self):

@@ -30,6 +30,8 @@ from limitkit.worker.pacing.parking import Parking
 from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
 from limitkit.worker.pool import processes, request_order
+from limitkit.worker.pool.entry import PoolEntry
+from limitkit.worker.pool.loops import HubLoop
 
 SECOND = 1_000_000
 
@@ -230,9 +232,9 @@ class Worker:
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)
         window = PrefetchWindow(self.consumer)
         self.parking = Parking(self.consumer, lambda: self.room, HoldBounds(lambda: settings, lambda: prefetch), window)
-        self.pacer = Pacer(
-            self.consumer, task_limits, self.parking, window, RateLimitCommand(self.consumer, task_limits)
-        )
+        entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None)
+        command_rates = RateLimitCommand(self.consumer, task_limits)
+        self.pacer = Pacer(self.consumer, entry, task_limits, self.parking, command_rates)
         start = self.pacer._admission.on_start
         self.pacer._admission.on_start = lambda admitted: (self._judge(admitted), start(admitted))
 
@@ -282,6 +284,13 @@ class Worker:
 
     def _deliver(self, request):
         self.at(self.clock.now + 0.002, lambda: self.send(request))
+
+    def _hand_over(self, request):
+        try:
+            self._process(request)
+        except Exception:
+            self.semaphore.release()
+            raise
 
     def _process(self, request):
         if request.revoked():

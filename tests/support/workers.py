@@ -17,8 +17,10 @@ from support.sizes import sized
 from support.warm import WarmProcess
 
 ROOT = Path(__file__).parent.parent.parent
-ALONE = "threads" if hasattr(hub, "_Waker") else "solo"
-"""A pool without a pacer. Older kombu lets what a pool's thread reports wait for its event loop, up to ten seconds."""
+FOREIGN = {"foreign-threads": "support.foreign_pools:Threads", "foreign-solo": "support.foreign_pools:Solo"}
+"""Pools without a pacer."""
+ALONE = "foreign-threads" if hasattr(hub, "_Waker") else "foreign-solo"
+"""One of them. Older kombu lets what its threads report wait for its event loop, up to ten seconds."""
 
 
 PATIENCE = sized(60.0, 300.0)
@@ -115,12 +117,15 @@ class Shop:
             return [self.app.send_task(name, args, producer=producer).id for name, args in batches]
 
     def start_worker(self, *options, concurrency=2, name=None, wait=True, env=None):
-        name = name or f"w{len(self.workers) + 1}"
+        name, env = name or f"w{len(self.workers) + 1}", dict(env or {})
+        if foreign := [each for each in options if each in FOREIGN]:
+            env["CELERY_CUSTOM_WORKER_POOL"] = FOREIGN[foreign[0]]
+            options = ["custom" if each in FOREIGN else each for each in options]
         command = [sys.executable, "-m", "celery", "-A", self.module, "worker", "-n", f"{name}@test", "-l", "INFO"]
         command += ["-c", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat", *options]
         log = self.folder / f"{name}-{len(self.workers)}.log"
-        warm = self.warm and not _needs_its_own(options, env or {})
-        worker = Worker(command, {**self.env, **(env or {})}, log, warm=warm)
+        warm = self.warm and not _needs_its_own(options, env)
+        worker = Worker(command, {**self.env, **env}, log, warm=warm)
         self.workers.append(worker)
         if wait:
             worker.wait_ready()

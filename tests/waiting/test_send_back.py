@@ -19,6 +19,7 @@ from limitkit.waiting.message_copy import came_back, note_of
 from limitkit.waiting.origin_queue import QUEUE, note_queues, parkable_queue
 from limitkit.waiting.room import ORDER
 from limitkit.waiting.send_back import SendBack
+from limitkit.worker.pool.in_pool import QueuedInPool
 from limitkit.worker.reconnect import Unacked
 
 TOPIC = Exchange("returned.topic", "topic")
@@ -59,7 +60,7 @@ class Worker:
         note_queues(channel)
         if self.connection.transport.driver_type == "redis":
             standing = SimpleNamespace(connection=self.connection, on_connection_error_after_connected=None)
-            self.unacked = Unacked(standing, pool_queues=True)
+            self.unacked = Unacked(standing, QueuedInPool())
             self.unacked.connected()
         self.consumer = Consumer(channel, [queue(channel) for queue in QUEUES], accept=["json", "pickle"])
         self.consumer.on_message = self.received.append

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from contextlib import suppress
 
@@ -76,9 +77,10 @@ def command(
     except (OSError, UnicodeError) as error:
         why = fault(error, host, port)
         raise Unusable(f"{why.fact}; {why.hint}: --{why.of}") from None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a container's first process would never end by it
     cluster.look()
     say(f"The metrics of all workers are shown on {url(host, port, '/metrics')}.", err=True)
-    with suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+    with suppress(KeyboardInterrupt):  # Ctrl-C and SIGTERM are how it ends
         while True:
             time.sleep(interval)
             cluster.look()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.lane import Lane
     from limitkit.worker.pacing.taking import Admitted
     from limitkit.worker.pacing.tokens import Tokens
+    from limitkit.worker.pool.entry import PoolEntry
 
     OnLate = Callable[[list[tuple[Lane, float]], float], None]
     """Is called with the lanes, each with how far ahead its bucket was at the hand-over, and the time of the start."""
@@ -28,21 +29,23 @@ logger = logging.getLogger("limitkit")
 class HandOver:
     """The way from a lane into a pool process that is held for it."""
 
-    def __init__(self, consumer: Any, tokens: Tokens, on_late: OnLate) -> None:
-        self._controller = consumer.controller
+    def __init__(self, consumer: Any, entry: PoolEntry, tokens: Tokens, on_late: OnLate) -> None:
         self._app = consumer.app
+        self._entry = entry
         self._tokens = tokens
         self._on_late = on_late
 
     def __call__(self, admitted: Admitted) -> None:
         """Start a request; a pool process is held for it."""
-        request = admitted.held.request
+        request, is_ready = admitted.held.request, False
         try:
             self._attach_ticket(admitted)
             state.task_reserved(request)
-            self._controller._process_task(request)  # noqa: SLF001 (as on_task_request does once it has a process)
+            is_ready = True
+            self._entry.process(request)
         except Exception:
-            self._controller.semaphore.release()
+            if not is_ready:
+                self._entry.semaphore.release()
             logger.exception("%s could not be handed to the pool; the broker delivers it again.", request)
 
     def _attach_ticket(self, admitted: Admitted) -> None:
@@ -75,6 +78,6 @@ class HandOver:
         def accepted(pid: int, time_accepted: float) -> None:
             on_accepted(pid, time_accepted)
             if time_accepted > until:
-                self._on_late(used, time_accepted)
+                self._entry.loop.post(self._on_late, used, time_accepted)
 
         request.on_accepted = accepted

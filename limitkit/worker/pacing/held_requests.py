@@ -9,7 +9,7 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from limitkit.control.task_limits import BoundLimit
     from limitkit.worker.pacing.lane import Held, Lane
@@ -53,10 +53,17 @@ class HeldRequests:
         self._emit = pacing_events
         self._command_rates = command_rates
         self._shadow = shadow
+        self.ask: Callable[[Callable[[], list[Waiting]]], list[Waiting] | None] = _here
+        """Reads in the thread where the pacer changes it."""
 
-    def waiting(self) -> Iterator[Waiting]:
-        """Go through all that is held, lane by lane, in the order in which it starts."""
-        return waiting(self._lanes, time.monotonic())
+    @property
+    def holds(self) -> bool:
+        """Whether anything is held. May be called in any thread."""
+        return bool(self._lanes.held)
+
+    def waiting(self) -> list[Waiting]:
+        """Return all that is held, lane by lane, in the order in which it starts."""
+        return self.ask(lambda: list(waiting(self._lanes, time.monotonic()))) or []
 
     def find(self, task_id: str) -> Waiting | None:
         """Find the held request of a task; None when it is not held here."""
@@ -81,6 +88,10 @@ class HeldRequests:
     def shadow_count(self, tag: str) -> ShadowCount | None:
         """Return what a limit in shadow would have done here; None when nothing has come for it."""
         return self._shadow.shadow_counts.get(tag)
+
+
+def _here(read: Callable[[], list[Waiting]]) -> list[Waiting]:
+    return read()
 
 
 def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from limitkit.worker.pacing.lane import NEVER
 from limitkit.worker.pacing.process_line import ProcessLine
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.worker.pacing.lane import Lane
+    from limitkit.worker.pool.loops import Loop, Timer
 
 _LONGEST_UNSEEN: Final = 10.0
 """Seconds until a bucket with feedback is looked at again, however far away its next token is."""
@@ -26,7 +27,7 @@ class LaneTimer:
     There is one timer for all of them: kombu's hub fires ten timers at a time and may then sleep for a second.
     """
 
-    def __init__(self, timer: Any, wake: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, wake: Callable[[], None]) -> None:
         self.line = ProcessLine()
         """Lanes that are due and want a pool process."""
         self.pressing = False
@@ -36,9 +37,9 @@ class LaneTimer:
         self._heap: list[tuple[float, int, Lane]] = []
         self._entries = itertools.count()
         self._most = _LEAST_FULL
-        self._clock = timer
+        self._loop = loop
         self._wake = wake
-        self._timer: Any = None
+        self._timer: Timer | None = None
         self._timer_at = NEVER
 
     def schedule(self, lane: Lane, due: float) -> None:
@@ -87,7 +88,7 @@ class LaneTimer:
             self._timer = None
         self._timer_at = at
         if at != NEVER:
-            self._timer = self._clock.call_at(at, self._on_timer)
+            self._timer = self._loop.call_at(at, self._on_timer)
 
     def clear(self) -> None:
         """Forget all lanes."""

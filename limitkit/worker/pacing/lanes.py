@@ -217,6 +217,14 @@ class Lanes:
             self._keeping.remove(lane)
             self._processes.unkeep()
 
+    def postpone(self, used: list[tuple[Lane, float]], started: float) -> None:
+        """Count a start with tokens of this worker's own at the time when it was, each given as ``HandOver`` saw it."""
+        for lane, ahead in used:
+            self.return_slots(lane)
+            self._tokens.postpone(lane, started - lane.tolerance, ahead)
+            if lane.waiting and not lane.ready and not lane.mover:
+                self._lane_timer.schedule(lane, started)
+
     # -- all of them ----------------------------------------------------------------------------------------------
 
     def start_over(self, due: float) -> None:

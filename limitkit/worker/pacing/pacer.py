@@ -1,6 +1,6 @@
 """The pacer sits where Celery's consumer hands requests to the pool, and lets each through when its slot comes.
 
-It runs in the worker's main process, on the consumer's event loop. A request over its limit waits in a lane,
+It runs in the worker's main process, on one loop (``worker.pool.loops``). A request over its limit waits in a lane,
 unacknowledged; the prefetch window grows by one meanwhile, so that other tasks can pass it. The pacer decides when a
 request starts; ``limitkit.worker.guard`` decides last, at the start itself.
 """
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing import taking
     from limitkit.worker.pacing.lane import Lane
     from limitkit.worker.pacing.parking import Parking
-    from limitkit.worker.pacing.prefetch_window import PrefetchWindow
     from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
+    from limitkit.worker.pool.entry import PoolEntry
     from limitkit.worker.pool.request_order import RequestOrder
 
 logger = logging.getLogger("limitkit")
@@ -58,26 +58,26 @@ class Pacer:
     """Hands a request to the pool when all of its limits admit it and a pool process is free.
 
     A process first, the tokens second: tokens taken for a busy pool would be stale at the start. All state is
-    touched from the consumer's event loop only.
+    touched on that loop only.
     """
 
     def __init__(
-        self, consumer: Any, task_limits: TaskLimits, parking: Parking, window: PrefetchWindow, rates: RateLimitCommand
+        self, consumer: Any, entry: PoolEntry, task_limits: TaskLimits, parking: Parking, rates: RateLimitCommand
     ) -> None:
         self._task_limits, self._command_rates = task_limits, rates
-        self._consumer = consumer
+        self._consumer, self._entry = consumer, entry
         self._through = consumer.on_task_request
         self._parking = parking
-        self._window = window
+        self._window = parking.window
         self._tokens = Tokens(task_limits)
-        self._lane_timer = LaneTimer(consumer.timer, self.pump)
+        self._lane_timer = LaneTimer(entry.loop, self.pump)
         self._arrivals = Arrivals(lambda: consumer.connection)
-        self._processes = Processes(consumer.controller.semaphore, self.pump, self._arrivals)
-        self._hand_over = HandOver(consumer, self._tokens, self._on_late)
+        self._processes = Processes(entry.semaphore, self.pump, self._arrivals)
+        self._hand_over = HandOver(consumer, entry, self._tokens, self._on_late)
         self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window)
         self._emit = PacingEvents(consumer.app, task_limits)
         self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
-        self._widening = PrefetchWidening(window)
+        self._widening = PrefetchWidening(self._window)
         self._lanes.on_leave = self._on_leave
         self._parking.on_parked = self._emit.parked
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
@@ -86,8 +86,7 @@ class Pacer:
         self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
-        self._squeezed: list[Held] = []
-        self._pumping = False
+        self._is_closed = self._pumping = False
         self._now = self._swept = 0.0
         signals.task_revoked.connect(self._on_revoked)
 
@@ -95,6 +94,9 @@ class Pacer:
 
     def __call__(self, request: Any) -> None:
         """Take in a request; it starts now or waits. Replaces ``consumer.on_task_request``: each request crosses it."""
+        if self._is_closed:  # the broker delivers again what is not acknowledged
+            state.requests.pop(request.id, None)
+            return
         if self._task_limits.has_shadows and self._shadow.came(request):
             self._lane_timer.set_timer(self._due)
         if NOTE in request.message.headers:
@@ -165,16 +167,15 @@ class Pacer:
 
     def _let_go(self) -> None:
         """Park requests that take places in a window that can't grow, and won't start soon."""
-        squeezed = [held for held in self._squeezed if held in self._lanes.held]
-        self._squeezed = []
-        for held in squeezed:
-            if len(self._squeezed) < self._window.room and held.starts_soon(self._now):
-                self._squeezed.append(held)
-            elif self._parking.may_leave(held):
+        for held in self._widening.overflow(self._lanes.held, self._now):
+            if self._parking.may_leave(held):
                 self._leave(held)
 
     def _on_revoked(self, sender: Any, request: Any, **_: Any) -> None:
         """Have another parked request come back for one that was revoked or has expired: its turn is free."""
+        self._entry.loop.post(self._is_dead, sender, request)
+
+    def _is_dead(self, sender: Any, request: Any) -> None:
         limits = self._task_limits.limits(sender)
         if limits:
             buckets = self._command_rates.buckets(sender, limits, request.args or (), request.kwargs or {})
@@ -191,11 +192,7 @@ class Pacer:
 
     def _on_late(self, used: list[tuple[Lane, float]], started: float) -> None:
         """Count a late start of static limits at the time when it was."""
-        for lane, ahead in used:
-            self._lanes.return_slots(lane)
-            self._tokens.postpone(lane, started - lane.tolerance, ahead)
-            if lane.waiting and not lane.ready and not lane.mover:
-                self._lane_timer.schedule(lane, started)
+        self._lanes.postpone(used, started)
         self.pump()
 
     # -- the pump -------------------------------------------------------------------------------------------------
@@ -203,7 +200,7 @@ class Pacer:
     def pump(self, *, came: bool = False) -> None:
         """Do all that is due: let requests start, ask the store, set the timer. Never raises."""
         self._lane_timer.pressing = True
-        if self._pumping:
+        if self._pumping or self._is_closed:
             return
         self._pumping = True
         try:
@@ -239,7 +236,7 @@ class Pacer:
         self._shadow.work(now)
         if admits:
             self._admission.take(now)
-        self._squeezed += self._widening.look(self._processes.coming_in(now), now)
+        self._widening.look(self._processes.coming_in(now), now)
 
     def _sweep(self, now: float) -> None:
         """Drop what was revoked or has expired, and park what was held as long as it may be."""
@@ -251,20 +248,23 @@ class Pacer:
 
     # -- connections and rates ------------------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Start nothing more on this connection: what has not started goes back to the broker."""
+        self._is_closed = True
+
     def connected(self) -> None:
         """Find out what the broker of a new connection can do."""
+        self._is_closed = False
         self._window.connected()
         self._parking.connected()
         self.pump()
 
     def reconsider(self) -> None:
         """Put all that waits for a changed limit into its lanes again."""
-        changed = [held for held in self._lanes.held if self._is_changed(held)]
-        for held in changed:
+        for held in (changed := [held for held in self._lanes.held if self._is_changed(held)]):
             self._lanes.drop(held)
         for held in changed:
-            limits = self._task_limits.limits(held.request.task)
-            if limits:
+            if limits := self._task_limits.limits(held.request.task):
                 self._hold(held.request, limits, held.order, held.since, before=held)
             else:
                 state.task_reserved(held.request)
@@ -290,7 +290,6 @@ class Pacer:
         """Forget what was held: the connection is gone, and the broker delivers it again."""
         for held in self._lanes.held:
             state.requests.pop(held.request.id, None)
-        self._squeezed.clear()
         self._widening.clear()
         self._lanes.forget()
         self._processes.forget()

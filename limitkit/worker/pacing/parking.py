@@ -55,7 +55,7 @@ class Parking:
         self._consumer = consumer
         self._rooms = rooms
         self._room = rooms()
-        self._window = window
+        self.window = window
         self._leaving: deque[tuple[Held, Leaving]] = deque()
         self._park_at = NEVER
         self._bring_at = 0.0
@@ -137,7 +137,7 @@ class Parking:
         if lane.local or (ORDER in held.request.message.properties and self._demand.is_stuck(lane, now)):
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # else a broker that can't park would fill this worker's memory
-            self._window.widen(held)
+            self.window.widen(held)
         self._leaving.append((held, Leaving(held.request, queue, lane.paced, turn)))
         self._bring_at = min(self._bring_at, now + _EVERY)
         if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
@@ -165,7 +165,7 @@ class Parking:
         for held, leaver in those:
             self._leaving.popleft()
             self.count += 1
-            self._window.narrow(held)
+            self.window.narrow(held)
             state.requests.pop(leaver.request.id, None)
             self.backlog.went(leaver.bucket.key)
             self.on_parked(held, leaver)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from limitkit.worker.pacing.lane import Held, Lane
     from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 
@@ -19,6 +21,7 @@ class PrefetchWidening:
     def __init__(self, window: PrefetchWindow) -> None:
         self._window = window
         self._waiting: dict[Lane, dict[Held, None]] = {}
+        self._squeezed: list[Held] = []
 
     def join(self, held: Held) -> None:
         """Add a request that waits, whether for a token or for the pool."""
@@ -34,20 +37,28 @@ class PrefetchWidening:
                 if not of:
                     del self._waiting[lane]
 
-    def look(self, pool: float, now: float) -> list[Held]:
-        """Widen the window for requests that wait for tokens; returns those for which it can't grow.
+    def look(self, pool: float, now: float) -> None:
+        """Widen the window for requests that wait for tokens; it may not grow for all of them (``overflow``).
 
         ``pool`` is in how many seconds a process comes, as far as is known. With a token by then it waits for the pool.
         """
-        tight: list[Held] = []
         for lane in [lane for lane in self._waiting if pool <= 0.0 or lane.next_token(now) > pool]:
             for held in list(self._waiting.get(lane, ())):
                 self.leave(held)
                 self._window.widen(held)
                 if held.squeezed:
-                    tight.append(held)
-        return tight
+                    self._squeezed.append(held)
+
+    def overflow(self, held: Collection[Held], now: float) -> list[Held]:
+        """Return those of all held requests that take places in a window that can't grow, and won't start soon."""
+        squeezed, self._squeezed = [each for each in self._squeezed if each in held], []
+        over: list[Held] = []
+        for each in squeezed:
+            stays = len(self._squeezed) < self._window.room and each.starts_soon(now)
+            (self._squeezed if stays else over).append(each)
+        return over
 
     def clear(self) -> None:
         """Forget all."""
         self._waiting.clear()
+        self._squeezed.clear()

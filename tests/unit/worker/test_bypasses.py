@@ -72,6 +72,7 @@ def test_what_is_celery_s_own_or_around_it_is_not_reported(find):
     assert find(None, build=wrapping) == []
     assert find(None, pool=f"{__name__}:Tuned") == []
     assert find(pool=f"{__name__}:Handing") == []  # nothing is limited
+    assert find(None, pool=AsyncIOPool, build=build_async_tracer) == []  # this one is known
 
 
 def test_a_strategy_is_reported_once_with_its_tasks(find):

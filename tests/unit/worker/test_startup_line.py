@@ -59,7 +59,7 @@ def line(tmp_path, monkeypatch):
         path = tmp_path / "ratelimits.toml"
         path.write_text(toml)
         config = load(path)
-        said = start_line(config, app, paced=paced)
+        said = start_line(config, app, "threads (4)", paced=paced)
         return said.replace(str(path), "FILE").replace(config.digest, "DIGEST")
 
     def charge(): ...
@@ -70,7 +70,7 @@ def line(tmp_path, monkeypatch):
 def test_it_says_what_holds_for_whom_and_where_what_waits_is(line):
     assert line(*NAMES) == (
         "Limits by FILE (DIGEST): 2 limits in force, 1 in shadow, for 5 tasks. "
-        "Store: redis://broker:6379/1 (from the app). "
+        "Store: redis://broker:6379/1 (from the app). Pool: threads (4), paced. "
         "Tasks that can't start within 2s are parked in the broker's Redis."
     )
 
@@ -81,6 +81,7 @@ def test_each_part_follows_what_there_is(line):
     assert "no limit in force, 1 in shadow, for 1 task." in line("reports.build")
     assert "(DIGEST): no task of this app has a limit in it." in line("free", "emails.receipt")
     assert line(*NAMES, paced=False).endswith(
+        " Pool: threads (4), not paced. "
         "What can't start at once goes back to its queue, since this worker has no pacer."
     )
 

@@ -14,7 +14,7 @@ class PrefetchWindow:
     """A prefetch window that may be one that can't grow."""
 
     def __init__(self, *, grows=True):
-        self.grows, self.grown = grows, 0
+        self.grows, self.grown, self.room = grows, 0, 2
 
     def widen(self, held):
         held.window, held.squeezed = self.grows, not self.grows
@@ -38,7 +38,7 @@ def test_the_window_grows_once_there_is_no_token_before_the_pool_has_a_process(l
     flow = PrefetchWidening(window)
     for _ in range(3):
         flow.join(held(lane))
-    assert flow.look(2.0, 0.0) == []
+    flow.look(2.0, 0.0)
     assert window.grown == 0, "nobody knows of a limit that holds them up"
     lane.note_wait(1.0, 0.0)
     flow.look(2.0, 0.0)
@@ -73,11 +73,20 @@ def test_any_of_several_limits_counts_and_who_has_gone_does_not(lane):
     assert window.grown == 1
 
 
-def test_those_for_whom_it_can_not_grow_are_named(lane):
-    flow = PrefetchWidening(PrefetchWindow(grows=False))
-    tight = held(lane)
-    flow.join(tight)
-    assert flow.look(0.0, 0.0) == [tight]
+def test_of_those_for_whom_it_can_not_grow_only_what_starts_soon_stays(lane):
+    window = PrefetchWindow(grows=False)
+    flow = PrefetchWidening(window)
+    tight = [held(lane) for _ in range(3)]
+    gone = held(lane)
+    for each in (*tight, gone):
+        flow.join(each)
+    flow.look(0.0, 0.0)
+    assert flow.overflow(tight, 0.0) == tight[window.room :]
+    for each in tight:
+        lane.push(each)
+    assert flow.overflow(tight, 0.0) == tight[: window.room]
+    assert flow.overflow(tight, 0.0) == [], "each leaves once"
     flow.join(held(lane))
+    flow.look(0.0, 0.0)
     flow.clear()
-    assert flow.look(0.0, 0.0) == []
+    assert flow.overflow(tight, 0.0) == []
