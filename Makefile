@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together quiet faults lint bench schema metrics-docs clean
+.PHONY: demo test together quiet faults pools lint bench schema metrics-docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -30,6 +30,12 @@ quiet:  ## tests that measure rates or times, two at a time, with nothing else b
 
 faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes nine minutes
 	LIMITKIT_FULL_SIZE=1 $(BIN)/python -m pytest --durations=0 --durations-min=1 $(ARGS) tests/faults
+
+pools: $(VENV)/.test  ## what Celery promises, in the pools other than prefork
+	for pool in threads gevent solo; do \
+		LIMITKIT_POOL=$$pool $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) \
+			tests/acceptance/test_celery_promises.py tests/acceptance/test_kinds_of_task.py || exit 1; \
+	done
 
 lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 	$(BIN)/ruff check

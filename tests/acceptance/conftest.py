@@ -1,6 +1,6 @@
 import pytest
 from support.servers import RedisServer
-from support.workers import Shop
+from support.workers import POOL, Shop
 
 KEPT = """
 version = 1
@@ -58,10 +58,10 @@ def make_kept(redis, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def kept(make_kept):
-    """Two prefork workers, and one with a single process that has the queue "single" alone, and fetches more of it."""
+    """Two workers, and one with a single process that has the queue "single" alone, and fetches more of it."""
     shop = make_kept(accept_content=["json", "pickle"])
-    workers = [shop.start_worker("-Q", "celery", wait=False) for _ in range(2)]
-    options = ("-Q", "single", "--prefetch-multiplier", "16")
+    workers = [shop.start_worker("-P", POOL, "-Q", "celery", wait=False) for _ in range(2)]
+    options = ("-P", POOL, "-Q", "single", "--prefetch-multiplier", "16")
     single = shop.start_worker(*options, concurrency=1, name="single", wait=False)
     for worker in (*workers, single):
         worker.wait_ready()

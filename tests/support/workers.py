@@ -23,6 +23,8 @@ ALONE = "foreign-threads" if hasattr(hub, "_Waker") else "foreign-solo"
 """One of them. Older kombu lets what its threads report wait for its event loop, up to ten seconds."""
 
 
+POOL = os.environ.get("LIMITKIT_POOL", "prefork")
+"""The pool of the workers that show what Celery promises; ``make pools`` tries them in each."""
 PATIENCE = sized(60.0, 300.0)
 """Seconds that a test waits for what has to come: no machine is so slow, and what is wrong is told soon enough."""
 _sent = {}
