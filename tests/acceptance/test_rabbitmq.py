@@ -60,16 +60,17 @@ def test_what_is_held_from_a_quorum_queue_takes_no_place_of_others(rabbit, store
     """The window of a consumer can't grow, so the worker has further ones, as long as it holds so many."""
     toml = TOML.format(url=f"{store.url[:-1]}9").replace("1/s", "3/m")
     with Shop(tmp_path, rabbit.url, toml, **conf_of("wide", quorum=True)) as shop:
-        worker = shop.start_worker(concurrency=1)
+        worker = shop.start_worker("-Q", "wide,beside", concurrency=1)
         slow = shop.send_many([("slow", ())] * 15)
         free = shop.send_many([("free", ())] * 20)
         shop.wait_for_each(free)
         assert [worker.output().count(f"{id_}] received") for id_ in slow] == [1] * len(slow)
 
-        def consumers():
-            return rabbit.control("list_consumers", "queue_name", "--silent").split().count("wide")
+        def consumers(queue="wide"):
+            return rabbit.control("list_consumers", "queue_name", "--silent").split().count(queue)
 
         assert consumers() > 2
+        assert consumers("beside") == 1
         shop.app.control.cancel_consumer("wide", reply=True)
         wait_until(lambda: consumers() == 0)
         shop.app.control.add_consumer("wide", reply=True)
