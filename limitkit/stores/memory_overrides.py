@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,15 +43,15 @@ class MemoryOverrides:
 
     def post(self, _keys: Sequence[str], args: Sequence[Any]) -> str:
         """Answer as ``post.lua`` does."""
-        now, lost, *posts = args
-        now = _now(now)
+        now, lost, text = args
+        now, posts = _now(now), json.loads(text)
         if lost and self._version:
             return self._version
-        for name, ends, text in zip(posts[::3], posts[1::3], posts[2::3], strict=True):
-            if not text:
+        for name, ends, kept in zip(posts[::3], posts[1::3], posts[2::3], strict=True):
+            if not kept:
                 self._posted.pop(name, None)
             else:
-                self._posted[name] = (0 if ends == "" else ends if lost else now + ends), text
+                self._posted[name] = (0 if ends == "" else ends if lost else now + ends), kept
         self._version = lost or str(max(now, int(self._version or 0) + 1))
         return self._version
 

@@ -6,6 +6,7 @@ version any more: then a worker that still knows the overrides puts them back.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -78,19 +79,22 @@ class OverrideStore:
         now_us: int | None = None,
     ) -> str:
         """Set overrides, each for so many seconds (None: without an end), and remove others; returns the version."""
-        args: list[Any] = ["" if now_us is None else now_us, ""]
+        parts: list[str | int] = []
         for override, seconds in posts:
-            args += (override.name, "" if seconds is None else max(1, round(seconds * MICROSECONDS)), override.text())
+            parts += (override.name, "" if seconds is None else max(1, round(seconds * MICROSECONDS)), override.text())
         for name in removes:
-            args += (name, "", "")
-        return _text(self._store.run("post", [self._overrides], args))
+            parts += (name, "", "")
+        return self._post("" if now_us is None else now_us, "", parts)
 
     def put_back(self, version: str, overrides: Sequence[Override]) -> str:
         """Set again what the store has lost, unless another worker did; returns the version that the store has then."""
-        args: list[Any] = ["", version]
+        parts: list[str | int] = []
         for each in overrides:
-            args += (each.name, "" if each.until is None else round(each.until * MICROSECONDS), each.text())
-        return _text(self._store.run("post", [self._overrides], args))
+            parts += (each.name, "" if each.until is None else round(each.until * MICROSECONDS), each.text())
+        return self._post("", version, parts)
+
+    def _post(self, now: str | int, lost: str, parts: Sequence[str | int]) -> str:
+        return _text(self._store.run("post", [self._overrides], [now, lost, json.dumps(parts)]))
 
 
 def _read(posted: Sequence[Any]) -> list[Override]:

@@ -4,8 +4,8 @@
 -- KEYS   1 overrides (see look.lua)
 -- ARGV   1  now in microseconds, or '' for the server's clock
 --        2  '' to set; else the version to put back, which happens only if the store has none
---        then for each: field, microseconds until its end (when putting back, the time of its end; '' for none), and
---        its text ('' removes it)
+--        3  for each: field, microseconds until its end (when putting back, the time of its end; '' for none), and its
+--        text ('' removes it) (JSON: there may be thousands, and they hold together)
 -- Returns the version.
 
 local call = redis.call
@@ -17,8 +17,9 @@ end
 local last, lost = call('HGET', KEYS[1], '#'), ARGV[2]
 if lost ~= '' and last then return last end
 
-for at = 3, #ARGV, 3 do
-  local field, ends, text = ARGV[at], tonumber(ARGV[at + 1]) or 0, ARGV[at + 2]
+local posts = cjson.decode(ARGV[3])
+for at = 1, #posts, 3 do
+  local field, ends, text = posts[at], tonumber(posts[at + 1]) or 0, posts[at + 2]
   if text == '' then
     call('HDEL', KEYS[1], field)
   else

@@ -3,25 +3,48 @@
 -- A bucket's requests come back spread at its rate, each `lead` seconds before its turn, unless workers say that they
 -- could start more (hungry), or that they hold as much as they can start (full).
 --
--- KEYS   1 messages  2 queues  3 clock; then for each queue: due, intervals, what a bucket's key begins with (see park.lua)
--- ARGV   1 lead (s)  2 most messages in one call  3 number of hungry  4 number of full
---        then for each hungry: bucket, interval (s), number wanted (0 to count them only); for each full: bucket, interval,
---        seconds until it is not, or -1 when only this worker can use no more: others may, and bring them back. A worker
---        that has a much slower rate than what is parked does not know the new rate yet, and is ignored.
+-- KEYS   1 messages  2 queues  3 clock; then for each queue: due, intervals (see park.lua), line (see line.lua), and its
+--        lists, one for each priority step
+-- ARGV   1 lead (s)  2 most messages in one call  3 most orders of one priority  4 the priority steps (JSON)
+--        5 for each hungry: bucket, interval (s), number wanted (0 to count them only) (JSON)
+--        6 for each full: bucket, interval, seconds until it is not, or -1 when only this worker can use no more: others
+--        may, and bring them back (JSON). A worker that has a much slower rate than what is parked does not know the new
+--        rate yet, and is ignored.
 --        then the names of the queues
--- Returns flat: microseconds until more is due (-1: nothing is parked), then bucket and number still parked for each
--- hungry one and each one of which something came back.
+-- Returns flat: microseconds until more is due (-1: nothing is parked), how many came back, then bucket and number still
+-- parked for each hungry one and each one of which something came back.
 
 local call, floor, max, min = redis.call, math.floor, math.max, math.min
 
 local now = clock(KEYS[3])
-local lead, room = tonumber(ARGV[1]), tonumber(ARGV[2])
-local hungry, full = tonumber(ARGV[3]), tonumber(ARGV[4])
-local first_full = 4 + 3 * hungry
-local first_queue = first_full + 3 * full
+local lead, room, orders = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local steps, hungry, full = cjson.decode(ARGV[4]), cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
+local first_queue = 7
 local most = max(room, 64)
-local returns, left, counted, unwanted = {}, {}, {}, {}
-local soonest
+local returns, left, unwanted = {}, {}, {}
+local came, soonest = 0, nil
+
+local function queue_at(number)
+  local first = 4 + (number - 1) * (3 + #steps)
+  local queue = { due = KEYS[first], intervals = KEYS[first + 1], line = KEYS[first + 2], lists = {}, counted = {} }
+  for at = 1, #steps do
+    queue.lists[at] = KEYS[first + 2 + at]
+    queue.lists[queue.lists[at]] = true
+  end
+  return queue
+end
+
+-- The list that a message came from, if this worker has named it. Another list is of other priority steps, which some worker
+-- had that parked it: this worker may not touch it, and perhaps none reads it any more. So the message goes where kombu
+-- would put it for this worker: into the list of the highest step that is not above its own, or else of the last.
+local function list_of(lists, named, order)
+  if lists[named] then return named end
+  local chosen = #steps
+  for at, step in ipairs(steps) do
+    if step <= order / orders then chosen = at end
+  end
+  return lists[chosen]
+end
 
 local function set_due(due, bucket, moment)
   call('ZADD', due, string.format('%.6f', moment), bucket)
@@ -29,60 +52,75 @@ end
 
 -- Takes the first `wanted` of a bucket out of the waiting room. A bucket may be in several queues, and one of a queue may be
 -- met twice: as a hungry one, and as one that is due.
-local function take_out(key, due, intervals, bucket, wanted)
+local function take_out(queue, bucket, wanted)
+  local from, to = span(bucket)
   wanted = min(wanted, room)
-  local tags = wanted > 0 and call('ZRANGE', key, 0, wanted - 1) or {}
-  for _, tag in ipairs(tags) do
-    local kept = call('HGET', KEYS[1], tag)
-    if kept then
-      returns[#returns + 1] = kept
+  local first = wanted > 0 and call('ZRANGEBYLEX', queue.line, from, to, 'LIMIT', 0, wanted) or {}
+  local tags, met = {}, {}
+  for at, each in ipairs(first) do
+    tags[at] = tag_of(bucket, each)
+  end
+  for at, kept in ipairs(#tags > 0 and call('HMGET', KEYS[1], unpack(tags)) or {}) do
+    if kept and not met[tags[at]] then -- one that was delivered and parked twice is kept once
+      met[tags[at]] = true
+      local order = order_of(bucket, first[at])
+      local named, message = kept:match('^([^\n]*)\n(.*)$')
+      local list = list_of(queue.lists, named, order)
+      returns[list] = returns[list] or {}
+      table.insert(returns[list], { order, message })
+      came = came + 1
     end
-    call('HDEL', KEYS[1], tag)
   end
-  if #tags > 0 then
-    room = room - #tags
-    call('ZREMRANGEBYRANK', key, 0, #tags - 1)
+  if #first > 0 then
+    room = room - #first
+    call('HDEL', KEYS[1], unpack(tags))
+    call('ZREMRANGEBYLEX', queue.line, from, '[' .. first[#first])
   end
-  local count = call('ZCARD', key)
-  left[bucket] = (left[bucket] or 0) + count - (counted[key] or 0)
-  counted[key] = count
+  local count = call('ZLEXCOUNT', queue.line, from, to)
+  left[bucket] = (left[bucket] or 0) + count - (queue.counted[bucket] or 0)
+  queue.counted[bucket] = count
   if count == 0 then
-    call('ZREM', due, bucket)
-    call('HDEL', intervals, bucket)
+    call('ZREM', queue.due, bucket)
+    call('HDEL', queue.intervals, bucket)
   end
-  return #tags, count
+  return #first, count
 end
 
-for queue = 1, #ARGV - first_queue do
-  local due, intervals, prefix = KEYS[3 * queue + 1], KEYS[3 * queue + 2], KEYS[3 * queue + 3]
-  for at = first_full + 1, first_queue, 3 do
-    local moment = call('ZSCORE', due, ARGV[at])
-    if tonumber(ARGV[at + 2]) < 0 then
-      unwanted[ARGV[at]] = true
-    elseif moment and tonumber(ARGV[at + 1]) <= 2 * tonumber(call('HGET', intervals, ARGV[at]) or 0) then
-      set_due(due, ARGV[at], max(moment, now + lead + ARGV[at + 2]))
+for number = 1, #ARGV - first_queue + 1 do
+  local queue = queue_at(number)
+  local due, intervals = queue.due, queue.intervals
+  for at = 1, #full, 3 do
+    local bucket, interval, seconds = full[at], full[at + 1], full[at + 2]
+    local moment = seconds >= 0 and call('ZSCORE', due, bucket)
+    if seconds < 0 then
+      unwanted[bucket] = true
+    elseif moment and interval <= 2 * tonumber(call('HGET', intervals, bucket) or 0) then
+      set_due(due, bucket, max(moment, now + lead + seconds))
     end
   end
-  for at = 5, first_full, 3 do
-    local bucket, interval = ARGV[at], tonumber(ARGV[at + 1])
+  for at = 1, #hungry, 3 do
+    local bucket, interval = hungry[at], hungry[at + 1]
     local moment = call('ZSCORE', due, bucket)
     left[bucket] = left[bucket] or 0
     if moment then
-      local taken, count = take_out(prefix .. bucket, due, intervals, bucket, tonumber(ARGV[at + 2]))
+      local taken, count = take_out(queue, bucket, hungry[at + 2])
       if count > 0 and taken > 0 then
-        call('HSET', intervals, bucket, ARGV[at + 1])
+        call('HSET', intervals, bucket, interval)
         set_due(due, bucket, min(moment, now + lead + taken * interval))
       end
     end
   end
-  local buckets = room > 0 and call('ZRANGEBYSCORE', due, '-inf', now + lead, 'WITHSCORES', 'LIMIT', 0, room + full) or {}
+  local buckets = {}
+  if room > 0 then
+    buckets = call('ZRANGEBYSCORE', due, '-inf', now + lead, 'WITHSCORES', 'LIMIT', 0, room + floor(#full / 3))
+  end
   for at = 1, #buckets, 2 do
     if room <= 0 then break end
     local bucket, moment = buckets[at], tonumber(buckets[at + 1])
     local interval = tonumber(call('HGET', intervals, bucket) or 1)
     -- A bucket that no worker asked about for long does not come back all at once.
     local wanted = unwanted[bucket] and 0 or floor(min(now + lead - moment, lead) / interval) + 1
-    local taken, count = take_out(prefix .. bucket, due, intervals, bucket, wanted)
+    local taken, count = take_out(queue, bucket, wanted)
     if count > 0 and taken > 0 then
       set_due(due, bucket, max(moment, now) + taken * interval)
     end
@@ -91,38 +129,27 @@ for queue = 1, #ARGV - first_queue do
   if head[1] then
     soonest = min(soonest or head[2] + 0, head[2])
   elseif call('EXISTS', due) == 0 then
-    call('SREM', KEYS[2], ARGV[first_queue + queue])
+    call('SREM', KEYS[2], ARGV[first_queue + number - 1])
   end
-end
-
-local function with_order(message)
-  return { tonumber(message:sub(-80):match('"limitkit_order":%s*(%d+)}}$')), message }
-end
-
-local lists = {}
-for _, kept in ipairs(returns) do
-  local list, message = kept:match('^([^\n]*)\n(.*)$')
-  lists[list] = lists[list] or {}
-  table.insert(lists[list], with_order(message))
 end
 
 -- The front of the queue is the end of the list: the first to be fetched is pushed last. Messages that came back before
 -- and were not fetched yet are sorted in.
-for list, messages in pairs(lists) do
+for list, messages in pairs(returns) do
   for _ = 1, most do
     local front = call('LINDEX', list, -1)
-    local message = front and with_order(front)
-    if not message or not message[1] then break end
+    local order = front and tonumber(front:sub(-80):match('"limitkit_order":%s*(%d+)}}$'))
+    if not order then break end
     call('RPOP', list)
-    table.insert(messages, message)
+    table.insert(messages, { order, front })
   end
-  table.sort(messages, function(one, other) return (one[1] or 0) < (other[1] or 0) end)
+  table.sort(messages, function(one, other) return one[1] < other[1] end)
   for at = #messages, 1, -1 do
     call('RPUSH', list, messages[at][2])
   end
 end
 
-local reply = { soonest and max(0, floor((soonest - lead - now) * 1000000)) or -1 }
+local reply = { soonest and max(0, floor((soonest - lead - now) * 1000000)) or -1, came }
 for bucket, count in pairs(left) do
   reply[#reply + 1], reply[#reply + 2] = bucket, count
 end

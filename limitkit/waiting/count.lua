@@ -1,6 +1,6 @@
 -- Counts what is parked for some buckets of one queue. It changes nothing.
 --
--- KEYS   1 due  2 intervals  3 what a bucket's key begins with (see park.lua)
+-- KEYS   1 due  2 intervals (see park.lua)  3 line (see line.lua)
 -- ARGV   1 most orders of one priority  then the buckets
 -- Returns for each bucket that has any: it, their number, the order of the one that was parked first, without its
 -- priority, the moment at which the next one is due, and the interval (s); the last three as strings.
@@ -10,27 +10,27 @@ local most = tonumber(ARGV[1])
 local reply = {}
 
 -- Each priority's messages are in the order of their parking, so the first is among the first of each.
-local function parked_first(key, count)
+local function parked_first(bucket, count)
   local least
-  local head = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-  while head[2] do
-    local order = head[2] % most
+  local from, to = span(bucket)
+  local head = call('ZRANGEBYLEX', KEYS[3], from, to, 'LIMIT', 0, 1)
+  while head[1] do
+    local whole = order_of(bucket, head[1])
+    local order = whole % most
     least = math.min(least or order, order)
     if count == 1 then break end
-    local next_priority = string.format('%.0f', head[2] - order + most)
-    head = call('ZRANGEBYSCORE', key, next_priority, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    head = call('ZRANGEBYLEX', KEYS[3], '[' .. place(bucket, whole - order + most, ''), to, 'LIMIT', 0, 1)
   end
   return least
 end
 
 for at = 2, #ARGV do
   local bucket = ARGV[at]
-  local key = KEYS[3] .. bucket
-  local count = call('ZCARD', key)
+  local count = call('ZLEXCOUNT', KEYS[3], span(bucket))
   if count > 0 then
     reply[#reply + 1] = bucket
     reply[#reply + 1] = count
-    reply[#reply + 1] = string.format('%.0f', parked_first(key, count))
+    reply[#reply + 1] = string.format('%.0f', parked_first(bucket, count))
     reply[#reply + 1] = call('ZSCORE', KEYS[1], bucket) or '0'
     reply[#reply + 1] = call('HGET', KEYS[2], bucket) or '0'
   end

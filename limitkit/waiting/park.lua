@@ -4,7 +4,7 @@
 -- KEYS   1 unacked index (sorted set)  2 unacked (hash)  3 messages (hash: tag -> list to go back to, newline, message)
 --        4 queues (set)  5 order (the last one given)  6 clock (string)
 --        7 due (sorted set: bucket -> moment at which its next one is due, seconds)
---        8 intervals (hash: bucket -> seconds)  9 what a bucket's key begins with (sorted set: tag -> order)
+--        8 intervals (hash: bucket -> seconds)  9 line (see line.lua)
 -- ARGV   1 queue  2 most orders of one priority  3 orders a second  then for each message: tag, bucket, interval (s),
 --        turn (s from now; -1 when it has come already, and others may have it), priority, order ('' when it was never
 --        parked), the list to go back to, the message's text before its order, the text behind it
@@ -17,19 +17,23 @@ local most = tonumber(ARGV[2])
 local first = math.floor(now * ARGV[3])
 local last = math.max(tonumber(call('GET', KEYS[5]) or 0), first - 1)
 local parked = {}
+-- What is written in one command for all messages.
+local tags, places, intervals = {}, {}, {}
 
 for at = 4, #ARGV, 9 do
   local tag, bucket = ARGV[at], ARGV[at + 1]
   parked[#parked + 1] = call('HDEL', KEYS[2], tag)
   if parked[#parked] == 1 then
-    call('ZREM', KEYS[1], tag)
-    local order = ARGV[at + 5]
-    if order == '' then
+    local order = tonumber(ARGV[at + 5])
+    if not (order and order >= 0 and order <= LAST) then
       last = last + 1
-      order = string.format('%.0f', ARGV[at + 4] * most + last)
+      order = math.min(ARGV[at + 4] * most + last, LAST)
     end
-    call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. order .. ARGV[at + 8])
-    call('ZADD', KEYS[9] .. bucket, order, tag)
+    call('HSET', KEYS[3], tag, ARGV[at + 6] .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8])
+    local next = 2 * #tags + 1
+    places[next], places[next + 1] = 0, place(bucket, order, tag)
+    intervals[next], intervals[next + 1] = bucket, ARGV[at + 2]
+    tags[#tags + 1] = tag
     local turn, due = tonumber(ARGV[at + 3]), tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
     -- Its turn may be before that of the others: a worker held it, or it is back from its queue.
     local moment = math.min(due or math.huge, now + math.max(turn, 0))
@@ -39,8 +43,12 @@ for at = 4, #ARGV, 9 do
     if moment ~= due then
       call('ZADD', KEYS[7], string.format('%.6f', moment), bucket)
     end
-    call('HSET', KEYS[8], bucket, ARGV[at + 2])
   end
+end
+if #tags > 0 then
+  call('ZREM', KEYS[1], unpack(tags))
+  call('ZADD', KEYS[9], unpack(places))
+  call('HSET', KEYS[8], unpack(intervals))
 end
 if last >= first then
   call('SET', KEYS[5], string.format('%.0f', last))

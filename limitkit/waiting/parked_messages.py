@@ -13,14 +13,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from limitkit.control.workers import connection
-from limitkit.waiting.redis_keys import call, client_of, keys, queue_keys, script
+from limitkit.waiting.redis_keys import call, client_of, keys, place, queue_keys, script, span
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_COUNT: Final = script("count")
-_PURGE: Final = script("purge")
+_COUNT: Final = script("line", "count")
+_PURGE: Final = script("line", "purge")
 _CHUNK: Final = 100
 """Buckets, or messages to remove, of one call: Redis does nothing else meanwhile."""
 _MESSAGES: Final = 50
@@ -131,16 +131,18 @@ class ParkedMessages:
 
     def _placed(self, message: dict[str, Any], tag: bytes) -> Found | None:
         """Find out for which bucket a message waits; the message itself does not say."""
+        order = int(message["properties"][ORDER])
         for queue, buckets in self._buckets():
-            start = queue_keys(self._channel, self._prefix, queue)[2].encode()
+            line = queue_keys(self._channel, self._prefix, queue)[2]
             with client_of(self._channel) as client:
                 pipeline = client.pipeline(transaction=False)
                 for bucket in buckets:
-                    pipeline.zrank(start + bucket, tag)
-                ranks = pipeline.execute()
-            for bucket, rank in zip(buckets, ranks, strict=True):
-                for pile in self._count(queue, [bucket]) if rank is not None else ():
-                    return Found(message, pile, rank + 1, _age(message["properties"][ORDER], self._now()))
+                    pipeline.zscore(line, place(bucket, order, tag))
+                found = [bucket for bucket, score in zip(buckets, pipeline.execute(), strict=True) if score is not None]
+                before = [client.zlexcount(line, span(each)[0], b"(" + place(each, order, tag)) for each in found]
+            for bucket, count in zip(found, before, strict=True):
+                for pile in self._count(queue, [bucket]):
+                    return Found(message, pile, count + 1, _age(order, self._now()))
         return None
 
 

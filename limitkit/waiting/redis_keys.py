@@ -20,8 +20,24 @@ def keys(channel: Any, prefix: str, *names: str) -> list[str]:
 
 
 def queue_keys(channel: Any, prefix: str, queue: str) -> list[str]:
-    """Name the keys of one queue: when its buckets are due, their intervals, and the beginning of a bucket's key."""
-    return keys(channel, prefix, f"due:{queue}", f"intervals:{queue}", f"parked:{queue}:")
+    """Name the keys of one queue: when its buckets are due, their intervals, and the line of all that is parked."""
+    return keys(channel, prefix, f"due:{queue}", f"intervals:{queue}", f"line:{queue}")
+
+
+def lists(channel: Any, queue: str) -> list[str]:
+    """Name kombu's lists of one queue: one for each priority step."""
+    names = (channel._q_for_pri(queue, step) for step in channel.priority_steps)  # noqa: SLF001 (kombu says it nowhere else)
+    return [channel.global_keyprefix + name for name in names]
+
+
+def span(bucket: bytes) -> tuple[bytes, bytes]:
+    """Return between which two the places of a bucket are in a queue's line; see ``line.lua``."""
+    return b"[" + bucket + b"\0", b"(" + bucket + b"\1"
+
+
+def place(bucket: bytes, order: int, tag: bytes) -> bytes:
+    """Return the place of a message in a queue's line; see ``line.lua``."""
+    return b"%s\0%016d\0%s" % (bucket, order, tag)
 
 
 def script(*names: str) -> str:

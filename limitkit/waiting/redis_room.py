@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from kombu.transport import virtual
@@ -11,7 +11,7 @@ from kombu.utils import json
 
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting import room_names
-from limitkit.waiting.redis_keys import call, keys, queue_keys, script
+from limitkit.waiting.redis_keys import call, keys, lists, queue_keys, script
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE: Final = 256
 """Messages that come back in one call at most, which bounds the time that Redis needs for it."""
-_PARK: Final = script("clock", "park")
-_BRING: Final = script("clock", "bring")
+_MOST_KEYS: Final = 2000
+"""Keys that are named in one call at most."""
+_PARK: Final = script("clock", "line", "park")
+_BRING: Final = script("clock", "line", "bring")
 _RETIME: Final = script("clock", "retime")
 _SCANNED: Final = 200
 """Buckets that are read in one call, for the same reason."""
@@ -96,39 +98,54 @@ class RedisRoom:
 
     def bring(self, steering: Steering) -> Brought:
         """Put what is due back at the front of the queues that this worker consumes from."""
-        channel = self._channel()
         queues = list(self._queues())
+        most = _MOST_KEYS // (len(queue_keys(self._channel(), self._prefix, "")) + len(lists(self._channel(), "")))
+        again, left, places = _IDLE, Counter[str](), min(steering.places, _MOST_AT_ONCE)
+        empty = True
+        for first in range(0, max(1, len(queues)), most):
+            brought, came = self._bring(queues[first : first + most], steering, places)
+            again, empty, places = min(again, brought.again), empty and brought.empty, places - came
+            left.update(brought.left)
+        return Brought(again, left, empty=empty)
+
+    def _bring(self, queues: Sequence[str], steering: Steering, places: int) -> tuple[Brought, int]:
+        """Call the script for some queues; returns also how many messages came back."""
+        channel = self._channel()
         names = keys(channel, self._prefix, "messages", "queues", "clock")
         for queue in queues:
-            names += queue_keys(channel, self._prefix, queue)
-        args: list[Any] = [steering.lead, min(steering.places, _MOST_AT_ONCE), len(steering.hungry), len(steering.full)]
-        for bucket, (interval, wanted) in steering.hungry.items():
-            args += (bucket, interval, wanted)
-        for bucket, (interval, seconds) in steering.full.items():
-            args += (bucket, interval, seconds)
-        soonest, *counts = call(channel, _BRING, names, [*args, *queues])
-        buckets = (each.decode() if isinstance(each, bytes) else each for each in counts[::2])
-        left = dict(zip(buckets, counts[1::2], strict=True))
-        if soonest < 0:
-            return Brought(_IDLE, left, empty=True)
-        return Brought(min(_IDLE, max(_SOONEST, soonest / MICROSECONDS)), left)
+            names += queue_keys(channel, self._prefix, queue) + lists(channel, queue)
+        buckets = (
+            [part for bucket, terms in those.items() for part in (bucket, *terms)]
+            for those in (steering.hungry, steering.full)
+        )
+        described = (_json(each) for each in (list(channel.priority_steps), *buckets))
+        args = [steering.lead, places, MOST_ORDERS, *described, *queues]
+        soonest, came, *counts = call(channel, _BRING, names, args)
+        named = (each.decode() if isinstance(each, bytes) else each for each in counts[::2])
+        left = dict(zip(named, counts[1::2], strict=True))
+        again = _IDLE if soonest < 0 else min(_IDLE, max(_SOONEST, soonest / MICROSECONDS))
+        return Brought(again, left, empty=soonest < 0), came
 
     def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
         """See ``retime.lua``."""
-        pairs = [part for pair in intervals.items() for part in pair]
         for queue in list(self._queues()):
             cursor: Any = 0
             while True:
                 channel = self._channel()
                 due, waits, _ = queue_keys(channel, self._prefix, queue)
                 names = [due, waits, *keys(channel, self._prefix, "clock")]
-                cursor = int(call(channel, _RETIME, names, [cursor, _SCANNED, *pairs]))
+                cursor = int(call(channel, _RETIME, names, [cursor, _SCANNED, _json(dict(intervals))]))
                 yield
                 if not cursor:
                     break
 
     def close(self) -> None:
         """Do nothing: the connections are kombu's."""
+
+
+def _json(value: Any) -> str:
+    """Write many values as one argument of a script."""
+    return cast("str", json.dumps(value))  # type: ignore[no-untyped-call]
 
 
 def _acknowledged(request: Any) -> None:

@@ -2,24 +2,20 @@
 -- Doing it twice does no harm, since the interval by which a bucket is due is kept beside it.
 --
 -- KEYS   1 due  2 intervals (see park.lua)  3 clock
--- ARGV   1 cursor ('0' to begin)  2 about how many to look at  then for each limit: its tag in the buckets' keys,
---        interval (s)
+-- ARGV   1 cursor ('0' to begin)  2 about how many to look at  3 JSON: the limits' tags in the buckets' keys -> interval (s)
 -- Returns the next cursor; '0' when all were looked at.
 
 local call, max, min = redis.call, math.max, math.min
 
 local now = clock(KEYS[3])
-local wanted = {}
-for at = 3, #ARGV, 2 do
-  wanted[ARGV[at]] = ARGV[at + 1]
-end
-
-local cursor, found = unpack(call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
+local wanted = cjson.decode(ARGV[3])
+local scanned = call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local found = scanned[2]
 for at = 1, #found, 2 do
   local bucket, rest = found[at], max(0, found[at + 1] - now)
   local interval = wanted[string.match(bucket, '{([^}]*)}')]
   local before = interval and tonumber(call('HGET', KEYS[2], bucket) or nil)
-  if before and before ~= tonumber(interval) then
+  if before and before ~= interval then
     local scaled = rest * interval / before
     -- The next one is a token's time away at most, however slow that is now.
     if scaled > rest then scaled = max(rest, min(scaled, interval)) end
@@ -27,4 +23,4 @@ for at = 1, #found, 2 do
     call('HSET', KEYS[2], bucket, interval)
   end
 end
-return cursor
+return scanned[1]

@@ -48,9 +48,9 @@ KEYS = {
     "limitkit:waiting:clock",
     "limitkit:waiting:due:celery",
     "limitkit:waiting:intervals:celery",
+    "limitkit:waiting:line:celery",
     "limitkit:waiting:messages",
     "limitkit:waiting:order",
-    "limitkit:waiting:parked:celery:limitkit:{task=paid}:g1",
     "limitkit:waiting:queues",
 }
 

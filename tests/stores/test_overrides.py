@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from dataclasses import replace
 
@@ -107,9 +108,8 @@ def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_b
 
 
 def test_what_another_version_posts_is_passed_over(override_store, store):
-    store.run(
-        "post", [override_store._overrides], ["", "", "rate tasks x", "", '{"rate": "1/fortnight"}', "odd", "", "{}"]
-    )
+    posts = ["rate tasks x", "", '{"rate": "1/fortnight"}', "odd", "", "{}"]
+    store.run("post", [override_store._overrides], ["", "", json.dumps(posts)])
     override_store.post([(rate("20/m"), None)])
     assert override_store.look().overrides == (rate("20/m"),)
 

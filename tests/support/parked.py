@@ -49,9 +49,11 @@ def age(url, seconds, prefix=""):
     """Have all that is parked wait for so much longer already."""
     units = seconds * ORDERS_A_SECOND
     with redis.Redis.from_url(url) as client:
-        for key in client.keys(f"{prefix}{PREFIX}:waiting:parked:*"):
-            for tag in client.zrange(key, 0, -1):
-                client.zincrby(key, -units, tag)
+        for line in client.keys(f"{prefix}{PREFIX}:waiting:line:*"):
+            for place in client.zrange(line, 0, -1):
+                bucket, order, tag = place.split(b"\0")
+                client.zrem(line, place)
+                client.zadd(line, {b"%s\0%016d\0%s" % (bucket, int(order) - units, tag): 0})
         messages = f"{prefix}{PREFIX}:waiting:messages"
         for tag, kept in client.hgetall(messages).items():
             place, _, text = kept.decode().partition("\n")

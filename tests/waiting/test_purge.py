@@ -79,8 +79,10 @@ def park(server, config, **conf):
 def left(server):
     """Messages that are still parked, by queue."""
     with redis.Redis.from_url(server.url) as client:
-        keys = [key.decode() for key in client.keys("*limitkit:waiting:parked:*")]
-        return {queue: sum(client.zcard(key) for key in keys if f":{queue}:" in key) for queue in ("one", "two")}
+        return {
+            queue: sum(client.zcard(key) for key in client.keys(f"*limitkit:waiting:line:{queue}"))
+            for queue in ("one", "two")
+        }
 
 
 def test_all_queues(app, server, parked):

@@ -17,6 +17,7 @@ from support.servers import RedisServer
 from limitkit.buckets.decision import Bucket
 from limitkit.waiting import redis_keys, redis_room
 from limitkit.waiting.origin_queue import priority_of
+from limitkit.waiting.parked_messages import ParkedMessages
 from limitkit.waiting.redis_room import RedisRoom
 from limitkit.waiting.room import NO_MORE, ORDER, Leaving, Steering
 from limitkit.worker.pacing.hold_bounds import LEAD
@@ -242,6 +243,17 @@ def test_a_delivery_that_is_the_brokers_again_is_not_parked(broker):
     assert broker.places() == (1, 0, 0)
 
 
+def test_one_that_was_delivered_and_parked_twice_comes_back_once(broker):
+    broker.send()
+    [raw] = broker.client.lrange("celery", 0, -1)
+    worker = broker.worker()
+    worker.park_all(1)
+    broker.client.lpush("celery", raw)
+    broker.worker().park_all(1)
+    assert worker.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
+    assert broker.places() == (1, 0, 0)
+
+
 def test_one_that_comes_back_to_the_same_worker_is_held_by_it(broker):
     """It has the delivery tag that it had before, which this channel was told is done."""
     broker.send()
@@ -268,6 +280,28 @@ def test_nothing_is_left_behind(broker):
     assert worker.bring().empty
     assert sorted(broker.ids()) == sorted(ids)
     assert {key for key in broker.written() if "waiting" in key} == {"limitkit:waiting:order", "limitkit:waiting:clock"}
+
+
+# Each is the beginning of another, or is so with what stands behind it in the line.
+ALIKE = ["", "a", "a\x01", "a\x01b", "a ", "aa", "a0000000000000000", "\x01", "ä", "\U0001f98a"]
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_buckets_with_names_alike_are_kept_apart(broker, name):
+    worker, ids = broker.worker(), {}
+    for each in 2 * ALIKE:
+        ids[each] = [*ids.get(each, ()), broker.send()]
+        worker.park_all(1, bucket=Bucket(each, SECOND, 1), turn=60.0)
+    parked = ParkedMessages(worker.channel, "limitkit")
+    assert {pile.bucket: pile.count for pile in parked.piles()} == dict.fromkeys(ALIKE, 2)
+    found = [parked.find(each) for each in ids[name]]
+    assert [(each.pile.bucket, each.place) for each in found] == [(name, 1), (name, 2)]
+    assert worker.bring({name: (1.0, 1)}).left == {name: 1}
+    assert broker.ids() == ids[name][:1]
+    assert list(parked.purge(pile for pile in list(parked.piles()) if pile.bucket == name)) == [1]
+    assert {pile.bucket: pile.count for pile in parked.piles()} == dict.fromkeys({*ALIKE} - {name}, 2)
+    assert worker.bring(dict.fromkeys(ALIKE, (1.0, 99))).left == dict.fromkeys(ALIKE, 0)
+    assert sorted(broker.ids()) == sorted(id_ for each, pair in ids.items() for id_ in pair[: 1 if each == name else 2])
 
 
 # -- order -------------------------------------------------------------------------------------------------------------
@@ -317,6 +351,19 @@ def test_priorities_hold_among_those_that_are_parked(broker):
         worker.receive()[0].request.message.ack()
 
 
+def test_steps_beyond_all_priorities_lose_no_message(make_broker):
+    """As kombu has it, what is below all steps has the last."""
+    broker = make_broker(priority_steps=[5, 1000])
+    ids = [broker.send(priority=0) for _ in range(3)]
+    worker = broker.worker()
+    worker.park_all(3)
+    parked = ParkedMessages(worker.channel, "limitkit")
+    assert [pile.count for pile in parked.piles()] == [3]
+    assert all(parked.find(id_) for id_ in ids)
+    assert worker.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
+    assert broker.client.llen("celery\x06\x161000") == 3
+
+
 @pytest.mark.parametrize("steps", [(0, 3, 6, 9), (0, 5)])
 def test_a_worker_goes_by_the_steps_of_its_broker(make_broker, steps):
     broker = make_broker(priority_steps=list(steps))
@@ -327,6 +374,21 @@ def test_a_worker_goes_by_the_steps_of_its_broker(make_broker, steps):
     priorities = [priority_of(message, worker.channel.connection.client) for message in messages]
     expected = sorted(max(step for step in steps if step <= min(number or 0, 9)) for number in given)
     assert priorities == expected
+
+
+@pytest.mark.parametrize("order", ["x", "nan", 1.5, -(10**17), 9 * 10**15, 10**17])
+def test_a_place_that_no_worker_gave_loses_no_message(broker, order):
+    ids = [broker.send(n) for n in range(2)]
+    worker = broker.worker()
+    odd, plain = worker.receive(2)
+    odd.request.message._raw["properties"][ORDER] = order
+    worker.room.park([odd, plain])
+    parked = ParkedMessages(worker.channel, "limitkit")
+    assert [pile.count for pile in parked.piles()] == [2]
+    assert all(parked.find(id_) for id_ in ids)
+    assert worker.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
+    assert sorted(broker.ids()) == sorted(ids)
+    assert broker.places() == (2, 0, 0)
 
 
 def test_what_comes_back_goes_before_what_came_after_it_in_a_worker_too(broker):
@@ -366,6 +428,59 @@ def test_a_key_prefix_of_the_broker_is_before_each_key(make_broker):
     worker.bring({SLOW.key: (1.0, 1)})
     assert broker.client.llen("{app}:celery\x06\x169") == 1
     assert all(key.startswith("{app}:") for key in broker.written())
+
+
+def queued_lists(broker, *names):
+    return [[json.loads(raw)["headers"]["id"] for raw in reversed(broker.client.lrange(name, 0, -1))] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("steps", "lists"),
+    [
+        ([0, 3, 6, 9], {"celery": [0, 1], "celery\x06\x163": [2, 3], "celery\x06\x169": [4]}),
+        ([0, 3, 5, 9], {"celery": [0, 1], "celery\x06\x163": [2, 3], "celery\x06\x169": [4]}),
+        ([0, 2], {"celery": [0, 1], "celery\x06\x162": [2, 3, 4]}),
+        ([0], {"celery": [0, 1, 2, 3, 4]}),
+        ([1, 9], {"celery\x06\x161": [2, 3], "celery\x06\x169": [0, 1, 4]}),
+    ],
+)
+def test_a_worker_brings_back_into_lists_that_it_reads(make_broker, steps, lists):
+    """The lists of a worker with other priority steps may be read by nobody any more."""
+    broker = make_broker()
+    ids = [broker.send(priority=priority) for priority in (0, 2, 3, 4, 9)]
+    broker.worker().park_all(5)
+    with contextlib.ExitStack() as stack:
+        other = Broker(broker.url, stack, priority_steps=steps).worker()
+        assert other.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
+        assert queued_lists(broker, *lists) == [[ids[n] for n in those] for those in lists.values()]
+        assert other.channel._size("celery") == 5
+
+
+def test_many_queues_are_asked_about_in_several_calls(broker, monkeypatch):
+    names = [f"queue {n}" for n in range(5)]
+    broker.app.conf.task_queues = [Queue(name) for name in names]
+    worker = broker.worker(*names)
+    assert worker.bring().empty
+    for name in names[:4]:
+        for n in range(3):
+            broker.send(n, queue=name)
+        worker.park_all(3, queue=name, turn=60.0)
+    asked = []
+
+    def counting(channel, text, keys, args):
+        asked.append(len(keys))
+        return redis_keys.call(channel, text, keys, args)
+
+    monkeypatch.setattr(redis_room, "call", counting)
+    monkeypatch.setattr(redis_room, "_MOST_KEYS", 20)
+    brought = worker.bring({SLOW.key: (1.0, 2)}, places=5)
+    assert asked == [3 + 2 * 7, 3 + 2 * 7, 3 + 7]
+    assert not brought.empty
+    assert brought.left == {SLOW.key: 7}
+    assert [len(broker.ids(name)) for name in names] == [2, 2, 1, 0, 0]
+    assert worker.bring({SLOW.key: (1.0, 9)}).left == {SLOW.key: 0}
+    assert [len(broker.ids(name)) for name in names] == [3, 3, 3, 3, 0]
+    assert worker.bring().empty
 
 
 # -- when --------------------------------------------------------------------------------------------------------------

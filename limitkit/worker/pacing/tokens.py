@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Take
 from limitkit.errors import StoreError
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.lane import Held, Lane
 
 logger = logging.getLogger("limitkit")
+
+_MOST_GIVEN_BACK: Final = 1000
+"""Lanes whose slots are given back in one call at most; the others' go with the next."""
 
 
 class Tokens:
@@ -65,7 +68,7 @@ class Tokens:
         """Ask the shared store. Raises StoreError, which is logged already."""
         if not takes and not self._give_backs:
             return []
-        give_backs, self._give_backs = self._give_backs, []
+        give_backs, self._give_backs = self._give_backs[:_MOST_GIVEN_BACK], self._give_backs[_MOST_GIVEN_BACK:]
         assert self._task_limits.store is not None  # noqa: S101 (a worker with shared limits and no store refuses to start)
         try:
             if self._task_limits.outage.recent:
@@ -83,7 +86,8 @@ class Tokens:
     def flush(self) -> None:
         """Give back now what waits to be given back; if that fails it is lost, which only slows the bucket down."""
         try:
-            self.take([])
+            while self._give_backs:
+                self.take([])
         except StoreError as error:
             logger.debug("Reserved slots could not be given back: %s", error)
 
