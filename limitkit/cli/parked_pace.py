@@ -97,7 +97,7 @@ def pace_of(app: Any, config: Config, owners: Owners, piles: Collection[Pile]) -
     If the store can't be asked, it says so on standard error. Raises UnreachableError when the broker can't.
     """
     from limitkit.control.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
-    from limitkit.control.workers import ask  # noqa: PLC0415 (imports kombu)
+    from limitkit.control.workers import NoRemoteControlError, ask  # noqa: PLC0415 (imports kombu)
 
     manager = RateLimitManager(app, config)
     try:
@@ -107,7 +107,10 @@ def pace_of(app: Any, config: Config, owners: Owners, piles: Collection[Pile]) -
         say(f"limitkit: {fact}, so it is not known how fast what waits starts", err=True)
         return Pace(None)
     if any(owners.of(pile.bucket).in_each_worker for pile in piles):
-        known = replace(known, kept=paces(ask(app, "limitkit_status").values()))
+        try:
+            known = replace(known, kept=paces(ask(app, "limitkit_status").values()))
+        except NoRemoteControlError as error:
+            say(f"limitkit: {one_line(str(error))}; so it is not known how many start what waits", err=True)
     return Pace(known)
 
 

@@ -37,6 +37,10 @@ _FIRST: Final = (
 _NUMBERS: Final = ("tokens", "held", "parked", "last minute")
 _MANY: Final = 20
 """Idle limits are shown, too, if there are at most so many limits; and at most so many partitions."""
+NOT_SHOWN: Final = (
+    "So it is not shown which workers run, with which file, what they hold and have started, and what was set in "
+    "single workers alone."
+)
 _DIGITS: Final = 8
 """Of a partition's hash."""
 
@@ -44,10 +48,14 @@ _DIGITS: Final = 8
 def head(snapshot: Snapshot) -> list[str]:
     """Say which workers answered, and what differs from the file in a whole worker."""
     who = "only the store was asked, because no app was named"
+    if snapshot.unasked:
+        who = f"only the store was asked, since {snapshot.unasked}"
     if snapshot.workers is not None:
         names = sorted(snapshot.workers)
         who = f"{count(len(names), 'worker')} answered: {few(names)}" if names else "no worker answered"
     lines = [f"{snapshot.path}{f' ({snapshot.digest})' if snapshot.digest else ''}; {who}."]
+    if snapshot.unasked:
+        lines.append(NOT_SHOWN)
     lines += [
         f"{each.subject}: {each.fact}; {each.hint}."
         for each in (*in_general(snapshot), *of_workers(snapshot), *bypasses(snapshot), *lost(snapshot))
@@ -145,6 +153,7 @@ def as_values(snapshot: Snapshot) -> dict[str, Any]:
         **({"problems": [asdict(each) for each in snapshot.problems]} if snapshot.problems else {}),
         "room": snapshot.room,
         "store_error": snapshot.gone or None,
+        "workers_error": snapshot.unasked or None,
         "workers": None if workers is None else [_worker(name, workers[name]) for name in sorted(workers)],
         "limits": [_limit(row, snapshot) for row in snapshot.rows],
         "undeclared": [override(each) for each in snapshot.overrides if snapshot.row_of(each) is None],

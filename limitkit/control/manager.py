@@ -13,7 +13,7 @@ from limitkit.control import inputs
 from limitkit.control.app_config import config_of, must_be_config, real_app
 from limitkit.control.in_force import InForce, current, read_declarations
 from limitkit.control.targets import all_of, find
-from limitkit.control.workers import ask, tell
+from limitkit.control.workers import NoRemoteControlError, ask, tell
 from limitkit.stores.choice import open_store, store_url
 from limitkit.stores.overrides import OverrideStore
 
@@ -47,8 +47,8 @@ class RateLimitManager:
     workers that run now.
 
     All methods raise ``OverrideError``, a ``ValueError``, for what can't be done, ``StoreError`` when the store can't
-    be asked, and ``UnreachableError`` when the broker can't. Making one raises ``ConfigError`` when the file can't be
-    used.
+    be asked, and ``UnreachableError`` when the broker can't, or when workers take no remote control. Making one raises
+    ``ConfigError`` when the file can't be used.
     """
 
     def __init__(self, app: Any, config: str | os.PathLike[str] | Config | None = None) -> None:
@@ -251,7 +251,11 @@ class RateLimitManager:
         """Let each running worker forget the overrides of its own static limits."""
         names = [name_of(kind, target) for target in targets for kind in kinds]
         if names and self.app is not None:
-            tell(self.app, "limitkit_forget", names=names)
+            try:
+                tell(self.app, "limitkit_forget", names=names)
+            except NoRemoteControlError:  # then no worker has any, and all are in the store, if there is one
+                if self.override_store is None:
+                    raise
 
     def _command(self, command: str, workers: Sequence[str] | None = None, **words: Any) -> list[str]:
         """Send workers a command; returns the names of those that did it. Raises OverrideError when one did not."""

@@ -24,11 +24,27 @@ class UnreachableError(LimitkitError):
     """The broker can't be reached; the text names the broker without its password, and says why."""
 
 
+class NoRemoteControlError(UnreachableError):
+    """The workers of an app can't be asked, whether they run or not: they take no remote control commands."""
+
+
+def need_remote_control(app: Any) -> None:
+    """Raise NoRemoteControlError when workers of an app don't listen to commands; the broker is not connected to."""
+    lent = app.connection_for_read()
+    if not lent.supports_exchange_type("fanout"):  # as Celery judges when a worker starts
+        why = f"the broker {_address(lent)} has no broadcasts, which Celery's remote control needs"
+    elif not app.conf.worker_enable_remote_control:
+        why = "the app has worker_enable_remote_control switched off"
+    else:
+        return
+    raise NoRemoteControlError(f"workers can't be asked: {why}")
+
+
 @contextmanager
 def connection(app: Any) -> Iterator[Any]:
     """Open a connection to the broker of an app. Raises UnreachableError when it can't be reached, or is lost."""
     lent = app.connection_for_read()
-    if lent.transport.driver_type == "redis":
+    if hasattr(getattr(lent.transport, "Channel", None), "socket_connect_timeout"):  # those of Redis, others' too
         timeouts = {"socket_connect_timeout": _PATIENCE, "socket_timeout": _PATIENCE}
         lent.transport_options = {**timeouts, **(lent.transport_options or {})}
     failures = (*lent.connection_errors, *lent.channel_errors, KombuError, OSError)
@@ -53,6 +69,7 @@ def _reason(lent: Any, error: Exception) -> str:
 
 def tell(app: Any, command: str, **words: Any) -> None:
     """Send a command to all workers of an app, without waiting for answers. Raises UnreachableError."""
+    need_remote_control(app)
     with connection(app) as lent:
         app.control.broadcast(command, arguments=words, connection=lent)
 
@@ -62,8 +79,10 @@ def ask(
 ) -> Mapping[str, dict[str, Any]]:
     """Send a command to all workers of an app, or to those of these names; returns their answers by name.
 
-    Workers that do not answer within ``patience`` seconds are missing. Raises UnreachableError.
+    Workers that do not answer within ``patience`` seconds are missing. Raises UnreachableError; at once, and that is a
+    NoRemoteControlError, where none can answer.
     """
+    need_remote_control(app)
     with connection(app) as lent:
         replies = app.control.broadcast(
             command,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.waiting import room_names
+from limitkit.waiting.redelivery import redelivery
+
 if TYPE_CHECKING:
     from limitkit.waiting.room import Room
 
 _VISIBILITY_TIMEOUT: Final = 3600.0
-"""Seconds; kombu's default for Redis, SQS has its own of 30 minutes."""
+"""Seconds; kombu's default for Redis."""
 _CONSUMER_TIMEOUT: Final = 1800.0
 """Seconds; RabbitMQ's default."""
 _SHARE: Final = 4
@@ -17,12 +20,12 @@ _SHARE: Final = 4
 
 def open_room(consumer: Any, prefix: str) -> Room:
     """Return the waiting room of a consumer's broker; the connection need not be there yet."""
-    driver = consumer.app.connection_for_read().transport.driver_type
-    if driver == "redis":
+    kind = room_names.kind_of_transport(consumer.app.connection_for_read().transport)
+    if kind == room_names.REDIS:
         from limitkit.waiting.redis_room import RedisRoom  # noqa: PLC0415 (redis is imported only by those who need it)
 
         return RedisRoom(prefix, lambda: consumer.connection.default_channel, lambda: _queues(consumer.app))
-    if driver == "amqp":
+    if kind == room_names.RABBITMQ:
         from limitkit.waiting.rabbitmq_room import RabbitMQRoom  # noqa: PLC0415 (likewise)
 
         return RabbitMQRoom(consumer.app, lambda: consumer.connection)
@@ -33,10 +36,10 @@ def open_room(consumer: Any, prefix: str) -> Room:
 
 def longest_hold(consumer: Any) -> float:
     """Return the seconds that a worker may hold a message unacknowledged."""
-    options = consumer.app.conf.broker_transport_options or {}
-    if consumer.connection.transport.driver_type == "amqp":
+    if room_names.kind_of_transport(consumer.connection.transport) == room_names.RABBITMQ:
+        options = consumer.app.conf.broker_transport_options or {}
         return float(options.get("consumer_timeout", _CONSUMER_TIMEOUT)) / _SHARE
-    return float(options.get("visibility_timeout", _VISIBILITY_TIMEOUT)) / _SHARE
+    return min(redelivery(consumer.connection.default_channel), default=_VISIBILITY_TIMEOUT) / _SHARE
 
 
 def _queues(app: Any) -> list[str]:

@@ -9,6 +9,7 @@ from limitkit.waiting.delivery import delivery_of
 from limitkit.waiting.message_copy import Copy, copy_with_eta, routed, turn_of, waits
 from limitkit.waiting.parked_counter import ParkedCounter
 from limitkit.waiting.publish import keeps_routing, publish
+from limitkit.waiting.redelivery import redelivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +21,6 @@ _SHORTEST: Final = 1.0
 """Seconds, both."""
 _SHARE: Final = 4
 """A worker holds a message until its ETA: at most this part of the time after which it is delivered again."""
-_REDELIVERY: Final = ("visibility_timeout", "peek_lock_seconds", "ack_deadline_seconds")
-"""Names of that time: in most of kombu's channels, in Azure's Service Bus and in Google's Pub/Sub."""
 
 
 class EtaRoom:
@@ -69,5 +68,4 @@ class EtaRoom:
 
 def longest(channel: Any) -> float:
     """Return for how many seconds a message may wait for an ETA, with the broker of this channel."""
-    times = (getattr(channel, name, None) for name in _REDELIVERY)
-    return min([_LONGEST, *(float(time) / _SHARE for time in times if time)])
+    return min([_LONGEST, *(seconds / _SHARE for seconds in redelivery(channel))])

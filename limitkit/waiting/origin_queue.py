@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kombu.transport import virtual
 
+from limitkit.waiting.room_names import REDIS, kind_of_transport
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -112,9 +114,9 @@ def priority_of(message: Any, connection: Any) -> int:
     bounds, counts as it does for kombu.
     """
     given = message.properties.get("priority")
-    channel, driver = message.channel, connection.transport.driver_type
-    if driver in _HIGHER_FIRST:
+    channel, transport = message.channel, connection.transport
+    if transport.driver_type in _HIGHER_FIRST:
         return -given if isinstance(given, int) else 0
-    if driver != "redis" or not hasattr(channel, "priority"):
+    if kind_of_transport(transport) != REDIS:
         return 0
     return int(channel.priority(channel._get_message_priority({"properties": {"priority": given}})))  # noqa: SLF001 (kombu says it nowhere else)

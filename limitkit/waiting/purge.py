@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.wording import one_line, quote
 from limitkit.waiting.message_copy import WAITS
+from limitkit.waiting.room_names import RABBITMQ, REDIS, kind_of_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ def purge_parked_too(app: Any, prefix: Callable[[], str]) -> None:
         class Connection(given):  # type: ignore[misc, valid-type] # the app may have its own in place of kombu's
             def channel(self) -> Any:
                 channel = super().channel()
-                _extend(channel, self.transport.driver_type, prefix)
+                _extend(channel, kind_of_transport(self.transport), prefix)
                 return channel
 
         app.amqp.Connection = Connection
@@ -38,13 +39,13 @@ def purge_parked_too(app: Any, prefix: Callable[[], str]) -> None:
     def task_consumer(*args: Any, **kwargs: Any) -> Any:
         """Make a consumer, which may be one over a connection of a pool: kombu makes these by itself."""
         consumer = consumer_of(*args, **kwargs)
-        _extend(consumer.channel, consumer.connection.transport.driver_type, prefix)
+        _extend(consumer.channel, kind_of_transport(consumer.connection.transport), prefix)
         return consumer
 
     app.amqp.TaskConsumer = task_consumer
 
 
-def _extend(channel: Any, driver: str, prefix: Callable[[], str]) -> None:
+def _extend(channel: Any, kind: str, prefix: Callable[[], str]) -> None:
     """Extend a channel for its present user: a pool of kombu's serves all apps of a process."""
     if not hasattr(type(channel), "queue_purge"):
         return
@@ -53,21 +54,21 @@ def _extend(channel: Any, driver: str, prefix: Callable[[], str]) -> None:
     def queue_purge(queue: str = "", *args: Any, **kwargs: Any) -> int:
         """Purge a queue; returns how many messages are gone, with those that were parked."""
         channel = of()
-        parked = _purge_parked(channel, driver, queue, prefix)
+        parked = _purge_parked(channel, kind, queue, prefix)
         return parked + (purge(channel, queue, *args, **kwargs) or 0)
 
     channel.queue_purge = queue_purge
 
 
-def _purge_parked(channel: Any, driver: str, queue: str, prefix: Callable[[], str]) -> int:
+def _purge_parked(channel: Any, kind: str, queue: str, prefix: Callable[[], str]) -> int:
     removed = 0
     try:
-        if driver == "redis":
+        if kind == REDIS:
             from limitkit.waiting.parked_messages import ParkedMessages  # noqa: PLC0415 (redis is imported only by those who need it)
 
             for count in ParkedMessages(channel, prefix()).purge_queue(queue):
                 removed += count
-        elif driver == "amqp" and not queue.startswith(WAITS):
+        elif kind == RABBITMQ and not queue.startswith(WAITS):
             for count in _wait_queues(channel, queue):
                 removed += count
     except Exception as error:  # noqa: BLE001 (whatever a broker's client raises: the queue itself is purged even so)

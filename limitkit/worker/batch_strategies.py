@@ -113,7 +113,7 @@ class BatchRuns:
         run.on_accepted = options.get("accept_callback") or _nothing
         run.on_return = options.get("callback") or _nothing
         # Its messages take more places in the prefetch window than the one place of a held request.
-        places = [SimpleNamespace(window=False, squeezed=False) for _ in run.messages[1:]]
+        places = [SimpleNamespace(request=run, window=False, squeezed=False) for _ in run.messages[1:]]
         qos = self._consumer.qos
 
         def on_leave() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
 
+from limitkit.waiting.room_names import REDIS, kind_of_transport
 from limitkit.worker.installation import INSTALLED
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             from limitkit.waiting.origin_queue import note_queues  # noqa: PLC0415 (only workers need it)
 
             note_queues(consumer.connection.default_channel)
-        if consumer.connection.transport.driver_type == "redis":
+        if kind_of_transport(consumer.connection.transport) == REDIS:
             from limitkit.worker.pool.in_pool import QueuedInPool  # noqa: PLC0415 (likewise)
             from limitkit.worker.reconnect import Unacked  # noqa: PLC0415 (only this broker needs it)
 

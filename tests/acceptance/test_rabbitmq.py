@@ -1,9 +1,9 @@
-"""The same on RabbitMQ: classic queues, and quorum queues, whose prefetch window does not grow."""
+"""The same on RabbitMQ: classic queues, and quorum queues, of which each consumer has a prefetch window of its own."""
 
 import pytest
 from support.measure import efficiency, excess, promised
 from support.servers import RedisServer
-from support.workers import Shop
+from support.workers import Shop, wait_until
 
 from limitkit import RateLimitManager
 from limitkit.buckets.override import OverrideError
@@ -30,13 +30,18 @@ def store(tmp_path_factory):
         yield server
 
 
-@pytest.mark.parametrize("kind", ["classic", "quorum"])
-def test_limits_hold_and_others_flow_past(rabbit, store, tmp_path, kind):
-    conf = {"task_default_queue": kind}
-    if kind == "quorum":
+def conf_of(queue, *, quorum):
+    conf = {"task_default_queue": queue}
+    if quorum:
         # Celery delays messages of quorum queues by topic exchanges.
         conf |= {"task_default_queue_type": "quorum", "task_default_exchange_type": "topic"}
         conf |= {"broker_transport_options": {"confirm_publish": True}}
+    return conf
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_limits_hold_and_others_flow_past(rabbit, store, tmp_path, kind):
+    conf = conf_of(kind, quorum=kind == "quorum")
     with Shop(tmp_path, rabbit.url, TOML.format(url=store.url), **conf) as shop:
         sent = shop.send_many([("paid", ())] * 80 + [("slow", ())] * 4 + [("free", ())] * 100)
         shop.start_workers(2)
@@ -49,6 +54,31 @@ def test_limits_hold_and_others_flow_past(rabbit, store, tmp_path, kind):
         assert free[-1] - paid[0] < paid[-1] - paid[0]
         # Ideal is 1; with nothing held on a quorum queue it is 0.06.
         assert efficiency(paid, 20, 5) >= 0.3
+
+
+def test_what_is_held_from_a_quorum_queue_takes_no_place_of_others(rabbit, store, tmp_path):
+    """The window of a consumer can't grow, so the worker has further ones, as long as it holds so many."""
+    toml = TOML.format(url=f"{store.url[:-1]}9").replace("1/s", "3/m")
+    with Shop(tmp_path, rabbit.url, toml, **conf_of("wide", quorum=True)) as shop:
+        worker = shop.start_worker("-Q", "wide,beside", concurrency=1)
+        slow = shop.send_many([("slow", ())] * 15)
+        free = shop.send_many([("free", ())] * 20)
+        shop.wait_for_each(free)
+        assert [worker.output().count(f"{id_}] received") for id_ in slow] == [1] * len(slow)
+
+        def consumers(queue="wide"):
+            return rabbit.control("list_consumers", "queue_name", "--silent").split().count(queue)
+
+        assert consumers() > 2
+        assert consumers("beside") == 1
+        shop.app.control.cancel_consumer("wide", reply=True)
+        wait_until(lambda: consumers() == 0)
+        shop.app.control.add_consumer("wide", reply=True)
+        shop.wait_for_each(shop.send_many([("free", ())] * 20))
+        RateLimitManager(shop.app, tmp_path / "ratelimits.toml").adjust_rate("slow", "50/s")
+        shop.wait_for_each_once(slow)
+        wait_until(lambda: consumers() == 1)
+        shop.wait_for_each_once(shop.send_many([("free", ())] * 20))
 
 
 def test_the_higher_priority_goes_first(rabbit, store, tmp_path):

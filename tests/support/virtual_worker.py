@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 from celery.worker import state
+from kombu import Connection
 from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
@@ -187,7 +188,7 @@ class Worker:
     def __init__(self, patch, *, size, prefetch, grows):
         self.clock = Clock()
         self.events, self.numbers = [], itertools.count()
-        self.size, self.prefetch, self.exact = size, prefetch, True
+        self.size, self.prefetch, self.grows, self.exact = size, prefetch, grows, True
         self.seconds = self.latency = lambda _: 0.001
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
@@ -204,7 +205,10 @@ class Worker:
         self.consumer = SimpleNamespace(
             app=SimpleNamespace(conf=conf, amqp=amqp),
             bucket_for_task=None,
-            connection=SimpleNamespace(transport=SimpleNamespace(driver_type="redis")),
+            connection=SimpleNamespace(
+                transport=Connection("redis://").transport,
+                default_channel=SimpleNamespace(visibility_timeout=3600),
+            ),
             controller=SimpleNamespace(semaphore=self.semaphore, _process_task=self._process),
             on_task_request=lambda request: self.semaphore.acquire(self._process, request),
             qos=None,
@@ -231,7 +235,6 @@ class Worker:
         entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None)
         command_rates = RateLimitCommand(self.consumer, task_limits)
         self.pacer = Pacer(self.consumer, entry, task_limits, self.parking, command_rates)
-        self.pacer._window._grows = grows
         start = self.pacer._admission.on_start
         self.pacer._admission.on_start = lambda admitted: (self._judge(admitted), start(admitted))
 
@@ -250,6 +253,8 @@ class Worker:
 
     def _connect(self):
         self.consumer.qos = QoS(lambda **_: None, self.prefetch)
+        if not self.grows:  # as at worker_eta_task_limit
+            self.consumer.qos.increment_eventually = lambda: self.prefetch
 
     def _call_at(self, at, call):
         entry = SimpleNamespace(live=True)

@@ -27,24 +27,30 @@ from limitkit.config.wording import count
 def command(ctx: click.Context, *, form: str, app: str | None, config: str | None) -> None:
     """Show what differs from the file: rates that were set, pauses, app.control.rate_limit, workers with another file.
 
+    Where the broker has no remote control, only what the store knows is compared.
+
     Exit status: 0 all is as the file says, 1 something is not, or the file has problems, 2 no worker answered, or the
     store or the broker can't be asked.
     """
     with status_source(ctx, app, config, needs_app=True) as look:
+        from limitkit.cli.status_view import NOT_SHOWN  # noqa: PLC0415 (imports kombu)
         from limitkit.control.status.drift import in_general, lost, of_limits, of_workers  # noqa: PLC0415 (quick without)
 
         snapshot = look.snapshot()
-        if not snapshot.workers:
+        if not snapshot.workers and not snapshot.unasked:
             raise Unusable("no worker answered, so it is not known what runs; start one")
+        if snapshot.unasked:
+            say(f"limitkit: only the store was asked, since {snapshot.unasked}. {NOT_SHOWN}", err=True)
         found = [*in_general(snapshot), *of_workers(snapshot), *of_limits(snapshot), *lost(snapshot)]
-        workers = count(len(snapshot.workers), "worker")
+        workers = "the store alone" if snapshot.workers is None else count(len(snapshot.workers), "worker")
         path = f"{snapshot.path}{f' ({snapshot.digest})' if snapshot.digest else ''}"
         if form == "json":
             head: dict[str, Any] = {"version": 1, "path": snapshot.path, "digest": snapshot.digest or None}
             if snapshot.problems:
                 head["problems"] = [asdict(each) for each in snapshot.problems]
             drift = [asdict(each) for each in found]
-            say_json({**head, "workers": sorted(snapshot.workers), "drift": drift})
+            names = None if snapshot.workers is None else sorted(snapshot.workers)
+            say_json({**head, "workers": names, "workers_error": snapshot.unasked or None, "drift": drift})
         elif found:
             for each in found:
                 say(f"{each.subject}: {each.fact}; {each.hint}")

@@ -9,7 +9,7 @@ import click
 from limitkit.cli.manager_command import name_the_app, reported_errors
 from limitkit.cli.options import app_given, common, examples
 from limitkit.cli.output import Unusable, say, table
-from limitkit.config.wording import count
+from limitkit.config.wording import count, one_line
 
 _PATIENCE = 10.0
 """Seconds for a worker that has just answered to load its file."""
@@ -37,10 +37,15 @@ def command(ctx: click.Context, *, app: str | None, config: str | None) -> None:
     found = app_given(ctx, app)
     if found is None:
         raise Unusable(f"whose workers? {name_the_app(ctx)}")
-    from limitkit.control.workers import ask  # noqa: PLC0415 (imports kombu)
+    from limitkit.control.workers import NoRemoteControlError, ask  # noqa: PLC0415 (imports kombu)
 
     with reported_errors():
-        before = ask(found, "limitkit_status")
+        try:
+            before = ask(found, "limitkit_status")
+        except NoRemoteControlError as error:
+            raise Unusable(
+                f"{one_line(str(error))}; each loads its changed file by itself, within two seconds"
+            ) from None
         if not before:
             raise Unusable("no worker answered, so none has loaded the file; start one")
         answers = ask(found, "limitkit_reload", to=sorted(before), patience=_PATIENCE)

@@ -68,9 +68,13 @@ def command(ctx: click.Context, task_id: str, *, app: str | None, config: str | 
 
 
 def _in_workers(manager: RateLimitManager, task_id: str) -> list[str]:
-    from limitkit.control.workers import ask  # noqa: PLC0415 (imports kombu)
+    from limitkit.control.workers import NoRemoteControlError, ask  # noqa: PLC0415 (imports kombu)
 
-    answers = ask(manager.app, "limitkit_why", task_id=task_id)
+    try:
+        answers = ask(manager.app, "limitkit_why", task_id=task_id)
+    except NoRemoteControlError as error:
+        say(f"limitkit: {one_line(str(error))}; so it is not known whether one has this task", err=True)
+        return []
     for worker, answer in answers.items():
         lines = _waits(manager, worker, answer)
         if lines:

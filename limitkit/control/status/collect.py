@@ -20,7 +20,7 @@ from limitkit.control.in_force import InForce, current_of
 from limitkit.control.status.rate_text import rated, reported
 from limitkit.control.status.snapshot import Part, Row, Snapshot
 from limitkit.control.targets import all_of
-from limitkit.control.workers import ask
+from limitkit.control.workers import NoRemoteControlError, ask
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 from limitkit.waiting.drain_time import pace_of
@@ -43,8 +43,12 @@ def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
     either, and UnreachableError or UnusableBrokerError when the broker can't be asked.
     """
     app, config = manager.app, manager.config
-    workers = ask(app, "limitkit_status", patience=patience) if app is not None else None
-    gone = ""
+    workers, unasked, gone = None, "", ""
+    if app is not None:
+        try:
+            workers = ask(app, "limitkit_status", patience=patience)
+        except NoRemoteControlError as error:
+            unasked = one_line(str(error))
     try:
         in_force = manager.in_force()
     except StoreError as error:
@@ -69,7 +73,7 @@ def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
     mode = config.file_mode
     every = list(rows.values())
     snapshot = Snapshot(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
-    return replace(snapshot, mode_here=config.rules.mode)
+    return replace(snapshot, mode_here=config.rules.mode, unasked=unasked)
 
 
 def as_workers_know(reports: Iterable[Mapping[str, Any]]) -> InForce:

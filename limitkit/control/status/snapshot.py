@@ -159,11 +159,13 @@ class Snapshot:
     overrides: tuple[Override, ...]
     """All overrides in the store, also those for limits that are not in the file."""
     workers: Mapping[str, Mapping[str, Any]] | None = None
-    """What each worker has reported; None without an app."""
+    """What each worker has reported; None without an app, or where workers can't be asked."""
     room: str | None = None
     """The name of the broker's waiting room."""
     gone: str = ""
     """Why the store can't be asked; the overrides are then those that workers know."""
+    unasked: str = ""
+    """Why no worker can be asked, whether it runs or not."""
     mode_here: Mode = "enforce"
     problems: tuple[Problem, ...] = ()
     """Why the file can't be used; all else is then what workers report, and there is no digest."""

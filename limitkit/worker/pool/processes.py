@@ -17,7 +17,7 @@ logger = logging.getLogger("limitkit")
 
 _NEWEST: Final = 0.3
 """Weight of the newest sample in the running mean of waits for a process, at most."""
-_LASTING: Final = 0.5
+_LASTING: Final = 0.4
 """A wait that is short against this part of the mean has less weight.
 
 Where all tasks of a pool end at one moment, one process takes seconds to come, and the others come with it. Whoever
