@@ -117,6 +117,6 @@ def priority_of(message: Any, connection: Any) -> int:
     channel, transport = message.channel, connection.transport
     if transport.driver_type in _HIGHER_FIRST:
         return -given if isinstance(given, int) else 0
-    if kind_of_transport(transport) != REDIS:
+    if channel is None or kind_of_transport(transport) != REDIS:  # a batch has none
         return 0
     return int(channel.priority(channel._get_message_priority({"properties": {"priority": given}})))  # noqa: SLF001 (kombu says it nowhere else)
