@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TOGETHER := 4
+TOGETHER := 6
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
@@ -22,7 +22,7 @@ test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
 	@$(BIN)/python tests/support/skipped.py $(LIMITKIT_SKIPPED)
 
 # Exit status 5: ARGS names none of this kind.
-together:  ## tests that only wait for conditions, four at a time
+together:  ## tests that only wait for conditions, six at a time
 	$(BIN)/python -m pytest -m "not quiet" -n $(TOGETHER) --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
 
 quiet:  ## tests that measure rates or times, two at a time, with nothing else beside them

@@ -1,37 +1,17 @@
-"""What a worker held that was killed, or frozen, starts elsewhere within seconds, and not after the visibility timeout.
+"""What a worker held that was killed starts elsewhere within seconds, and not after the visibility timeout.
 
 Each start is waited for; what would come only after the timeout, an hour, does not come in time.
 """
 
-import os
 import signal
-import subprocess
 import time
 
 import pytest
 import redis
+from support.killed_workers import BACK, HELD, RATE, TOML, WORKERS, last_seen, make_shop, own_processes, send_to_all
 from support.measure import excess, promised
 from support.servers import RedisServer
-from support.workers import Shop, wait_until
-
-RATE, HELD = 5, 30
-TOML = f"""version = 1
-
-[waiting]
-hold = "20s"
-per_limit = {HELD}
-
-[tasks.late]
-strategy = "token_bucket"
-rate = "{RATE}/s"
-
-[tasks.early]
-strategy = "token_bucket"
-rate = "{RATE}/s"
-"""
-CONF = {"broker_transport_options": {"visibility_timeout": 3600}}
-WORKERS = "limitkit:waiting:workers:unacked"
-BACK = "are back in their queues"
+from support.workers import wait_until
 
 
 @pytest.fixture
@@ -44,29 +24,6 @@ def broker(tmp_path):
 def client(broker):
     with redis.Redis.from_url(broker.url) as client:
         yield client
-
-
-def make_shop(folder, broker, toml=TOML):
-    return Shop(folder, broker.url, toml, module="support.fault_app", **CONF)
-
-
-def own_processes(worker):
-    """Return the process of a worker, and those of its pool."""
-    found = subprocess.run(["pgrep", "-P", str(worker.process.pid)], capture_output=True, text=True, check=False)
-    return [worker.process.pid, *map(int, found.stdout.split())]
-
-
-def send_to_all(processes, number):
-    for process in processes:
-        os.kill(process, number)
-
-
-def each_started_once(shop, ids, task="early"):
-    return sorted(start.id for start in shop.starts(task)) == sorted(ids)
-
-
-def last_seen(client, name="w1@test"):
-    return next((seen for worker, seen in client.zrange(WORKERS, 0, -1, withscores=True) if name in str(worker)), None)
 
 
 @pytest.mark.quiet
@@ -118,58 +75,6 @@ def test_what_was_acknowledged_late_runs_again_with_the_same_worker_started_anew
         shop.start_worker(concurrency=1, name="w1")
         wait_until(lambda: len(shop.starts_of(running)) == 2)
         send_to_all(own_processes(shop.workers[-1]), signal.SIGKILL)
-
-
-@pytest.mark.parametrize("alone", [True, False], ids=["main process", "all processes"])
-def test_a_frozen_worker_begins_nothing_that_others_were_given(broker, client, tmp_path, alone):
-    with make_shop(tmp_path, broker) as shop:
-        victim = shop.start_worker(concurrency=1)
-        sent = shop.send_many([("early", ())] * HELD)
-        shop.wait_for(5, "early")
-        wait_until(lambda: not client.llen("celery") and not client.hlen("limitkit:waiting:messages"))
-        frozen = own_processes(victim)[: 1 if alone else None]
-        other = shop.start_worker()
-        send_to_all(frozen, signal.SIGSTOP)
-        try:
-            other.wait_for_output(BACK)
-            shop.wait_for_each(sent)
-        finally:
-            send_to_all(frozen, signal.SIGCONT)
-        victim.wait_for_output("begins anew")
-        more = shop.send_many([("early", ())] * 10)
-        shop.wait_for_each(more)
-        wait_until(lambda: last_seen(client) is not None)
-        wait_until(lambda: not client.hlen("unacked"))
-        other.stop()
-        last = shop.send("early").id
-        assert [start.worker for start in shop.wait_for_each([last])] == ["w1@test"]  # it works again
-        assert each_started_once(shop, [*sent, *more, last])
-        assert excess(shop.times("early"), RATE) <= promised(RATE)
-
-
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
-def test_a_frozen_worker_hands_its_pool_nothing_that_others_were_given(broker, client, tmp_path, pool):
-    """Its pool is free the moment it goes on, before anything else happens there."""
-    with make_shop(tmp_path, broker) as shop:
-        victim = shop.start_worker("-P", pool, concurrency=1)
-        running = shop.send("early", 5).id
-        shop.wait_for_each([running])
-        waiting = shop.send_many([("free", ())] * 3)
-        for name in waiting:
-            victim.wait_for_output(f"{name}] received")
-        other = shop.start_worker()
-        victim.process.send_signal(signal.SIGSTOP)
-        try:
-            other.wait_for_output(BACK)
-            shop.wait_for_each(waiting)
-        finally:
-            victim.process.send_signal(signal.SIGCONT)
-        victim.wait_for_output("Back in their queues")
-        other.stop()
-        last = shop.send("free").id
-        shop.wait_for_each([last])
-        assert each_started_once(shop, [*waiting, last], "free")
-        assert each_started_once(shop, [running], "early")
 
 
 def test_what_a_killed_solo_worker_had_begun_does_not_come_back(broker, client, tmp_path):
