@@ -9,6 +9,7 @@ from limitkit.control.config_reload import Reload
 from limitkit.control.in_force import Terms
 from limitkit.control.limit_changes import emit_changes
 from limitkit.control.override_watch import EVERY, OverrideWatch
+from limitkit.events.repeated import Repeated
 from limitkit.stores.overrides import OverrideStore
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Refresh:
         if self.override_watch is not None and not self._ticks:
             self.override_watch.log_all()
         self._follow()
-        self._timer = consumer.timer.call_repeatedly(_TICK, self.tick)
+        self._timer = Repeated(consumer.timer, _TICK, self.tick)
 
     def stop(self) -> None:
         """Stop looking."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from limitkit.events.emitter import emit
 from limitkit.events.event_types import Event
+from limitkit.events.repeated import Repeated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ class Relay:
     def start(self, timer: Any) -> None:
         """Read the pipe every fraction of a second; the timer is the consumer's."""
         self.stop()
-        self._timer = timer.call_repeatedly(_EVERY, self.deliver)
+        self._timer = Repeated(timer, _EVERY, self.deliver)
 
     def stop(self) -> None:
         """Stop reading: the timer ends with the connection."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.decision import Bucket
 from limitkit.errors import StoreError
+from limitkit.events.repeated import Repeated
 
 if TYPE_CHECKING:
     from limitkit.stores.store import Store
@@ -62,7 +63,7 @@ class WorkerCount:
         self.stop()
         self._store, self._pool = store, worker.pool if worker.pool_cls.uses_semaphore else None
         self.note()
-        self._timer = timer.call_repeatedly(_EVERY, self.note)
+        self._timer = Repeated(timer, _EVERY, self.note)
 
     def stop(self) -> None:
         """Stop noting: the timer ends with the connection."""

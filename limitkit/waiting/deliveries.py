@@ -23,6 +23,8 @@ SILENCE: Final = 4.0
 """Seconds by the server's clock after which a worker is not seen."""
 WATCH: Final = 11.0
 """Seconds for which another worker must then see that it stays so, itself alive, before it declares it dead."""
+_USUAL_LISTS: Final = [0, 3, 6, 9, "\x06\x16"]
+"""kombu's own priority steps, and what stands between a queue's name and a step."""
 _MOST_COUNTED: Final = 2.0
 """Seconds of that between two looks, at most: who was frozen, or could not ask, has not watched meanwhile."""
 _TIMEOUT: Final = 2.0
@@ -76,8 +78,11 @@ class Deliveries:
     def __init__(self, channel: Any, prefix: str) -> None:
         self._channel = channel
         self._client: Any = own_client(channel, _TIMEOUT)
-        # Apps that keep what is unacknowledged under other keys must not return each other's messages.
-        (self._workers,) = keys(channel, prefix, f"workers:{channel.unacked_key}")
+        # Apps that keep what is unacknowledged under other keys must not return each other's messages, nor those that
+        # know other lists of a queue.
+        lists = [*channel.priority_steps, channel.sep]
+        own = "" if lists == _USUAL_LISTS else f":{'-'.join(map(str, lists)).encode().hex()}"
+        (self._workers,) = keys(channel, prefix, f"workers:{channel.unacked_key}{own}")
         self._index, self._unacked = (
             f"{channel.global_keyprefix}{key}" for key in (channel.unacked_index_key, channel.unacked_key)
         )

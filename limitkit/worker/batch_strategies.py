@@ -94,6 +94,8 @@ class BatchRuns:
         self._task_limits = task_limits
         self._pacer, self._free = pacer, free
         self._consumer = consumer
+        self.in_pool: dict[Run, None] = {}
+        """The runs that the pool has."""
         self._window = PrefetchWindow(consumer)
         self._apply_async = consumer.pool.apply_async
         consumer.pool.apply_async = self._come
@@ -124,8 +126,15 @@ class BatchRuns:
             if shown.refused is not None:
                 self._fail(run, shown.refused)
                 return
-            callbacks = {"accept_callback": run.on_accepted, "callback": run.on_return}
+            callbacks = {"accept_callback": run.on_accepted, "callback": on_return}
+            self.in_pool[run] = None
             pool.apply_async(run_in_pool, (task.name, shown, target, args, kwargs), **{**options, **callbacks})
+
+        def on_return(*args: Any) -> None:
+            try:
+                run.on_return(*args)
+            finally:
+                self.in_pool.pop(run, None)
 
         run.on_leave, run.on_turn = on_leave, on_turn
         for place in places:

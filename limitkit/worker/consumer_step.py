@@ -110,20 +110,13 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
             note_queues(consumer.connection.default_channel)
         if kind_of_transport(consumer.connection.transport) == REDIS:
-            from limitkit.worker.pool.in_pool import QueuedInPool  # noqa: PLC0415 (likewise)
-            from limitkit.worker.reconnect import Unacked  # noqa: PLC0415 (only this broker needs it)
-
-            in_pool = self.entry.in_pool if self.entry is not None else QueuedInPool()
-            self.unacked = self.unacked or Unacked(consumer, in_pool)
-            self.unacked.connected()
-            if self._rescue is not None:
-                self._rescue.connected(self.unacked)
+            self._settle(consumer)
         if not self._closes_first:
             self._close_first(consumer)
         if self._batch_runs is not None:
             self._batch_runs.connected()
         if self.entry is not None and self.pacer is not None:
-            self.entry.loop.connected(consumer, lambda: self._is_busy(consumer))
+            self.entry.connected(consumer, lambda: self._is_busy(consumer))
             self.pacer.connected()
         if self._task_limits is not None and self._task_limits.store is not None:
             self._task_limits.worker_count.start(self._task_limits.store, consumer.controller, consumer.timer)
@@ -132,20 +125,38 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         if self._worker_listeners is not None:
             self._worker_listeners.start(consumer, self.pacer)
 
+    def _settle(self, consumer: Any) -> None:
+        """Settle over Redis what the last connection has left, and note whose the next deliveries are."""
+        from limitkit.worker.pool.in_pool import QueuedInPool  # noqa: PLC0415 (likewise)
+        from limitkit.worker.reconnect import Unacked  # noqa: PLC0415 (only this broker needs it)
+
+        in_pool = self.entry.in_pool if self.entry is not None else QueuedInPool()
+        self.unacked = self.unacked or Unacked(consumer, in_pool)
+        self.unacked.connected()
+        if self._batch_runs is not None:
+            runs = self._batch_runs.in_pool
+            self.unacked.batches = lambda: list(runs)
+        if self._rescue is not None:
+            self._rescue.connected(self.unacked)
+
     def _close_first(self, consumer: Any) -> None:
         """Start nothing more once the connection closes, or is lost, before Celery or limitkit gives back the rest."""
         self._closes_first = True
         on_close, on_lost = consumer.blueprint.on_close, consumer.on_connection_error_after_connected
 
-        def close() -> None:
+        def start_nothing() -> None:
             if self.pacer is not None:
                 self.pacer.close()
+            if self.entry is not None:
+                self.entry.close()
+
+        def close() -> None:
+            start_nothing()
             if on_close is not None:
                 on_close()
 
         def lost(error: Exception) -> None:
-            if self.pacer is not None:
-                self.pacer.close()
+            start_nothing()
             on_lost(error)
 
         consumer.blueprint.on_close, consumer.on_connection_error_after_connected = close, lost

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport.redis import QoS
 
 from limitkit.waiting.origin_queue import QUEUE
+from limitkit.worker.pool.in_pool import tags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from limitkit.worker.pool.in_pool import InPool
 
@@ -35,6 +36,8 @@ class LastingQoS(QoS):
     lost = False
     _from: str | None = None
     """The queue of the message that is being delivered."""
+    _tag_as_sent: str | None = None
+    """The tag that it came with; any other program may use that again."""
 
     def comes(self, raw: Any, queue: str) -> None:
         """Note the queue of a message that is about to be delivered, and give it a tag, before the message is noted.
@@ -42,18 +45,23 @@ class LastingQoS(QoS):
         An exchange puts one message with one tag into each queue that is bound there. Under that tag only one of them
         would be unacknowledged, and when the first is acknowledged, or parked, the others would be lost.
         """
-        self._from = queue
+        self._from, properties = queue, raw["properties"]
+        if properties["delivery_info"].get("exchange"):
+            properties["delivery_tag"] = self.channel._next_delivery_tag()  # noqa: SLF001
+        self._tag_as_sent = None
         if self.unacked.new_tag is not None:
-            raw["properties"]["delivery_tag"] = self.unacked.new_tag()
-        elif raw["properties"]["delivery_info"].get("exchange"):
-            raw["properties"]["delivery_tag"] = self.channel._next_delivery_tag()  # noqa: SLF001
+            self._tag_as_sent, properties["delivery_tag"] = properties["delivery_tag"], self.unacked.new_tag()
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a message as delivered; one that was popped and can't be noted is kept.
 
         It is noted with its queue, without its exchange: else kombu, also in another worker, would put it back into
-        each queue that is bound there.
+        each queue that is bound there. And it is noted with a tag that names no worker: it goes back with that one.
         """
+        if self._tag_as_sent is not None:
+            properties = {**message._raw["properties"], "delivery_tag": self._tag_as_sent}  # noqa: SLF001
+            message._raw = {**message._raw, "properties": properties}  # noqa: SLF001
+            self._tag_as_sent = None
         info = message.delivery_info
         queue = info.get(QUEUE, self._from)
         direct = info.get("exchange") == "" and info.get("routing_key") == queue  # kombu fails without an exchange
@@ -92,12 +100,16 @@ class Unacked:
     def __init__(self, consumer: Any, in_pool: InPool) -> None:
         self._consumer = consumer
         self._pool = in_pool
+        self.batches: Callable[[], Iterable[Any]] = tuple
+        """Returns the runs of batches that the pool has."""
         self._qos: Any = None
         """Of the present connection, or the last one."""
         self._left: dict[str, Any] = {}
         """Messages that lost connections have left, by delivery tag, the oldest first."""
         self._in_pool: dict[str, Any] = {}
         """Requests that the pool has, by tag."""
+        self._ran: dict[str, Any] = {}
+        """What ran when the last connection was lost."""
         self.owed: set[str] = set()
         """Tags that must still be acknowledged."""
         self.popped: dict[str, Any] = {}
@@ -121,7 +133,14 @@ class Unacked:
         qos.lost = True
         qos.restore_at_shutdown = False
         self._pool.settle()
-        self._in_pool.update({request.message.delivery_tag: request for request in self._pool.running()})
+        if self._consumer.hub is None:  # Celery 5.5 leaves acknowledgements to the next round of its loop
+            self._consumer.perform_pending_operations()
+        self._ran = self._running()
+        self._in_pool.update(self._ran)
+
+    def _running(self) -> dict[str, Any]:
+        """Return what runs on, by tag."""
+        return {tag: each for each in (*self._pool.running(), *self.batches()) for tag in tags_of(each)}
 
     def receive_last(self) -> None:
         """Receive what is on its way to a worker that stops; else it would get what is given back first."""
@@ -138,9 +157,8 @@ class Unacked:
         if qos is None or qos.lost:
             return
         self._pool.settle()  # else Celery, as it stops the pool, believes that what just began can start again
-        given = {
-            request.message.delivery_tag for request in self._pool.given()
-        }  # before acknowledgements: some end now
+        # First, since some end meanwhile.
+        given = {tag for request in (*self._pool.given(), *self.batches()) for tag in tags_of(request)}
         self._run_pending_acks()
         qos._flush()  # noqa: SLF001
         with qos.channel.conn_or_acquire() as client:
@@ -168,6 +186,8 @@ class Unacked:
         before, self._qos = self._qos, qos
         self._qos.unacked = self
         if before is not None:
+            # Some may have begun as the connection closed. Those that were there before may have gone meanwhile.
+            self._in_pool.update({tag: each for tag, each in self._running().items() if tag not in self._ran})
             before._flush()  # noqa: SLF001 (kombu has no other way to see what was delivered)
             self._left.update(before._delivered)  # noqa: SLF001
             before._delivered.clear()  # noqa: SLF001
@@ -176,9 +196,10 @@ class Unacked:
 
     def _settle(self, qos: Any, client: Any) -> None:
         for tag in list(self.owed):
-            qos.ack(tag)
+            if not _was_cancelled(self._in_pool.get(tag)):  # in gevent Celery acknowledges what it has stopped
+                qos.ack(tag)
+                self._left.pop(tag, None)
             self.owed.discard(tag)
-            self._left.pop(tag, None)
         for tag, message in self.popped.items():
             qos.append(message, tag)
             self._left[tag] = message
@@ -188,7 +209,7 @@ class Unacked:
         for tag in reversed(list(self._left)):  # each goes to the head of its queue
             request = self._in_pool.get(tag)
             # Celery may have stopped those that it can't acknowledge, so that they start again.
-            if request is not None and not request._already_cancelled:  # noqa: SLF001
+            if request is not None and not _was_cancelled(request):
                 kept[tag] = request
                 qos._delivered[tag] = self._left[tag]  # noqa: SLF001
             else:
@@ -231,6 +252,11 @@ class Unacked:
             self._in_pool.pop(tag, None)
         else:
             self.owed.add(tag)
+
+
+def _was_cancelled(request: Any) -> bool:
+    """Whether Celery has stopped a request, so that it starts again."""
+    return bool(getattr(request, "_already_cancelled", False))
 
 
 def _do(call: Callable[[], Any]) -> None:

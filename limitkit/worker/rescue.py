@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery.concurrency.solo import TaskPool as SoloPool
 
+from limitkit.events.repeated import Repeated
 from limitkit.waiting.deliveries import Deliveries, Watch, new_worker, tag
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Rescue:
         self._life: _Life | None = None
         self._numbers = itertools.count(1)
         self._watch = Watch()
+        self._connection: Any = None
         self._lost = False
         """Whether this connection counts as lost."""
         self._timer: Any = None
@@ -93,6 +95,7 @@ class Rescue:
     def connected(self, unacked: Unacked) -> None:
         """Note this worker, before it receives anything. Raises what says that the connection is lost."""
         self._unacked, self._lost = unacked, False
+        self._connection = self._consumer.connection
         self._connection_errors = self._consumer.connection.connection_errors
         channel = self._consumer.connection.default_channel
         rules = self._task_limits.rules
@@ -113,6 +116,9 @@ class Rescue:
         except self._connection_errors:
             raise
         except Exception as error:  # noqa: BLE001 (its user may not write there, or the server knows no scripts)
+            if self._life is not None and not self._life.gone:  # it could once, and tries again each second
+                self._go_on(self._life, deliveries)
+                return
             logger.warning(
                 "What a killed worker holds comes back only after the visibility timeout, since Redis refuses to note"
                 " which workers are alive: %s",
@@ -120,9 +126,14 @@ class Rescue:
             )
             self._life = None
             return
+        self._go_on(life, deliveries)
+
+    def _go_on(self, life: _Life, deliveries: Deliveries) -> None:
+        """Be noted by this id on this connection."""
+        assert self._unacked is not None  # noqa: S101 (connected gave it)
         self._life, self._deliveries = life, deliveries
-        unacked.new_tag = self._new_tag
-        self._timer = self._consumer.timer.call_repeatedly(_EVERY, self._look)
+        self._unacked.new_tag = self._new_tag
+        self._timer = Repeated(self._consumer.timer, _EVERY, self._look)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="limitkit-rescue", daemon=True)
             self._thread.start()
@@ -171,6 +182,7 @@ class Rescue:
         """Ask whether this worker was declared dead."""
         deliveries = self._deliveries
         if deliveries is None:
+            self._lost = True
             return False
         try:
             if self._note(deliveries, life):
@@ -187,7 +199,11 @@ class Rescue:
     def _look(self) -> None:
         """End the connection if it counts as lost. Celery then does what it does when it really is."""
         connection = self._consumer.connection
-        if connection is None or not (self._lost or (self._life is not None and self._life.gone)):
+        if (
+            connection is None
+            or connection is not self._connection
+            or not (self._lost or (self._life is not None and self._life.gone))
+        ):
             return
         self._lost = True
         if self._consumer.hub is not None:
@@ -222,9 +238,10 @@ class Rescue:
         if silent is None:
             if not life.gone:
                 life.gone = True
-                logger.warning(
-                    "This worker was not seen for so long that others have got its messages; it begins anew."
-                )
+                if not self._ended.is_set():
+                    logger.warning(
+                        "This worker was not seen for so long that others have got its messages; it begins anew."
+                    )
             return False
         life.noted = at
         return silent or True

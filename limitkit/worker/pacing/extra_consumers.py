@@ -73,8 +73,15 @@ class ExtraConsumers:
                 queue.consume(extra.tag, task_consumer._receive_callback, no_ack=False, nowait=True)  # noqa: SLF001 (as its own consume does)
                 self._extras[queue.name] = [*extras, extra]
                 wider = True
-            elif extras and wanted + min(own, held) <= there - extras[-1].places:  # else it is soon wanted again
-                self._narrow(queue.name, len(extras) - 1)
+            else:
+                keep = len(extras)
+                while (
+                    keep and wanted + min(own, held) <= there - extras[keep - 1].places
+                ):  # else it is soon wanted again
+                    keep -= 1
+                    there -= extras[keep].places
+                if keep < len(extras):
+                    self._narrow(queue.name, keep)
         if wider:
             task_consumer.qos(prefetch_count=own)  # for a queue that is added later
 

@@ -261,7 +261,8 @@ class Pacer:
 
     def reconsider(self) -> None:
         """Put all that waits for a changed limit into its lanes again."""
-        for held in (changed := [held for held in self._lanes.held if self._is_changed(held)]):
+        changed = [held for held in self._lanes.held if not self._is_closed and self._is_changed(held)]
+        for held in changed:
             self._lanes.drop(held)
         for held in changed:
             if limits := self._task_limits.limits(held.request.task):

@@ -34,6 +34,17 @@ class PoolEntry:
         """Let a request in once there is a place."""
         self.semaphore.acquire(self.process, request)
 
+    def connected(self, consumer: Any, is_busy: Callable[[], bool]) -> None:
+        """Serve a new connection, in a pool that has started."""
+        self.loop.connected(consumer, is_busy)
+        if isinstance(self.semaphore, Places):
+            self.semaphore.follow()
+
+    def close(self) -> None:
+        """Let nobody else in on this connection; of a pool that Celery counts, it sees to that itself."""
+        if isinstance(self.semaphore, Places):
+            self.semaphore.clear()
+
     @property
     def frees_unused(self) -> bool:
         """Whether a place that its request did not use is freed by itself."""

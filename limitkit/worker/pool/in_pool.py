@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.places import Places
 
 
+def tags_of(request: Any) -> Iterable[str]:
+    """Name the deliveries that a request in the pool is for: a run of a batch has several."""
+    messages = getattr(request, "messages", None)
+    if messages is None:
+        return (request.message.delivery_tag,)
+    found = [each.request_dict.get("properties", {}).get("delivery_tag") for each in messages]
+    return [tag for tag in found if tag]
+
+
 class InPool(Protocol):
     """Tells which requests the pool has, and runs to their end."""
 
@@ -43,7 +52,7 @@ class ProcessesInPool:
 
     def given(self) -> Iterable[Any]:
         """See ``InPool``."""
-        return [request for request in state.requests.values() if request._apply_result]  # noqa: SLF001
+        return [request for request in state.requests.values() if getattr(request, "_apply_result", None)]
 
 
 class CountedInPool:
@@ -74,4 +83,4 @@ class QueuedInPool:
 
     def given(self) -> Iterable[Any]:
         """See ``InPool``."""
-        return [request for request in state.requests.values() if request._apply_result]  # noqa: SLF001
+        return [request for request in state.requests.values() if getattr(request, "_apply_result", None)]

@@ -87,6 +87,7 @@ class HubLoop:
             self._reader, self._writer = os.pipe()
             os.set_blocking(self._reader, False)
             os.set_blocking(self._writer, False)
+        self._thread = threading.get_ident()  # a worker may be made in another one
         consumer.hub.add_reader(self._reader, self._on_posted)
         self._work()
 
@@ -242,6 +243,7 @@ class ConsumingLoop:
 
     def connected(self, consumer: Any, is_busy: Callable[[], bool]) -> None:
         """See ``Loop``."""
+        self._thread = threading.get_ident()
 
         def wait(longest: float) -> float:
             self._calls.work()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -45,17 +46,24 @@ class Places:
         self._pool, self._kind = pool, kind
         self._apply: Callable[..., Any] = pool.apply_async
         pool.apply_async = self._apply_async  # Celery's fast requests don't take the pool that they are given
-        self._entering: Place | None = None
-        """The place of the request that is about to enter."""
+        self._entering: tuple[Place, int] | None = None
+        """The place of the request that is about to enter, and the thread or greenlet in which it does."""
         self.initial_value = int(pool.limit)
         """How many places there are."""
         self._taken = 0
         self._in_pool: dict[Place, None] = {}
         self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = deque()
         self._is_serving = False
+        self._follows = False
+
+    def follow(self) -> None:
+        """Grow and shrink as the pool does, once it has started: some pools can't before."""
+        if self._follows:
+            return
+        self._follows = True
         for name, change in (("grow", self.grow), ("shrink", self.shrink)):
-            if hasattr(pool, name):
-                setattr(pool, name, self._followed(getattr(pool, name), change))
+            if hasattr(self._pool, name):
+                setattr(self._pool, name, self._followed(getattr(self._pool, name), change))
 
     @property
     def value(self) -> int:
@@ -96,8 +104,9 @@ class Places:
 
     def process(self, request: Any) -> None:
         """Have the pool run a request, for which a place is taken; replaces Celery's ``_process_task``."""
-        place = self._entering = Place(self, request)
+        place = Place(self, request)
         self._in_pool[place] = None
+        entering = self._entering = place, threading.get_ident()
         try:
             request.execute_using_pool(self._pool)
         except TaskRevokedError:
@@ -106,15 +115,17 @@ class Places:
             place.leave()
             raise
         finally:
-            if self._entering is place:  # the pool was given nothing
+            if self._entering is entering:  # the pool was given nothing
                 self._entering = None
                 place.leave()
 
     def _apply_async(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Have the pool run something; what does not enter by ``process`` has no place."""
-        place, self._entering = self._entering, None
-        run = partial(self._apply, target, args, kwargs)
-        return run(**options) if place is None else self._kind.give(self._pool, run, place.leave, options)
+        run, entering = partial(self._apply, target, args, kwargs), self._entering
+        if entering is None or entering[1] != threading.get_ident():
+            return run(**options)
+        self._entering = None
+        return self._kind.give(self._pool, run, entering[0].leave, options)
 
     def leave(self, place: Place) -> None:
         """Count a place as free; one that is not known was forgotten."""

@@ -78,7 +78,9 @@ def loop():
 
 @pytest.fixture
 def places(pool, loop):
-    return Places(pool, Kind(), loop)
+    places = Places(pool, Kind(), loop)
+    places.follow()
+    return places
 
 
 def enter(places, *requests):
