@@ -198,12 +198,10 @@ class Rescue:
 
     def _look(self) -> None:
         """End the connection if it counts as lost. Celery then does what it does when it really is."""
-        connection = self._consumer.connection
-        if (
-            connection is None
-            or connection is not self._connection
-            or not (self._lost or (self._life is not None and self._life.gone))
-        ):
+        connection, life = self._consumer.connection, self._life
+        if connection is None or connection is not self._connection:
+            return
+        if not self._lost and (life is None or not life.gone):
             return
         self._lost = True
         if self._consumer.hub is not None:

@@ -74,10 +74,8 @@ class ExtraConsumers:
                 self._extras[queue.name] = [*extras, extra]
                 wider = True
             else:
-                keep = len(extras)
-                while (
-                    keep and wanted + min(own, held) <= there - extras[keep - 1].places
-                ):  # else it is soon wanted again
+                keep, wanted = len(extras), wanted + min(own, held)  # what is just too much is soon wanted again
+                while keep and wanted <= there - extras[keep - 1].places:
                     keep -= 1
                     there -= extras[keep].places
                 if keep < len(extras):

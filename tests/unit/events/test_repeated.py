@@ -11,7 +11,9 @@ from support.workers import wait_until
 from limitkit.events.repeated import Repeated
 
 
-@pytest.mark.parametrize(("timer", "rest"), [(GreenTimer, gevent.sleep), (ThreadTimer, time.sleep)])
+@pytest.mark.parametrize(
+    ("timer", "rest"), [(GreenTimer, gevent.sleep), (ThreadTimer, time.sleep)], ids=["greenlets", "a thread"]
+)
 def test_it_ends_when_it_is_cancelled_also_after_the_first_time(timer, rest):
     made = []
     clock = timer(max_interval=0.01)
