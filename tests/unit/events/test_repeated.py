@@ -10,11 +10,12 @@ from support.workers import wait_until
 
 from limitkit.events.repeated import Repeated
 
+TIMERS = {"greenlets": (GreenTimer, gevent.sleep), "a thread": (ThreadTimer, time.sleep)}
 
-@pytest.mark.parametrize(
-    ("timer", "rest"), [(GreenTimer, gevent.sleep), (ThreadTimer, time.sleep)], ids=["greenlets", "a thread"]
-)
-def test_it_ends_when_it_is_cancelled_also_after_the_first_time(timer, rest):
+
+@pytest.mark.parametrize("kind", TIMERS)
+def test_it_ends_when_it_is_cancelled_also_after_the_first_time(kind):
+    timer, rest = TIMERS[kind]
     made = []
     clock = timer(max_interval=0.01)
     repeated = Repeated(clock, 0.01, lambda: made.append(1))
