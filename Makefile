@@ -25,8 +25,8 @@ test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
 together:  ## tests that only wait for conditions, six at a time
 	$(BIN)/python -m pytest -m "not quiet" -n $(TOGETHER) --dist loadfile --no-loadscope-reorder $(ARGS) || [ $$? = 5 ]
 
-quiet:  ## tests that measure rates or times, two at a time, with nothing else beside them
-	$(BIN)/python -m pytest -m quiet -n 2 --dist worksteal $(ARGS) || [ $$? = 5 ]
+quiet:  ## tests that measure rates or times, three at a time, with nothing else beside them
+	$(BIN)/python -m pytest -m quiet -n 3 --dist worksteal $(ARGS) || [ $$? = 5 ]
 
 faults: $(VENV)/.test  ## the faults on all the work that they should stand, which takes nine minutes
 	LIMITKIT_FULL_SIZE=1 $(BIN)/python -m pytest --durations=0 --durations-min=1 $(ARGS) tests/faults

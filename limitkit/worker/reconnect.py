@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from queue import Empty
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kombu.transport.redis import QoS
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.in_pool import InPool
 
 logger = logging.getLogger("limitkit")
+
+_AT_ONCE: Final = 4
+"""Messages that may be acknowledged at once."""
 
 
 class LastingQoS(QoS):
@@ -81,7 +85,8 @@ class LastingQoS(QoS):
             self.unacked.ack(delivery_tag)
             return
         try:
-            super().ack(delivery_tag)  # type: ignore[no-untyped-call]
+            with self.unacked.turns:
+                super().ack(delivery_tag)  # type: ignore[no-untyped-call]
         except Exception:
             self.unacked.owed.add(delivery_tag)
             raise
@@ -91,7 +96,8 @@ class LastingQoS(QoS):
         if self.lost:
             self.unacked.reject(delivery_tag, requeue=requeue)
         else:
-            super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
+            with self.unacked.turns:
+                super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
 
 
 class Unacked:
@@ -112,6 +118,8 @@ class Unacked:
         """What ran when the last connection was lost."""
         self.owed: set[str] = set()
         """Tags that must still be acknowledged."""
+        self.turns = threading.Semaphore(_AT_ONCE)
+        """In gevent each task acknowledges by itself, and kombu refuses more connections than ten."""
         self.popped: dict[str, Any] = {}
         """Messages that exist only here, by tag."""
         self.new_tag: Callable[[], str] | None = None
@@ -160,6 +168,9 @@ class Unacked:
         # First, since some end meanwhile.
         given = {tag for request in (*self._pool.given(), *self.batches()) for tag in tags_of(request)}
         self._run_pending_acks()
+        for tag in list(self.owed):
+            qos.ack(tag)
+            self.owed.discard(tag)
         qos._flush()  # noqa: SLF001
         with qos.channel.conn_or_acquire() as client:
             for tag in reversed(list(qos._delivered)):  # noqa: SLF001

@@ -116,6 +116,24 @@ def test_a_batch_may_be_dropped_or_fail(batches):
     assert returned(again) == list(range(10))  # no process is left behind
 
 
+def test_a_batch_that_runs_in_a_thread_outlives_the_connection(make_kept):
+    shop = make_kept(BATCHES, module="support.passing_app")
+    worker = shop.start_worker("-P", "threads", "--prefetch-multiplier", "16")
+    first = [shop.send("batch.slow", number) for number in range(5)]
+    runs(shop, "batch.slow", 5)
+    with redis_client.Redis.from_url(shop.broker_url) as broker:
+        broker.client_kill_filter(_type="normal", skipme=True)
+        wait_until(lambda: worker.output().count("Connected to") > 1)
+        assert returned(first) == list(range(5))
+        second = [shop.send("batch.slow", number) for number in range(5)]
+        runs(shop, "batch.slow", 10)
+        worker.stop()  # in the midst of the second
+        assert returned(second) == list(range(5))
+        wait_until(lambda: not broker.hlen("unacked"))
+        assert not broker.llen("celery")
+    assert sum(int(start.label) for start in shop.starts("batch.slow")) == 10  # none was served twice
+
+
 def test_a_strategy_of_somebody_else_s_is_reported(batches):
     sent = [batches.send("strange.own") for _ in range(5)]
     assert waited(batches.wait_for_each_once(sent), 0.2)  # this one hands its requests over as Celery's does

@@ -9,6 +9,7 @@ from kombu.asynchronous import Hub
 from redis.exceptions import RedisError
 from support.servers import RedisServer
 
+from limitkit.waiting.origin_queue import note_queues
 from limitkit.worker.pool.in_pool import ProcessesInPool, QueuedInPool
 from limitkit.worker.reconnect import Unacked
 
@@ -30,6 +31,7 @@ class Worker:
     def connect(self):
         self.consumer.connection = Connection(self.broker.url)
         self.channel = self.consumer.connection.default_channel
+        note_queues(self.channel)
         self.unacked.connected()
         self.queue = self.consumer.connection.SimpleQueue("work")
 
@@ -120,11 +122,27 @@ def test_what_runs_on_is_acknowledged_over_the_next_connection(work, run):
             run(message)._already_cancelled = name == "stopped by Celery"
     worker.lose()
     messages["ends meanwhile"].ack()
+    messages["stopped by Celery"].ack()  # as it does in gevent
     messages["rejected"].reject()
     messages["requeued"].requeue()
     worker.reconnect()
     messages["ends later"].ack()
     assert worker.left() == ["waits", "stopped by Celery", "requeued"]
+
+
+def test_a_delivery_that_names_its_worker_goes_back_under_another_tag(work):
+    """Else whoever gets it next, without such names, would have it noted as that worker's."""
+    worker = work()
+    worker.unacked.new_tag = lambda: "worker.1"
+    worker.send("message")
+    (message,) = worker.receive(1).values()
+    assert message.delivery_tag == "worker.1"
+    noted = worker.channel.client.hgetall("unacked")
+    assert list(noted) == [b"worker.1"]
+    assert b"worker.1" not in noted[b"worker.1"]
+    worker.unacked.new_tag = None
+    message.requeue()
+    assert worker.left() == ["message"]
 
 
 def test_a_second_loss_is_like_the_first(work, run):

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import os
 import threading
+import time
 
 import limitkit
 from support.shop import app, started
@@ -43,15 +44,17 @@ if os.environ.get("ASYNC_POOL"):
 else:
     from celery_batches import Batches
 
-    def batch(name, **options):
+    def batch(name, seconds=0.0, **options):
         @app.task(base=Batches, name=name, flush_every=5, flush_interval=0.5, **options)
         def task(requests):
             started(app.tasks[name], len(requests))
+            time.sleep(seconds)
             for request in requests:
                 app.backend.mark_as_done(request.id, request.args[0])
 
     batch("batch.many")
     batch("batch.late", acks_late=True)
+    batch("batch.slow", 2.0, acks_late=True)
     batch("batch.hourly")
     batch("batch.dropped")
     batch("batch.failed")
