@@ -4,6 +4,7 @@ import contextlib
 import re
 import threading
 import uuid
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -13,7 +14,8 @@ from support.servers import RedisServer
 from support.workers import ROOT
 
 from limitkit.waiting.deliveries import SILENCE, Deliveries, new_worker, tag
-from limitkit.worker.reconnect import LastingQoS
+from limitkit.worker.pool.in_pool import QueuedInPool
+from limitkit.worker.reconnect import LastingQoS, Unacked
 
 SOON = 1000
 """Milliseconds, less than after which a worker is not seen."""
@@ -35,6 +37,8 @@ class Broker:
         self.app.conf.broker_transport_options = options
         self.channel = stack.enter_context(self.app.connection_for_read()).channel()
         self.channel.qos.__class__ = LastingQoS
+        standing = SimpleNamespace(on_connection_error_after_connected=None)
+        self.channel.qos.unacked = Unacked(standing, QueuedInPool())
         self.channel.qos.restore_at_shutdown = False
         self.prefix = options.get("global_keyprefix", "")
         self.client = stack.enter_context(contextlib.closing(redis.Redis.from_url(url)))
