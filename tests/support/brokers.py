@@ -75,7 +75,9 @@ class RabbitBroker(RabbitServer):
         """How many messages came to the queues, from wherever; those that were parked don't count again."""
         # What was parked was published once more, and has expired by now or is still there.
         parked = sum(count for name, count in self._ready().items() if name != QUEUE)
-        counted = self._counted("messages_received_total", "messages_redelivered_total")
+        # A quorum queue counts as redelivered what was on its way to a consumer that was cancelled: nobody has got it.
+        names = ["messages_received_total"] if self.conf else ["messages_received_total", "messages_redelivered_total"]
+        counted = self._counted(*names)
         return counted - self._counted("messages_dead_lettered_expired_total") - parked
 
     def _counted(self, *names):
