@@ -62,7 +62,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             installation.task_limits.outage.out_of_sight(installation.trouble, installation.task_limits.on_errors)
             installation.trouble = None
         self.entry = open_entry(consumer)
-        if consumer.app.connection_for_read().transport.driver_type == "redis":
+        if kind_of_transport(consumer.app.connection_for_read().transport) == REDIS:
             from limitkit.worker.rescue import Rescue  # noqa: PLC0415 (only this broker needs it)
 
             self._rescue = Rescue(consumer, installation.task_limits)

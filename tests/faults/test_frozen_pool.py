@@ -3,21 +3,7 @@
 import signal
 
 import pytest
-import redis
 from support.killed_workers import BACK, each_started_once, make_shop
-from support.servers import RedisServer
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with RedisServer(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def client(broker):
-    with redis.Redis.from_url(broker.url) as client:
-        yield client
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])

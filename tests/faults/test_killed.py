@@ -9,9 +9,7 @@ import signal
 import time
 
 import pytest
-import redis
 from support.measure import excess, promised
-from support.servers import RedisServer
 from support.sizes import sized
 from support.wire import Wire
 from support.workers import Shop, wait_until
@@ -34,18 +32,6 @@ rate = "1/s"
 VISIBILITY_TIMEOUT = {signal.SIGTERM: 60, signal.SIGQUIT: 60, signal.SIGKILL: 6}
 MOST_LEFT = 4 * PREFETCH + 2 * 2 * RATE
 """What a worker that is killed may leave to the visibility timeout: what it may hold."""
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with RedisServer(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def client(broker):
-    with redis.Redis.from_url(broker.url) as client:
-        yield client
 
 
 def make_shop(folder, broker, how=signal.SIGTERM):

@@ -7,23 +7,9 @@ import signal
 import time
 
 import pytest
-import redis
 from support.killed_workers import BACK, HELD, RATE, TOML, WORKERS, last_seen, make_shop, own_processes, send_to_all
 from support.measure import excess, promised
-from support.servers import RedisServer
 from support.workers import wait_until
-
-
-@pytest.fixture
-def broker(tmp_path):
-    with RedisServer(tmp_path) as broker:
-        yield broker
-
-
-@pytest.fixture
-def client(broker):
-    with redis.Redis.from_url(broker.url) as client:
-        yield client
 
 
 @pytest.mark.quiet

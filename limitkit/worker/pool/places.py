@@ -25,13 +25,10 @@ class Place:
     def __init__(self, places: Places, request: Any) -> None:
         self._places = places
         self.request = request
-        self._is_left = False
 
     def leave(self, *_: Any) -> None:
-        """Free the place, once. May be called in any thread or greenlet."""
-        if not self._is_left:
-            self._is_left = True
-            self._places.loop.post(self._places.leave, self)
+        """Free the place; only the first time counts. May be called in any thread or greenlet."""
+        self._places.loop.post(self._places.leave, self)
 
 
 class Places:
@@ -128,7 +125,7 @@ class Places:
         return self._kind.give(self._pool, run, entering[0].leave, options)
 
     def leave(self, place: Place) -> None:
-        """Count a place as free; one that is not known was forgotten."""
+        """Count a place as free, unless it is already."""
         if place in self._in_pool:
             del self._in_pool[place]
             self.release()

@@ -53,3 +53,19 @@ def test_a_request_without_limits_shows_its_task_nothing_of_earlier_waiting(make
     request.request_dict = {**request.message.headers, "eta": "2031-05-06T07:08:09+00:00"}
     worker.send(request)
     assert request.request_dict == {"mine": 1, "eta": None}
+
+
+def test_nothing_starts_once_the_connection_closes(make_worker):
+    worker = make_worker(size=1)
+    paid, free = (SimpleNamespace(name=name, rate_limit=None) for name in ("paid", "free"))
+    worker.limits = {"paid": (bound("paid", SECOND),), "free": ()}
+    first, held = Request("first", paid), Request("held", paid)
+    worker.send(first)
+    worker.send(held)
+    worker.pacer.close()
+    late = [Request("late", paid), Request("unlimited", free)]
+    for request in late:
+        worker.send(request)
+    worker.run(worker.clock.now + 10)
+    assert [each.handed_over for each in (first, held, *late)] == [1, 0, 0, 0]
+    assert not {"late", "unlimited"} & state.requests.keys()
