@@ -95,7 +95,7 @@ def _bucket_of(limit: Limit) -> str:
     if limit.strategy == "static":
         return "Each worker has a bucket of its own: N workers start N times as many."
     if limit.key:
-        return f"Each value of {'.'.join(limit.key)} has a bucket of its own, in all workers, and may start as many."
+        return f"Each value of {limit.key} has a bucket of its own, in all workers, and may start as many."
     return "All workers share one bucket, and so do all the tasks that name it."
 
 
@@ -103,7 +103,7 @@ def _buckets_of(limit: Limit) -> str:
     if limit.strategy == "static":
         return "Each task that it matches has a bucket of its own, in each worker."
     if limit.key:
-        return f"Each task that it matches has a bucket of its own for each value of {'.'.join(limit.key)}."
+        return f"Each task that it matches has a bucket of its own for each value of {limit.key}."
     return "Each task that it matches has a bucket of its own, which all workers share."
 
 

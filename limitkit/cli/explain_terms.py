@@ -39,7 +39,7 @@ def allowed(limits: Iterable[Limit]) -> list[str]:
 
 def most(limit: Limit, seconds: int) -> int:
     """Return how many may start in a time at most, of one bucket."""
-    return floor(limit.burst + limit.rate.per_second * seconds)
+    return floor(limit.burst + (limit.rate.per_second if limit.rate is not None else 0) * seconds)
 
 
 def modes(config: Config, limits: Iterable[Limit]) -> Iterator[str]:
@@ -118,11 +118,11 @@ def name_of(limit: Limit) -> str:
 def _row(limit: Limit) -> tuple[str, ...]:
     off = limit.mode == "off"
     starts = ["off" if off else str(most(limit, each)) for each in WINDOWS.values()]
-    key = ".".join(limit.key) if limit.key else "-"
+    key = str(limit.key) if limit.key else "-"
     return (
         name_of(limit),
         limit.strategy,
-        limit.rate.text,
+        limit.rate_text,
         str(limit.burst),
         key,
         *starts,

@@ -57,7 +57,7 @@ class Pace:
         """Return it as plain values; what is not known, or has no end, is None."""
         rate, reasons = self.says(owner, buckets)
         if not rate and self._known is not None and owner.limit is not None:
-            rate = rated(owner.limit.rate.text, owner.limit.burst)
+            rate = rated(owner.limit.rate_text, owner.limit.burst)
         left = round(seconds, 3) if seconds is not None and seconds < inf else None
         shown = {"in_force": rate or None, "why": reasons or None}
         return {**shown, "drain_seconds": left, "by_one_worker": self._by_one(owner)}

@@ -102,7 +102,7 @@ def _cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
     rate, burst, _ = row.in_force
     return (
         str(current.target),
-        rated(current.limit.rate.text, current.limit.burst),
+        rated(current.limit.rate_text, current.limit.burst),
         rated(rate, burst),
         str(floor(row.tokens)) if row.tokens is not None else "-",
         str(row.held) if asked and row.is_watched else "-",
@@ -174,7 +174,7 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
         "limit": str(current.target),
         "entry": str(row.entry),
         "strategy": current.limit.strategy,
-        "declared": {"rate": current.limit.rate.text, "burst": current.limit.burst},
+        "declared": {"rate": current.limit.rate_text, "burst": current.limit.burst},
         "in_force": {"rate": rate, "burst": burst, "source": source},
         "why": list(reasons(row, snapshot)),
         "override": override(current.override) if current.override is not None else None,

@@ -90,7 +90,7 @@ def missing_keys(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
         rule = config.rules.for_task(name)
         for limit in rule.limits if rule else ():
             signature = task_signature(tasks[name]) if limit.key else None
-            if rule and limit.key and signature and not has_argument(signature, limit.key[0]):
+            if rule and limit.key and signature and not has_argument(signature, limit.key.parts[0].path[0]):
                 yield _missing_key(config, name, rule.pattern, limit, signature)
 
 
@@ -101,7 +101,7 @@ def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Proble
         own = getattr(tasks[name], "rate_limit", None)
         limits = [limit for limit in rule.limits if limit.mode == "enforce"] if rule else []
         if rule and limits and own is not None:
-            declared = " and ".join(limit.rate.text if limit.own else f"limits.{limit.name}" for limit in limits)
+            declared = " and ".join(limit.rate_text if limit.own else f"limits.{limit.name}" for limit in limits)
             setting = setting_of(tasks[name])
             whose = "of its own" if setting == "rate_limit" else f"by {setting}"
             fact = f"{name} has a rate_limit {whose}, {quote(str(own))}, which gives way to {declared} here"
@@ -132,7 +132,7 @@ def has_argument(signature: inspect.Signature, name: str) -> bool:
 
 def _missing_key(config: Config, task: str, pattern: str, limit: Limit, signature: inspect.Signature) -> Problem:
     section, name = ("tasks", pattern) if limit.own else ("limits", limit.name)
-    key = (limit.key or ("",))[0]
+    key = limit.key.parts[0].path[0] if limit.key else ""
     names = [each.name for each in signature.parameters.values() if each.kind is not each.VAR_POSITIONAL]
     taken = f"which takes {listed(names, 'and')}" if names else "which takes none by name"
     hint = suggest(key, names) or "name an argument of the task"

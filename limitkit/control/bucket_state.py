@@ -118,9 +118,9 @@ def state_of(in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | N
     terms, rate = in_force.terms(limit, pattern), in_force.override("rate", limit, pattern)
     bucket = Bucket("", terms.interval_us, terms.burst, feedback=limit.feedback)
     if not terms.burst:  # paused by an operator: show the rate that holds after the pause
-        set_to = rate.rate if rate is not None and rate.rate is not None else limit.rate
-        burst = (rate.burst if rate is not None else None) or limit.burst
-        bucket = Bucket("", set_to.interval_us, burst, feedback=limit.feedback)
+        interval = rate.rate.interval_us if rate is not None and rate.rate is not None else limit.interval_us
+        burst = (rate.burst if rate is not None else None) or limit.most
+        bucket = Bucket("", interval, burst, feedback=limit.feedback)
     return BucketState(limit, bucket, in_force.override("pause", limit, pattern), adapted, in_force.now)
 
 

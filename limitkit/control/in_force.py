@@ -133,7 +133,7 @@ def _not_ended(overrides: Iterable[Override], now: float) -> tuple[Override, ...
 
 def declared_of(limit: Limit) -> Declared:
     """Return what a limit's file declares for it."""
-    return Declared(limit.rate.interval_us, limit.burst, f"{limit.strategy} {'.'.join(limit.key or ())}")
+    return Declared(limit.interval_us, limit.most, f"{limit.strategy} {limit.key or ''}")
 
 
 def declarations(rules: Rules) -> dict[Target, Declared]:
@@ -195,7 +195,7 @@ def current_of(in_force: InForce, target: Target, limit: Limit, pattern: str) ->
     """Return what is in force for a limit that a task has by this entry."""
     terms = in_force.terms(limit, pattern)
     over = in_force.override("pause", limit, pattern) or in_force.override("rate", limit, pattern)
-    rate = "paused" if not terms.burst else limit.rate.text
+    rate = "paused" if not terms.burst else limit.rate_text
     if terms.burst and terms.source != "file":
         rate = over.rate.text if over is not None and over.rate else interval_text(terms.interval_us)
     return Current(target, limit, rate, terms.burst, terms.source, over)

@@ -98,6 +98,7 @@ class RateLimitManager:
         pairs = [
             (limit, self._made((target, limit), limit.rate.times(part), None, reason, by))
             for target, limit in all_of(self.config.rules)
+            if limit.rate is not None
         ]
         self._set(pairs, inputs.seconds(for_))
         return tuple(made for _, made in pairs)
@@ -220,7 +221,7 @@ class RateLimitManager:
             burst=burst,
             by=inputs.words("by", by if by is not None else _user()),
             reason=inputs.words("reason", reason or ""),
-            declared_rate=limit.rate.text,
+            declared_rate=limit.rate_text,
             declared_burst=limit.burst,
             at=time.time(),
         )

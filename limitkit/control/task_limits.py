@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.decision import Bucket
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
@@ -13,7 +14,7 @@ from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from limitkit.config.declared import Limit, Patience
     from limitkit.config.model.fields import Mode, OnError
@@ -22,6 +23,31 @@ if TYPE_CHECKING:
     from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
+
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Call(NamedTuple):
+    """What a message has that limits look at."""
+
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = _NOTHING
+    headers: Mapping[str, Any] = _NOTHING
+    """The headers that its sender has added."""
+
+
+class Ask(NamedTuple):
+    """What one start takes from one of its limits."""
+
+    bucket: Bucket
+    local: bool
+    """Whether the bucket is in this worker's memory."""
+    cost: int = 1
+    turn: str = ""
+    """The canonical text of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
+    weight: float = 1.0
+    """The value's weight: how many turns it has for each one of a value with weight 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +64,7 @@ class BoundLimit:
     @property
     def local(self) -> bool:
         """Whether its bucket is in this worker's memory."""
-        return self.limit.strategy == "static"
+        return self.limit.local
 
 
 class TaskLimits:
@@ -100,19 +126,22 @@ class TaskLimits:
         rule = self.rules.for_task(task.name)
         return rule.patience if rule is not None else None
 
-    def bucket(self, bound: BoundLimit, task: Any, args: Any, kwargs: Any) -> Bucket:
-        """Return the bucket that a start with these arguments takes from."""
+    def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
+        """Return what a start of a task takes from one of its limits."""
+        return Ask(self._bucket(bound, task, call), bound.local)
+
+    def _bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
         if bound.bucket is not None:
             return bound.bucket
         assert bound.resolve is not None  # noqa: S101 (one of the two is set)
-        partition = bound.resolve(args, kwargs)
+        partition = bound.resolve(call.args, call.kwargs)
         if partition.missing and task.name not in self._missing:
             self._missing.add(task.name)
             logger.warning(
                 "%s was sent without %s, the key of limit %s; such messages share one bucket; "
                 "send the argument, or give it a default",
                 task.name,
-                ".".join(bound.limit.key or ()),
+                bound.limit.key,
                 bound.limit.name,
             )
         if partition.vague and task.name not in self._vague:
@@ -120,7 +149,7 @@ class TaskLimits:
             logger.warning(
                 "The key %s of limit %s has %s in a message of %s; those that differ in that alone share one bucket; "
                 "send an id or a text instead.",
-                ".".join(bound.limit.key or ()),
+                bound.limit.key,
                 bound.limit.name,
                 partition.vague,
                 task.name,
@@ -136,7 +165,7 @@ class TaskLimits:
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
         if limit.key is not None:
-            return BoundLimit(limit, terms, None, Resolver(signature_of(task), limit.key))
+            return BoundLimit(limit, terms, None, Resolver(signature_of(task), limit.key.parts[0].path))
         key = bucket_key(self.rules.store.prefix, limit, None)
         return BoundLimit(limit, terms, _bucket(key, limit, terms), None)
 

@@ -89,7 +89,7 @@ class Tally:
         """The worst window of all buckets; None where there is no limit, or no start."""
         if self.limit is None or not self._buckets:
             return None
-        rate, burst = float(self.limit.rate.per_second), self.limit.burst
+        rate, burst = self.limit.per_second or 0.0, self.limit.burst
         excess, starts, seconds = max(_worst(sorted(times), rate) for times in self._buckets.values())
         allowed = burst + rate * (seconds + JITTER) + 1
         return BusiestWindow(starts, seconds, floor(allowed), kept=excess <= burst + rate * JITTER + 1)

@@ -57,10 +57,10 @@ class StartCurves:
         return {
             "name": tally.name.removeprefix("shop."),
             "strategy": tally.limit.strategy if tally.limit else None,
-            "rate": tally.limit.rate.text if tally.limit else None,
+            "rate": tally.limit.rate_text if tally.limit else None,
             "burst": tally.limit.burst if tally.limit else None,
             "buckets": self._run.buckets(tally),
-            "allowed": float(tally.limit.rate.per_second) * self._run.buckets(tally) if tally.limit else None,
+            "allowed": (tally.limit.per_second or 0.0) * self._run.buckets(tally) if tally.limit else None,
             "sent": tally.sent,
             "waiting": tally.waiting,
             "twice": tally.twice,

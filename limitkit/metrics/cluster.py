@@ -68,7 +68,7 @@ class Cluster:
         ):
             if wanted:
                 up[source,] = float(self._asked(source, ask, known))
-        declared: Numbers = {(name,): float(limit.rate.per_second) for name, (limit, _) in self._limits.items()}
+        declared: Numbers = {(name,): limit.per_second or 0.0 for name, (limit, _) in self._limits.items()}
         known += [made(f.CLUSTER_DECLARED, declared), made(f.CLUSTER_UP, up), made(f.CLUSTER_TIME, {(): time.time()})]
         self.known = known
         return all(up.values())

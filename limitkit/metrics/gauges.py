@@ -97,7 +97,7 @@ class Reading:
             if each.limit.strategy != "per_user":
                 used[name] = self._counting.starts_a_second(name, now) / each.rate if each.rate else 0.0
         near = {name: float(bool(held.get(name) or parked.get(name) or used.get(name, 0.0) >= _NEAR)) for name in rates}
-        yield made(f.DECLARED, {(name,): float(each.limit.rate.per_second) for name, each in rates.items()})
+        yield made(f.DECLARED, {(name,): each.limit.per_second or 0.0 for name, each in rates.items()})
         yield made(f.RATE, {(name, each.source): each.rate for name, each in rates.items()})
         yield made(f.HELD, {(name,): float(held.get(name, 0)) for name in rates})
         yield made(f.PARKED, {(name,): float(parked.get(name, 0)) for name in rates})

@@ -17,6 +17,7 @@ from celery.exceptions import Ignore, Retry
 from limitkit.buckets import ticket
 from limitkit.buckets.decision import Take
 from limitkit.config.wording import one_line
+from limitkit.control.task_limits import Call
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
@@ -26,6 +27,7 @@ from limitkit.waiting.send_back import SendBack
 from limitkit.worker.current_request import begin_run, follow, is_traced, off_loop, starting
 from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
+from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
 
 if TYPE_CHECKING:
@@ -162,7 +164,8 @@ class Guard:
         else:
             task_limits.freshen()
             bound = [limit for limit in task_limits.limits(task) if not limit.local]
-            buckets = tuple(task_limits.bucket(limit, task, args, kwargs) for limit in bound)
+            call = Call(args, kwargs, call_of_context(context).headers)
+            buckets = tuple(task_limits.ask(limit, task, call).bucket for limit in bound)
         asked = not buckets or self._take(task, context, shown, came, buckets, task_limits=task_limits)
         self._feedback.begin(context, shown, came, buckets)
         emit_start(task, failed_open=not asked)

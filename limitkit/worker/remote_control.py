@@ -14,6 +14,7 @@ from celery.worker.request import Request
 from limitkit.buckets.override import read
 from limitkit.waiting.message_copy import note_of
 from limitkit.worker.installation import installation_of
+from limitkit.worker.pool.call_of import call_of
 from limitkit.worker.status_report import report
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
     bound = [limit for limit in task_limits.limits(request.task) if here.pacer is not None or not limit.local]
     if seconds <= 0 or not bound:
         return {}
-    buckets = [task_limits.bucket(limit, request.task, request.args, request.kwargs).key for limit in bound]
+    buckets = [task_limits.ask(limit, request.task, call_of(request)).bucket.key for limit in bound]
     return {"task": request.name, "buckets": buckets, "again_in": seconds}
 
 

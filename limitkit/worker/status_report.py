@@ -110,7 +110,7 @@ def _limits(
                 "mode": each.limit.mode,
                 "on_error": each.limit.on_error if each.limit.strategy != "static" else None,
                 "feedback": each.limit.feedback is not None,
-                "declared": each.limit.rate.text,
+                "declared": each.limit.rate_text,
                 "declared_burst": each.limit.burst,
                 "interval": terms.interval_us / MICROSECONDS,
                 "burst": terms.burst,

@@ -18,6 +18,7 @@ from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
 from limitkit.buckets.decision import Bucket, Take
+from limitkit.control.task_limits import Ask
 from limitkit.errors import StoreError
 from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
@@ -226,7 +227,7 @@ class Worker:
             shadows=lambda _: (),
             has_shadows=False,
             patience=lambda task: self.patience.get(task.name),
-            bucket=lambda bound, *_: bound.bucket,
+            ask=lambda bound, *_: Ask(bound.bucket, bound.local),
         )
         self.room = Room(self.clock, self._deliver)
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)

@@ -192,11 +192,11 @@ def _show_buckets(
     rows = []
     missing = []
     for limit in limits:
-        partition = Resolver(signature, limit.key)(*call) if limit.key else None
+        partition = Resolver(signature, limit.key.parts[0].path)(*call) if limit.key else None
         key = bucket_key(config.rules.store.prefix, limit, partition)
         rows.append((name_of(limit), "each worker's own" if limit.strategy == "static" else key))
         if partition is not None and partition.missing and limit.key:
-            missing.append(".".join(limit.key))
+            missing.append(str(limit.key))
     say("")
     say(table(("limit", "bucket"), rows))
     for key in missing:

@@ -64,7 +64,7 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         except OSError as error:
             fact = f"{used.path} can't be written: {error.strerror or error}"
             raise Unusable(f"{fact}, so it stays as it is; give this user the right to its folder") from None
-        before = rated(declared.rate.text, declared.burst)
+        before = rated(declared.rate_text, declared.burst)
         now = rated(made.rate.text, made.burst or declared.burst)
         say(f"{used.path}: {target} is declared as {now}; it was {before}.")
         say(f"What was set goes on until it is restored: limitkit restore {limit}")

@@ -114,7 +114,13 @@ def _add_up(config: Config, workers: int) -> None:
         return
     together = f"in {count(workers, 'worker')}"
     rows = [
-        (name, limit.rate.text, str(limit.burst), _times(limit.rate, workers), str(limit.burst * workers))
+        (
+            name,
+            limit.rate_text,
+            str(limit.burst),
+            _times(limit.rate, workers) if limit.rate is not None else "-",
+            str(limit.burst * workers),
+        )
         for name, limit in static
     ]
     headings = ("static limit", "in each worker", "burst", together, "burst")

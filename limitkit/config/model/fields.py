@@ -17,7 +17,7 @@ from limitkit.config.model.value_errors import duration_fault, key_fault, port_f
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Strategy = Literal["static", "token_bucket", "per_user"]
+Strategy = Literal["static", "token_bucket", "per_user", "window", "concurrency"]
 Mode = Literal["enforce", "shadow", "off"]
 OnError = Literal["allow", "hold", "divide"]
 OnLimit = Literal["wait", "drop", "fail"]
@@ -104,7 +104,7 @@ ModeField = Annotated[
     ),
 ]
 StrategyField = Annotated[
-    Strategy,
+    Literal["static", "token_bucket", "per_user"],
     Field(
         title="How starts are counted",
         description="static: in each worker, without a store. token_bucket: one bucket across all workers. "

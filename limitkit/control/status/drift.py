@@ -209,13 +209,13 @@ def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
     if over.rate is None:
         return Deviation("pause", target, "", f"paused{by}, {end}", f"limitkit resume {name}")
     fact = f"{rated(over.rate.text, over.burst or limit.burst)} was set{by}, {end}"
-    declared = rated(limit.rate.text, limit.burst)
+    declared = rated(limit.rate_text, limit.burst)
     return Deviation("override", target, "", f"{fact}, over {declared}", f"limitkit restore {name}, or promote {name}")
 
 
 def _of_row(row: Row) -> Iterator[Deviation]:
     current = row.current
-    name, declared = str(current.target), rated(current.limit.rate.text, current.limit.burst)
+    name, declared = str(current.target), rated(current.limit.rate_text, current.limit.burst)
     for fact in refusals(row.bucket_state, [part.bucket_state for part in row.parts.values()]):
         hint = f"this ends by itself, or with limitkit reset {current.target.name}"
         yield Deviation("feedback", name, "", f"{fact}, over {declared}", hint)
@@ -248,7 +248,7 @@ def _others(snapshot: Snapshot, report: Mapping[str, Any]) -> list[str]:
         theirs[tag]["limit"]
         for tag in theirs
         if tag not in ours
-        or (ours[tag].rate.text, ours[tag].burst, ours[tag].strategy)
+        or (ours[tag].rate_text, ours[tag].burst, ours[tag].strategy)
         != (theirs[tag]["declared"], theirs[tag]["declared_burst"], theirs[tag]["strategy"])
     ]
 

@@ -31,6 +31,7 @@ from limitkit.worker.pacing.prefetch_widening import PrefetchWidening
 from limitkit.worker.pacing.revoked import revoked
 from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
+from limitkit.worker.pool.call_of import call_of, call_of_context
 from limitkit.worker.pool.guarded import is_guarded
 from limitkit.worker.pool.processes import Processes
 from limitkit.worker.pool.request_order import Arrivals
@@ -138,8 +139,8 @@ class Pacer:
         before: Held | None = None,
     ) -> Held:
         """Hold a request; ``before`` is what it was held as before its limits changed."""
-        buckets = self._command_rates.buckets(request.task, limits, request.args, request.kwargs)
-        held = Held(order, request, tuple(self._lanes.lane(bucket, local=local) for bucket, local in buckets), since)
+        asks = self._command_rates.asks(request.task, limits, call_of(request))
+        held = Held(order, request, tuple(self._lanes.lane(ask.bucket, local=ask.local) for ask in asks), since)
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()
@@ -178,8 +179,8 @@ class Pacer:
     def _is_dead(self, sender: Any, request: Any) -> None:
         limits = self._task_limits.limits(sender)
         if limits:
-            buckets = self._command_rates.buckets(sender, limits, request.args or (), request.kwargs or {})
-            self._parking.is_dead(request.properties or {}, [bucket for bucket, _ in buckets])
+            asks = self._command_rates.asks(sender, limits, call_of_context(request))
+            self._parking.is_dead(request.properties or {}, [ask.bucket for ask in asks])
 
     def _start(self, admitted: taking.Admitted) -> None:
         self._emit.admitted(admitted.held)
@@ -284,8 +285,8 @@ class Pacer:
     def _is_changed(self, held: Held) -> bool:
         request = held.request
         limits = self._task_limits.limits(request.task)
-        buckets = self._command_rates.buckets(request.task, limits, request.args, request.kwargs)
-        return [bucket for bucket, _ in buckets] != [lane.bucket for lane in held.lanes]
+        asks = self._command_rates.asks(request.task, limits, call_of(request))
+        return [ask.bucket for ask in asks] != [lane.bucket for lane in held.lanes]
 
     def forget(self) -> None:
         """Forget what was held: the connection is gone, and the broker delivers it again."""

@@ -7,6 +7,7 @@ new rate; a task with shared limits only gets that rate as an extra cap in this 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ from celery.utils.time import rate as per_second
 
 from limitkit.buckets.decision import Bucket
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.control.task_limits import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.control.task_limits import BoundLimit, TaskLimits
+    from limitkit.control.task_limits import BoundLimit, Call, TaskLimits
 
 logger = logging.getLogger("limitkit")
 
@@ -43,15 +45,17 @@ class RateLimitCommand:
         self._consumer.bucket_for_task = self._bucket_for_task
         self._consumer.reset_rate_limits()
 
-    def buckets(self, task: Any, limits: tuple[BoundLimit, ...], args: Any, kwargs: Any) -> list[tuple[Bucket, bool]]:
-        """Return the buckets that a start takes from, each with whether it is this worker's own."""
+    def asks(self, task: Any, limits: tuple[BoundLimit, ...], call: Call) -> list[Ask]:
+        """Return what a start takes from each of its limits, and from the extra cap of its task if there is one."""
         found = []
         for bound in limits:
-            bucket = self._task_limits.bucket(bound, task, args, kwargs)
-            interval = self._static.get(bucket.key) if bound.local else None
-            found.append((Bucket(bucket.key, interval, bucket.burst) if interval else bucket, bound.local))
+            ask = self._task_limits.ask(bound, task, call)
+            interval = self._static.get(ask.bucket.key) if bound.local else None
+            if interval:
+                ask = ask._replace(bucket=replace(ask.bucket, interval_us=interval))
+            found.append(ask)
         if task.name in self._caps:
-            found.append((self._caps[task.name], True))
+            found.append(Ask(self._caps[task.name], local=True))
         return found
 
     def interval(self, bound: BoundLimit) -> float | None:

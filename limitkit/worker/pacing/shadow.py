@@ -18,6 +18,7 @@ from limitkit.events.emitter import emit, wanted
 from limitkit.events.event_types import TaskShadowed
 from limitkit.waiting.message_copy import was_parked
 from limitkit.worker.pacing.lane import NEVER
+from limitkit.worker.pool.call_of import call_of
 
 if TYPE_CHECKING:
     from limitkit.buckets.decision import Decision
@@ -85,7 +86,7 @@ class Shadow:
             return False
         for bound in limits:
             shadowed = ShadowRequest(request.task.name, bound.limit)
-            take = Take((self._task_limits.bucket(bound, request.task, request.args, request.kwargs),), 1, 1, _LONGEST)
+            take = Take((self._task_limits.ask(bound, request.task, call_of(request)).bucket,), 1, 1, _LONGEST)
             if bound.local:
                 self._count(shadowed, self._own.take([take])[0])
             elif len(self._collected) < _MOST_COLLECTED:

@@ -99,7 +99,7 @@ def _take_all(path, url, users, lead):
     """Leave each user's bucket as if it had been taken from so long ago that it is due in ``lead`` seconds."""
     rules = limitkit.load(path).rules
     declared = rules.for_task("user").limits[0]
-    resolve = Resolver(signature(lambda user_id: user_id), declared.key)
+    resolve = Resolver(signature(lambda user_id: user_id), declared.key.parts[0].path)
     interval = declared.rate.interval_us
     takes = []
     for user in users:

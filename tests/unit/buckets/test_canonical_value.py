@@ -32,6 +32,7 @@ from limitkit.buckets.canonical_value import canonical, interrupts
 from limitkit.buckets.partition import MISSING, Partition, Resolver
 from limitkit.config import load
 from limitkit.control import task_limits
+from limitkit.control.task_limits import Call
 
 
 def text(value):
@@ -309,9 +310,12 @@ def test_a_value_that_can_not_be_told_is_said_once_a_task(tmp_path, caplog):
     rules = task_limits.TaskLimits(load.load(str(file)).rules, None)
     one, other = (SimpleNamespace(name=name, run=run) for name in ("shop.one", "shop.other"))
     with caplog.at_level(logging.WARNING, "limitkit"):
-        keys = {rules.bucket(rules.limits(one)[0], one, (value,), {}).key for value in (Plain(1), Plain(2), Plain(3))}
-        rules.bucket(rules.limits(other)[0], other, ({"a": [Plain(1)]},), {})
-        rules.bucket(rules.limits(one)[0], one, (ipaddress.ip_address("10.0.0.1"),), {})
+        calls = [Call((value,)) for value in (Plain(1), Plain(2), Plain(3))]
+        keys = {rules.ask(rules.limits(one)[0], one, call).bucket.key for call in calls}
+            rules.ask(rules.limits(one)[0], one, Call((value,))).bucket.key for value in (Plain(1), Plain(2), Plain(3))
+        }
+        rules.ask(rules.limits(other)[0], other, Call(({"a": [Plain(1)]},)))
+        rules.ask(rules.limits(one)[0], one, Call((ipaddress.ip_address("10.0.0.1"),)))
     assert len(keys) == 1
     assert [record.getMessage() for record in caplog.records] == [
         f"The key user_id of limit {task} has {__name__}.Plain objects, whose values limitkit can't tell, in a message "

@@ -88,7 +88,7 @@ def test_a_limit_says_all_that_the_file_does():
     rule = found.for_task("shop.charge")
     (limit,) = rule.limits
     assert (limit.name, limit.own, limit.strategy, limit.burst) == ("tenant", False, "per_user", 3)
-    assert (limit.key, limit.path, limit.line, rule.line) == (("customer", "tenant"), "f.toml", 2, 7)
+    assert (str(limit.key), limit.path, limit.line, rule.line) == ("customer.tenant", "f.toml", 2, 7)
     assert (limit.rate.tokens, limit.rate.period) == (10, 900)
 
 

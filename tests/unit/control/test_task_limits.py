@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import TaskLimits
+from limitkit.control.task_limits import Call, TaskLimits
 
 TEXT = """
 version = 1
@@ -48,7 +48,7 @@ def test_a_bucket_knows_whether_it_is_divided():
     for name, run, divides in (("divides", lambda user_id: user_id, True), ("any", lambda: None, False)):
         task = SimpleNamespace(name=name, run=run)
         (limit,) = bound.limits(task)
-        assert bound.bucket(limit, task, (), {"user_id": 1}).divides is divides
+        assert bound.ask(limit, task, Call((), {"user_id": 1})).bucket.divides is divides
 
 
 def test_it_knows_whether_any_limit_is_in_shadow():

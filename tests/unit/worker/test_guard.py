@@ -11,6 +11,7 @@ from kombu.common import Broadcast
 
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.ticket import KEY, NONCE, Ticket
+from limitkit.control.task_limits import Ask
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.outage import Outage
@@ -35,7 +36,7 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
         store=store,
         limits=lambda _: [SimpleNamespace(local=False, limit=SimpleNamespace(on_error=on_error))],
         patience=lambda _: None,
-        bucket=lambda *_: bucket,
+        ask=lambda *_: Ask(bucket, local=False),
         worker_count=worker_count,
         outage=Outage(),
         on_errors=(on_error,),

@@ -8,7 +8,7 @@ import pytest
 
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import TaskLimits
+from limitkit.control.task_limits import Call, TaskLimits
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.room import ORDER
@@ -109,7 +109,7 @@ def test_its_buckets_are_not_those_of_the_limit_in_force():
     enforced.task_limits.use(judge(parse(FILE.replace('mode = "shadow"', ""), "f.toml")).rules)
     task = SimpleNamespace(name="paid", run=lambda tenant=None: tenant)
     keys = [
-        worker.task_limits.bucket(bound, task, (), {}).key
+        worker.task_limits.ask(bound, task, Call()).bucket.key
         for worker, (bound, *_) in (
             (shadowed, shadowed.task_limits.shadows(task)),
             (enforced, enforced.task_limits.limits(task)),
