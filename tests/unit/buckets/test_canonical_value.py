@@ -312,8 +312,6 @@ def test_a_value_that_can_not_be_told_is_said_once_a_task(tmp_path, caplog):
     with caplog.at_level(logging.WARNING, "limitkit"):
         calls = [Call((value,)) for value in (Plain(1), Plain(2), Plain(3))]
         keys = {rules.ask(rules.limits(one)[0], one, call).bucket.key for call in calls}
-            rules.ask(rules.limits(one)[0], one, Call((value,))).bucket.key for value in (Plain(1), Plain(2), Plain(3))
-        }
         rules.ask(rules.limits(other)[0], other, Call(({"a": [Plain(1)]},)))
         rules.ask(rules.limits(one)[0], one, Call((ipaddress.ip_address("10.0.0.1"),)))
     assert len(keys) == 1
