@@ -48,6 +48,8 @@ class Ask(NamedTuple):
     """The canonical text of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
+    limit: Limit | None = None
+    """The limit; None for an extra cap, which no file declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class TaskLimits:
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
         """Return what a start of a task takes from one of its limits."""
-        return Ask(self._bucket(bound, task, call), bound.local)
+        return Ask(self._bucket(bound, task, call), bound.local, limit=bound.limit)
 
     def _bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
         if bound.bucket is not None:

@@ -15,7 +15,7 @@ from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit.buckets import ticket
-from limitkit.buckets.decision import Take
+from limitkit.buckets.partition import parts_of
 from limitkit.config.wording import one_line
 from limitkit.control.task_limits import Call
 from limitkit.errors import RateLimitExceeded, StoreError
@@ -29,11 +29,15 @@ from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
+from limitkit.worker.pool.leases import Leases
+from limitkit.worker.running import Running
+from limitkit.worker.settler import Settler
+from limitkit.worker.wanted import NOTHING_TAKEN, Wanted, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.buckets.decision import Bucket, Decision, GiveBack
+    from limitkit.buckets.decision import Bucket, Decision, GiveBack, Take
     from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
 
@@ -66,8 +70,15 @@ class Guard:
         """This process's shares of buckets, while the store is gone."""
         self._send_back = SendBack(app)
         self._feedback = FeedbackRetry(task_limits, self._send_back)
+        self._settler = Settler(self._store)
+        self._leases = Leases(self._store, lambda key: (parts_of(key) or (key,))[0])
+        """Of slots that this process has taken itself, since no pacer did."""
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""
+
+    def _store(self) -> Any:
+        task_limits = self._task_limits()
+        return task_limits.store if task_limits is not None else None
 
     def look_elsewhere(self, *, strange_pool: bool) -> None:
         """Find requests also where a pool or a tracer that is none of Celery's runs the code."""
@@ -100,9 +111,11 @@ class Guard:
                 if GUARDED not in vars(whose):
                     return await code(*args, **kwargs)
                 start = self._begin(whose)
-                if start is not None:
-                    await off_loop(self._admit, whose, start, given, kwargs)
-                return await self._feedback.run(whose, code, args, kwargs)
+                running = (
+                    await off_loop(self._admit, whose, start, given, kwargs) if isinstance(start, _Start) else start
+                )
+                code_run = self._feedback.run(whose, code, args, kwargs)
+                return await (code_run if running is None else running.run_awaited(code_run))
 
         else:
 
@@ -111,24 +124,25 @@ class Guard:
                 whose, given = (args[0], args[1:]) if task is None else (task, args)
                 if GUARDED not in vars(whose):
                     return code(*args, **kwargs)
-                self.admit(whose, given, kwargs)
-                return self._feedback.run(whose, code, args, kwargs)
+                running = self.admit(whose, given, kwargs)
+                if running is None:
+                    return self._feedback.run(whose, code, args, kwargs)
+                return running.run(lambda: self._feedback.run(whose, code, args, kwargs))
 
         setattr(guarded, GUARDED, task or True)
         return guarded
 
-    def admit(self, task: Any, args: Any, kwargs: Any) -> None:
-        """Return when the start may happen now.
+    def admit(self, task: Any, args: Any, kwargs: Any) -> Running | None:
+        """Return when the start may happen now, with what has to be done at its end if there is anything.
 
         Raises Retry when its message was sent back instead, Ignore when it was dropped, and RateLimitExceeded when it
         fails.
         """
         start = self._begin(task)
-        if start is not None:
-            self._admit(task, start, args, kwargs)
+        return self._admit(task, start, args, kwargs) if isinstance(start, _Start) else start
 
-    def _begin(self, task: Any) -> _Start | None:
-        """Return the start that needs a take; None when it may start already: it has a fresh ticket, or needs none.
+    def _begin(self, task: Any) -> _Start | Running | None:
+        """Return the start that needs a take; else it may start already: it has a fresh ticket, or needs none.
 
         Raises RateLimitExceeded when it must fail.
         """
@@ -149,26 +163,45 @@ class Guard:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
                 emit_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
-            return None
+            return Running(task.name, shown.charges, self._settler) if shown.charges else None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
         return _Start(context, shown, came)
 
-    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> None:
+    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> Running | None:
         context, shown, came = start
         task_limits = self._task_limits()
         if task_limits is None:
-            return
+            return None
         if shown is not None:
-            buckets = shown.buckets
+            wanted = Wanted(shown.buckets, shown.costs, shown.member, shown.charges)
         else:
             task_limits.freshen()
             bound = [limit for limit in task_limits.limits(task) if not limit.local]
             call = Call(args, kwargs, call_of_context(context).headers)
-            buckets = tuple(task_limits.ask(limit, task, call).bucket for limit in bound)
-        asked = not buckets or self._take(task, context, shown, came, buckets, task_limits=task_limits)
-        self._feedback.begin(context, shown, came, buckets)
-        emit_start(task, failed_open=not asked)
+            wanted = wanted_by([task_limits.ask(limit, task, call) for limit in bound])
+        taken = (
+            self._take(task, context, shown, came, wanted, task_limits=task_limits) if wanted.buckets else NOTHING_TAKEN
+        )
+        self._feedback.begin(context, shown, came, wanted.buckets)
+        emit_start(task, failed_open=taken is None)
+        return self._running(task, wanted, taken, paced=shown is not None) if taken is not None else None
+
+    def _running(self, task: Any, wanted: Wanted, taken: Decision, *, paced: bool) -> Running | None:
+        """Return what has to be done when an admitted start ends; where there is a pacer, slots are its own."""
+        charges, slots = wanted.charged(taken), () if paced or not taken.marks else wanted.slots
+        if not slots:
+            return Running(task.name, charges, self._settler) if charges else None
+        self._leases.hold(slots, wanted.member)
+
+        def free() -> None:
+            gifts = self._leases.end(wanted.member)
+            try:
+                self._store().take([], gifts)
+            except StoreError as error:
+                logger.debug("Slots could not be given back, so their leases have to end: %s", error)
+
+        return Running(task.name, charges, self._settler, free)
 
     def _take(
         self,
@@ -176,33 +209,34 @@ class Guard:
         context: Any,
         shown: ticket.Ticket | None,
         came: Delivery | None,
-        buckets: tuple[Bucket, ...],
+        wanted: Wanted,
         *,
         task_limits: TaskLimits,
-    ) -> bool:
-        """Take what a start needs; returns whether all of its limits were asked."""
+    ) -> Decision | None:
+        """Take what a start needs; returns None when some of its limits were not asked."""
+        buckets = wanted.buckets
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
-        ask = _ask(buckets, patience)
+        ask = wanted.take(patience)
         undo = shown.undo if shown is not None else ()
         until = time.monotonic() + patience
         while True:
-            worst, asked = 0, True
+            worst, decision = 0, None
             try:
                 decision = self._ask_store(task_limits, ask, undo, paced=shown is not None)
             except StoreError as error:
                 if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
                 retry_after = self._without_store(task, buckets, task_limits, paced=shown is not None)
-                asked = not _allows(task, task_limits)
+                taken = None if _allows(task, task_limits) else NOTHING_TAKEN
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
-                retry_after = _admitted(decision)
+                retry_after, taken = _admitted(decision), decision
                 worst = decision.waits.index(max(decision.waits))
                 if shown is None and retry_after is not None and context.id is not None:
                     self._give_up(task, context, task_limits, retry_after)
             if retry_after is None:
-                return asked
+                return taken
             if shown is not None and time.monotonic() + retry_after <= until:
                 time.sleep(retry_after)
                 continue
@@ -249,18 +283,13 @@ class Guard:
         known = tuple(share for share in shares if share is not None)
         if paced or len(known) < len(shares):
             return _PUBLISH_PAUSE
-        return _admitted(self._own.take([_ask(known)])[0])
+        return _admitted(self._own.take([Wanted(known).take(_PATIENCE)])[0])
 
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
     emit_failed(task, context.id)
     fact = f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s"
     return RateLimitExceeded(fact, retry_after)
-
-
-def _ask(buckets: tuple[Bucket, ...], patience: float = _PATIENCE) -> Take:
-    """Return the take of one start: one bucket may reserve a slot that is nearly due, several must have tokens now."""
-    return Take(buckets, horizon=patience if len(buckets) == 1 else 0.0)
 
 
 def _admitted(decision: Decision) -> float | None:
