@@ -24,7 +24,7 @@ from limitkit.stores.recovery import take_both
 from limitkit.waiting import delivery
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.send_back import SendBack
-from limitkit.worker.current_request import begin_run, follow, is_traced, off_loop, starting
+from limitkit.worker.current_request import begin_run, follow, is_eager, is_traced, off_loop, starting
 from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
@@ -37,7 +37,7 @@ from limitkit.worker.wanted import NOTHING_TAKEN, Wanted, wanted_by
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.buckets.decision import Bucket, Decision, GiveBack, Take
+    from limitkit.buckets.decision import Decision, GiveBack, Take
     from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
 
@@ -153,7 +153,7 @@ class Guard:
             if not self.elsewhere or is_traced():
                 return None
             context, shown = Context(), None
-        elif context.called_directly or _is_eager(context) or vars(context).get(GUARDED) is _SEEN:
+        elif context.called_directly or is_eager(context) or vars(context).get(GUARDED) is _SEEN:
             return None
         else:
             setattr(context, GUARDED, _SEEN)
@@ -214,7 +214,6 @@ class Guard:
         task_limits: TaskLimits,
     ) -> Decision | None:
         """Take what a start needs; returns None when some of its limits were not asked."""
-        buckets = wanted.buckets
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
         ask = wanted.take(patience)
         undo = shown.undo if shown is not None else ()
@@ -226,7 +225,7 @@ class Guard:
             except StoreError as error:
                 if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
-                retry_after = self._without_store(task, buckets, task_limits, paced=shown is not None)
+                retry_after = self._without_store(task, wanted, task_limits, paced=shown is not None)
                 taken = None if _allows(task, task_limits) else NOTHING_TAKEN
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
@@ -265,25 +264,20 @@ class Guard:
             return take_both(task_limits.store, self._own, task_limits.worker_count.share_of_process, [ask], undo)[0]
         return task_limits.store.take([ask], undo)[0]
 
-    def _without_store(
-        self, task: Any, buckets: tuple[Bucket, ...], task_limits: TaskLimits, *, paced: bool
-    ) -> float | None:
+    def _without_store(self, task: Any, wanted: Wanted, task_limits: TaskLimits, *, paced: bool) -> float | None:
         """Take what a start needs while the store is gone: None when it may start now, else seconds to wait.
 
         Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this process's share, and
         ``hold`` waits. A worker's share is given out by its pacer, so where there is one the message goes back.
         """
         limits = [bound.limit for bound in task_limits.limits(task) if not bound.local]
-        if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
+        if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in wanted.buckets):
             return _PUBLISH_PAUSE
-        divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
-        if not divided:
+        divided = wanted.only([limit.on_error == "divide" for limit in limits])
+        if not divided.buckets:
             return None
-        shares = [task_limits.worker_count.share_of_process(bucket) for bucket in divided]
-        known = tuple(share for share in shares if share is not None)
-        if paced or len(known) < len(shares):
-            return _PUBLISH_PAUSE
-        return _admitted(self._own.take([Wanted(known).take(_PATIENCE)])[0])
+        share = None if paced else divided.shared_out(task_limits.worker_count.share_of_process)
+        return _PUBLISH_PAUSE if share is None else _admitted(self._own.take([share.take(_PATIENCE)])[0])
 
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
@@ -303,8 +297,3 @@ def _admitted(decision: Decision) -> float | None:
 def _allows(task: Any, task_limits: TaskLimits) -> bool:
     """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
     return any(bound.limit.on_error == "allow" for bound in task_limits.limits(task) if not bound.local)
-
-
-def _is_eager(context: Any) -> bool:
-    """Whether ``apply()`` made this request; what a message says of it does not count."""
-    return bool(context.is_eager and (context.delivery_info or {}).get("is_eager"))

@@ -10,7 +10,7 @@ from limitkit.buckets.slots import new_member
 from limitkit.buckets.ticket import Charge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from limitkit.control.task_limits import Ask
 
@@ -34,6 +34,17 @@ class Wanted(NamedTuple):
     def slots(self) -> tuple[Slots, ...]:
         """Those of concurrency limits."""
         return tuple(bucket for bucket in self.buckets if isinstance(bucket, Slots))
+
+    def only(self, chosen: Sequence[bool]) -> Wanted:
+        """Return the part that these limits ask for."""
+        costs = self.costs or (1,) * len(self.buckets)
+        some = [pair for pair, is_one in zip(zip(self.buckets, costs, strict=True), chosen, strict=False) if is_one]
+        return Wanted(tuple(bucket for bucket, _ in some), tuple(cost for _, cost in some), self.member)
+
+    def shared_out(self, share: Callable[[Bucket], Bucket | None]) -> Wanted | None:
+        """Return the same of shares of the buckets; None while one of them isn't known."""
+        shares = tuple(each for bucket in self.buckets if (each := share(bucket)) is not None)
+        return self._replace(buckets=shares) if len(shares) == len(self.buckets) else None
 
     def charged(self, taken: Decision) -> tuple[Charge, ...]:
         """Return the charges after a take; before one, they have other marks."""

@@ -81,11 +81,12 @@ class Pacer:
         self._emit = PacingEvents(consumer.app, task_limits)
         self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
         self._widening = PrefetchWidening(self._window)
-        self._lanes.on_leave = self._on_leave
+        self._lanes.on_leave = self._left
         self._parking.on_parked = self._emit.parked
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
         self._shadow = Shadow(task_limits, self._tokens.own)
+        self.shutdown = self._tokens.close
         self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
@@ -159,7 +160,7 @@ class Pacer:
         self._lanes.enter(held)
         return held
 
-    def _on_leave(self, held: Held) -> None:
+    def _left(self, held: Held) -> None:
         self._max_wait.forget(held)
         self._widening.leave(held)
 
@@ -281,14 +282,8 @@ class Pacer:
         self.pump()
 
     def _is_changed(self, held: Held) -> bool:
-        request = held.request
-        limits = self._task_limits.limits(request.task)
-        asks = self._command_rates.asks(request.task, limits, call_of(request))
-        return [ask.bucket for ask in asks] != [lane.bucket for lane in held.lanes]
-
-    def shutdown(self) -> None:
-        """Give back the slots of all that ran: the pool has ended."""
-        self._tokens.close()
+        limits = self._task_limits.limits(held.request.task)
+        return held.asks != tuple(self._command_rates.asks(held.request.task, limits, call_of(held.request)))
 
     def forget(self) -> None:
         """Forget what was held: the connection is gone, and the broker delivers it again."""
