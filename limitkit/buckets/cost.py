@@ -27,7 +27,9 @@ _LONGEST_US: Final = 2**52
 _DIGITS: Final = 30
 """Decimal numbers with more digits than that before or after the point are no costs."""
 _BITS: Final = 1_100
-"""Whole numbers and fractions with more bits are no costs; every float has fewer."""
+"""Fractions with more bits are no costs; every float has fewer."""
+_HUGE: Final = 2**_BITS
+"""Higher whole numbers count as this."""
 
 
 class Costs(NamedTuple):
@@ -102,8 +104,7 @@ def _number(value: Any) -> Fraction | None:
     if isinstance(value, Decimal):
         return Fraction(value) if value.is_finite() and _is_short(value) else None
     if isinstance(value, Integral):
-        whole = int(value)
-        return Fraction(whole) if whole.bit_length() <= _BITS else None
+        return Fraction(max(-_HUGE, min(int(value), _HUGE)))
     if isinstance(value, Rational):
         above, below = int(value.numerator), int(value.denominator)
         return Fraction(above, below) if max(above.bit_length(), below.bit_length()) <= _BITS else None
