@@ -24,7 +24,8 @@ from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
-from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, revoked
+from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events
+from limitkit.worker.pool import revoked
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking

@@ -85,7 +85,7 @@ class Pacer:
         self._parking.on_parked = self._emit.parked
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
-        self._shadow = Shadow(task_limits, self._tokens.own)
+        self._shadow = Shadow(task_limits, self._tokens)
         self.shutdown = self._tokens.close
         self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
         self.recent = Recent()
