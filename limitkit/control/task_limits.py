@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
-from limitkit.buckets.decision import Bucket
-from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.buckets.partition import Partition, Resolver, bucket_key, canonical, limit_tag
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
+from limitkit.control.make_bucket import bucket_of
 from limitkit.control.message_warnings import MessageWarnings
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from limitkit.buckets.call import Call
+    from limitkit.buckets.decision import Bucket
     from limitkit.config.declared import Limit, Patience
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -57,6 +58,10 @@ class BoundLimit:
     """None when each start takes one token."""
     turn: Resolver | None = None
     """Finds the value of ``fair_by``."""
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
 
     @property
     def local(self) -> bool:
@@ -96,12 +101,24 @@ class TaskLimits:
         self._shadows.clear()
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
-        """Return the terms of each limit of these tasks, by the tag in its buckets' keys."""
-        return {
-            limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
-            for task in tasks
-            for bound in self.limits(task)
-        }
+        """Return the terms of each limit of these tasks, by the tag in its buckets' keys.
+
+        Partitions that have terms of their own follow, by the whole keys of their buckets.
+        """
+        found: dict[str, Terms] = {}
+        for bound in (bound for task in tasks for bound in self.limits(task)):
+            tag = limit_tag(bound.limit.name, own=bound.limit.own)
+            if tag not in found:
+                found[tag] = bound.terms
+                found.update(self._apart(bound) if bound.apart else ())
+        return found
+
+    def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
+        prefix, in_force = self.rules.store.prefix, self.in_force
+        whole = bucket_key(prefix, bound.limit, None)
+        for digest, shown in in_force.partitions_apart(bound.limit, bound.pattern).items():
+            key = bucket_key(prefix, bound.limit, Partition(canonical(shown))) if shown else f"{whole}:{digest}"
+            yield key, in_force.terms(bound.limit, bound.pattern, digest)
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task; found by name, so it may be registered late."""
@@ -151,7 +168,8 @@ class TaskLimits:
         partition = bound.resolve(call)
         self._warnings.partition(partition, task.name, bound.limit, "key")
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
-        return _bucket(key, bound.limit, bound.terms)
+        terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
+        return bucket_of(key, bound.limit, terms)
 
     def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
         rule = self.rules.for_task(task.name)
@@ -164,18 +182,15 @@ class TaskLimits:
         costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
         if limit.key is not None:
-            return BoundLimit(limit, terms, None, Resolver(signature, limit.key), costs, turn)
+            apart = self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, Resolver(signature, limit.key), costs, turn, pattern, apart)
         key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, terms, _bucket(key, limit, terms), None, costs, turn)
+        return BoundLimit(limit, terms, bucket_of(key, limit, terms), None, costs, turn, pattern)
 
 
 def weight_of(limit: Limit, text: str) -> float:
     """Return the weight of a value of ``fair_by``, by its canonical text."""
     return limit.weights.get(text, 1.0)
-
-
-def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
-    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
 
 
 def _has_shadows(rules: Rules) -> bool:
@@ -184,7 +199,7 @@ def _has_shadows(rules: Rules) -> bool:
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
     limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and limit.strategy != "static")
+    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and not limit.local)
 
 
 def signature_of(task: Any) -> Any:

@@ -25,13 +25,12 @@ from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events
-from limitkit.worker.pool import revoked
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
 from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
-from limitkit.worker.pool import processes, request_order
+from limitkit.worker.pool import processes, request_order, revoked
 from limitkit.worker.pool.entry import PoolEntry
 from limitkit.worker.pool.loops import HubLoop
 
