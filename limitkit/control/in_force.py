@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from limitkit.buckets.override import Target
+from limitkit.buckets.override import Target, digest_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import ShareTerms
 from limitkit.control.declarations import Numbers, declared_of, numbers_of, strictest, with_terms
@@ -183,9 +183,9 @@ class InForce:
         found = {digest: target.shown for target in posted for digest in target.digests}
         return found | dict(zip(self._declared_of(limit).partitions, limit.partitions, strict=True))
 
-    def weights(self, limit: Limit, pattern: str) -> Mapping[str, float]:
-        """Return the weights of values of ``fair_by`` that were set at run time, by the values' digests."""
-        found: dict[str, float] = {}
+    def weights(self, limit: Limit, pattern: str) -> dict[str, float]:
+        """Return the weights of values of ``fair_by``, by the values' digests: as declared, or as set over that."""
+        found = {digest_of(name): weight for name, weight in limit.weights.items()}
         for target in reversed(_targets(limit, pattern)):
             found |= self._weights.get(target, {})
         return found

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.partition import Partition, Resolver, bucket_key, canonical, limit_tag
+from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
+from limitkit.control.message_warnings import MessageWarnings
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.config.declared import Limit, Patience
     from limitkit.config.model.fields import Mode, OnError
@@ -23,19 +25,8 @@ if TYPE_CHECKING:
     from limitkit.control.in_force import Terms
     from limitkit.stores.store import Store
 
-logger = logging.getLogger("limitkit")
-
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-class Call(NamedTuple):
-    """What a message has that limits look at."""
-
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = _NOTHING
-    headers: Mapping[str, Any] = _NOTHING
-    """The headers that its sender has added."""
+_LONGEST_TURN: Final = 64
+"""Characters of a value of ``fair_by`` that are kept in clear."""
 
 
 class Ask(NamedTuple):
@@ -46,7 +37,7 @@ class Ask(NamedTuple):
     """Whether the bucket is in this worker's memory."""
     cost: int = 1
     turn: str = ""
-    """The canonical text of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
+    """The value of ``fair_by``, as the store sees it: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
 
@@ -61,10 +52,16 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
+    costs: CostReader | None = None
+    """None when each start takes one token."""
+    turn: Resolver | None = None
+    """Finds the value of ``fair_by``."""
     pattern: str = ""
     """The entry by which the task has it."""
     apart: bool = False
     """Whether any of its partitions may have terms of its own."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
 
     @property
     def local(self) -> bool:
@@ -89,8 +86,7 @@ class TaskLimits:
         """Whether any limit is in shadow."""
         self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
         self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
-        self._missing: set[str] = set()
-        self._vague: set[str] = set()
+        self._warnings = MessageWarnings()
 
     def use(self, rules: Rules) -> None:
         """Use other rules from now on. The store's address and prefix stay as they were."""
@@ -145,32 +141,33 @@ class TaskLimits:
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
         """Return what a start of a task takes from one of its limits."""
-        return Ask(self._bucket(bound, task, call), bound.local)
+        bucket = bound.bucket or self._partition_bucket(bound, task, call)
+        cost, turn, weight = 1, "", 1.0
+        if bound.costs is not None:
+            cost, fault = bound.costs(call)
+            if fault:
+                self._warnings.cost(fault, cost, task.name, bound.limit)
+        if bound.turn is not None:
+            value = bound.turn(call)
+            self._warnings.partition(value, task.name, bound.limit, "fair_by")
+            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
+            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+        return Ask(bucket, bound.local, cost, turn, weight)
 
-    def _bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
-        if bound.bucket is not None:
-            return bound.bucket
-        assert bound.resolve is not None  # noqa: S101 (one of the two is set)
-        partition = bound.resolve(call.args, call.kwargs)
-        if partition.missing and task.name not in self._missing:
-            self._missing.add(task.name)
-            logger.warning(
-                "%s was sent without %s, the key of limit %s; such messages share one bucket; "
-                "send the argument, or give it a default",
-                task.name,
-                bound.limit.key,
-                bound.limit.name,
-            )
-        if partition.vague and task.name not in self._vague:
-            self._vague.add(task.name)
-            logger.warning(
-                "The key %s of limit %s has %s in a message of %s; those that differ in that alone share one bucket; "
-                "send an id or a text instead.",
-                bound.limit.key,
-                bound.limit.name,
-                partition.vague,
-                task.name,
-            )
+    def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
+        """Read what a start has cost from what its task has returned; None when that does not say it."""
+        limit = bound.limit
+        if limit.settle is None:
+            return None
+        tokens = settled_cost(value, limit.settle, most_tokens(limit.interval_us))
+        if tokens is None:
+            self._warnings.unsettled(task.name, limit)
+        return tokens
+
+    def _partition_bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
+        assert bound.resolve is not None  # noqa: S101 (it has no bucket of its own)
+        partition = bound.resolve(call)
+        self._warnings.partition(partition, task.name, bound.limit, "key")
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
         terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
         return bucket_of(key, bound.limit, terms)
@@ -182,11 +179,15 @@ class TaskLimits:
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
+        signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
+        costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
+        turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
+        weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
-            resolve = Resolver(signature_of(task), limit.key.parts[0].path)
-            return BoundLimit(limit, terms, None, resolve, pattern, self.in_force.apart(limit, pattern))
-        key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, terms, bucket_of(key, limit, terms), None, pattern)
+            resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
+        bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
+        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
 def _has_shadows(rules: Rules) -> bool:
