@@ -11,7 +11,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from limitkit.buckets.override import Target, digest_of
+from limitkit.buckets.named_partition import named
+from limitkit.buckets.override import Target
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import ShareTerms
 from limitkit.control.declarations import Numbers, declared_of, numbers_of, strictest, with_terms
@@ -185,7 +186,8 @@ class InForce:
 
     def weights(self, limit: Limit, pattern: str) -> dict[str, float]:
         """Return the weights of values of ``fair_by``, by the values' digests: as declared, or as set over that."""
-        found = {digest_of(name): weight for name, weight in limit.weights.items()}
+        parts = len(limit.fair_by.parts) if limit.fair_by is not None else 1
+        found = {named(name, parts).digest: weight for name, weight in limit.weights.items()}
         for target in reversed(_targets(limit, pattern)):
             found |= self._weights.get(target, {})
         return found

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
-from limitkit.buckets.partition import Partition, Resolver, bucket_key, canonical, limit_tag
+from limitkit.buckets.override import Target
+from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
 from limitkit.control.message_warnings import MessageWarnings
+from limitkit.control.targets import keys_of
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.override import Section
     from limitkit.config.declared import Limit, Patience
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -114,11 +117,11 @@ class TaskLimits:
         return found
 
     def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
-        prefix, in_force = self.rules.store.prefix, self.in_force
-        whole = bucket_key(prefix, bound.limit, None)
-        for digest, shown in in_force.partitions_apart(bound.limit, bound.pattern).items():
-            key = bucket_key(prefix, bound.limit, Partition(canonical(shown))) if shown else f"{whole}:{digest}"
-            yield key, in_force.terms(bound.limit, bound.pattern, digest)
+        section: Section = "tasks" if bound.limit.own else "limits"
+        for digest, shown in self.in_force.partitions_apart(bound.limit, bound.pattern).items():
+            terms = self.in_force.terms(bound.limit, bound.pattern, digest)
+            target = Target(section, bound.limit.name, digest, shown)
+            yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task; found by name, so it may be registered late."""
