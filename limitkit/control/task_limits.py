@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.decision import Bucket
@@ -15,10 +15,10 @@ from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from limitkit.buckets.call import Call
-    from limitkit.config.declared import Limit, Patience
+    from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _LONGEST_TURN: Final = 64
 """Characters of a value of ``fair_by`` that are kept in clear."""
+_MOST_LIMITS: Final = 8
+_MOST_CACHED: Final = 10_000
+_CELERYS_OWN: Final = "celery."
 
 
 class Ask(NamedTuple):
@@ -39,6 +42,8 @@ class Ask(NamedTuple):
     """The value of ``fair_by``, as the store sees it: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
+    limit: Limit | None = None
+    """The limit; None for an extra cap, which no file declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,10 @@ class BoundLimit:
         return self.limit.local
 
 
+_Bound: TypeAlias = dict[tuple[str, str | None], tuple[BoundLimit, ...]]
+"""By the names of a task, and of the queue that it comes from."""
+
+
 class TaskLimits:
     """The config that is in force, bound to the tasks of one app."""
 
@@ -77,8 +86,10 @@ class TaskLimits:
         """The ``on_error`` settings of the shared limits in force."""
         self.has_shadows = _has_shadows(rules)
         """Whether any limit is in shadow."""
-        self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
-        self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
+        self.has_queues = _has_queues(rules)
+        """Whether any queue has limits."""
+        self._enforced: _Bound = {}
+        self._shadows: _Bound = {}
         self._warnings = MessageWarnings()
 
     def use(self, rules: Rules) -> None:
@@ -86,6 +97,7 @@ class TaskLimits:
         self.rules = replace(rules, store=self.rules.store)
         self.on_errors = _on_errors(rules)
         self.has_shadows = _has_shadows(rules)
+        self.has_queues = _has_queues(rules)
         self.changed()
 
     def changed(self) -> None:
@@ -101,23 +113,24 @@ class TaskLimits:
             for bound in self.limits(task)
         }
 
-    def limits(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits in force for a task; found by name, so it may be registered late."""
-        bound = self._enforced.get(task.name)
-        if bound is None:
-            bound = self._enforced[task.name] = self._in_mode(task, "enforce")
-        return bound
+    def limits(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits in force for a task that comes from a queue; found by name, so it may be registered late.
 
-    def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits of a task that are in shadow mode."""
-        bound = self._shadows.get(task.name)
-        if bound is None:
-            bound = self._shadows[task.name] = self._in_mode(task, "shadow")
-        return bound
+        Without a queue they are the task's own.
+        """
+        return self._in_mode(self._enforced, task, queue, "enforce")
 
-    def patience(self, task: Any) -> Patience | None:
+    def shadows(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits that are in shadow mode."""
+        return self._in_mode(self._shadows, task, queue, "shadow")
+
+    def may_limit(self, task: Any) -> bool:
+        """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
+        return bool(self.limits(task)) or (self.has_queues and not task.name.startswith(_CELERYS_OWN))
+
+    def patience(self, task: Any, queue: str | None = None) -> Patience | None:
         """Return how long a task may wait for its limits; None for as long as it takes."""
-        rule = self.rules.for_task(task.name)
+        rule = self._rule(task, queue)
         return rule.patience if rule is not None else None
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
@@ -132,7 +145,7 @@ class TaskLimits:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
             turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound.limit, value.text)
-        return Ask(bucket, bound.local, cost, turn, weight)
+        return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
         """Read what a start has cost from what its task has returned; None when that does not say it."""
@@ -151,10 +164,27 @@ class TaskLimits:
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
         return _bucket(key, bound.limit, bound.terms)
 
-    def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
-        rule = self.rules.for_task(task.name)
-        limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
-        return tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+    def _in_mode(self, found: _Bound, task: Any, queue: str | None, mode: Mode) -> tuple[BoundLimit, ...]:
+        key = task.name, queue if self.has_queues else None
+        bound = found.get(key)
+        if bound is None:
+            rule = self._rule(task, queue)
+            limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
+            bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+            if len(found) >= _MOST_CACHED:
+                found.clear()
+            found[key] = bound
+        return bound
+
+    def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
+        if queue is None or not self.has_queues:
+            return self.rules.for_task(task.name)
+        rule = self.rules.together(task.name, queue)
+        limits = [limit for limit in rule.limits if limit.mode != "off"] if rule is not None else []
+        if rule is None or len(limits) <= _MOST_LIMITS:
+            return rule
+        self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
+        return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
@@ -176,13 +206,23 @@ def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
     return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
 
 
+def _declared(rules: Rules) -> Iterator[Limit]:
+    """Go through the limits that tasks and queues have."""
+    for entry in (*rules.exact.values(), *rules.patterns, *rules.queues.values(), *rules.queue_patterns):
+        yield from entry.limits
+
+
 def _has_shadows(rules: Rules) -> bool:
-    return any(limit.mode == "shadow" for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits)
+    return any(limit.mode == "shadow" for limit in _declared(rules))
+
+
+def _has_queues(rules: Rules) -> bool:
+    tables = (*rules.queues.values(), *rules.queue_patterns)
+    return any(limit.mode != "off" for table in tables for limit in table.limits)
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
-    limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and limit.strategy != "static")
+    return frozenset(each.on_error for each in _declared(rules) if each.mode == "enforce" and not each.local)
 
 
 def signature_of(task: Any) -> Any:

@@ -28,12 +28,13 @@ from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
+from limitkit.worker.pool.limits_of import limited_queue_of_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from limitkit.buckets.decision import Bucket, Decision, GiveBack
-    from limitkit.control.task_limits import TaskLimits
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.waiting.delivery import Delivery
 
 logger = logging.getLogger("limitkit")
@@ -45,6 +46,15 @@ _PATIENCE_OF_PACED: Final = 0.5
 _PUBLISH_PAUSE: Final = 1.0
 _SEEN: Final = object()
 """The mark of a request that was seen; a message's headers become attributes of it too, but can't be this object."""
+
+
+_ORIGIN: Final = "_limitkit_origin"
+
+
+class _Origin(NamedTuple):
+    """Where a message came from."""
+
+    queue: str | None
 
 
 class _Start(NamedTuple):
@@ -144,14 +154,24 @@ class Guard:
             setattr(context, GUARDED, _SEEN)
             came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
+        self._note_queue(task, context, came, run.queue if run is not None else None)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                emit_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+                emit_start(
+                    task, _queue(context), late=time.monotonic() - shown.at, failed_open=shown.failed_open
+                )
             return None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
         return _Start(context, shown, came)
+
+    def _note_queue(self, task: Any, context: Any, came: Delivery | None, queue: str | None) -> None:
+        """Note from which queue a start's message came, where that matters; ``queue`` is that of a run."""
+        task_limits = self._task_limits()
+        if task_limits is not None and task_limits.has_queues:
+            queue = queue or limited_queue_of_context(task_limits, task, context, came)
+            setattr(context, _ORIGIN, _Origin(queue))
 
     def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> None:
         context, shown, came = start
@@ -162,12 +182,12 @@ class Guard:
             buckets = shown.buckets
         else:
             task_limits.freshen()
-            bound = [limit for limit in task_limits.limits(task) if not limit.local]
+            bound = [limit for limit in task_limits.limits(task, _queue(context)) if not limit.local]
             call = call_of_context(context, came, args, kwargs)
             buckets = tuple(task_limits.ask(limit, task, call).bucket for limit in bound)
         asked = not buckets or self._take(task, context, shown, came, buckets, task_limits=task_limits)
         self._feedback.begin(context, shown, came, buckets)
-        emit_start(task, failed_open=not asked)
+        emit_start(task, _queue(context), failed_open=not asked)
 
     def _take(
         self,
@@ -191,8 +211,8 @@ class Guard:
             except StoreError as error:
                 if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
-                retry_after = self._without_store(task, buckets, task_limits, paced=shown is not None)
-                asked = not _allows(task, task_limits)
+                retry_after = self._without_store(task, context, buckets, task_limits, paced=shown is not None)
+                asked = not _allows(task_limits.limits(task, _queue(context)))
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
@@ -209,13 +229,14 @@ class Guard:
             wait = retry_after if shown is None else 0.0
             if context.id is not None and self._send_back(task, context.id, came, wait):
                 throttled = shown is not None and shown.throttled
-                emit_sent_back(task, context.id, task_limits, worst, retry_after, throttled=throttled)
+                limits = task_limits.limits(task, _queue(context))
+                emit_sent_back(task, context.id, limits, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
     def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
         """Drop or fail a start that would wait longer than ``max_wait``; a pacer would have done so before."""
-        patience = task_limits.patience(task)
+        patience = task_limits.patience(task, _queue(context))
         if patience is None or retry_after <= patience.max_wait:
             return
         if patience.action == "fail":
@@ -231,14 +252,14 @@ class Guard:
         return task_limits.store.take([ask], undo)[0]
 
     def _without_store(
-        self, task: Any, buckets: tuple[Bucket, ...], task_limits: TaskLimits, *, paced: bool
+        self, task: Any, context: Any, buckets: tuple[Bucket, ...], task_limits: TaskLimits, *, paced: bool
     ) -> float | None:
         """Take what a start needs while the store is gone: None when it may start now, else seconds to wait.
 
         Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this process's share, and
         ``hold`` waits. A worker's share is given out by its pacer, so where there is one the message goes back.
         """
-        limits = [bound.limit for bound in task_limits.limits(task) if not bound.local]
+        limits = [bound.limit for bound in task_limits.limits(task, _queue(context)) if not bound.local]
         if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
             return _PUBLISH_PAUSE
         divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
@@ -270,9 +291,15 @@ def _admitted(decision: Decision) -> float | None:
     return None
 
 
-def _allows(task: Any, task_limits: TaskLimits) -> bool:
-    """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
-    return any(bound.limit.on_error == "allow" for bound in task_limits.limits(task) if not bound.local)
+def _allows(limits: Iterable[BoundLimit]) -> bool:
+    """Whether one of the shared limits lets a task start without being asked while the store is gone."""
+    return any(bound.limit.on_error == "allow" for bound in limits if not bound.local)
+
+
+def _queue(context: Any) -> str | None:
+    """Return the queue from which a start's message came; None where it is not known, or no queue has limits."""
+    origin = vars(context).get(_ORIGIN)
+    return origin.queue if isinstance(origin, _Origin) else None  # a message's headers become attributes, too
 
 
 def _is_eager(context: Any) -> bool:

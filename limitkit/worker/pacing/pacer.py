@@ -33,6 +33,7 @@ from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
 from limitkit.worker.pool.call_of import call_of, call_of_context
 from limitkit.worker.pool.guarded import is_guarded
+from limitkit.worker.pool.limits_of import limited_queue_of_context, limits_of
 from limitkit.worker.pool.processes import Processes
 from limitkit.worker.pool.request_order import Arrivals
 
@@ -102,7 +103,7 @@ class Pacer:
             self._lane_timer.set_timer(self._due)
         if NOTE in request.message.headers:
             came_back(request.request_dict)
-        limits = self._task_limits.limits(request.task)
+        limits = limits_of(self._task_limits, request)
         if not limits:
             self._pass(request)
             return
@@ -177,7 +178,8 @@ class Pacer:
         self._entry.loop.post(self._is_dead, sender, request)
 
     def _is_dead(self, sender: Any, request: Any) -> None:
-        limits = self._task_limits.limits(sender)
+        queue = limited_queue_of_context(self._task_limits, sender, request, None)
+        limits = self._task_limits.limits(sender, queue)
         if limits:
             asks = self._command_rates.asks(sender, limits, call_of_context(request))
             self._parking.is_dead(request.properties or {}, [ask.bucket for ask in asks])
@@ -266,7 +268,7 @@ class Pacer:
         for held in changed:
             self._lanes.drop(held)
         for held in changed:
-            if limits := self._task_limits.limits(held.request.task):
+            if limits := limits_of(self._task_limits, held.request):
                 self._hold(held.request, limits, held.order, held.since, before=held)
             else:
                 state.task_reserved(held.request)
@@ -284,7 +286,7 @@ class Pacer:
 
     def _is_changed(self, held: Held) -> bool:
         request = held.request
-        limits = self._task_limits.limits(request.task)
+        limits = limits_of(self._task_limits, request)
         asks = self._command_rates.asks(request.task, limits, call_of(request))
         return [ask.bucket for ask in asks] != [lane.bucket for lane in held.lanes]
 
