@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
-from limitkit.buckets.decision import Bucket
-from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.buckets.partition import Resolver, bucket_key, limit_tag, named
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
+from limitkit.control.make_bucket import bucket_of
 from limitkit.control.message_warnings import MessageWarnings
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from limitkit.buckets.call import Call
-    from limitkit.config.declared import Limit, Patience, TaskRule
+    from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.partition import Partition
+    from limitkit.config.declared import Key, Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
@@ -56,10 +58,16 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
     costs: CostReader | None = None
     """None when each start takes one token."""
     turn: Resolver | None = None
     """Finds the value of ``fair_by``."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of values of ``fair_by``, by their digests."""
 
     @property
     def local(self) -> bool:
@@ -106,12 +114,25 @@ class TaskLimits:
         self._shadows.clear()
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
-        """Return the terms of each limit of these tasks, by the tag in its buckets' keys."""
-        return {
-            limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
-            for task in tasks
-            for bound in self.limits(task)
-        }
+        """Return the terms of each limit of these tasks, by the tag in its buckets' keys.
+
+        Partitions that have terms of their own follow, by the whole keys of their buckets.
+        """
+        found: dict[str, Terms] = {}
+        for bound in (bound for task in tasks for bound in self.limits(task)):
+            tag = limit_tag(bound.limit.name, own=bound.limit.own)
+            if tag not in found:
+                found[tag] = bound.terms
+                found.update(self._apart(bound) if bound.apart else ())
+        return found
+
+    def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
+        prefix, in_force = self.rules.store.prefix, self.in_force
+        whole = bucket_key(prefix, bound.limit, None)
+        for digest, shown in in_force.partitions_apart(bound.limit, bound.pattern).items():
+            part = named(bound.limit.key, shown) if shown and bound.limit.key is not None else None
+            key = bucket_key(prefix, bound.limit, part) if part is not None else f"{whole}:{digest}"
+            yield key, in_force.terms(bound.limit, bound.pattern, digest)
 
     def limits(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task that comes from a queue; found by name, so it may be registered late.
@@ -144,7 +165,7 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound.limit, value.text)
+            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -162,7 +183,8 @@ class TaskLimits:
         partition = bound.resolve(call)
         self._warnings.partition(partition, task.name, bound.limit, "key")
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
-        return _bucket(key, bound.limit, bound.terms)
+        terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
+        return bucket_of(key, bound.limit, terms)
 
     def _in_mode(self, found: _Bound, task: Any, queue: str | None, mode: Mode) -> tuple[BoundLimit, ...]:
         key = task.name, queue if self.has_queues else None
@@ -186,30 +208,39 @@ class TaskLimits:
         self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
         return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
 
+    def _weights(self, limit: Limit, fair_by: Key, pattern: str) -> dict[str, float]:
+        declared = {named(fair_by, name).digest: weight for name, weight in limit.weights.items()}
+        return declared | {**self.in_force.weights(limit, pattern)}
+
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
         signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
         costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
+        weights = self._weights(limit, limit.fair_by, pattern) if limit.fair_by is not None else {}
         if limit.key is not None:
-            return BoundLimit(limit, terms, None, Resolver(signature, limit.key), costs, turn)
-        key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, terms, _bucket(key, limit, terms), None, costs, turn)
+            resolve = Resolver(signature, limit.key)
+            apart = self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
+        bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
+        return BoundLimit(limit, terms, bucket, None, pattern, False, costs, turn, weights)  # noqa: FBT003 (of a dataclass)
 
 
-def weight_of(limit: Limit, text: str) -> float:
-    """Return the weight of a value of ``fair_by``, by its canonical text."""
-    return limit.weights.get(text, 1.0)
-
-
-def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
-    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
+def weight_of(bound: BoundLimit, value: Partition) -> float:
+    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
+    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
 
 
 def _declared(rules: Rules) -> Iterator[Limit]:
     """Go through the limits that tasks and queues have."""
-    for entry in (*rules.exact.values(), *rules.patterns, *rules.queues.values(), *rules.queue_patterns):
+    for entry in (*rules.exact.values(), *rules.patterns):
         yield from entry.limits
+    yield from _of_queues(rules)
+
+
+def _of_queues(rules: Rules) -> Iterator[Limit]:
+    for table in (*rules.queues.values(), *rules.queue_patterns):
+        yield from table.limits
 
 
 def _has_shadows(rules: Rules) -> bool:
@@ -217,8 +248,7 @@ def _has_shadows(rules: Rules) -> bool:
 
 
 def _has_queues(rules: Rules) -> bool:
-    tables = (*rules.queues.values(), *rules.queue_patterns)
-    return any(limit.mode != "off" for table in tables for limit in table.limits)
+    return any(limit.mode != "off" for limit in _of_queues(rules))
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:

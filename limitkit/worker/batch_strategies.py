@@ -114,10 +114,9 @@ class BatchRuns:
         own = next((each for each in args[args.index(task) + 1 :] if isinstance(each, (list, tuple))), ())
         queue = self._limited_queue(task, own)
         if not self._task_limits.limits(task, queue):
-            shown = ticket.free("")
-            return self._apply_async(run_in_pool, (task.name, shown, target, args, kwargs), **options)
+            return self._apply_async(target, args, kwargs, **options)
         if self._pacer is None:
-            return self._apply_async(run_in_pool, (task.name, None, target, args, kwargs, queue), **options)
+            return self._apply_async(run_in_pool, (task.name, None, target, args, kwargs), {"queue": queue}, **options)
         run = Run(task, own, queue)
         run.on_accepted = options.get("accept_callback") or _nothing
         run.on_return = options.get("callback") or _nothing
@@ -135,7 +134,9 @@ class BatchRuns:
                 return
             callbacks = {"accept_callback": run.on_accepted, "callback": on_return}
             self.in_pool[run] = None
-            pool.apply_async(run_in_pool, (task.name, shown, target, args, kwargs, queue), **{**options, **callbacks})
+            pool.apply_async(
+                run_in_pool, (task.name, shown, target, args, kwargs), {"queue": queue}, **{**options, **callbacks}
+            )
 
         def on_return(*args: Any) -> None:
             try:

@@ -94,6 +94,7 @@ def run_in_pool(
     target: Callable[..., Any],
     args: Sequence[Any],
     kwargs: Any,
+    *,
     queue: str | None = None,
 ) -> Any:
     """Run in the pool what a task's own Strategy has handed over, so that the guard counts it as a start."""

@@ -158,9 +158,7 @@ class Guard:
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                emit_start(
-                    task, _queue(context), late=time.monotonic() - shown.at, failed_open=shown.failed_open
-                )
+                emit_start(task, _queue(context), late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
