@@ -139,11 +139,13 @@ class TaskLimits:
 
         Without a queue they are the task's own.
         """
-        return self._in_mode(self._enforced, task, queue, "enforce")
+        bound = self._enforced.get((task.name, queue))
+        return self._in_mode(self._enforced, task, queue, "enforce") if bound is None else bound
 
     def shadows(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
         """Return the limits that are in shadow mode."""
-        return self._in_mode(self._shadows, task, queue, "shadow")
+        bound = self._shadows.get((task.name, queue))
+        return self._in_mode(self._shadows, task, queue, "shadow") if bound is None else bound
 
     def may_limit(self, task: Any) -> bool:
         """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
@@ -187,15 +189,12 @@ class TaskLimits:
         return bucket_of(key, bound.limit, terms)
 
     def _in_mode(self, found: _Bound, task: Any, queue: str | None, mode: Mode) -> tuple[BoundLimit, ...]:
-        key = task.name, queue if self.has_queues else None
-        bound = found.get(key)
-        if bound is None:
-            rule = self._rule(task, queue)
-            limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
-            bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
-            if len(found) >= _MOST_CACHED:
-                found.clear()
-            found[key] = bound
+        rule = self._rule(task, queue)
+        limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
+        bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        if len(found) >= _MOST_CACHED:
+            found.clear()
+        found[task.name, queue] = bound
         return bound
 
     def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
