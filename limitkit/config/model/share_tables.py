@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from limitkit.config.model.cost_errors import cost_fault
+from limitkit.config.model.cost_errors import cost_fault, cost_number_fault
 from limitkit.config.model.fields import refuse
 from limitkit.config.model.limit_fields import (
     BurstField,
@@ -65,12 +65,14 @@ class CostTable(Table, title="Cost"):
     @classmethod
     def _read_short_forms(cls, said: Any) -> Any:
         """Read a number as the cost itself, and a text as what it is read from."""
-        if isinstance(said, bool):
-            raise PydanticCustomError("cost", "not a cost")
-        if isinstance(said, int | str):
+        if isinstance(said, int):
+            if isinstance(said, bool) or cost_number_fault(said):
+                raise PydanticCustomError("cost", "not a cost, or out of range")
+            return {"default": said}
+        if isinstance(said, str):
             if fault := cost_fault(said):
                 refuse("LK068", *fault)
-            return {"of": said} if isinstance(said, str) else {"default": said}
+            return {"of": said}
         if isinstance(said, dict):
             if "of" not in said:
                 raise PydanticCustomError("cost", "of is missing")
