@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from limitkit.buckets.override import OverrideError, Target
+from limitkit.buckets.partition import bucket_key
 from limitkit.config.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def _no_limit(rules: Rules, task: str) -> str:
 def target_of(limit: Limit, entry: str) -> Target:
     """Return the target of an override for a limit; ``entry`` is the task or the pattern that has the limit."""
     return Target("tasks", entry) if limit.own else Target("limits", limit.name)
+
+
+def keys_of(prefix: str, limit: Limit, target: Target) -> list[str]:
+    """Return the keys of a limit's bucket, or of those that a partition may have (``Target.digests``)."""
+    whole = bucket_key(prefix, limit, None)
+    if not target.partition:
+        return [whole]
+    return [f"{whole}:{digest}" for digest in target.digests]
 
 
 def all_of(rules: Rules, *, off: bool = False) -> Iterator[tuple[Target, Limit]]:

@@ -91,6 +91,13 @@ class TaskShadowed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseLost:
+    """A running task has lost its slot of a concurrency limit, since its worker could not renew the lease in time."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAsked:
     """The store was asked, and has answered or failed."""
 
@@ -157,6 +164,7 @@ Event = (
     | TaskDropped
     | TaskFailed
     | TaskShadowed
+    | LeaseLost
     | StoreAsked
     | StoreFailed
     | StoreRecovered
