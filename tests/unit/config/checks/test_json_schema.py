@@ -102,7 +102,7 @@ max_wait = "30s"
 on_error = "allow"
 
 [tasks."llm.ask"]
-limits = ["reports", "stripe_api", { limit = "tokens", cost = { of = "prompt.length", times = 0.25, plus = 5, default = 10 } }]
+limits = ["reports", "stripe_api", { limit = "tokens", cost = { of = "a.b", times = 0.25, plus = 5, default = 9 } }]
 cost = "max_tokens"
 settle = "usage.total_tokens"
 
