@@ -86,7 +86,7 @@ def rate_of(limit: Limit, terms: Terms) -> str:
 
 def period_text(period_us: int) -> str:
     """Write a window's time as a rate does, without a needless 1: ``5s``, ``d``."""
-    seconds = period_us // 1_000_000
+    seconds = max(1, round(period_us / 1_000_000))
     unit, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
     return f"{seconds // size if seconds != size else ''}{unit}"
 

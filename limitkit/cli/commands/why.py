@@ -18,7 +18,7 @@ from limitkit.config.wording import one_line, quote, span
 from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.current import current_of
 from limitkit.control.status.drift import refusals, why
-from limitkit.control.status.rate_text import rated, until
+from limitkit.control.status.rate_text import until
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 from limitkit.waiting.bucket_owners import Owners
@@ -188,7 +188,7 @@ def _what(
     reasons = [*why(current, in_force.now), *refusals(stands)]
     if owner.in_each_worker and here and answer["interval"] != stands.interval:
         reasons.append(f"{here} in {worker}")
-    shown = [] if stands.refused_for or stands.slowed else [rated(current.rate, current.burst)]
+    shown = [] if stands.refused_for or stands.slowed else [current.text]
     return _What(f"{target} ({'; '.join((*shown, *reasons))})", stands)
 
 

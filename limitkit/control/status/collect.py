@@ -18,7 +18,7 @@ from limitkit.config.wording import one_line
 from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.current import current_of
 from limitkit.control.in_force import InForce
-from limitkit.control.status.rate_text import rated, reported
+from limitkit.control.status.rate_text import reported
 from limitkit.control.status.snapshot import Part, Row, Snapshot
 from limitkit.control.targets import all_of
 from limitkit.control.workers import NoRemoteControlError, ask
@@ -112,7 +112,11 @@ def row_of(in_force: InForce, found: tuple[Target, Limit, Target], known: Adapte
     """Make a row of a limit: what is in force, the target of its overrides, and the entry that declares it."""
     target, limit, entry = found
     now = state_of(in_force, limit, entry.name, known)
-    return Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
+    row = Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
+    row.set_apart += [
+        each for each in in_force.overrides if each.target.partition and each.target.whole in (target, entry)
+    ]
+    return row
 
 
 def _key(prefix: str, found: tuple[Target, Limit, Target]) -> str:
@@ -169,7 +173,7 @@ def add_foreign(
             name,
             target.section == "tasks",
             limit["strategy"],
-            parse_rate(limit["declared"]),
+            None if limit["strategy"] == "concurrency" else parse_rate(limit["declared"], calendar=True),
             limit["declared_burst"],
             None,
             limit["mode"],
@@ -177,6 +181,7 @@ def add_foreign(
             0,
             limit["on_error"] or "allow",
             feedback=Feedback(name, ()) if limit["feedback"] else None,
+            max_running=limit["declared_burst"] if limit["strategy"] == "concurrency" else 0,
         )
         entry = Target("tasks", limit["pattern"]) if declared.own else target
         rows[tag] = row_of(in_force, (target, declared, entry), known.get(key_of(report["prefix"], tag)))
@@ -217,7 +222,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
 
 def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
     """Note what is in force in a worker, if it differs from what is in force here."""
-    here, bucket = rated(row.current.rate, row.current.burst), row.bucket_state.bucket
+    here, bucket = row.current.text, row.bucket_state.bucket
     burst = 0 if row.current.source == "pause" else bucket.burst
     if (limit["interval"], limit["burst"]) == (bucket.interval_us / MICROSECONDS, burst) or reported(limit) == here:
         return

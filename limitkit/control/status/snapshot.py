@@ -75,6 +75,8 @@ class Row:
     """By worker with a shared limit: whether it can't ask the store."""
     paced: dict[str, bool] = field(default_factory=dict)
     """By worker: whether it has a pacer; without one, waiting tasks and shadow mode are not counted."""
+    set_apart: list[Override] = field(default_factory=list)
+    """What was set for single partitions, or values of ``fair_by``."""
     foreign: str = ""
     """The file that declares it, if this file does not."""
 
@@ -128,7 +130,7 @@ class Row:
         otherwise = (
             self.dialled or self.apart or self.refused or any(self.lost.values()) or self.current.source != "file"
         )
-        return bool(self.waiting or self.started or taken or otherwise or self.foreign)
+        return bool(self.waiting or self.started or taken or otherwise or self.set_apart or self.foreign)
 
 
 def in_force(current: Current, bucket_state: BucketState) -> tuple[str, int, str]:
@@ -172,10 +174,12 @@ class Snapshot:
 
     def row_of(self, override: Override) -> Row | None:
         """Return the row of an override's limit; None when the file has no such limit in force."""
-        return next((row for row in self.rows if override.target in (row.current.target, row.entry)), None)
+        return next((row for row in self.rows if override.target.whole in (row.current.target, row.entry)), None)
 
     def only(self, target: Target) -> Snapshot:
         """Keep one limit, or those of one pattern."""
         rows = [row for row in self.rows if target in (row.current.target, row.entry)]
         targets = {target, *(row.current.target for row in rows), *(row.entry for row in rows)}
-        return replace(self, rows=rows, overrides=tuple(each for each in self.overrides if each.target in targets))
+        return replace(
+            self, rows=rows, overrides=tuple(each for each in self.overrides if each.target.whole in targets)
+        )
