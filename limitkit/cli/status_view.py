@@ -86,7 +86,7 @@ def partitions(row: Row, snapshot: Snapshot, width: int | None = None) -> list[s
     parts = _busiest(row)
     if not parts:
         return []
-    otherwise = any(_stands_apart(part) for _, part in parts)
+    otherwise = any(_stands_apart(part, row) for _, part in parts)
     cells = [(shown(digest, _DIGITS), *_counted(part, snapshot, otherwise=otherwise)) for digest, part in parts]
     drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
     lines = ["", *wrapped(f"Busiest partitions of {row.current.target}:", width), "", *drawn]
@@ -119,8 +119,9 @@ def drained(seconds: float) -> str:
     return span(seconds) if seconds < inf else "not while paused"
 
 
-def _stands_apart(part: Part) -> bool:
-    return part.bucket_state.slowed or bool(part.bucket_state.refused_for)
+def _stands_apart(part: Part, row: Row) -> bool:
+    state, whole = part.bucket_state, row.bucket_state
+    return state.slowed or bool(state.refused_for) or (state.bucket, state.pause) != (whole.bucket, whole.pause)
 
 
 def _counted(part: Part, snapshot: Snapshot, *, otherwise: bool) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ class Ask(NamedTuple):
     """The value of ``fair_by``, as the store sees it: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
+    limit: Limit | None = None
+    """The limit; None for an extra cap, which no file declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class TaskLimits:
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
             turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
             weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
-        return Ask(bucket, bound.local, cost, turn, weight)
+        return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
         """Read what a start has cost from what its task has returned; None when that does not say it."""

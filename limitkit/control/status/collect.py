@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import Adapted, shifted
 from limitkit.buckets.decision import Take
+from limitkit.buckets.named_partition import digest_of_form
 from limitkit.buckets.override import Target, read
 from limitkit.buckets.partition import bucket_key, key_of, limit_tag, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
@@ -19,7 +20,7 @@ from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.current import current_of
 from limitkit.control.in_force import InForce
 from limitkit.control.status.rate_text import reported
-from limitkit.control.status.snapshot import Part, Row, Snapshot
+from limitkit.control.status.snapshot import Row, Snapshot
 from limitkit.control.targets import all_of
 from limitkit.control.workers import NoRemoteControlError, ask
 from limitkit.errors import StoreError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from limitkit.control.current import Current
     from limitkit.control.manager import RateLimitManager
+    from limitkit.control.status.snapshot import Part
 
 _MOST_PARTS: Final = 100
 """The most partitions of one limit that the store is asked about."""
@@ -113,6 +115,7 @@ def row_of(in_force: InForce, found: tuple[Target, Limit, Target], known: Adapte
     target, limit, entry = found
     now = state_of(in_force, limit, entry.name, known)
     row = Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
+    row.state_of_part = lambda form: state_of(in_force, limit, entry.name, partition=digest_of_form(form))
     row.set_apart += [
         each for each in in_force.overrides if each.target.partition and each.target.whole in (target, entry)
     ]
@@ -150,7 +153,7 @@ def _add_feedback(
             parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
             key = bucket_key(prefix, row.current.limit, None)
             digests = (each.removeprefix(f"{key}:") for each in in_memory if each.startswith(f"{key}:"))
-            parts += [(digest, row.parts.setdefault(digest, Part(row.bucket_state))) for digest in digests]
+            parts += [(digest, row.part(digest)) for digest in digests]
             wanted |= {f"{key}:{digest}": part for digest, part in parts}
     found = in_memory or (adapted(manager.store, wanted) if asks else {})
     for key in wanted.keys() & found.keys():
@@ -206,7 +209,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
             row.started = (row.started or 0) + limit["started"]
         row.oldest = max(row.oldest, limit["oldest"])
         for digest, held in limit["partitions"]:
-            row.parts.setdefault(digest, Part(row.bucket_state)).held += held
+            row.part(digest).held += held
         if limit.get("shadow"):
             row.shadowed += limit["shadow"]["delayed"]
             row.seen += limit["shadow"]["came"]
@@ -255,7 +258,7 @@ def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
                 row.parked += pile.count
                 row.oldest = max(row.oldest, pile.age)
                 if digest is not None:
-                    part = row.parts.setdefault(digest, Part(row.bucket_state))
+                    part = row.part(digest)
                     part.parked += pile.count
                     part.oldest = max(part.oldest, pile.age)
     return kind
