@@ -128,7 +128,8 @@ class LimitChanged:
     """Tokens a second; 0.0 while it is paused."""
     burst: int
     source: str
-    """``file``, ``override``, ``pause``, ``stricter file``, or ``control`` for ``app.control.rate_limit()``."""
+    """``file``, ``schedule``, ``override``, ``pause``, ``stricter file``, or ``control`` for
+    ``app.control.rate_limit()``."""
     ends: float | None = None
     """When the declared rate returns by itself (seconds of ``time.time()``); None when it doesn't."""
 
