@@ -150,7 +150,7 @@ def test_each_kind_has_its_numbers(in_force):
     in_force.use([override(rate="300/1m"), override(max_running=2)], NOW)
     in_force.use([override(rate="300/m")], NOW)
     daily = bucket_of("k", DAILY, in_force.terms(DAILY, ""))
-    assert daily == Window("k", 200_000, 300, period_us=60_030_000, exact=True), "its declared number is exact"
+    assert daily == Window("k", 200_000, 300, period_us=60_500_000, exact=True, late_us=500_000), "its declared number is exact"
     assert held(in_force, REPORTS)[2] == "schedule", "a rate is none of its"
     in_force.use([override(max_running=2)], NOW)
     assert held(in_force, REPORTS) == (500_000, 2, "override")
@@ -160,7 +160,7 @@ def test_each_kind_has_its_numbers(in_force):
     assert type(bucket_of("k", limit(), in_force.terms(limit(), ""))) is Bucket
 
 
-@pytest.mark.parametrize(("period", "late"), [(100_000, 5_000), (1_000_000, 10_000), (86_400_000_000, 30_000)])
+@pytest.mark.parametrize(("period", "late"), [(100_000, 2_000), (1_000_000, 20_000), (5_000_000, 50_000), (86_400_000_000, 500_000)])
 def test_a_window_allows_for_a_late_start(period, late):
     assert late_us(period) == late
 
