@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
-from limitkit.buckets.partition import Partition, Resolver, bucket_key, canonical, limit_tag
+from limitkit.buckets.override import Target
+from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
 from limitkit.control.message_warnings import MessageWarnings
+from limitkit.control.targets import keys_of
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.override import Section
     from limitkit.config.declared import Limit, Patience
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -62,6 +65,8 @@ class BoundLimit:
     """The entry by which the task has it."""
     apart: bool = False
     """Whether any of its partitions may have terms of its own."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
 
     @property
     def local(self) -> bool:
@@ -114,11 +119,11 @@ class TaskLimits:
         return found
 
     def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
-        prefix, in_force = self.rules.store.prefix, self.in_force
-        whole = bucket_key(prefix, bound.limit, None)
-        for digest, shown in in_force.partitions_apart(bound.limit, bound.pattern).items():
-            key = bucket_key(prefix, bound.limit, Partition(canonical(shown))) if shown else f"{whole}:{digest}"
-            yield key, in_force.terms(bound.limit, bound.pattern, digest)
+        section: Section = "tasks" if bound.limit.own else "limits"
+        for digest, shown in self.in_force.partitions_apart(bound.limit, bound.pattern).items():
+            terms = self.in_force.terms(bound.limit, bound.pattern, digest)
+            target = Target(section, bound.limit.name, digest, shown)
+            yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task; found by name, so it may be registered late."""
@@ -150,7 +155,8 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound.limit, value.text)
+            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
+            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -181,16 +187,12 @@ class TaskLimits:
         signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
         costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
+        weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
-            apart = self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, Resolver(signature, limit.key), costs, turn, pattern, apart)
-        key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, terms, bucket_of(key, limit, terms), None, costs, turn, pattern)
-
-
-def weight_of(limit: Limit, text: str) -> float:
-    """Return the weight of a value of ``fair_by``, by its canonical text."""
-    return limit.weights.get(text, 1.0)
+            resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
+        bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
+        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
 def _has_shadows(rules: Rules) -> bool:
