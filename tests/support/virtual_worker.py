@@ -198,7 +198,18 @@ class Worker:
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
         self.store = Store(self.clock)
-        for module in (pacer, request_order, processes, memory, outage, pacing_events, admission, taking, tokens, hand_over):
+        for module in (
+            pacer,
+            request_order,
+            processes,
+            memory,
+            outage,
+            pacing_events,
+            admission,
+            taking,
+            tokens,
+            hand_over,
+        ):
             patch.setattr(module, "time", self.clock)
         for module in (pacer, hand_over, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)

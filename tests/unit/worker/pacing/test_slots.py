@@ -4,16 +4,18 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from support.virtual_worker import Request, bound
+from support.virtual_worker import Request
 
-from limitkit.buckets.decision import Bucket, Slots
+from limitkit.buckets.decision import Slots
 
 LEASE = 15_000_000
 
 
 def slots(key, most, *, local=False):
     limit = SimpleNamespace(on_error="hold", name=key, settle=None)
-    return SimpleNamespace(bucket=Slots(f"limitkit:{{{key}}}:r1", 1_000_000 // most, most, lease_us=LEASE), local=local, limit=limit)
+    return SimpleNamespace(
+        bucket=Slots(f"limitkit:{{{key}}}:r1", 1_000_000 // most, most, lease_us=LEASE), local=local, limit=limit
+    )
 
 
 def most_at_once(requests, seconds):
@@ -31,8 +33,8 @@ def most_at_once(requests, seconds):
 def test_no_more_run_at_once_and_a_free_slot_is_taken_at_once(make_worker, most, local):
     worker = make_worker(size=8, prefetch=16)
     worker.limits = {"report": (slots("reports", most, local=local),), "free": ()}
-    worker.seconds = lambda request: 0.05
-    worker.latency = lambda request: 0.0
+    worker.seconds = lambda _: 0.05
+    worker.latency = lambda _: 0.0
     task = SimpleNamespace(name="report")
     requests = [Request(f"r{number}", task) for number in range(100)]
     began = worker.clock.now
