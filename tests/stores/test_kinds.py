@@ -69,8 +69,8 @@ def several(draw):
     interval = st.sampled_from([1, 7, 1000, period // 7 + 1])
     kinds = [
         lambda told: Bucket(f"limitkit:{{kinds}}:g1:p{number}", draw(interval), draw(burst), feedback=told),
-        lambda told: metered(number, draw(interval), draw(burst), feedback=told, **{}),
-        lambda told: replace(metered(number, draw(interval), draw(burst)), metered=draw(st.booleans())),
+        lambda told: metered(number, draw(interval), draw(burst), feedback=told),
+        lambda _: replace(metered(number, draw(interval), draw(burst)), metered=draw(st.booleans())),
         lambda told: window(number, draw(burst), draw(st.sampled_from([period, 2 * period])), feedback=told),
         lambda told: window(
             number, draw(burst), draw(st.sampled_from([period, 3 * period])), exact=False, feedback=told
