@@ -1,4 +1,4 @@
-"""When windows reset, against a plain reckoning: the first minute at which the wall clock shows the time, or is past it."""
+"""When windows reset, against a plain reckoning: when the wall clock first shows the time, or is past it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,28 @@ from limitkit.config.declared import Resets
 from limitkit.errors import LimitkitError
 
 UTC = dt.timezone.utc
-ZONES = ["UTC", "Europe/Berlin", "America/Los_Angeles", "America/New_York", "America/Sao_Paulo", "America/Santiago", "America/Havana", "America/St_Johns", "America/Caracas", "Asia/Kolkata", "Asia/Kathmandu", "Asia/Tehran", "Asia/Beirut", "Australia/Lord_Howe", "Australia/Sydney", "Pacific/Apia", "Pacific/Chatham", "Africa/Casablanca", "Africa/Cairo", "Asia/Pyongyang"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/Los_Angeles",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "America/Santiago",
+    "America/Havana",
+    "America/St_Johns",
+    "America/Caracas",
+    "Asia/Kolkata",
+    "Asia/Kathmandu",
+    "Asia/Tehran",
+    "Asia/Beirut",
+    "Australia/Lord_Howe",
+    "Australia/Sydney",
+    "Pacific/Apia",
+    "Pacific/Chatham",
+    "Africa/Casablanca",
+    "Africa/Cairo",
+    "Asia/Pyongyang",
+]
 FIRST, LAST = dt.datetime(2009, 1, 1, tzinfo=UTC), dt.datetime(2029, 1, 1, tzinfo=UTC)
 HOUR = dt.timedelta(hours=1)
 MINUTE = dt.timedelta(minutes=1)
