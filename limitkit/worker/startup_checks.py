@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.declared import Limit
     from limitkit.config.load import Config
+    from limitkit.config.rules import Entry, QueueRule
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
     from limitkit.stores.store import Store
@@ -118,7 +119,8 @@ def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
 def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
     """Yield the limits that some task or queue uses, each with the place where it is declared."""
     rules = config.rules
-    for entry in (*rules.exact.values(), *rules.patterns, *rules.queues.values(), *rules.queue_patterns):
+    entries: list[Entry | QueueRule] = [*rules.exact.values(), *rules.patterns]
+    for entry in [*entries, *rules.queues.values(), *rules.queue_patterns]:
         for limit in entry.limits:
             if limit.mode != "off":
                 yield ("tasks", entry.pattern) if limit.own else ("limits", limit.name), limit
