@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from limitkit.buckets.decision import Bucket
+from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
+from limitkit.buckets.override import Target
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
+from limitkit.control.make_bucket import bucket_of
+from limitkit.control.message_warnings import MessageWarnings
+from limitkit.control.targets import keys_of
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from limitkit.config.declared import Limit, Patience
+    from limitkit.buckets.call import Call
+    from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.override import Section
+    from limitkit.buckets.partition import Partition
+    from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
     from limitkit.stores.store import Store
 
-logger = logging.getLogger("limitkit")
-
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-class Call(NamedTuple):
-    """What a message has that limits look at."""
-
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = _NOTHING
-    headers: Mapping[str, Any] = _NOTHING
-    """The headers that its sender has added."""
+_LONGEST_TURN: Final = 64
+"""Characters of a value of ``fair_by`` that are kept in clear."""
+_MOST_LIMITS: Final = 8
+_MOST_CACHED: Final = 10_000
+_CELERYS_OWN: Final = "celery."
 
 
 class Ask(NamedTuple):
@@ -45,9 +44,11 @@ class Ask(NamedTuple):
     """Whether the bucket is in this worker's memory."""
     cost: int = 1
     turn: str = ""
-    """The canonical text of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
+    """The value of ``fair_by``, as the store sees it: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
+    limit: Limit | None = None
+    """The limit; None for an extra cap, which no file declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +61,25 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
+    costs: CostReader | None = None
+    """None when each start takes one token."""
+    turn: Resolver | None = None
+    """Finds the value of ``fair_by``."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Of values of ``fair_by``, by their digests."""
 
     @property
     def local(self) -> bool:
         """Whether its bucket is in this worker's memory."""
         return self.limit.local
+
+
+_Bound: TypeAlias = dict[tuple[str, str | None], tuple[BoundLimit, ...]]
+"""By the names of a task, and of the queue that it comes from."""
 
 
 class TaskLimits:
@@ -82,16 +97,18 @@ class TaskLimits:
         """The ``on_error`` settings of the shared limits in force."""
         self.has_shadows = _has_shadows(rules)
         """Whether any limit is in shadow."""
-        self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
-        self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
-        self._missing: set[str] = set()
-        self._vague: set[str] = set()
+        self.has_queues = _has_queues(rules)
+        """Whether any queue has limits."""
+        self._enforced: _Bound = {}
+        self._shadows: _Bound = {}
+        self._warnings = MessageWarnings()
 
     def use(self, rules: Rules) -> None:
         """Use other rules from now on. The store's address and prefix stay as they were."""
         self.rules = replace(rules, store=self.rules.store)
         self.on_errors = _on_errors(rules)
         self.has_shadows = _has_shadows(rules)
+        self.has_queues = _has_queues(rules)
         self.changed()
 
     def changed(self) -> None:
@@ -100,87 +117,139 @@ class TaskLimits:
         self._shadows.clear()
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
-        """Return the terms of each limit of these tasks, by the tag in its buckets' keys."""
-        return {
-            limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
-            for task in tasks
-            for bound in self.limits(task)
-        }
+        """Return the terms of each limit of these tasks, by the tag in its buckets' keys.
 
-    def limits(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits in force for a task; found by name, so it may be registered late."""
-        bound = self._enforced.get(task.name)
-        if bound is None:
-            bound = self._enforced[task.name] = self._in_mode(task, "enforce")
-        return bound
+        Partitions that have terms of their own follow, by the whole keys of their buckets.
+        """
+        found: dict[str, Terms] = {}
+        for bound in (bound for task in tasks for bound in self.limits(task)):
+            tag = limit_tag(bound.limit.name, own=bound.limit.own)
+            if tag not in found:
+                found[tag] = bound.terms
+                found.update(self._apart(bound) if bound.apart else ())
+        return found
 
-    def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits of a task that are in shadow mode."""
-        bound = self._shadows.get(task.name)
-        if bound is None:
-            bound = self._shadows[task.name] = self._in_mode(task, "shadow")
-        return bound
+    def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
+        section: Section = "tasks" if bound.limit.own else "limits"
+        for digest, shown in self.in_force.partitions_apart(bound.limit, bound.pattern).items():
+            terms = self.in_force.terms(bound.limit, bound.pattern, digest)
+            target = Target(section, bound.limit.name, digest, shown)
+            yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
-    def patience(self, task: Any) -> Patience | None:
+    def limits(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits in force for a task that comes from a queue; found by name, so it may be registered late.
+
+        Without a queue they are the task's own.
+        """
+        bound = self._enforced.get((task.name, queue))
+        return self._in_mode(self._enforced, task, queue, "enforce") if bound is None else bound
+
+    def shadows(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits that are in shadow mode."""
+        bound = self._shadows.get((task.name, queue))
+        return self._in_mode(self._shadows, task, queue, "shadow") if bound is None else bound
+
+    def may_limit(self, task: Any) -> bool:
+        """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
+        return bool(self.limits(task)) or (self.has_queues and not task.name.startswith(_CELERYS_OWN))
+
+    def patience(self, task: Any, queue: str | None = None) -> Patience | None:
         """Return how long a task may wait for its limits; None for as long as it takes."""
-        rule = self.rules.for_task(task.name)
+        rule = self._rule(task, queue)
         return rule.patience if rule is not None else None
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
         """Return what a start of a task takes from one of its limits."""
-        return Ask(self._bucket(bound, task, call), bound.local)
+        bucket = bound.bucket or self._partition_bucket(bound, task, call)
+        cost, turn, weight = 1, "", 1.0
+        if bound.costs is not None:
+            cost, fault = bound.costs(call)
+            if fault:
+                self._warnings.cost(fault, cost, task.name, bound.limit)
+        if bound.turn is not None:
+            value = bound.turn(call)
+            self._warnings.partition(value, task.name, bound.limit, "fair_by")
+            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
+        return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
-    def _bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
-        if bound.bucket is not None:
-            return bound.bucket
-        assert bound.resolve is not None  # noqa: S101 (one of the two is set)
-        partition = bound.resolve(call.args, call.kwargs)
-        if partition.missing and task.name not in self._missing:
-            self._missing.add(task.name)
-            logger.warning(
-                "%s was sent without %s, the key of limit %s; such messages share one bucket; "
-                "send the argument, or give it a default",
-                task.name,
-                bound.limit.key,
-                bound.limit.name,
-            )
-        if partition.vague and task.name not in self._vague:
-            self._vague.add(task.name)
-            logger.warning(
-                "The key %s of limit %s has %s in a message of %s; those that differ in that alone share one bucket; "
-                "send an id or a text instead.",
-                bound.limit.key,
-                bound.limit.name,
-                partition.vague,
-                task.name,
-            )
+    def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
+        """Read what a start has cost from what its task has returned; None when that does not say it."""
+        limit = bound.limit
+        if limit.settle is None:
+            return None
+        tokens = settled_cost(value, limit.settle, most_tokens(limit.interval_us))
+        if tokens is None:
+            self._warnings.unsettled(task.name, limit)
+        return tokens
+
+    def _partition_bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
+        assert bound.resolve is not None  # noqa: S101 (it has no bucket of its own)
+        partition = bound.resolve(call)
+        self._warnings.partition(partition, task.name, bound.limit, "key")
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
-        return _bucket(key, bound.limit, bound.terms)
+        terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
+        return bucket_of(key, bound.limit, terms)
 
-    def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
-        rule = self.rules.for_task(task.name)
+    def _in_mode(self, found: _Bound, task: Any, queue: str | None, mode: Mode) -> tuple[BoundLimit, ...]:
+        rule = self._rule(task, queue)
         limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
-        return tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        if len(found) >= _MOST_CACHED:
+            found.clear()
+        found[task.name, queue] = bound
+        return bound
+
+    def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
+        if queue is None or not self.has_queues:
+            return self.rules.for_task(task.name)
+        rule = self.rules.together(task.name, queue)
+        limits = [limit for limit in rule.limits if limit.mode != "off"] if rule is not None else []
+        if rule is None or len(limits) <= _MOST_LIMITS:
+            return rule
+        self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
+        return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
+        signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
+        costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
+        turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
+        weights = self.in_force.weights(limit, pattern) if limit.fair_by is not None else {}
         if limit.key is not None:
-            return BoundLimit(limit, terms, None, Resolver(signature_of(task), limit.key.parts[0].path))
-        key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, terms, _bucket(key, limit, terms), None)
+            resolve = Resolver(signature, limit.key)
+            apart = self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
+        bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
+        return BoundLimit(limit, terms, bucket, None, pattern, False, costs, turn, weights)  # noqa: FBT003 (of a dataclass)
 
 
-def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
-    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
+def weight_of(bound: BoundLimit, value: Partition) -> float:
+    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
+    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+
+
+def declared(rules: Rules) -> Iterator[Limit]:
+    """Go through the limits that tasks and queues of a file have, each as often as it is named."""
+    for entry in (*rules.exact.values(), *rules.patterns):
+        yield from entry.limits
+    yield from _of_queues(rules)
+
+
+def _of_queues(rules: Rules) -> Iterator[Limit]:
+    for table in (*rules.queues.values(), *rules.queue_patterns):
+        yield from table.limits
 
 
 def _has_shadows(rules: Rules) -> bool:
-    return any(limit.mode == "shadow" for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits)
+    return any(limit.mode == "shadow" for limit in declared(rules))
+
+
+def _has_queues(rules: Rules) -> bool:
+    return any(limit.mode != "off" for limit in _of_queues(rules))
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
-    limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and limit.strategy != "static")
+    return frozenset(each.on_error for each in declared(rules) if each.mode == "enforce" and not each.local)
 
 
 def signature_of(task: Any) -> Any:

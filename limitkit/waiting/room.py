@@ -100,8 +100,8 @@ class Room(Protocol):
     def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
         """Have what is parked come back sooner or later, for limits whose rate was changed; some at each step.
 
-        ``intervals`` are seconds between two tokens, by the limits' tags in the keys of buckets. A room whose messages
-        come back by themselves does nothing. A step raises whatever the broker's client raises.
+        ``intervals`` are seconds between two tokens, by the keys of buckets, or by the limits' tags in them. A room
+        whose messages come back by themselves does nothing. A step raises whatever the broker's client raises.
         """
 
     def close(self) -> None:

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 
 import pytest
 
+from limitkit.buckets.call import Call
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import Call, TaskLimits
+from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.room import ORDER
 from limitkit.worker.pacing.shadow import Shadow
+from limitkit.worker.pacing.tokens import Tokens
 
 FILE = """
 version = 1
@@ -44,12 +46,12 @@ limits = []
 class Worker:
     def __init__(self, store):
         self.task_limits = TaskLimits(judge(parse(FILE, "f.toml")).rules, store)
-        self.shadow = Shadow(self.task_limits, MemoryStore())
+        self.shadow = Shadow(self.task_limits, Tokens(self.task_limits))
 
     def come(self, name, count=1, **properties):
         task = SimpleNamespace(name=name, run=lambda tenant=None: tenant)
         message = SimpleNamespace(properties=properties, headers={})
-        request = SimpleNamespace(task=task, args=(), kwargs={}, message=message)
+        request = SimpleNamespace(task=task, args=(), kwargs={}, request_dict={}, message=message)
         return [self.shadow.came(request) for _ in range(count)]
 
     def shadow_count(self, tag):
