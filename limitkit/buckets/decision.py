@@ -48,6 +48,8 @@ class Window(Bucket):
     """When it begins anew; None for a sliding window."""
     exact: bool = False
     """Whether a sliding window keeps the time of each start (the declared number is up to 200), not 60 counters."""
+    late_us: int = 30_000
+    """How late a start may be. ``period_us`` contains it; a window with resets admits nothing in its last so many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,14 +58,14 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
-    pattern: str = ""
-    """The entry by which the task has it."""
-    apart: bool = False
-    """Whether any of its partitions may have terms of its own."""
     costs: CostReader | None = None
     """None when each start takes one token."""
     turn: Resolver | None = None
     """Finds the value of ``fair_by``."""
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
     weights: Mapping[str, float] = field(default_factory=dict)
     """Of values of ``fair_by``, by their digests."""
 
@@ -218,11 +218,10 @@ class TaskLimits:
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
         weights = self._weights(limit, limit.fair_by, pattern) if limit.fair_by is not None else {}
         if limit.key is not None:
-            resolve = Resolver(signature, limit.key)
             apart = self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
+            return BoundLimit(limit, terms, None, Resolver(signature, limit.key), costs, turn, pattern, apart, weights)
         bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
-        return BoundLimit(limit, terms, bucket, None, pattern, False, costs, turn, weights)  # noqa: FBT003 (of a dataclass)
+        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
 def weight_of(bound: BoundLimit, value: Partition) -> float:

@@ -46,7 +46,7 @@ class TaskStarted:
 
     task: str
     queue: str | None = None
-    """Where its message came from; None where that is not known, and where no queue has limits."""
+    """Where its message came from; None where that is not known."""
     late: float | None = None
     """Seconds since the moment for which its tokens were taken; None where it took them itself."""
     failed_open: bool = False
@@ -90,6 +90,13 @@ class TaskShadowed:
     limit: str
     wait: float
     """Seconds that it would have waited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseLost:
+    """A running task has lost its slot of a concurrency limit, since its worker could not renew the lease in time."""
+
+    limit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +166,7 @@ Event = (
     | TaskDropped
     | TaskFailed
     | TaskShadowed
+    | LeaseLost
     | StoreAsked
     | StoreFailed
     | StoreRecovered

@@ -83,6 +83,11 @@ def _is_call(context: Any) -> bool:
     return context is not None and bool(context.called_directly)
 
 
+def is_eager(context: Any) -> bool:
+    """Whether ``apply()`` made this request; what a message says of it does not count."""
+    return bool(context.is_eager and (context.delivery_info or {}).get("is_eager"))
+
+
 def is_traced() -> bool:
     """Whether a tracer has noted what runs here."""
     return _traced.get() is not None

@@ -24,13 +24,13 @@ from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
-from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, revoked
+from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
 from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
-from limitkit.worker.pool import processes, request_order
+from limitkit.worker.pool import processes, request_order, revoked
 from limitkit.worker.pool.entry import PoolEntry
 from limitkit.worker.pool.loops import HubLoop
 
@@ -82,6 +82,7 @@ class Request:
         self.request_dict = {}
         self.gone = self.broken = self.away = False
         self.acknowledged = self.handed_over = self.parks = 0
+        self.on_end = lambda: None
 
     def revoked(self):
         if self.id in state.revoked and not self.gone:
@@ -234,7 +235,7 @@ class Worker:
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)
         window = PrefetchWindow(self.consumer)
         self.parking = Parking(self.consumer, lambda: self.room, HoldBounds(lambda: settings, lambda: prefetch), window)
-        entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None)
+        entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None, self._watch)
         command_rates = RateLimitCommand(self.consumer, task_limits)
         self.pacer = Pacer(self.consumer, entry, task_limits, self.parking, command_rates)
         start = self.pacer._admission.on_start
@@ -286,6 +287,12 @@ class Worker:
 
     def _deliver(self, request):
         self.at(self.clock.now + 0.002, lambda: self.send(request))
+
+    def _watch(self, request, on_end):
+        if request in self.running:
+            request.on_end = on_end
+        else:
+            on_end()
 
     def _hand_over(self, request):
         try:
@@ -342,6 +349,7 @@ class Worker:
 
     def _end(self, request):
         self.running.remove(request)
+        request.on_end()
         state.requests.pop(request.id, None)
         state.reserved_requests.discard(request)
         self.semaphore.release()

@@ -7,13 +7,14 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take, Window
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from limitkit.buckets.decision import Bucket
+    from limitkit.control.task_limits import Ask
     from limitkit.worker.pool.request_order import RequestOrder
 
 NEVER: Final = float("inf")
@@ -69,6 +70,7 @@ class Lane:
         "ready",
         "refs",
         "reserve",
+        "reserves",
         "slack",
         "slots",
         "tag",
@@ -114,6 +116,8 @@ class Lane:
         (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
         """
         self.bucket = bucket
+        self.reserves = type(bucket) is Bucket and not bucket.metered
+        """Whether slots of it can be reserved ahead, and given to any request: each costs one token."""
         self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_WITH_FEEDBACK
         """Seconds within which a slot may be reserved, and seconds before its time at which it is."""
         self.follow(bucket.interval_us)
@@ -125,6 +129,12 @@ class Lane:
         interval = interval_us / MICROSECONDS
         most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
         self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
+        if self.bucket.metered:
+            self.tolerance = max(self.tolerance, _MOST_TOLERANCE)
+        if isinstance(self.bucket, Window):
+            self.tolerance = self.bucket.late_us / MICROSECONDS
+        elif isinstance(self.bucket, Slots):  # a slot stays taken until its task ends, however late that starts
+            self.tolerance = NEVER
         self.margin = min(self.tolerance / 4, _HAND_OVER)
         depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
         self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
@@ -138,6 +148,8 @@ class Lane:
 
     def note_wait(self, wait: float, now: float) -> None:
         """Note in how many seconds the bucket has its next token. If no worker takes that for a while, it has more."""
+        if isinstance(self.bucket, Slots):  # it says when to ask again; a slot comes sooner where tasks are short
+            wait = min(wait, self.interval_us / MICROSECONDS)
         self.dry_until = now + wait + _STALE if wait > 0.0 else 0.0
 
     def next_token(self, now: float) -> float:
@@ -223,12 +235,50 @@ class Held:
     """Whether it takes a place in a prefetch window that can't grow."""
     throttled: bool = False
     """Whether ``TaskThrottled`` was emitted for it."""
+    asks: tuple[Ask, ...] = ()
+    """What it takes of each lane's bucket, in the order of the lanes; empty for one token of each."""
+    member: str = ""
+    """The name under which it has its slots of concurrency limits, from the take on; empty without such limits."""
 
     def __post_init__(self) -> None:
         self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
 
     def __lt__(self, other: Held) -> bool:
         return self.order < other.order
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all it needs is one token of one bucket, so that any slot that is reserved there will do."""
+        return len(self.lanes) == 1 and self.lanes[0].reserves
+
+    def cost(self, lane: Lane) -> int:
+        """Return how many tokens it takes of a lane's bucket."""
+        return self.asks[self.lanes.index(lane)].cost if self.asks else 1
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether one of its limits is a concurrency limit."""
+        return any(isinstance(lane.bucket, Slots) for lane in self.lanes)
+
+    def take(self, lanes: Sequence[Lane], waiter: str = "", *, count: int = 1) -> Take:
+        """Return the take of its start from some of its buckets, now; with a ``count`` of 0, a peek.
+
+        ``waiter`` is who is to be woken when a slot of a concurrency limit is free.
+        """
+        buckets = tuple(lane.bucket for lane in lanes)
+        costs = tuple(self.cost(lane) for lane in lanes) if any(bucket.metered for bucket in buckets) else ()
+        if not any(isinstance(bucket, Slots) for bucket in buckets):
+            return Take(buckets, count, costs=costs)
+        return Take(buckets, count, costs=costs, member=self.member, waiter=waiter if count else "")
+
+    def undo(self, lane: Lane, mark: int) -> GiveBack:
+        """Return what gives back its token, its tokens, or its slot."""
+        return GiveBack(lane.paced, mark, self.cost(lane), self.member if isinstance(lane.bucket, Slots) else "")
+
+    def slots(self, *, local: bool) -> tuple[Slots, ...]:
+        """Return the concurrency limits of which it has slots: this worker's own, or those of the store."""
+        buckets = (lane.bucket for lane in self.lanes if lane.local == local)
+        return tuple(bucket for bucket in buckets if isinstance(bucket, Slots))
 
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.worker.pacing.lane import NEVER, Held, Lane
-from limitkit.worker.pacing.revoked import is_revoked
+from limitkit.buckets.decision import Slots
+from limitkit.buckets.partition import parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.worker.pacing.lane import NEVER, Lane
 from limitkit.worker.pacing.taking import wanted
+from limitkit.worker.pool.revoked import is_revoked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.worker.pacing.lane import Held
     from limitkit.worker.pacing.lane_timer import LaneTimer
     from limitkit.worker.pacing.prefetch_window import PrefetchWindow
     from limitkit.worker.pacing.tokens import Tokens
     from limitkit.worker.pool.processes import Processes
     from limitkit.worker.pool.request_order import RequestOrder
 
+_NEWEST: Final = 0.2
+"""The weight of the newest run in the mean."""
 _FARTHEST: Final = 32
 """How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
 
@@ -40,6 +46,8 @@ class Lanes:
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
         """Is called with each request that is not held any more."""
+        self._runs: dict[str, int] = {}
+        """For how many microseconds a task of a concurrency limit runs, as a running mean, by the limit's tag."""
         self._keeping: list[Lane] = []
         """Lanes for which a process is kept."""
 
@@ -51,6 +59,8 @@ class Lanes:
         lane = self.by_key.get(bucket.key)
         if lane is None:
             lane = self.by_key[bucket.key] = Lane(bucket, local=local)
+            if isinstance(bucket, Slots) and (run_us := self._runs.get(lane.tag)):
+                lane.follow(max(1, run_us // max(1, bucket.burst)))
         elif lane.bucket != bucket:
             self.return_slots(lane)
             lane.use(bucket)
@@ -224,6 +234,22 @@ class Lanes:
             self._tokens.postpone(lane, started - lane.tolerance, ahead)
             if lane.waiting and not lane.ready and not lane.mover:
                 self._lane_timer.schedule(lane, started)
+
+    def note_run(self, key: str, seconds: float) -> None:
+        """Note for how long a task has had a slot of a concurrency limit: so long others wait."""
+        tag = (parts_of(key) or ("",))[0]
+        took = max(1, round(seconds * MICROSECONDS))
+        run_us = self._runs[tag] = round(_NEWEST * took + (1 - _NEWEST) * self._runs.get(tag, took))
+        lane = self.by_key.get(key)
+        if lane is not None:
+            lane.follow(max(1, run_us // max(1, lane.bucket.burst)))
+
+    def wake(self, key: str) -> None:
+        """Look at a lane at once, since a slot of its concurrency limit may be free."""
+        lane = self.by_key.get(key)
+        if lane is not None and lane.waiting and not lane.ready and not lane.mover:
+            lane.dry_until = 0.0
+            self._lane_timer.schedule(lane, 0.0)
 
     # -- all of them ----------------------------------------------------------------------------------------------
 
