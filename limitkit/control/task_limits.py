@@ -119,7 +119,7 @@ class TaskLimits:
         Partitions that have terms of their own follow, by the whole keys of their buckets.
         """
         found: dict[str, Terms] = {}
-        for bound in (bound for task in tasks for bound in self.limits(task)):
+        for bound in (*(bound for task in tasks for bound in self.limits(task)), *self.of_queues()):
             tag = limit_tag(bound.limit.name, own=bound.limit.own)
             if tag not in found:
                 found[tag] = bound.terms
@@ -146,6 +146,14 @@ class TaskLimits:
         """Return the limits that are in shadow mode."""
         bound = self._shadows.get((task.name, queue))
         return self._in_mode(self._shadows, task, queue, "shadow") if bound is None else bound
+
+    def of_queues(self, mode: Mode = "enforce") -> Iterator[BoundLimit]:
+        """Go through the limits of queues, bound to no task; one of several queues comes several times."""
+        for limit in _of_queues(self.rules):
+            if limit.mode == mode:
+                key = bucket_key(self.rules.store.prefix, limit, None) if limit.key is None else None
+                terms, apart = self.in_force.terms(limit, ""), self.in_force.apart(limit, "")
+                yield BoundLimit(limit, terms, bucket_of(key, limit, terms) if key else None, None, apart=apart)
 
     def may_limit(self, task: Any) -> bool:
         """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
