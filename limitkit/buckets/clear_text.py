@@ -11,6 +11,7 @@ import re
 from typing import Final
 from urllib.parse import quote, unquote
 
+from limitkit.buckets.canonical_value import joined
 from limitkit.config.wording import one_line
 
 CLEAR: Final = r"=[A-Za-z0-9_.~@+,%\-]*"
@@ -43,8 +44,18 @@ def clear_text(text: str, room: int) -> str | None:
 
 def clear_form_shown(form: str) -> str:
     """Return such a form for people: the text; several parts as a JSON array, with null for one that was missing."""
-    parts = [None if part == _ABSENT else unquote(part, errors="replace") for part in form[1:].split(",")]
+    parts = _parts(form)
     return one_line(parts[0] if len(parts) == 1 and parts[0] is not None else json.dumps(parts, ensure_ascii=False))
+
+
+def clear_form_text(form: str) -> str:
+    """Return the canonical text of the partition that has this form."""
+    texts = ["missing" if part is None else f"{_TEXT}{part}" for part in _parts(form)]
+    return texts[0] if len(texts) == 1 else "list:" + joined(texts)
+
+
+def _parts(form: str) -> list[str | None]:
+    return [None if part == _ABSENT else unquote(part, errors="replace") for part in form[1:].split(",")]
 
 
 def _items(text: str) -> list[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from limitkit.buckets.partition import Partition, canonical
+from limitkit.buckets.named_partition import is_digest, named
 from limitkit.config.model.units import Rate, parse_rate
 from limitkit.config.wording import quote
 from limitkit.errors import LimitkitError
@@ -45,7 +44,7 @@ class Target:
     @property
     def digests(self) -> tuple[str, ...]:
         """The digests of the partitions that are meant; empty for a whole limit."""
-        return (self.partition, digest_of(self.partition)) if self.partition else ()
+        return (self.partition, named(self.partition).digest) if self.partition else ()
 
     def __str__(self) -> str:
         whole = f"{self.section}.{self.name}"
@@ -113,16 +112,6 @@ class Override:
         return ": ".join(part for part in (by, self.reason) if part)
 
 
-def digest_of(text: str) -> str:
-    """Return the digest of a partition that is written as text: ``"42"`` is also the number."""
-    return Partition(canonical(text)).digest
-
-
-def is_digest(text: str) -> bool:
-    """Whether this text may be the digest of a partition."""
-    return _DIGEST.fullmatch(text) is not None
-
-
 def name_of(kind: Kind, target: Target) -> str:
     """Return the name under which the store keeps an override: one of each kind for each target.
 
@@ -148,7 +137,7 @@ def read(name: str, text: str, until: float | None) -> Override | None:
         return Override(
             target=Target(_SECTIONS[section], target, partition, str(kept.get("shown", ""))),
             kind=_KINDS[kind],
-            rate=parse_rate(kept["rate"]) if "rate" in kept else None,
+            rate=parse_rate(kept["rate"], calendar=True) if "rate" in kept else None,
             burst=kept.get("burst"),
             max_running=kept.get("max_running"),
             weight=float(kept["weight"]) if "weight" in kept else None,
@@ -190,4 +179,3 @@ _LAST: Final = 250_000_000_000.0
 """The latest time, in seconds since 1970, that a calendar can show."""
 _KINDS: Final[dict[str, Kind]] = {"rate": "rate", "pause": "pause", "weight": "weight"}
 _SECTIONS: Final[dict[str, Section]] = {"limits": "limits", "tasks": "tasks"}
-_DIGEST: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from limitkit.buckets.override import Target, digest_of
+from limitkit.buckets.named_partition import named
+from limitkit.buckets.override import Target
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import GUESSED_RUN_US, Scheduled, ShareTerms
 from limitkit.config.model.units import parse_rate
@@ -51,7 +52,7 @@ class Declared:
 
 def declared_of(limit: Limit) -> Declared:
     """Return what a limit's file declares for it."""
-    numbers = numbers_of(limit)
+    numbers, parts = numbers_of(limit), len(limit.key.parts) if limit.key is not None else 1
     resets = f" {limit.resets.text}" if limit.resets is not None else ""
     return Declared(
         numbers.interval_us,
@@ -59,7 +60,7 @@ def declared_of(limit: Limit) -> Declared:
         f"{limit.strategy} {limit.key or ''}{resets}",
         numbers.period_us,
         limit.schedule,
-        {digest_of(name): terms for name, terms in limit.partitions.items()},
+        {named(name, parts).digest: terms for name, terms in limit.partitions.items()},
     )
 
 
@@ -142,4 +143,4 @@ def _written(terms: ShareTerms) -> list[Any]:
 
 
 def _terms(rate: str | None, burst: int | None, max_running: int | None, *_: Any) -> ShareTerms:
-    return ShareTerms(parse_rate(rate) if rate is not None else None, burst, max_running)
+    return ShareTerms(parse_rate(rate, calendar=True) if rate is not None else None, burst, max_running)

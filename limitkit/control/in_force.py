@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from limitkit.buckets.named_partition import named
 from limitkit.buckets.override import Target
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import ShareTerms
@@ -183,9 +184,10 @@ class InForce:
         found = {digest: target.shown for target in posted for digest in target.digests}
         return found | dict(zip(self._declared_of(limit).partitions, limit.partitions, strict=True))
 
-    def weights(self, limit: Limit, pattern: str) -> Mapping[str, float]:
-        """Return the weights of values of ``fair_by`` that were set at run time, by the values' digests."""
-        found: dict[str, float] = {}
+    def weights(self, limit: Limit, pattern: str) -> dict[str, float]:
+        """Return the weights of values of ``fair_by``, by the values' digests: as declared, or as set over that."""
+        parts = len(limit.fair_by.parts) if limit.fair_by is not None else 1
+        found = {named(name, parts).digest: weight for name, weight in limit.weights.items()}
         for target in reversed(_targets(limit, pattern)):
             found |= self._weights.get(target, {})
         return found

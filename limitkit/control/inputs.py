@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 import re
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.override import MOST_BURST, MOST_RUNNING, OverrideError, is_digest, is_weight
-from limitkit.buckets.partition import Partition, canonical
+from limitkit.buckets.named_partition import is_digest, named
+from limitkit.buckets.override import MOST_BURST, MOST_RUNNING, OverrideError, is_weight
 from limitkit.config.model.units import parse_duration, parse_rate
 from limitkit.config.model.value_errors import not_a_duration, rate_fault
 from limitkit.config.wording import quote
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 _LONGEST: Final = 366 * 86400.0
 """Seconds."""
 _LONGEST_WORDS: Final = 500
+_LONGEST_SHOWN: Final = 200
+"""Characters of a partition that are kept in clear."""
 _PERCENT: Final = 5
 """From this number on, a factor is probably meant as percent."""
 _DIGITS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -93,39 +94,26 @@ def partition(target: Target, limit: Limit, said: object) -> Target:
     """
     if limit.key is None:
         raise OverrideError(f"{target} has one bucket for all, and no partitions; leave the partition out")
-    if isinstance(said, str) and is_digest(said):
-        return replace(target, partition=said)
-    found = value(said, len(limit.key.parts))
-    return replace(target, partition=found.digest, shown=said if isinstance(said, str) else str(said))
+    return _of_value(target, said, len(limit.key.parts))
 
 
-def value(said: object, parts: int = 1) -> Partition:
-    """Read a value of a key, or of ``fair_by``; of a key of several parts, a list or its JSON."""
-    if parts > 1 and isinstance(said, str):
-        try:
-            each = json.loads(said)
-        except (ValueError, RecursionError):
-            each = None
-        if isinstance(each, list) and len(each) == parts:
-            return Partition(canonical(each))
-    return Partition(canonical(said))
+def _of_value(target: Target, said: object, parts: int) -> Target:
+    if is_digest(said):
+        return replace(target, partition=str(said))
+    is_text = isinstance(said, (str, int)) and not isinstance(said, bool)
+    shown = str(said) if is_text and len(str(said)) <= _LONGEST_SHOWN else ""
+    return replace(target, partition=named(said, parts).digest, shown=shown)
 
 
-def weights(target: Target, limit: Limit, said: Mapping[object, object]) -> dict[Target, float]:
+def weights(target: Target, limit: Limit, said: Mapping[Any, object]) -> dict[Target, float]:
     """Read the weights of values of ``fair_by``."""
     if limit.fair_by is None:
-        raise OverrideError(
-            f"{target} has no fair_by, so nobody takes turns, and no weight is of use; declare it first"
-        )
-    found = {}
-    for each, weight in said.items():
-        if not is_weight(weight):
-            raise OverrideError(f"a weight of {weight!r} is out of range; write a number above 0: 3")
-        if isinstance(each, str) and is_digest(each):
-            found[replace(target, partition=each)] = float(weight)  # type: ignore[arg-type] # it is a number
-            continue
-        digest = value(each, len(limit.fair_by.parts)).digest
-        found[replace(target, partition=digest, shown=str(each))] = float(weight)  # type: ignore[arg-type] # likewise
+        raise OverrideError(f"{target} has no fair_by, so nobody takes turns there; declare fair_by first")
+    found: dict[Target, float] = {}
+    for value, weight in said.items():
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not is_weight(weight):
+            raise OverrideError(f"a weight of {weight!r} is out of range; write a number above 0, e.g. 3")
+        found[_of_value(target, value, len(limit.fair_by.parts))] = float(weight)
     return found
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from limitkit.buckets.override import Target, digest_of
+from limitkit.buckets.named_partition import named
+from limitkit.buckets.override import Target
 from limitkit.config.declared import ShareTerms
 from limitkit.config.model.units import Rate
 
@@ -26,8 +27,9 @@ def reduced(target: Target, limit: Limit, part: Fraction) -> Iterator[Reduced]:
     """
     own = ShareTerms(limit.rate, None, limit.max_running)
     yield (target, *_part(limit, [own, *(each.terms for each in limit.schedule)], part))
+    parts = len(limit.key.parts) if limit.key is not None else 1
     for name, terms in limit.partitions.items():
-        of = replace(target, partition=digest_of(name), shown=name)
+        of = replace(target, partition=named(name, parts).digest, shown=name)
         whole = ShareTerms(terms.rate or limit.rate, None, terms.max_running or limit.max_running)
         yield (of, *_part(limit, [whole], part))
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
-from limitkit.buckets.partition import Resolver, bucket_key, limit_tag, named
+from limitkit.buckets.override import Target
+from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
 from limitkit.control.message_warnings import MessageWarnings
+from limitkit.control.targets import keys_of
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
-    from limitkit.buckets.partition import Partition
-    from limitkit.config.declared import Key, Limit, Patience, TaskRule
+    from limitkit.buckets.override import Section
+    from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
@@ -67,7 +69,7 @@ class BoundLimit:
     apart: bool = False
     """Whether any of its partitions may have terms of its own."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Of values of ``fair_by``, by their digests."""
+    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
 
     @property
     def local(self) -> bool:
@@ -127,12 +129,11 @@ class TaskLimits:
         return found
 
     def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
-        prefix, in_force = self.rules.store.prefix, self.in_force
-        whole = bucket_key(prefix, bound.limit, None)
-        for digest, shown in in_force.partitions_apart(bound.limit, bound.pattern).items():
-            part = named(bound.limit.key, shown) if shown and bound.limit.key is not None else None
-            key = bucket_key(prefix, bound.limit, part) if part is not None else f"{whole}:{digest}"
-            yield key, in_force.terms(bound.limit, bound.pattern, digest)
+        section: Section = "tasks" if bound.limit.own else "limits"
+        for digest, shown in self.in_force.partitions_apart(bound.limit, bound.pattern).items():
+            terms = self.in_force.terms(bound.limit, bound.pattern, digest)
+            target = Target(section, bound.limit.name, digest, shown)
+            yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
     def limits(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task that comes from a queue; found by name, so it may be registered late.
@@ -175,7 +176,8 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
+            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
+            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -215,26 +217,17 @@ class TaskLimits:
         self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
         return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
 
-    def _weights(self, limit: Limit, fair_by: Key, pattern: str) -> dict[str, float]:
-        declared = {named(fair_by, name).digest: weight for name, weight in limit.weights.items()}
-        return declared | {**self.in_force.weights(limit, pattern)}
-
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
         signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
         costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
-        weights = self._weights(limit, limit.fair_by, pattern) if limit.fair_by is not None else {}
+        weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
-            apart = self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, Resolver(signature, limit.key), costs, turn, pattern, apart, weights)
+            resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
         bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
         return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
-
-
-def weight_of(bound: BoundLimit, value: Partition) -> float:
-    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
-    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
 
 
 def _declared(rules: Rules) -> Iterator[Limit]:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limitkit.buckets.decision import Bucket, Slots, Window
-from limitkit.buckets.override import Override, Target, digest_of
+from limitkit.buckets.named_partition import named
+from limitkit.buckets.override import Override, Target
 from limitkit.buckets.partition import Partition, canonical
 from limitkit.config.declared import Key, Limit, Part, Scheduled, ShareTerms
 from limitkit.config.model.units import parse_rate
@@ -42,7 +43,7 @@ def entry(begin, end, its_terms):
 
 
 def override(kind="rate", rate=None, partition="", **said):
-    target = Target("limits", "tenant", digest_of(partition) if partition else "")
+    target = Target("limits", "tenant", named(partition).digest if partition else "")
     return Override(target=target, kind=kind, rate=parse_rate(rate) if rate else None, **said)
 
 
@@ -96,15 +97,15 @@ def test_the_strongest_holds_and_each_gives_way_to_the_next(in_force):
 
 @pytest.mark.parametrize("said", ["42", "0123456789abcdef0123456789abcdef"])
 def test_a_partition_is_meant_by_its_name_its_number_or_its_digest(in_force, said):
-    in_force.use([Override(target=Target("limits", "tenant", digest_of(said)), kind="pause")], NOW)
+    in_force.use([Override(target=Target("limits", "tenant", named(said).digest), kind="pause")], NOW)
     assert held(in_force, limit(), Partition(canonical(said)))[2] == "pause"
     assert held(in_force, limit(), OTHER)[2] == held(in_force, limit())[2] == "file"
     number = limit(partitions={"42": terms("9/s")})
     assert in_force.terms(number, "", Partition(canonical(42))).source == ("pause" if said == "42" else "partition")
     in_force.use([Override(target=Target("limits", "tenant", "0123456789abcdef0123456789abcdef"), kind="pause")], NOW)
-    named = Partition(canonical("0123456789abcdef0123456789abcdef"))
+    by_name = Partition(canonical("0123456789abcdef0123456789abcdef"))
     assert (
-        held(in_force, limit(), named)[2] == held(in_force, limit(), "0123456789abcdef0123456789abcdef")[2] == "pause"
+        held(in_force, limit(), by_name)[2] == held(in_force, limit(), "0123456789abcdef0123456789abcdef")[2] == "pause"
     )
 
 
@@ -194,8 +195,8 @@ def test_the_strictest_of_windows_keeps_each(windows):
 
 
 def test_weights_that_were_set_go_by_their_values(in_force):
-    target = Target("limits", "tenant", digest_of("A"))
+    target = Target("limits", "tenant", named("A").digest)
     in_force.use([Override(target=target, kind="weight", weight=3.0)], NOW)
-    assert in_force.weights(limit(), "")[digest_of("A")] == 3.0
+    assert in_force.weights(limit(), "")[named("A").digest] == 3.0
     assert not in_force.apart(limit(), ""), "a weight gives no partition other terms"
     assert held(in_force, limit(), Partition(canonical("A")))[2] == "file"
