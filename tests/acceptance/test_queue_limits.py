@@ -1,7 +1,9 @@
 """Limits of a queue hold for whatever task comes from it, beside the task's own; other queues are free."""
 
-import redis
+import contextlib
+
 import pytest
+from redis import Redis
 from support.measure import excess, promised
 from support.workers import Shop, wait_until
 
@@ -37,7 +39,8 @@ def shop(request, redis, tmp_path_factory):
     with Shop(tmp_path_factory.mktemp("shop"), redis.url, LIMITS) as shop:
         shop.start_workers(2, "-P", request.param, "-Q", "mails,plain", concurrency=2)
         yield shop
-        redis.client().flushall()
+    with contextlib.closing(Redis.from_url(redis.url)) as client:
+        client.flushall()
 
 
 def test_a_queue_s_limit_holds_for_all_its_tasks_and_theirs_hold_in_every_queue(shop):
@@ -62,7 +65,8 @@ def test_a_header_and_an_argument_make_a_partition_that_may_be_shown(shop, redis
     wait_until(lambda: len(shop.starts("user")) == 4)
     started = {start.id for start in shop.starts("user")}
     assert len(started & {first[0].id, first[2].id}) == 1
-    keys = {key.decode() for key in redis.client().keys("limitkit:{tenant}:*")}
+    with contextlib.closing(Redis.from_url(redis.url)) as client:
+        keys = {key.decode() for key in client.keys("limitkit:{tenant}:*")}
     assert {"limitkit:{tenant}:g1:=acme,1", "limitkit:{tenant}:g1:=acme,2"} <= keys
     assert "limitkit:{tenant}:g1:=x%7D%3Ag1%3A%7By,1" in keys
     assert len(keys) == 4
