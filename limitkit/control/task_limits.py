@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TURN: Final = 64
 """Characters of a value of ``fair_by`` that are kept in clear."""
-_MOST_LIMITS: Final = 8
 _MOST_CACHED: Final = 10_000
 _CELERYS_OWN: Final = "celery."
 
@@ -210,12 +209,7 @@ class TaskLimits:
     def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
         if queue is None or not self.has_queues:
             return self.rules.for_task(task.name)
-        rule = self.rules.together(task.name, queue)
-        limits = [limit for limit in rule.limits if limit.mode != "off"] if rule is not None else []
-        if rule is None or len(limits) <= _MOST_LIMITS:
-            return rule
-        self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
-        return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
+        return self.rules.together(task.name, queue)
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
