@@ -45,6 +45,8 @@ class TaskStarted:
     """The code of a task with limits begins now."""
 
     task: str
+    queue: str | None = None
+    """Where its message came from; None where that is not known, and where no queue has limits."""
     late: float | None = None
     """Seconds since the moment for which its tokens were taken; None where it took them itself."""
     failed_open: bool = False
