@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Bucket, Slots, Window
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.buckets.window import is_exact
 
 if TYPE_CHECKING:
     from limitkit.config.declared import Limit
     from limitkit.control.in_force import Terms
 
-_MOST_EXACT: Final = 200
-"""The largest declared number of a sliding window that keeps the time of each start."""
 _LEAST_LATE_US: Final = 5_000
 _MOST_LATE_US: Final = 30_000
 _PART_LATE: Final = 100
@@ -25,6 +24,7 @@ def bucket_of(key: str, limit: Limit, terms: Terms) -> Bucket:
         lease = round(limit.lease * MICROSECONDS)
         return Slots(key, terms.interval_us, terms.burst, divides, limit.feedback, lease_us=lease)
     if limit.strategy == "window":
+        late = late_us(terms.period_us)
         return Window(
             key,
             terms.interval_us,
@@ -32,9 +32,10 @@ def bucket_of(key: str, limit: Limit, terms: Terms) -> Bucket:
             divides,
             limit.feedback,
             limit.metered,
-            period_us=terms.period_us + late_us(terms.period_us),
+            period_us=terms.period_us + late,
             resets=limit.resets,
-            exact=limit.most <= _MOST_EXACT,
+            exact=is_exact(limit.most),
+            late_us=late,
         )
     return Bucket(key, terms.interval_us, terms.burst, divides, limit.feedback, limit.metered)
 
@@ -42,6 +43,7 @@ def bucket_of(key: str, limit: Limit, terms: Terms) -> Bucket:
 def late_us(period_us: int) -> int:
     """Return how late a start may be after its token was taken, in a window of this time.
 
-    A start counts when it is taken: so a window is longer by this, and no stretch of its time has one too many.
+    A start counts when it is taken. So a sliding window is longer by this, and no stretch of its time has one too many;
+    one with resets admits nothing in its last moments.
     """
     return max(_LEAST_LATE_US, min(_MOST_LATE_US, period_us // _PART_LATE))

@@ -146,11 +146,13 @@ def test_each_kind_has_its_numbers(in_force):
     reports = bucket_of("k", REPORTS, in_force.terms(REPORTS, ""))
     assert reports == Slots("k", 111_111, 9, lease_us=15_000_000)
     daily = bucket_of("k", DAILY, in_force.terms(DAILY, ""))
-    assert daily == Window("k", 50_000, 100, period_us=5_030_000, exact=True)
+    assert daily == Window("k", 50_000, 100, period_us=5_030_000, exact=True, late_us=30_000)
     in_force.use([override(rate="300/1m"), override(max_running=2)], NOW)
     in_force.use([override(rate="300/m")], NOW)
     daily = bucket_of("k", DAILY, in_force.terms(DAILY, ""))
-    assert daily == Window("k", 200_000, 300, period_us=60_030_000, exact=True), "its declared number is exact"
+    assert daily == Window("k", 200_000, 300, period_us=60_030_000, exact=True, late_us=30_000), (
+        "its declared number is exact"
+    )
     assert held(in_force, REPORTS)[2] == "schedule", "a rate is none of its"
     in_force.use([override(max_running=2)], NOW)
     assert held(in_force, REPORTS) == (500_000, 2, "override")
