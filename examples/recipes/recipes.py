@@ -1,4 +1,6 @@
-"""An app with the tasks of all recipes. Start a Redis and a worker with the file of one of them:
+"""An app with the tasks of all recipes.
+
+Start a Redis and a worker with the file of one of them:
 
     cd examples/recipes
     LIMITKIT_CONFIG=database_reports.toml celery -A recipes worker -Q celery,outbox -P threads

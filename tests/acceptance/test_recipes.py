@@ -58,7 +58,8 @@ def test_all_code_of_the_page_stands_in_a_recipe():
 def shop(redis, tmp_path_factory):
     """One worker with the tasks and the limits of all recipes."""
     env = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}:{RECIPES}", "REDIS_URL": redis.url}
-    with Shop(tmp_path_factory.mktemp("recipes"), redis.url, all_of_them(), module="support.recipes_app", env=env) as shop:
+    folder = tmp_path_factory.mktemp("recipes")
+    with Shop(folder, redis.url, all_of_them(), module="support.recipes_app", env=env) as shop:
         shop.start_worker("-P", "threads", "-Q", "celery,outbox", concurrency=20)
         yield shop
 
