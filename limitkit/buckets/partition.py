@@ -41,7 +41,7 @@ class Partition:
     @property
     def digest(self) -> str:
         """128 bits of the text, in hexadecimal: what the store sees."""
-        return _digest(self.text)
+        return digest(self.text)
 
 
 MISSING: Final = Partition("missing", missing=True)
@@ -123,7 +123,7 @@ def limit_tag(name: str, *, own: bool) -> str:
     tag = OWN + name if own else name
     if _PLAIN_NAME.fullmatch(tag) and (own or not name.startswith(OWN)):
         return tag
-    return "~" + _digest(f"{'own' if own else 'named'}:{name}")
+    return "~" + digest(f"{'own' if own else 'named'}:{name}")
 
 
 def _step(value: Any, part: str) -> Any:
@@ -143,5 +143,6 @@ def _is_index(part: str) -> bool:
     return part.isascii() and part.isdigit() and len(part) < 10  # noqa: PLR2004 - no message holds more
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return 128 bits of a text, in hexadecimal."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

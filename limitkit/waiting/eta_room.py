@@ -49,7 +49,11 @@ class EtaRoom:
         """Count those that have come back by themselves."""
         return self._counter.look(steering)
 
-    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
+    def retime(
+        self,
+        intervals: Mapping[str, float],  # noqa: ARG002 (they come when they come)
+        weights: Mapping[str, Mapping[str, float]] | None = None,  # noqa: ARG002 (likewise)
+    ) -> Iterator[None]:
         """Do nothing."""
         return iter(())
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limitkit.buckets.partition import parts_of
+from limitkit.buckets.partition import digest, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns, TurnTaker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.control.task_limits import Ask
     from limitkit.worker.pool.request_order import RequestOrder
 
 NEVER: Final = float("inf")
@@ -73,12 +74,15 @@ class Lane:
         "slots",
         "tag",
         "tolerance",
+        "turns",
         "waiting",
     )
 
     def __init__(self, bucket: Bucket, *, local: bool) -> None:
-        self.waiting: list[Held] = []
-        """A heap: by the message's priority, then by arrival."""
+        self.waiting: ArrivalOrder[Held] | TurnOrder[Held] = ArrivalOrder()
+        """By the message's priority, then by arrival; with ``fair_by``, so within each value, and the values take turns."""
+        self.turns: Turns | None = None
+        """Whose turn it was, if any limit of the bucket has ``fair_by``."""
         self.slots: deque[Slot] = deque()
         self.mark = 0
         """The bucket's state after the last of these slots, for giving them back."""
@@ -156,29 +160,31 @@ class Lane:
     def push(self, held: Held) -> None:
         """Let a request wait here."""
         held.at = self
-        heapq.heappush(self.waiting, held)
+        if held.takers and isinstance(self.waiting, ArrivalOrder) and held.taker(self) is not NOBODY:
+            self.turns, before = self.turns or Turns(), self.waiting
+            self.waiting = TurnOrder(self.turns, lambda each: each.taker(self))
+            for each in before:
+                self.waiting.add(each)
+        self.waiting.add(held)
 
     def pop(self) -> Held:
         """Take the first one out."""
-        return heapq.heappop(self.waiting)
+        return self.waiting.take_first()
 
     def remove(self, held: Held) -> None:
         """Take out a request that may not be the first."""
-        self.waiting.remove(held)
-        heapq.heapify(self.waiting)
+        self.waiting.take_out(held)
 
     def is_ahead_of(self, held: Held) -> bool:
         """Whether a request that comes before this one waits for this bucket, or is its mover."""
-        return bool(self.waiting and self.waiting[0] < held) or (self.mover is not None and self.mover < held)
+        first = self.waiting.is_before
+        return bool(self.waiting and first(self.waiting[0], held)) or (
+            self.mover is not None and first(self.mover, held)
+        )
 
     def in_order(self) -> Iterator[Held]:
         """Go through the requests that wait, in order."""
-        heap, nodes = self.waiting, [(self.waiting[0], 0)] if self.waiting else []
-        while nodes:
-            held, at = heapq.heappop(nodes)
-            yield held
-            for node in range(2 * at + 1, min(2 * at + 3, len(heap))):
-                heapq.heappush(nodes, (heap[node], node))
+        return self.waiting.in_order()
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
@@ -206,6 +212,13 @@ def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
         lane.follow(interval)
 
 
+def takers_of(asks: Collection[Ask]) -> tuple[TurnTaker, ...]:
+    """Return for whom a request waits in each of its lanes; nothing when none of its limits has ``fair_by``."""
+    if not any(ask.turn for ask in asks):
+        return ()
+    return tuple(TurnTaker(digest(ask.turn), ask.weight, ask.cost) if ask.turn else NOBODY for ask in asks)
+
+
 @dataclass(slots=True, eq=False)
 class Held:
     """A request that waits in this worker, unacknowledged."""
@@ -214,6 +227,8 @@ class Held:
     request: Any
     lanes: tuple[Lane, ...]
     since: float
+    takers: tuple[TurnTaker, ...] = ()
+    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
     anchor: Lane = field(init=False)
     """Of its buckets, the fastest shared one: most others want it too, so slots are reserved only there."""
     at: Lane | None = None
@@ -229,6 +244,16 @@ class Held:
 
     def __lt__(self, other: Held) -> bool:
         return self.order < other.order
+
+    def taker(self, lane: Lane) -> TurnTaker:
+        """Return for whom it waits in a lane."""
+        return next((taker for mine, taker in zip(self.lanes, self.takers, strict=False) if mine is lane), NOBODY)
+
+    def starting(self) -> Held:
+        """Note that it starts, and waits in no lane any more: the turn of its values is over."""
+        for lane in self.lanes:
+            lane.waiting.starts(self)
+        return self
 
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""

@@ -22,7 +22,7 @@ from limitkit.waiting.origin_queue import parkable_queue
 from limitkit.worker.pacing.admission import Admission
 from limitkit.worker.pacing.hand_over import HandOver
 from limitkit.worker.pacing.held_requests import HeldRequests
-from limitkit.worker.pacing.lane import NEVER, Held
+from limitkit.worker.pacing.lane import NEVER, Held, takers_of
 from limitkit.worker.pacing.lane_timer import LaneTimer
 from limitkit.worker.pacing.lanes import Lanes
 from limitkit.worker.pacing.max_wait import MaxWait
@@ -140,7 +140,8 @@ class Pacer:
     ) -> Held:
         """Hold a request; ``before`` is what it was held as before its limits changed."""
         asks = self._command_rates.asks(request.task, limits, call_of(request))
-        held = Held(order, request, tuple(self._lanes.lane(ask.bucket, local=ask.local) for ask in asks), since)
+        lanes = tuple(self._lanes.lane(ask.bucket, local=ask.local) for ask in asks)
+        held = Held(order, request, lanes, since, takers_of(asks))
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()
@@ -286,7 +287,7 @@ class Pacer:
         request = held.request
         limits = self._task_limits.limits(request.task)
         asks = self._command_rates.asks(request.task, limits, call_of(request))
-        return [ask.bucket for ask in asks] != [lane.bucket for lane in held.lanes]
+        return [ask.bucket for ask in asks] != [lane.bucket for lane in held.lanes] or held.takers != takers_of(asks)
 
     def forget(self) -> None:
         """Forget what was held: the connection is gone, and the broker delivers it again."""

@@ -159,7 +159,7 @@ class Plan:
         lane = self.lane
         slot = lane.slots.popleft()
         undo = () if lane.slots or lane.local else (GiveBack(lane.paced, lane.mark),)
-        self.starts.append(Admitted(lane.pop(), slot.at, slot.until, undo))
+        self.starts.append(Admitted(lane.pop().starting(), slot.at, slot.until, undo))
 
     def _batch(self) -> int:
         return max(1, min(_MOST, ceil(self.lane.rate * _BATCH)))
@@ -267,7 +267,7 @@ class Plan:
                 self.frees.append((other, now + wait))
         until = now + min(other.tolerance for other in head.lanes)
         until = min([until, *(slot.until for slot in own.values())])
-        self.starts.append(Admitted(lane.take_out(head), now, until, undo))
+        self.starts.append(Admitted(lane.take_out(head).starting(), now, until, undo))
         # The next take makes sense once this bucket has a token; a slot of it can be reserved at once.
         self.due = now if lane in own or lane.reserve else dict(self.frees)[lane]
 
