@@ -121,7 +121,7 @@ class _Writer:
         if isinstance(value, Mapping):
             return self._mapping(value, depth + 1)
         if isinstance(value, (list, tuple, deque)):
-            return "list:" + _joined(self._items(value, depth + 1))
+            return "list:" + joined(self._items(value, depth + 1))
         if isinstance(value, (set, frozenset)):
             return self._set(value, depth + 1)
         return self._object(value, depth)
@@ -150,7 +150,7 @@ class _Writer:
             return f"dict:{self._more(len(value))}"
         room = self._left // max(1, len(value))
         keys = sorted(((*self._key(key, depth, room), key) for key in islice(value, _MOST)), key=itemgetter(0, 1))
-        return "dict:" + _joined(part for text, _, key in keys for part in (text, self.text(value[key], depth)))
+        return "dict:" + joined(part for text, _, key in keys for part in (text, self.text(value[key], depth)))
 
     def _key(self, key: Any, depth: int, room: int) -> tuple[str, str]:
         """Write a key as JSON would; its type comes second, to sort keys that are equal in JSON."""
@@ -171,7 +171,7 @@ class _Writer:
         if len(value) > self._left:
             return f"set:{self._more(len(value))}"
         room = self._left // max(1, len(value))
-        return "set:" + _joined(sorted(self._apart(each, depth, room) for each in islice(value, _MOST)))
+        return "set:" + joined(sorted(self._apart(each, depth, room) for each in islice(value, _MOST)))
 
     def _object(self, value: Any, depth: int) -> str:
         name = _type_name(value)
@@ -190,7 +190,7 @@ class _Writer:
             self.vague = self.vague or f"{name} objects, whose values limitkit can't tell,"
             return f"object:{name}"
         texts = (part for field in fields for part in (field, self.text(getattr(value, field), depth + 1)))
-        return f"object:{name}:" + _joined(texts)
+        return f"object:{name}:" + joined(texts)
 
 
 _JSON: Final = {None: "null", True: "true", False: "false"}
@@ -262,7 +262,8 @@ def _digits(value: int) -> str:
         return f"{value:x}"
 
 
-def _joined(texts: Iterable[str]) -> str:
+def joined(texts: Iterable[str]) -> str:
+    """Join texts so that other ones never give the same text."""
     return "".join(f"{len(text)}:{text}" for text in texts)
 
 

@@ -6,27 +6,31 @@ It runs once per message in a worker's event loop, on values from outside: it ne
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.buckets.call import NOT_THERE, PartReader
 from limitkit.buckets.canonical_value import canonical as written
-from limitkit.buckets.canonical_value import interrupts
+from limitkit.buckets.canonical_value import interrupts, joined
+from limitkit.buckets.clear_text import CLEAR, clear_form_shown, clear_text
 
 if TYPE_CHECKING:
     import inspect
 
-    from limitkit.config.declared import Limit
+    from limitkit.buckets.call import Call
+    from limitkit.config.declared import Key, Limit
 
 _VERSION: Final = "g1"
 _SHADOW: Final = "s1"
 """In place of the version: a limit in shadow mode has buckets of its own."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\-=:*]{1,97}")  # 97 + prefix (64), hash (32) and what is between make 200
-_KEY = re.compile(rf"[^{{]*\{{(?P<tag>[^}}]+)\}}:{_VERSION}(?::(?P<digest>[0-9a-f]{{32}}))?")
+_KEY = re.compile(rf"[^{{]*\{{(?P<tag>[^}}]+)\}}:{_VERSION}(?::(?P<part>[0-9a-f]{{32}}|{CLEAR}))?")
 OWN: Final = "task="
 """The prefix of the tag of a task's own limit, unless the task's name is too long or has special characters."""
-_MISSING = object()
+_LONGEST_KEY: Final = 200
+"""Bytes of a bucket's key."""
+_DIGEST_LENGTH: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,56 +42,58 @@ class Partition:
     vague: str = field(default="", compare=False)
     """The part of the value that does not count, because it can't be written as text; empty when all of it counts."""
 
+    absent: tuple[str, ...] = field(default=(), compare=False)
+    """The parts of the key that the message does not have."""
+
     @property
     def digest(self) -> str:
-        """128 bits of the text, in hexadecimal: what the store sees."""
-        return digest(self.text)
+        """128 bits of the text, in hexadecimal."""
+        return _digest(self.text)
+
+    def form(self, room: int, *, clear: bool) -> str:
+        """Return what the store sees: the digest; with ``clear`` the text, where ``room`` characters can hold it."""
+        return (clear_text(self.text, room) if clear and not self.missing else None) or self.digest
 
 
 MISSING: Final = Partition("missing", missing=True)
 
 
 class Resolver:
-    """Finds the partition in a message's arguments; made once per task and limit."""
+    """Finds the partition in a message; made once per task and key."""
 
-    __slots__ = ("_default", "_index", "_name", "_rest")
+    __slots__ = ("_names", "_readers")
 
-    def __init__(self, signature: inspect.Signature | None, key: tuple[str, ...]) -> None:
-        self._name, *rest = key
-        self._rest = tuple(rest)
-        self._index: int | None = None
-        self._default: Any = _MISSING
-        for index, parameter in enumerate(signature.parameters.values() if signature else ()):
-            if parameter.name != self._name:
-                continue
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                self._index = index
-            if parameter.default is not parameter.empty:
-                self._default = parameter.default
+    def __init__(self, signature: inspect.Signature | None, key: Key) -> None:
+        self._readers = tuple(PartReader(signature, part) for part in key.parts)
+        self._names = tuple(str(part) for part in key.parts)
 
-    def __call__(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Partition:
-        """Find the partition of a message; partition *missing* when its argument is not there."""
-        try:
-            value = self._argument(args, kwargs)
-            for part in self._rest:
-                value = _step(value, part)
-            return MISSING if value is _MISSING else _partition(value)
-        except BaseException as error:
-            if interrupts(error):
-                raise
-            return MISSING
-
-    def _argument(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        if self._index is not None and args and self._index < len(args):
-            return args[self._index]
-        return kwargs.get(self._name, self._default) if kwargs else self._default
+    def __call__(self, call: Call) -> Partition:
+        """Find the partition of a message; partition *missing* when it has no part of the key."""
+        if len(self._readers) == 1:
+            found = _read(self._readers[0], call)
+            return found if not found.missing else Partition(MISSING.text, missing=True, absent=self._names)
+        parts = [_read(reader, call) for reader in self._readers]
+        absent = tuple(name for name, part in zip(self._names, parts, strict=True) if part.missing)
+        if len(absent) == len(parts):
+            return Partition(MISSING.text, missing=True, absent=absent)
+        # As if they came in a list. Each is written by itself, so that a huge one leaves room to tell the others apart.
+        text = "list:" + joined(part.text for part in parts)
+        return Partition(text, vague=next((part.vague for part in parts if part.vague), ""), absent=absent)
 
 
-def partition(
-    key: tuple[str, ...], args: Sequence[Any], kwargs: Mapping[str, Any], signature: inspect.Signature | None
-) -> Partition:
+def _read(reader: PartReader, call: Call) -> Partition:
+    try:
+        value = reader(call)
+        return MISSING if value is NOT_THERE else _partition(value)
+    except BaseException as error:
+        if interrupts(error):
+            raise
+        return MISSING
+
+
+def partition(key: Key, call: Call, signature: inspect.Signature | None) -> Partition:
     """Find the partition of one call; for many calls of one task make a ``Resolver``."""
-    return Resolver(signature, key)(args, kwargs)
+    return Resolver(signature, key)(call)
 
 
 def canonical(value: Any) -> str:
@@ -104,18 +110,27 @@ def bucket_key(prefix: str, limit: Limit, partition: Partition | None) -> str:
     """Name a bucket in the store; at most 200 bytes. The limit, in braces, is the hash tag of a Redis Cluster."""
     version = _SHADOW if limit.mode == "shadow" else _VERSION
     key = f"{prefix}:{{{limit_tag(limit.name, own=limit.own)}}}:{version}"
-    return key if partition is None else f"{key}:{partition.digest}"
+    if partition is None:
+        return key
+    return f"{key}:{partition.form(_LONGEST_KEY - len(key) - 1, clear=limit.show_key)}"
 
 
 def key_of(prefix: str, tag: str) -> str:
-    """Name the bucket of an enforced limit by the limit's tag; a partition's key is this, a colon, and its digest."""
+    """Name the bucket of an enforced limit by the limit's tag; a partition's key is this, a colon, and its form."""
     return f"{prefix}:{{{tag}}}:{_VERSION}"
 
 
 def parts_of(key: str) -> tuple[str, str | None] | None:
-    """Read a bucket's key: the tag of its limit, and its partition's digest; None for any other key."""
+    """Read a bucket's key: the tag of its limit, and its partition's form; None for any other key."""
     match = _KEY.fullmatch(key)
-    return (match["tag"], match["digest"]) if match else None
+    return (match["tag"], match["part"]) if match else None
+
+
+def shown(form: str, digits: int = _DIGEST_LENGTH) -> str:
+    """Write a partition's form for people: its text if it is in clear, ``missing``, or the first ``digits``."""
+    if form.startswith("="):
+        return clear_form_shown(form)
+    return "missing" if form == MISSING.digest else form[:digits]
 
 
 def limit_tag(name: str, *, own: bool) -> str:
@@ -123,26 +138,8 @@ def limit_tag(name: str, *, own: bool) -> str:
     tag = OWN + name if own else name
     if _PLAIN_NAME.fullmatch(tag) and (own or not name.startswith(OWN)):
         return tag
-    return "~" + digest(f"{'own' if own else 'named'}:{name}")
+    return "~" + _digest(f"{'own' if own else 'named'}:{name}")
 
 
-def _step(value: Any, part: str) -> Any:
-    """Go one step down a dotted path: into a mapping, a sequence, or an object's public attributes."""
-    if isinstance(value, Mapping):
-        found = value.get(part, _MISSING)
-        return value.get(int(part), _MISSING) if found is _MISSING and _is_index(part) else found
-    if isinstance(value, (list, tuple)) and _is_index(part):
-        return value[int(part)] if int(part) < len(value) else _MISSING
-    if value is _MISSING or part.startswith("_") or type(value).__module__ == "builtins":
-        return _MISSING
-    found = getattr(value, part, _MISSING)
-    return _MISSING if callable(found) else found
-
-
-def _is_index(part: str) -> bool:
-    return part.isascii() and part.isdigit() and len(part) < 10  # noqa: PLR2004 - no message holds more
-
-
-def digest(text: str) -> str:
-    """Return 128 bits of a text, in hexadecimal."""
+def _digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

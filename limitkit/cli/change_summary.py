@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from limitkit.cli.output import say
 from limitkit.cli.table_width import as_wide_as_the_terminal
-from limitkit.control.in_force import current
+from limitkit.control.current import current
 from limitkit.control.status.rate_text import rated, reported, until
 
 if TYPE_CHECKING:

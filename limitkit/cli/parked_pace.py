@@ -13,7 +13,7 @@ from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, span
 from limitkit.control.bucket_state import adapted, state_of
-from limitkit.control.in_force import current_of
+from limitkit.control.current import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.rate_text import rated
 from limitkit.control.status.snapshot import in_force
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.declared import Limit
     from limitkit.config.load import Config
-    from limitkit.control.in_force import Current
+    from limitkit.control.current import Current
     from limitkit.waiting.bucket_owners import Owner, Owners, Sum
     from limitkit.waiting.parked_messages import Pile
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from math import floor, inf
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.partition import MISSING
+from limitkit.buckets.partition import shown
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.cli.table_width import fitted, wrapped
 from limitkit.config.model.units import interval_text
@@ -87,7 +87,7 @@ def partitions(row: Row, snapshot: Snapshot, width: int | None = None) -> list[s
     if not parts:
         return []
     otherwise = any(_stands_apart(part) for _, part in parts)
-    cells = [(_partition(digest), *_counted(part, snapshot, otherwise=otherwise)) for digest, part in parts]
+    cells = [(shown(digest, _DIGITS), *_counted(part, snapshot, otherwise=otherwise)) for digest, part in parts]
     drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
     lines = ["", *wrapped(f"Busiest partitions of {row.current.target}:", width), "", *drawn]
     rest = len(row.parts) - len(parts)
@@ -137,10 +137,6 @@ def _counted(part: Part, snapshot: Snapshot, *, otherwise: bool) -> tuple[str, .
 
 def _busiest(row: Row) -> list[tuple[str, Part]]:
     return sorted(row.parts.items(), key=lambda pair: (-pair[1].waiting, pair[0]))[:_MANY]
-
-
-def _partition(digest: str) -> str:
-    return "missing" if digest == MISSING.digest else digest[:_DIGITS]
 
 
 def as_values(snapshot: Snapshot) -> dict[str, Any]:

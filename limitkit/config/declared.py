@@ -165,7 +165,7 @@ class Limit:
     """Seconds."""
     scope: Literal["all", "worker"] = "all"
     partitions: Mapping[str, ShareTerms] = field(default_factory=dict, hash=False)
-    """By the canonical text of the partition."""
+    """By the TOML key as written, which the canonical text of the partition is compared with."""
     show_key: bool = False
     cost: Cost = ONE
     """What one start of this task takes."""
@@ -175,7 +175,7 @@ class Limit:
     """Whether any task of the file has another cost than 1 for this limit, or settles."""
     fair_by: Key | None = None
     weights: Mapping[str, float] = field(default_factory=dict, hash=False)
-    """By the canonical text of the value of ``fair_by``; others have 1."""
+    """By the TOML key as written, compared like that with the value of ``fair_by``; others have 1."""
     schedule: tuple[Scheduled, ...] = ()
 
     @property

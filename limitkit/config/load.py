@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-from limitkit.config import rules
+from limitkit.config import compile_rules
 from limitkit.config.checks import env_variables, model_errors, schema_check
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.fields import Mode
@@ -76,7 +76,7 @@ def judge(document: Document) -> Config:
     refused = any(problem.severity == "error" for problem in problems)
     if model is None or refused:
         raise ConfigError(problems if refused else [*problems, *model_errors.unreported(filled, errors)])
-    compiled = rules.compile(model, filled, mode, ports)
+    compiled = compile_rules.compile(model, filled, mode, ports)
     given = tuple(env_variables.values_of(filled.data)) if filled is not document else ()
     return Config(document.path, compiled, document, tuple(problems), model.mode, given)
 

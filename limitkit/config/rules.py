@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
-from limitkit.config.declared import (
-    MOST_RESENDS,
-    Feedback,
-    Key,
-    Limit,
-    MetricsSettings,
-    Part,
-    Patience,
-    StoreSettings,
-    TaskRule,
-    WaitingSettings,
-    patience_of,
-)
-from limitkit.config.model.ports import parse_ports
-from limitkit.config.model.store_url import expand
-from limitkit.config.model.units import parse_duration, parse_rate
+from limitkit.config.declared import TaskRule, patience_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from limitkit.config.model.fields import Mode, OnError
-    from limitkit.config.model.tables import FeedbackTable, LimitTable, RateLimits, TaskTable
-    from limitkit.config.source.toml import Document
+    from limitkit.config.declared import Limit, MetricsSettings, Patience, StoreSettings, WaitingSettings
+    from limitkit.config.model.fields import Mode, OnLimit
 
 _WEAKNESS: Final[tuple[Mode, ...]] = ("enforce", "shadow", "off")
 _CACHED: Final = 10_000  # names come in with messages too, so the cache has a bound
+
+
+class _Named(Protocol):
+    @property
+    def pattern(self) -> str: ...
+
+
+_N = TypeVar("_N", bound=_Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +34,30 @@ class Entry:
     order: int
     limits: tuple[Limit, ...]
     patience: Patience | None = None
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The literal texts between the wildcards."""
-        return tuple(self.pattern.split("*"))
+    on_limit: OnLimit | None = None
+    """The task's own key; None when it has none."""
+    max_wait: float | None = None
+    """The task's own key, in seconds."""
 
     @property
     def weight(self) -> int:
         """How many literal characters it has: of two patterns the heavier one applies."""
-        return len(self.pattern) - self.pattern.count("*")
+        return weight_of(self.pattern)
 
     def rule(self, task: str) -> TaskRule:
         """Make the rule for one task of this entry."""
         limits = tuple(_named(limit, task) if limit.own else limit for limit in self.limits)
         return TaskRule(self.pattern, self.line, limits, self.patience)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRule:
+    """A ``[queues."..."]`` table: limits of all tasks that come from a queue, beside their own."""
+
+    pattern: str
+    line: int
+    order: int
+    limits: tuple[Limit, ...]
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,20 @@ class Rules:
     """All named limits, used or not."""
     waiting: WaitingSettings
     metrics: MetricsSettings
+    queues: Mapping[str, QueueRule] = field(default_factory=dict)
+    queue_patterns: tuple[QueueRule, ...] = ()
+    """Heaviest first; of equal ones the first in the file."""
     _found: dict[str, TaskRule | None] = field(default_factory=dict, repr=False, compare=False)
     _parts: tuple[tuple[tuple[str, ...], Entry], ...] = field(default=(), repr=False, compare=False)
+    _queue_parts: tuple[tuple[tuple[str, ...], QueueRule], ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_parts", tuple((entry.parts, entry) for entry in self.patterns))
+        object.__setattr__(self, "_parts", _with_parts(self.patterns))
+        object.__setattr__(self, "_queue_parts", _with_parts(self.queue_patterns))
 
     def __reduce__(self) -> tuple[object, ...]:
-        declared = (self.store, self.exact, self.patterns, self.named, self.waiting, self.metrics)
+        tables = (self.exact, self.patterns, self.named)
+        declared = (self.store, *tables, self.waiting, self.metrics, self.queues, self.queue_patterns)
         return type(self), (self.path, self.mode, *declared)
 
     @property
@@ -95,18 +101,43 @@ class Rules:
             return self._found[name]
         except KeyError:
             pass
-        entry = self.exact.get(name) or next(iter(self.matching(name)), None)
+        entry = self._entry(name)
         rule = entry.rule(name) if entry else None
         if len(self._found) >= _CACHED:
             self._found.clear()
         self._found[name] = rule
         return rule
 
+    def for_queue(self, name: str) -> QueueRule | None:
+        """Find the rule of a queue: its exact table, else the heaviest pattern; None when it has none.
+
+        It never holds for Celery's own tasks, whose names begin with ``celery.``.
+        """
+        return self.queues.get(name) or next(iter(_matching(self._queue_parts, name)), None)
+
+    def together(self, task: str, queue: str) -> TaskRule | None:
+        """Return what holds for a task that comes from a queue: its own rule, and behind it the queue's limits.
+
+        A limit that both name counts once, as the task has it, unless the queue keeps it more strictly: its mode is
+        the stronger one. None when neither names a limit and the task has no entry.
+        """
+        rule = self.for_task(task)
+        beside = None if task.startswith("celery.") else self.for_queue(queue)
+        if beside is None or not beside.limits:
+            return rule
+        own, entry = rule.limits if rule is not None else (), self._entry(task)
+        limits = _once(own, beside.limits)
+        patience = patience_of(limits, *((entry.on_limit, entry.max_wait) if entry is not None else (None, None)))
+        if rule is None:
+            return TaskRule(beside.pattern, beside.line, limits, patience)
+        return replace(rule, limits=limits, patience=patience)
+
+    def _entry(self, task: str) -> Entry | None:
+        return self.exact.get(task) or next(iter(self.matching(task)), None)
+
     def matching(self, name: str) -> list[Entry]:
         """All patterns that match a name, best first. Names of Celery's own tasks match none."""
-        if name.startswith("celery."):
-            return []
-        return [entry for parts, entry in self._parts if _matches(parts, name)]
+        return _matching(self._parts, name)
 
     def ambiguous(self, name: str) -> tuple[str, str] | None:
         """Find two patterns of equal weight that both match a name; the first of them applies."""
@@ -118,93 +149,14 @@ class Rules:
         return first.pattern, second.pattern
 
 
-def compile(  # noqa: A001 - the word for it
-    model: RateLimits, document: Document, mode: Mode | None = None, ports: range = range(0)
-) -> Rules:
-    """Make the rules of a model.
-
-    ``mode`` is from ``LIMITKIT_MODE``, ``ports`` from ``LIMITKIT_METRICS_PORT``; both win over the file.
-    """
-    in_force = mode or model.mode
-    store = StoreSettings(
-        url=_expanded(model.store.url),
-        prefix=model.store.prefix,
-        timeout=parse_duration(model.store.timeout),
-        on_error=model.store.on_error,
-    )
-    held = model.waiting
-    waiting = WaitingSettings(parse_duration(held.hold), held.per_limit, held.per_worker, held.rescue)
-    named = {
-        name: _limit(document, ("limits", name), table, store.on_error, in_force)
-        for name, table in model.limits.items()
-    }
-    exact, patterns = {}, []
-    for order, (name, table) in enumerate(model.tasks.items()):
-        limits = _limits_of(document, name, table, named, store.on_error, mode=weakest(in_force, table.mode))
-        patience = patience_of(limits, table.on_limit, _seconds(table.max_wait))
-        entry = Entry(name, document.place(("tasks", name), "header")[0], order, limits, patience)
-        if "*" in name:
-            patterns.append(entry)
-        else:
-            exact[name] = entry
-    patterns.sort(key=lambda entry: (-entry.weight, entry.order))
-    metrics = _metrics(model, ports)
-    return Rules(document.path, in_force, store, exact, tuple(patterns), named, waiting, metrics)
-
-
-def _metrics(model: RateLimits, ports: range) -> MetricsSettings:
-    """Return the settings of ``[metrics]``: an empty table also switches metrics on."""
-    port, wanted = model.metrics.port, "metrics" in model.model_fields_set
-    ports = ports or (parse_ports(port) if port is not None else range(0))
-    return MetricsSettings(wanted or bool(ports), model.metrics.host, ports)
-
-
 def weakest(*modes: Mode) -> Mode:
     """Return the weakest of several modes: ``off`` before ``shadow`` before ``enforce``."""
     return max(modes, key=_WEAKNESS.index)
 
 
-def _expanded(url: str | None) -> str | None:
-    return None if url is None else expand(url, os.environ)
-
-
-def _seconds(duration: str | None) -> float | None:
-    return None if duration is None else parse_duration(duration)
-
-
-def _limits_of(
-    document: Document, name: str, table: TaskTable, named: Mapping[str, Limit], on_error: OnError, *, mode: Mode
-) -> tuple[Limit, ...]:
-    """Return a task's limits; the task's own ``on_error`` wins over theirs."""
-    if table.limits is None:
-        return (_limit(document, ("tasks", name), table, on_error, mode),)
-    limits = [named[each] for each in table.limits]
-    return tuple(
-        replace(limit, mode=weakest(mode, limit.mode), on_error=table.on_error or limit.on_error) for limit in limits
-    )
-
-
-def _limit(
-    document: Document, path: tuple[str, str], table: LimitTable | TaskTable, on_error: OnError, mode: Mode
-) -> Limit:
-    section, name = path
-    if table.strategy is None or table.rate is None:  # the model refuses such a table
-        raise ValueError(name)
-    return Limit(
-        name=name,
-        own=section == "tasks",
-        strategy=table.strategy,
-        rate=parse_rate(table.rate),
-        burst=table.burst,
-        key=Key((Part(tuple(table.key.split("."))),)) if table.key is not None else None,
-        mode=weakest(mode, table.mode),
-        path=document.path,
-        line=document.place(path, "header")[0],
-        on_error=table.on_error or on_error,
-        on_limit=table.on_limit or "wait",
-        max_wait=_seconds(table.max_wait),
-        feedback=_feedback(name, table.feedback),
-    )
+def weight_of(pattern: str) -> int:
+    """Count the literal characters of a pattern."""
+    return len(pattern) - pattern.count("*")
 
 
 def _named(limit: Limit, task: str) -> Limit:
@@ -212,26 +164,25 @@ def _named(limit: Limit, task: str) -> Limit:
     return replace(limit, name=task, feedback=limit.feedback and replace(limit.feedback, limit=task))
 
 
-def _feedback(name: str, table: FeedbackTable | None) -> Feedback | None:
-    if table is None:
-        return None
-    recover = table.recover
-    return Feedback(
-        limit=name,
-        on=table.on,
-        action=table.action,
-        factor=recover.factor,
-        step=_per_second(recover.step),
-        floor=_per_second(recover.floor),
-        ceiling=_per_second(recover.ceiling),
-        unless=table.unless,
-        resend=MOST_RESENDS if table.resend is True else int(table.resend),
-        max_pause=parse_duration(table.max_pause),
-    )
+def _once(own: Iterable[Limit], beside: Iterable[Limit]) -> tuple[Limit, ...]:
+    """Put the limits of a queue behind those of a task, each once."""
+    found = {(limit.own, limit.name): limit for limit in own}
+    for limit in beside:
+        first = found.setdefault((limit.own, limit.name), limit)
+        if _WEAKNESS.index(limit.mode) < _WEAKNESS.index(first.mode):
+            found[limit.own, limit.name] = replace(first, mode=limit.mode)
+    return tuple(found.values())
 
 
-def _per_second(rate: str | None) -> float | None:
-    return None if rate is None else float(parse_rate(rate).per_second)
+def _with_parts(patterns: Iterable[_N]) -> tuple[tuple[tuple[str, ...], _N], ...]:
+    """Split patterns into the literal texts between their wildcards."""
+    return tuple((tuple(each.pattern.split("*")), each) for each in patterns)
+
+
+def _matching(patterns: Iterable[tuple[tuple[str, ...], _N]], name: str) -> list[_N]:
+    if name.startswith("celery."):
+        return []
+    return [each for parts, each in patterns if _matches(parts, name)]
 
 
 def _matches(parts: tuple[str, ...], name: str) -> bool:

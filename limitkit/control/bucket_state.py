@@ -113,15 +113,13 @@ class BucketState:
         return pace(self.bucket, known, round(self.now * MICROSECONDS))
 
 
-def state_of(in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | None = None) -> BucketState:
-    """Return the state of the bucket of a limit that a task has by this entry."""
-    terms, rate = in_force.terms(limit, pattern), in_force.override("rate", limit, pattern)
+def state_of(
+    in_force: InForce, limit: Limit, pattern: str, adapted: Adapted | None = None, partition: str | None = None
+) -> BucketState:
+    """Return the state of the bucket of a limit that a task has by this entry; a partition is given by its digest."""
+    terms = in_force.without_pause(limit, pattern, partition)  # what holds after a pause is shown
     bucket = Bucket("", terms.interval_us, terms.burst, feedback=limit.feedback)
-    if not terms.burst:  # paused by an operator: show the rate that holds after the pause
-        interval = rate.rate.interval_us if rate is not None and rate.rate is not None else limit.interval_us
-        burst = (rate.burst if rate is not None else None) or limit.most
-        bucket = Bucket("", interval, burst, feedback=limit.feedback)
-    return BucketState(limit, bucket, in_force.override("pause", limit, pattern), adapted, in_force.now)
+    return BucketState(limit, bucket, in_force.override("pause", limit, pattern, partition), adapted, in_force.now)
 
 
 def adapted(store: Store | None, keys: Iterable[str]) -> dict[str, Adapted]:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.override import MOST_BURST, OverrideError
+from limitkit.buckets.named_partition import is_digest, named
+from limitkit.buckets.override import MOST_BURST, MOST_RUNNING, OverrideError, is_weight
 from limitkit.config.model.units import parse_duration, parse_rate
 from limitkit.config.model.value_errors import not_a_duration, rate_fault
+from limitkit.config.wording import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from limitkit.buckets.override import Target
+    from limitkit.config.declared import Limit
     from limitkit.config.model.units import Rate
 
 _LONGEST: Final = 366 * 86400.0
 """Seconds."""
 _LONGEST_WORDS: Final = 500
+_LONGEST_SHOWN: Final = 200
+"""Characters of a partition that are kept in clear."""
 _PERCENT: Final = 5
 """From this number on, a factor is probably meant as percent."""
+_DIGITS: Final = re.compile(r"[0-9]{1,9}", re.ASCII)
 _PART: Final = re.compile(r"([0-9]{1,9}(?:[.,][0-9]{1,9})?)(?:/([1-9][0-9]{0,8}))?( ?%)?", re.ASCII)
 
 
@@ -31,6 +41,80 @@ def rate(text: object) -> Rate:
     if fault is not None:
         raise OverrideError("; ".join(fault).replace('or mode = "off" for no limit', "or pause the limit"))
     return parse_rate(text)
+
+
+def terms(target: Target, limit: Limit, said: object) -> tuple[Rate | None, int | None]:
+    """Read what a limit is set to: a rate; for a concurrency limit, how many may run. The other of the two is None."""
+    if limit.strategy == "concurrency":
+        return None, _running(target, said)
+    found = rate(said)
+    if limit.strategy == "window":
+        _fits_window(target, limit, found)
+    return found, None
+
+
+def _running(target: Target, said: object) -> int:
+    number = int(said) if isinstance(said, str) and _DIGITS.fullmatch(said) else said
+    if isinstance(number, bool) or not isinstance(number, int):
+        whole = f"give a whole number, e.g. limitkit set {target.name} 5"
+        raise OverrideError(f"{target} counts running tasks, and has no rate; {whole}")
+    if not 1 <= number <= MOST_RUNNING:
+        raise OverrideError(
+            f"{number} at once is out of range; write a whole number from 1 to {MOST_RUNNING}, or pause it"
+        )
+    return number
+
+
+def _fits_window(target: Target, limit: Limit, found: Rate) -> None:
+    """Refuse a rate that a window can't have."""
+    if found.tokens.denominator != 1:
+        raise OverrideError(
+            f"{target} is a window and counts whole starts, and {quote(found.text)} has a part of one; "
+            'write a longer time: "5/2s" for "2.5/s"'
+        )
+    if limit.resets is not None and limit.rate is not None and found.period != limit.rate.period:
+        declared = limit.rate.text.partition("/")[2]
+        raise OverrideError(
+            f"{target} resets {quote(limit.resets.text)}, so its number is for that time, and {quote(found.text)} is "
+            f"for another; write {found.tokens}/{declared}"
+        )
+
+
+def burst_of(target: Target, limit: Limit, number: object) -> int | None:
+    """Read the burst of a limit; None is the declared one. Windows and concurrency limits have none."""
+    if number is not None and limit.strategy in ("window", "concurrency"):
+        raise OverrideError(f"{target} has no burst, since it is a {limit.strategy} limit; leave the burst out")
+    return burst(number)
+
+
+def partition(target: Target, limit: Limit, said: object) -> Target:
+    """Return the target of one partition of a limit.
+
+    It is a value of the limit's key; a text also means a number written so, or the digest that the store has.
+    """
+    if limit.key is None:
+        raise OverrideError(f"{target} has one bucket for all, and no partitions; leave the partition out")
+    return _of_value(target, said, len(limit.key.parts))
+
+
+def _of_value(target: Target, said: object, parts: int) -> Target:
+    if is_digest(said):
+        return replace(target, partition=str(said))
+    is_text = isinstance(said, (str, int)) and not isinstance(said, bool)
+    shown = str(said) if is_text and len(str(said)) <= _LONGEST_SHOWN else ""
+    return replace(target, partition=named(said, parts).digest, shown=shown)
+
+
+def weights(target: Target, limit: Limit, said: Mapping[Any, object]) -> dict[Target, float]:
+    """Read the weights of values of ``fair_by``."""
+    if limit.fair_by is None:
+        raise OverrideError(f"{target} has no fair_by, so nobody takes turns there; declare fair_by first")
+    found: dict[Target, float] = {}
+    for value, weight in said.items():
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not is_weight(weight):
+            raise OverrideError(f"a weight of {weight!r} is out of range; write a number above 0, e.g. 3")
+        found[_of_value(target, value, len(limit.fair_by.parts))] = float(weight)
+    return found
 
 
 def burst(number: object) -> int | None:

@@ -4,35 +4,34 @@ from __future__ import annotations
 
 import getpass
 import time
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.override import Override, OverrideError, Target, name_of
-from limitkit.buckets.partition import Partition, bucket_key, canonical
-from limitkit.config.wording import listed, quote
+from limitkit.config.wording import quote
 from limitkit.control import inputs
 from limitkit.control.app_config import config_of, must_be_config, real_app
-from limitkit.control.in_force import InForce, current, read_declarations
-from limitkit.control.targets import all_of, find
-from limitkit.control.workers import NoRemoteControlError, ask, tell
+from limitkit.control.current import current
+from limitkit.control.declarations import read_declarations
+from limitkit.control.in_force import InForce
+from limitkit.control.override_posting import KINDS, OverridePosting
+from limitkit.control.reduced import reduced
+from limitkit.control.targets import all_of, find, keys_of
 from limitkit.stores.choice import open_store, store_url
 from limitkit.stores.overrides import OverrideStore
 
 if TYPE_CHECKING:
     import datetime as dt
     import os
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from limitkit.buckets.override import Kind
     from limitkit.config.declared import Limit, StoreSettings
     from limitkit.config.load import Config
-    from limitkit.config.model.units import Rate
-    from limitkit.control.in_force import Current
+    from limitkit.control.current import Current
     from limitkit.stores.store import Store
 
     Span = float | dt.timedelta | str | None
     """Seconds, a timedelta, or a duration as TOML writes it; None has no end."""
-
-_KINDS: Final[tuple[Kind, ...]] = ("rate", "pause")
 
 
 class RateLimitManager:
@@ -58,33 +57,56 @@ class RateLimitManager:
         store = _shared_store(self.app, self.config.rules.store)
         self.store = store
         self.override_store = OverrideStore(store, self.config.rules.store.prefix) if store is not None else None
+        self._posting = OverridePosting(self.app, self.override_store)
 
     # -- rates ----------------------------------------------------------------------------------------------------
 
     def adjust_rate(
         self,
         task_name: str,
-        new_rate: str,
+        new_rate: str | int,
         workers: Sequence[str] | None = None,
         *,
         burst: int | None = None,
+        partition: object = None,
         for_: Span = None,
         reason: str | None = None,
         by: str | None = None,
     ) -> Override:
-        """Set the rate of a limit, or of the one limit that a task has.
+        """Set the rate of a limit, or of the one limit that a task has; of a concurrency limit, how many may run.
 
-        ``new_rate`` is written as in TOML (``"20/m"``). The declared burst stays unless ``burst`` is given. After
-        ``for_`` (seconds, a timedelta, or ``"2h"``) the declared rate returns by itself. ``workers`` are names of
-        workers, only for static limits; they forget the override when they stop. ``by`` is who sets it, by default
-        this process's user.
+        ``new_rate`` is written as in TOML (``"20/m"``); for a concurrency limit it is a whole number. The declared
+        burst stays unless ``burst`` is given. With a ``partition`` it holds for that one alone: a value of the limit's
+        key, or its digest. After ``for_`` (seconds, a timedelta, or ``"2h"``) the declared rate returns by itself.
+        ``workers`` are names of workers, only for limits that each worker has for itself; they forget the override when
+        they stop. ``by`` is who sets it, by default this process's user.
 
         Returns the override without its end, which the store's clock decides: ``current()`` has it.
         """
-        target, limit = self._find(task_name)
-        made = self._made((target, limit), inputs.rate(new_rate), inputs.burst(burst), reason, by)
+        target, limit = self._find(task_name, partition)
+        rate, running = inputs.terms(target, limit, new_rate)
+        deep = inputs.burst_of(target, limit, burst)
+        made = self._made((target, limit), reason, by, kind="rate", rate=rate, burst=deep, max_running=running)
         self._set([(limit, made)], inputs.seconds(for_), workers)
         return made
+
+    def set_weights(
+        self,
+        name: str,
+        weights: Mapping[Any, float],
+        *,
+        for_: Span = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> tuple[Override, ...]:
+        """Set weights of values of a limit's ``fair_by``, also for what waits already; other values keep theirs."""
+        target, limit = self._find(name)
+        pairs = [
+            (limit, self._made((each, limit), reason, by, kind="weight", weight=weight))
+            for each, weight in inputs.weights(target, limit, weights).items()
+        ]
+        self._set(pairs, inputs.seconds(for_))
+        return tuple(made for _, made in pairs)
 
     def reduce_for_high_load(
         self, factor: float = 0.5, *, for_: Span = None, reason: str | None = None, by: str | None = None
@@ -92,62 +114,78 @@ class RateLimitManager:
         """Set each limit to its *declared* rate times ``factor`` (above 0, at most 1): a second call changes nothing.
 
         Bursts stay as declared. No limit is switched off: half of "1/m" is one every two minutes, and no rate gets
-        slower than "1/366d".
+        slower than "1/366d". Windows and concurrency limits are rounded down, to at least 1. Of a limit with a schedule
+        it is a part of the lowest that the file declares; a partition with terms of its own has a part of these.
         """
         part = inputs.factor(factor)
         pairs = [
-            (limit, self._made((target, limit), limit.rate.times(part), None, reason, by))
+            (limit, self._made((each, limit), reason, by, kind="rate", rate=rate, max_running=running))
             for target, limit in all_of(self.config.rules)
-            if limit.rate is not None
+            for each, rate, running in reduced(target, limit, part)
         ]
         self._set(pairs, inputs.seconds(for_))
         return tuple(made for _, made in pairs)
 
     def restore_defaults(self) -> None:
         """Put the declared rates of all limits in force again: no override, and no pause."""
-        self._remove([override.name for override in self._posted() if self._is_ours(override.target)])
-        self._forget(target for target, limit in all_of(self.config.rules) if limit.strategy == "static")
+        self._posting.remove([each.name for each in self._posting.posted() if self._is_ours(each.target)])
+        self._posting.forget(target for target, limit in all_of(self.config.rules) if limit.local)
 
-    def restore(self, name: str) -> None:
-        """Put the declared rate of one limit in force again: no override, and no pause. It may have left the file."""
-        target = self._target(name)
-        self._remove([name_of(kind, target) for kind in _KINDS])
-        if self._is_static(target):
-            self._forget([target])
+    def restore(self, name: str, partition: object = None) -> None:
+        """Put the declared rate of one limit in force again: no override, and no pause. It may have left the file.
+
+        Without a ``partition``, also of all its partitions, and their weights.
+        """
+        target = self._target(name, partition)
+        named = [name_of(kind, target) for kind in KINDS]
+        if partition is None:
+            named += [each.name for each in self._posting.posted() if each.target.whole == target]
+        self._posting.remove(list(dict.fromkeys(named)))
+        if self._is_local(target):
+            self._posting.forget([target])
 
     # -- pauses ---------------------------------------------------------------------------------------------------
 
-    def pause(self, name: str, *, for_: Span = None, reason: str | None = None, by: str | None = None) -> Override:
-        """Let no task of a limit start until it is resumed, or ``for_`` is over; the tasks wait."""
-        target, limit = self._find(name)
-        made = self._made((target, limit), None, None, reason, by)
+    def pause(
+        self,
+        name: str,
+        *,
+        partition: object = None,
+        for_: Span = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Override:
+        """Let no task of a limit, or of one partition, start until it is resumed or ``for_`` is over; they wait."""
+        target, limit = self._find(name, partition)
+        made = self._made((target, limit), reason, by, kind="pause")
         self._set([(limit, made)], inputs.seconds(for_))
         return made
 
-    def resume(self, name: str) -> None:
-        """End a pause; a rate that was set before the pause holds again."""
-        target = self._target(name)
-        self._remove([name_of("pause", target)])
-        if self._is_static(target):
-            self._forget([target], kinds=("pause",))
+    def resume(self, name: str, *, partition: object = None) -> None:
+        """End a pause of a limit, or of one partition; a rate that was set before the pause holds again."""
+        target = self._target(name, partition)
+        self._posting.remove([name_of("pause", target)])
+        if self._is_local(target):
+            self._posting.forget([target], kinds=("pause",))
 
     # -- buckets --------------------------------------------------------------------------------------------------
 
     def reset(self, limit: str, partition: object = None) -> int:
         """Make the bucket of a limit full again, or that of one partition; returns how many were not full.
 
-        Without a partition, all buckets of a ``per_user`` limit are filled; of a static limit, that of each worker.
+        A window is empty again. Without a partition, all buckets of a limit with a key are filled; of a static limit,
+        that of each worker.
         """
-        target, found = self._find(limit)
-        if partition is not None and found.key is None:
-            raise OverrideError(f"{target} has one bucket for all, and no partitions; leave the partition out")
-        where = Partition(canonical(partition)) if partition is not None else None
+        target, found = self._find(limit, partition)
+        if found.strategy == "concurrency":
+            why = "its slots are those of tasks that run, and free when they end"
+            raise OverrideError(f"{target} can't be reset: {why}; to let more start, set another number")
         names = self._names_of(target, found)
-        buckets = [bucket_key(self.config.rules.store.prefix, each, where) for each in names]
-        if found.strategy == "static":
-            return sum(len(self._command("limitkit_refill", key=key)) for key in buckets)
+        buckets = [key for each in names for key in keys_of(self.config.rules.store.prefix, each, target)]
+        if found.local:
+            return sum(len(self._posting.command("limitkit_refill", key=key)) for key in buckets)
         assert self.store is not None  # noqa: S101 (_find refuses a shared limit without one)
-        whole = found.key is not None and where is None
+        whole = found.key is not None and not target.partition
         return sum(self.store.refill(key, partitions=whole) for key in buckets)
 
     # -- what there is --------------------------------------------------------------------------------------------
@@ -168,23 +206,24 @@ class RateLimitManager:
 
     # -- how ------------------------------------------------------------------------------------------------------
 
-    def _find(self, name: str) -> tuple[Target, Limit]:
+    def _find(self, name: str, partition: object = None) -> tuple[Target, Limit]:
         target, limit = find(self.config.rules, name, self._tasks())
         if limit.mode == "off":
             raise OverrideError(f"{target} is off, so it has no rate; set its mode, or LIMITKIT_MODE, to enforce first")
-        if limit.strategy != "static" and self.store is None:
+        if not limit.local and self.store is None:
             raise OverrideError(f"{target} needs a store that all can reach, and there is none; name one: [store] url")
-        return target, limit
+        return (target if partition is None else inputs.partition(target, limit, partition)), limit
 
-    def _target(self, name: str) -> Target:
+    def _target(self, name: str, partition: object = None) -> Target:
         """Return the target of a name: in the file, or of an override from when it was in the file."""
         try:
-            return find(self.config.rules, name, self._tasks())[0]
+            target, limit = find(self.config.rules, name, self._tasks())
         except OverrideError:
-            posted = next((each.target for each in self._posted() if each.target.name == name), None)
-            if posted is None:
+            posted = next((each.target.whole for each in self._posting.posted() if each.target.name == name), None)
+            if posted is None or partition is not None:
                 raise
             return posted
+        return target if partition is None else inputs.partition(target, limit, partition)
 
     def _tasks(self) -> Collection[str]:
         return self.app.tasks.keys() if self.app is not None else ()
@@ -196,9 +235,9 @@ class RateLimitManager:
         patterns = {entry.pattern for entry in rules.patterns}
         return target.name in patterns or rules.for_task(target.name) is not None
 
-    def _is_static(self, target: Target) -> bool:
-        found = dict(all_of(self.config.rules)).get(target)
-        return found is not None and found.strategy == "static"
+    def _is_local(self, target: Target) -> bool:
+        found = dict(all_of(self.config.rules)).get(target.whole)
+        return found is not None and found.local
 
     def _names_of(self, target: Target, limit: Limit) -> list[Limit]:
         """Return the limit once for each task that has its own bucket by it."""
@@ -209,69 +248,27 @@ class RateLimitManager:
         rules = ((name, self.config.rules.for_task(name)) for name in sorted(self.app.tasks))
         return [each for _, rule in rules if rule and rule.pattern == target.name for each in rule.limits]
 
-    def _made(
-        self, over: tuple[Target, Limit], rate: Rate | None, burst: int | None, reason: str | None, by: str | None
-    ) -> Override:
-        """Make an override; one without a rate is a pause."""
+    def _made(self, over: tuple[Target, Limit], reason: str | None, by: str | None, **what: Any) -> Override:
         target, limit = over
         return Override(
             target=target,
-            kind="pause" if rate is None else "rate",
-            rate=rate,
-            burst=burst,
             by=inputs.words("by", by if by is not None else _user()),
             reason=inputs.words("reason", reason or ""),
             declared_rate=limit.rate_text,
-            declared_burst=limit.burst,
+            declared_burst=limit.most,
             at=time.time(),
+            **what,
         )
 
     def _set(
         self, pairs: Sequence[tuple[Limit, Override]], seconds: float | None, workers: Sequence[str] | None = None
     ) -> None:
-        for limit, made in pairs if workers is not None else ():
-            if limit.strategy != "static":
-                raise OverrideError(
-                    f"{made.target} is one bucket for all workers, so a rate of some of them would change nothing for "
-                    "the others, and the bucket would have two; leave workers out"
-                )
-        if self.override_store is not None and workers is None:
-            self.override_store.post([(made, seconds) for _, made in pairs])
-            return
-        for _, made in pairs:
-            self._command("limitkit_override", workers, name=made.name, text=made.text(), seconds=seconds)
-
-    def _posted(self) -> tuple[Override, ...]:
-        return self.override_store.look().overrides or () if self.override_store is not None else ()
-
-    def _remove(self, names: Sequence[str]) -> None:
-        if self.override_store is not None and names:
-            self.override_store.post([], names)
-
-    def _forget(self, targets: Iterable[Target], kinds: Sequence[Kind] = _KINDS) -> None:
-        """Let each running worker forget the overrides of its own static limits."""
-        names = [name_of(kind, target) for target in targets for kind in kinds]
-        if names and self.app is not None:
-            try:
-                tell(self.app, "limitkit_forget", names=names)
-            except NoRemoteControlError:  # then no worker has any, and all are in the store, if there is one
-                if self.override_store is None:
-                    raise
-
-    def _command(self, command: str, workers: Sequence[str] | None = None, **words: Any) -> list[str]:
-        """Send workers a command; returns the names of those that did it. Raises OverrideError when one did not."""
-        if self.app is None:
-            raise OverrideError("only the app's workers can do that, and they are reached by its broker; name the app")
-        answers = ask(self.app, command, to=workers, **words)
-        refused = next((answer["error"] for answer in answers.values() if "error" in answer), None)
-        missing = sorted(set(workers or ()) - answers.keys())
-        if refused is not None:
-            raise OverrideError(f"a worker did not do it: {refused}")
-        if missing:
-            raise OverrideError(f"{listed(missing, 'and')} did not answer; start them, or see celery status for names")
-        if not answers:
-            raise OverrideError("no worker answered, and static limits are in workers alone; start one")
-        return sorted(answers)
+        """Set these; what the store keeps shows no partition that may not be shown."""
+        kept = [
+            (limit, made if limit.show_key else replace(made, target=replace(made.target, shown="")))
+            for limit, made in pairs
+        ]
+        self._posting.set(kept, seconds, workers)
 
 
 def _shared_store(app: Any, settings: StoreSettings) -> Store | None:

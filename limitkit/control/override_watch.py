@@ -7,14 +7,14 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from limitkit.control.in_force import declarations, declarations_text, read_declarations
+from limitkit.control.declarations import declarations, declarations_text, read_declarations
 from limitkit.errors import StoreError, StoreRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from limitkit.buckets.override import Override, Target
-    from limitkit.control.in_force import Declared
+    from limitkit.control.declarations import Declared
     from limitkit.control.task_limits import TaskLimits
     from limitkit.stores.overrides import Look, OverrideStore
 
@@ -130,11 +130,14 @@ def _log_changes(before: Iterable[Override], now: Iterable[Override]) -> None:
     for name in old.keys() - new.keys():
         gone = old[name]
         what = "may start again" if gone.kind == "pause" else "is back at its declared rate"
+        if gone.rate is None and gone.kind != "pause":
+            what = f"is back at its declared {'weight' if gone.kind == 'weight' else 'number'}"
         logger.info("%s %s.", gone.target, what, extra={"action": "override_ended", "limit": str(gone.target)})
 
 
 def _described(override: Override) -> str:
-    what = "is paused" if override.rate is None else f"has the rate {override.rate}"
+    kinds = {"pause": "is paused", "weight": f"has the {override.terms}"}
+    rate = f"has the rate {override.terms}" if override.rate is not None else f"may run {override.terms}"
     burst = f" and burst {override.burst}" if override.burst else ""
     by = f", {override.who_and_why()}" if override.who_and_why() else ""
-    return f"{override.target} {what}{burst} now{by}."
+    return f"{override.target} {kinds.get(override.kind, rate)}{burst} now{by}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from limitkit.buckets.partition import parts_of
 from limitkit.control.config_reload import Reload
 from limitkit.control.in_force import Terms
 from limitkit.control.limit_changes import emit_changes
@@ -44,7 +45,7 @@ class Follower(Protocol):
     """Holds requests in this worker, and follows the rates in force."""
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Let parked requests come back at the new rates."""
+        """Let parked requests come back at the new rates, given by tags, or by the whole keys of partitions."""
 
     def reconsider(self) -> None:
         """Take again for held requests whose limit has changed."""
@@ -108,6 +109,9 @@ class Refresh:
             changed = self.reload.look()
             if self.override_watch is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
                 changed |= self.override_watch.look()
+            if self._task_limits.in_force.turned():
+                self._task_limits.changed()
+                changed = True
             if changed:
                 self._follow()
         except Exception:
@@ -165,15 +169,32 @@ class Refresh:
     def _follow(self) -> None:
         """Let waiting requests follow the rates that are in force now."""
         terms = self._task_limits.terms(self._tasks())
-        changed = {tag: of for tag, of in terms.items() if self._terms.get(tag) != of}
+        changed = _changed(self._terms, terms)
         if self._terms:
             emit_changes(self._task_limits, self._tasks(), changed)
         if self._pacer is not None:
-            gone = dict.fromkeys(self._terms.keys() - terms.keys(), Terms(round(_AT_ONCE * 1_000_000), 1))
-            if changed or gone:
-                self._pacer.retime({**gone, **changed})
+            if changed:
+                self._pacer.retime(changed)
             self._pacer.reconsider()
         self._terms = terms
+
+
+def _changed(before: Mapping[str, Terms], terms: Mapping[str, Terms]) -> dict[str, Terms]:
+    """Return the terms that are new, by tags and the keys of partitions with terms of their own.
+
+    A limit that is gone lets all go at once. A partition that has no terms of its own any more has those of its limit;
+    one that has keeps them when its limit's change.
+    """
+    changed = {key: of for key, of in terms.items() if before.get(key) != of}
+    changed |= {key: of for key, of in terms.items() if _tag(key) in changed}
+    for key in before.keys() - terms.keys():
+        changed[key] = terms.get(_tag(key), Terms(round(_AT_ONCE * 1_000_000), 1))
+    return changed
+
+
+def _tag(key: str) -> str:
+    parts = parts_of(key)
+    return parts[0] if parts is not None else key
 
 
 def _processes_of(pool: Any) -> set[int]:

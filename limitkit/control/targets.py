@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from limitkit.buckets.named_partition import named
 from limitkit.buckets.override import OverrideError, Target
+from limitkit.buckets.partition import bucket_key
 from limitkit.config.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
@@ -48,6 +50,16 @@ def _no_limit(rules: Rules, task: str) -> str:
 def target_of(limit: Limit, entry: str) -> Target:
     """Return the target of an override for a limit; ``entry`` is the task or the pattern that has the limit."""
     return Target("tasks", entry) if limit.own else Target("limits", limit.name)
+
+
+def keys_of(prefix: str, limit: Limit, target: Target) -> list[str]:
+    """Return the key of a limit's bucket; of a partition, those that it may have: in clear, or by its digest."""
+    whole = bucket_key(prefix, limit, None)
+    if not target.partition:
+        return [whole]
+    parts = len(limit.key.parts) if limit.key is not None else 1
+    in_form = bucket_key(prefix, limit, named(target.shown or target.partition, parts))
+    return list(dict.fromkeys((in_form, f"{whole}:{target.partition}")))
 
 
 def all_of(rules: Rules, *, off: bool = False) -> Iterator[tuple[Target, Limit]]:

@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from limitkit.buckets.decision import Bucket
+from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
+from limitkit.buckets.override import Target
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
+from limitkit.control.make_bucket import bucket_of
+from limitkit.control.message_warnings import MessageWarnings
+from limitkit.control.targets import keys_of
 from limitkit.stores.outage import Outage
 from limitkit.stores.worker_count import WorkerCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from limitkit.buckets.call import Call
+    from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.override import Section
     from limitkit.config.declared import Limit, Patience
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
     from limitkit.stores.store import Store
-
-logger = logging.getLogger("limitkit")
-
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-class Call(NamedTuple):
-    """What a message has that limits look at."""
-
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = _NOTHING
-    headers: Mapping[str, Any] = _NOTHING
-    """The headers that its sender has added."""
 
 
 class Ask(NamedTuple):
@@ -45,7 +37,7 @@ class Ask(NamedTuple):
     """Whether the bucket is in this worker's memory."""
     cost: int = 1
     turn: str = ""
-    """The canonical text of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
+    """The digest of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
 
@@ -60,6 +52,16 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
+    costs: CostReader | None = None
+    """None when each start takes one token."""
+    turn: Resolver | None = None
+    """Finds the value of ``fair_by``."""
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
 
     @property
     def local(self) -> bool:
@@ -84,8 +86,7 @@ class TaskLimits:
         """Whether any limit is in shadow."""
         self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
         self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
-        self._missing: set[str] = set()
-        self._vague: set[str] = set()
+        self._warnings = MessageWarnings()
 
     def use(self, rules: Rules) -> None:
         """Use other rules from now on. The store's address and prefix stay as they were."""
@@ -100,12 +101,33 @@ class TaskLimits:
         self._shadows.clear()
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
-        """Return the terms of each limit of these tasks, by the tag in its buckets' keys."""
+        """Return the terms of each limit of these tasks, by the tag in its buckets' keys.
+
+        Partitions that have terms of their own follow, by the whole keys of their buckets.
+        """
+        found: dict[str, Terms] = {}
+        for bound in (bound for task in tasks for bound in self.limits(task)):
+            tag = limit_tag(bound.limit.name, own=bound.limit.own)
+            if tag not in found:
+                found[tag] = bound.terms
+                found.update(self._apart(bound) if bound.apart else ())
+        return found
+
+    def weights(self, tasks: Iterable[Any]) -> dict[str, Mapping[str, float]]:
+        """Return the weights in force of the limits of these tasks that have ``fair_by``, by the tag in their keys."""
         return {
-            limit_tag(bound.limit.name, own=bound.limit.own): bound.terms
+            limit_tag(bound.limit.name, own=bound.limit.own): bound.weights
             for task in tasks
             for bound in self.limits(task)
+            if bound.turn is not None
         }
+
+    def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
+        section: Section = "tasks" if bound.limit.own else "limits"
+        for digest, shown in self.in_force.partitions_apart(bound.limit, bound.pattern).items():
+            terms = self.in_force.terms(bound.limit, bound.pattern, digest)
+            target = Target(section, bound.limit.name, digest, shown)
+            yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
     def limits(self, task: Any) -> tuple[BoundLimit, ...]:
         """Return the limits in force for a task; found by name, so it may be registered late."""
@@ -128,34 +150,36 @@ class TaskLimits:
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
         """Return what a start of a task takes from one of its limits."""
-        return Ask(self._bucket(bound, task, call), bound.local)
+        bucket = bound.bucket or self._partition_bucket(bound, task, call)
+        cost, turn, weight = 1, "", 1.0
+        if bound.costs is not None:
+            cost, fault = bound.costs(call)
+            if fault:
+                self._warnings.cost(fault, cost, task.name, bound.limit)
+        if bound.turn is not None:
+            value = bound.turn(call)
+            self._warnings.partition(value, task.name, bound.limit, "fair_by")
+            turn = value.digest
+            weight = bound.weights.get(turn, 1.0) if bound.weights else 1.0
+        return Ask(bucket, bound.local, cost, turn, weight)
 
-    def _bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
-        if bound.bucket is not None:
-            return bound.bucket
-        assert bound.resolve is not None  # noqa: S101 (one of the two is set)
-        partition = bound.resolve(call.args, call.kwargs)
-        if partition.missing and task.name not in self._missing:
-            self._missing.add(task.name)
-            logger.warning(
-                "%s was sent without %s, the key of limit %s; such messages share one bucket; "
-                "send the argument, or give it a default",
-                task.name,
-                bound.limit.key,
-                bound.limit.name,
-            )
-        if partition.vague and task.name not in self._vague:
-            self._vague.add(task.name)
-            logger.warning(
-                "The key %s of limit %s has %s in a message of %s; those that differ in that alone share one bucket; "
-                "send an id or a text instead.",
-                bound.limit.key,
-                bound.limit.name,
-                partition.vague,
-                task.name,
-            )
+    def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
+        """Read what a start has cost from what its task has returned; None when that does not say it."""
+        limit = bound.limit
+        if limit.settle is None:
+            return None
+        tokens = settled_cost(value, limit.settle, most_tokens(limit.interval_us))
+        if tokens is None:
+            self._warnings.unsettled(task.name, limit)
+        return tokens
+
+    def _partition_bucket(self, bound: BoundLimit, task: Any, call: Call) -> Bucket:
+        assert bound.resolve is not None  # noqa: S101 (it has no bucket of its own)
+        partition = bound.resolve(call)
+        self._warnings.partition(partition, task.name, bound.limit, "key")
         key = bucket_key(self.rules.store.prefix, bound.limit, partition)
-        return _bucket(key, bound.limit, bound.terms)
+        terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
+        return bucket_of(key, bound.limit, terms)
 
     def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
         rule = self.rules.for_task(task.name)
@@ -164,14 +188,15 @@ class TaskLimits:
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
+        signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
+        costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
+        turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
+        weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
-            return BoundLimit(limit, terms, None, Resolver(signature_of(task), limit.key.parts[0].path))
-        key = bucket_key(self.rules.store.prefix, limit, None)
-        return BoundLimit(limit, terms, _bucket(key, limit, terms), None)
-
-
-def _bucket(key: str, limit: Limit, terms: Terms) -> Bucket:
-    return Bucket(key, terms.interval_us, terms.burst, limit.on_error == "divide", limit.feedback)
+            resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
+        bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
+        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
 def _has_shadows(rules: Rules) -> bool:
@@ -180,7 +205,7 @@ def _has_shadows(rules: Rules) -> bool:
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
     limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and limit.strategy != "static")
+    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and not limit.local)
 
 
 def signature_of(task: Any) -> Any:

@@ -2,7 +2,7 @@
 -- Doing it twice does no harm, since the interval by which a bucket is due is kept beside it.
 --
 -- KEYS   1 due  2 intervals (see park.lua)  3 clock
--- ARGV   1 cursor ('0' to begin)  2 about how many to look at  3 JSON: the limits' tags in the buckets' keys -> interval (s)
+-- ARGV   1 cursor ('0' to begin)  2 about how many to look at  3 JSON: buckets' keys, or the limits' tags in them -> interval (s)
 -- Returns the next cursor; '0' when all were looked at.
 
 local call, max, min = redis.call, math.max, math.min
@@ -13,7 +13,7 @@ local scanned = call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local found = scanned[2]
 for at = 1, #found, 2 do
   local bucket, rest = found[at], max(0, found[at + 1] - now)
-  local interval = wanted[string.match(bucket, '{([^}]*)}')]
+  local interval = wanted[bucket] or wanted[string.match(bucket, '{([^}]*)}')]
   local before = interval and tonumber(call('HGET', KEYS[2], bucket) or nil)
   if before and before ~= interval then
     local scaled = rest * interval / before

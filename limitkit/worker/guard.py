@@ -17,7 +17,6 @@ from celery.exceptions import Ignore, Retry
 from limitkit.buckets import ticket
 from limitkit.buckets.decision import Take
 from limitkit.config.wording import one_line
-from limitkit.control.task_limits import Call
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
@@ -164,7 +163,7 @@ class Guard:
         else:
             task_limits.freshen()
             bound = [limit for limit in task_limits.limits(task) if not limit.local]
-            call = Call(args, kwargs, call_of_context(context).headers)
+            call = call_of_context(context, came, args, kwargs)
             buckets = tuple(task_limits.ask(limit, task, call).bucket for limit in bound)
         asked = not buckets or self._take(task, context, shown, came, buckets, task_limits=task_limits)
         self._feedback.begin(context, shown, came, buckets)

@@ -10,7 +10,8 @@ from limitkit.cli.status_view import as_values, head, limits
 from limitkit.config.declared import Limit
 from limitkit.config.model.units import parse_rate
 from limitkit.control.bucket_state import state_of
-from limitkit.control.in_force import InForce, current_of
+from limitkit.control.current import current_of
+from limitkit.control.in_force import InForce
 from limitkit.control.status.drift import in_general, of_limits, of_workers, reasons
 from limitkit.control.status.snapshot import Row, Snapshot
 from limitkit.errors import Problem

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from limitkit.buckets.call import Call
 from limitkit.buckets.partition import Resolver, bucket_key
 from limitkit.cli.config_in_use import config_in_use
 from limitkit.cli.explain_sharing import bare, limit_of, now_in_force, pattern_of, show_limit, show_pattern
@@ -192,7 +193,7 @@ def _show_buckets(
     rows = []
     missing = []
     for limit in limits:
-        partition = Resolver(signature, limit.key.parts[0].path)(*call) if limit.key else None
+        partition = Resolver(signature, limit.key)(Call(*call)) if limit.key else None
         key = bucket_key(config.rules.store.prefix, limit, partition)
         rows.append((name_of(limit), "each worker's own" if limit.strategy == "static" else key))
         if partition is not None and partition.missing and limit.key:

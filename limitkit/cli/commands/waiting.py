@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from limitkit.buckets.partition import MISSING, parts_of
+from limitkit.buckets.partition import parts_of, shown
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say, say_json, table
 from limitkit.cli.parked_view import parked_view
@@ -197,7 +197,7 @@ def _digest(pile: Pile) -> str | None:
 
 def _partition(pile: Pile) -> str:
     digest = _digest(pile)
-    return "missing" if digest == MISSING.digest else digest[:_DIGITS] if digest else "-"
+    return shown(digest, _DIGITS) if digest else "-"
 
 
 def _named(owner: Owner) -> dict[str, Any]:

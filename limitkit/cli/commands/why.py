@@ -16,7 +16,7 @@ from limitkit.cli.output import say
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, quote, span
 from limitkit.control.bucket_state import adapted, state_of
-from limitkit.control.in_force import current_of
+from limitkit.control.current import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.rate_text import rated, until
 from limitkit.errors import StoreError

@@ -85,7 +85,7 @@ def _fill_table(
 def _typed(text: Expanded, types: tuple[str, ...]) -> Expanded | Whole | Decimal | bool:
     """Convert a text to the number that belongs there; a text that is no number stays one, and is rejected later."""
     made: Whole | Decimal
-    if "string" in types:
+    if "string" in types and "object" not in types:
         return text
     if "boolean" in types and text.plain() in ("true", "false"):
         return text.plain() == "true"

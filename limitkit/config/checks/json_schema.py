@@ -11,10 +11,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.config.model.cost_errors import MOST_COST
+from limitkit.config.model.cross_checks import FOREIGN, NEEDS, NOT_OF_ONE_WORKER, NOT_STATIC, OWN_KEYS
 from limitkit.config.model.env_values import VARIABLE_PATTERN
+from limitkit.config.model.limit_fields import KEY_PATTERN
 from limitkit.config.model.ports import PORTS_PATTERN
 from limitkit.config.model.tables import RateLimits
-from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN
+from limitkit.config.model.units import CALENDAR_RATE_PATTERN, DURATION_PATTERN, RATE_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,20 +39,36 @@ def make() -> dict[str, Any]:
 def _made() -> dict[str, Any]:
     made = RateLimits.model_json_schema()
     definitions = {name: _draft4(each) for name, each in made.pop("$defs").items()}
-    partitioned = _keys(must=["key"], strategy=["per_user"])
-    shared = _keys(must_not=["key"], strategy=["token_bucket"])
-    static = _keys(must_not=["key", "on_error", "feedback"], strategy=["static"])
-    waits = _keys(must_not=["max_wait"])
-    gives_up = _keys(on_limit=["drop", "fail"])
-    definitions["LimitTable"]["anyOf"] = [partitioned, shared, static]
-    definitions["LimitTable"]["allOf"] = [{"anyOf": [waits, {**gives_up, "required": ["on_limit"]}]}]
-    own = _keys(must=["strategy", "rate"], must_not=["limits"])
-    own |= {key: definitions["LimitTable"][key] for key in ("anyOf", "allOf")}
-    named = _keys(must=["limits"], must_not=["strategy", "rate", "burst", "key", "feedback"])
-    definitions["TaskTable"]["anyOf"] = [own, {**named, "anyOf": [waits, gives_up]}]
-    definitions["TaskTable"]["properties"]["limits"]["uniqueItems"] = True
+    definitions["EntryTable"]["type"] = ["string", "object"]
+    numbers_and_paths = {"minimum": 1, "maximum": MOST_COST, "pattern": KEY_PATTERN}
+    definitions["CostTable"] |= {"type": ["integer", "string", "object"], "required": ["of"], **numbers_and_paths}
+    _add_rules_between_keys(definitions)
     head = {"$schema": "http://json-schema.org/draft-04/schema#", **_draft4(made), "title": "ratelimits.toml"}
     return {**head, "definitions": definitions}
+
+
+def _add_rules_between_keys(definitions: dict[str, Any]) -> None:
+    """Write into the tables of limits and tasks what ``cross_checks`` judges."""
+    rated = [
+        _keys(must=["rate", "key"], must_not=FOREIGN["per_user"], strategy=["per_user"]),
+        _keys(must=["rate"], must_not=["key", *FOREIGN["token_bucket"]], strategy=["token_bucket"]),
+        _keys(must=["rate"], must_not=["key", *NOT_STATIC, *FOREIGN["static"]], strategy=["static"]),
+        _keys(must=["rate"], must_not=FOREIGN["window"], strategy=["window"]),
+    ]
+    run: dict[str, Any] = {"must": ["max_running"], "must_not": FOREIGN["concurrency"], "strategy": ["concurrency"]}
+    of_one = {"must": ["max_running", "scope"], "must_not": [*run["must_not"], *NOT_OF_ONE_WORKER]}
+    counted = [_keys(**run, scope=["all"]), _keys(**{**run, **of_one}, scope=["worker"])]
+    waits = _keys(must_not=["max_wait"])
+    gives_up = _keys(on_limit=["drop", "fail"])
+    needs = [{"anyOf": [_keys(must_not=[key]), _keys(must=[needed])]} for key, needed in NEEDS.items()]
+    limit, task = definitions["LimitTable"], definitions["TaskTable"]
+    limit["anyOf"] = [*rated, *counted]
+    limit["allOf"] = [{"anyOf": [waits, {**gives_up, "required": ["on_limit"]}]}, *needs]
+    own = _keys(must=["strategy"], must_not=["limits"]) | {key: limit[key] for key in ("anyOf", "allOf")}
+    named = _keys(must=["limits"], must_not=[*OWN_KEYS, "feedback"])
+    task["anyOf"] = [own, {**named, "anyOf": [waits, gives_up]}]
+    for table in (task, definitions["QueueTable"]):
+        table["properties"]["limits"]["uniqueItems"] = True
 
 
 def with_variables(node: Any) -> Any:
@@ -77,7 +96,7 @@ def types_of(schema: dict[str, Any]) -> tuple[str, ...]:
 def takes_variables(schema: dict[str, Any]) -> bool:
     """Whether the value of a key may name a variable: if it is a rate, a duration, a number, or ports."""
     numbers = "enum" not in schema and not {"integer", "number"}.isdisjoint(types_of(schema))
-    return numbers or schema.get("pattern") in (RATE_PATTERN, DURATION_PATTERN, PORTS_PATTERN)
+    return numbers or schema.get("pattern") in (RATE_PATTERN, CALENDAR_RATE_PATTERN, DURATION_PATTERN, PORTS_PATTERN)
 
 
 def _keys(must: Sequence[str] = (), must_not: Sequence[str] = (), **words: list[str]) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import functools
 import os
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn
 
-from pydantic import AfterValidator, Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
+from pydantic import Field, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from limitkit.config.model.ports import HOST_PATTERN, LAST, PORTS_PATTERN
 from limitkit.config.model.store_url import BadUrlError, expand, options
-from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN
-from limitkit.config.model.value_errors import duration_fault, key_fault, port_fault, rate_fault
+from limitkit.config.model.units import DURATION_PATTERN
+from limitkit.config.model.value_errors import duration_fault, port_fault, rate_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,6 @@ Mode = Literal["enforce", "shadow", "off"]
 OnError = Literal["allow", "hold", "divide"]
 OnLimit = Literal["wait", "drop", "fail"]
 
-KEY_PATTERN: Final = r"^[^.]+(\.[^.]+)*$"
 PREFIX_PATTERN: Final = r"^[a-zA-Z0-9_.-]{1,64}$"
 DEFAULT_TIMEOUT: Final = "250ms"
 DEFAULT_HOLD: Final = "2s"
@@ -65,12 +64,6 @@ def duration_meaning(key: str) -> WrapValidator:
 RATE_MEANING: Final = meaning("LK012", rate_fault)
 
 
-def _key(text: str) -> str:
-    if fault := key_fault(text):
-        refuse("LK025", *fault)
-    return text
-
-
 def url_meaning(text: str) -> str:
     """Reject a text that is no address of a store, or has an option that redis-py can't use."""
     try:
@@ -102,43 +95,6 @@ ModeField = Annotated[
         description="enforce: tasks start at the declared rate. shadow: what would have had to wait, and how long, is "
         "counted, and nothing waits. off: no limit. Of the file's, a limit's and a task's the weakest holds.",
     ),
-]
-StrategyField = Annotated[
-    Literal["static", "token_bucket", "per_user"],
-    Field(
-        title="How starts are counted",
-        description="static: in each worker, without a store. token_bucket: one bucket across all workers. "
-        "per_user: one bucket for each value of an argument (key), across all workers.",
-    ),
-]
-RateField = Annotated[
-    str,
-    Field(
-        title="How fast tasks may start",
-        description='A number, a slash, and s, m, h or d: "25/s", "0.5/s"; "10/15m" is 10 every 15 minutes. '
-        'From "1/366d" to "100000/s".',
-        pattern=RATE_PATTERN,
-    ),
-    RATE_MEANING,
-]
-BurstField = Annotated[
-    int,
-    Field(
-        title="Tokens the bucket holds",
-        description="How many tasks may start at once after a quiet time.",
-        ge=1,
-        le=1_000_000,
-    ),
-]
-KeyField = Annotated[
-    str,
-    Field(
-        title="The argument that names the user",
-        description='An argument of the task, or a dotted path into it: "user_id", "customer.tenant". '
-        "Required for per_user, and only for it.",
-        pattern=KEY_PATTERN,
-    ),
-    AfterValidator(_key),
 ]
 OnLimitField = Annotated[
     OnLimit,

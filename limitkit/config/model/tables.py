@@ -6,68 +6,27 @@ validators check the meaning. A validator's error is of type ``meaning`` and car
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
-from limitkit.config.model.cross_checks import Fault, cross_checked_limit, cross_checked_task
-from limitkit.config.model.feedback_fields import (
-    DEFAULT_MAX_PAUSE,
-    ActionField,
-    CeilingField,
-    ExceptionPatternField,
-    FactorField,
-    FloorField,
-    MaxPauseField,
-    ResendField,
-    StepField,
-    not_empty,
-)
 from limitkit.config.model.fields import (
     DEFAULT_HOLD,
     DEFAULT_HOST,
     DEFAULT_TIMEOUT,
-    BurstField,
     HoldField,
     HostField,
-    KeyField,
-    MaxWaitField,
     ModeField,
     MostHeldField,
     OnErrorField,
-    OnLimitField,
     PortField,
     PrefixField,
-    RateField,
-    StrategyField,
     TimeoutField,
     url_meaning,
     whole,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-def _raise_first(faults: Iterable[Fault]) -> None:
-    for fault in faults:
-        raise PydanticCustomError("cross_check", "{fact}; {hint}", {"fact": fault.fact, "hint": fault.hint})
-
-
-class Table(BaseModel):
-    """The base of all tables: no undeclared key, no value of another type, no changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+from limitkit.config.model.limit_tables import LimitTable, QueueTable, TaskTable
+from limitkit.config.model.table import Table
 
 
 class StoreTable(Table, title="Store"):
@@ -125,96 +84,6 @@ class MetricsTable(Table, title="Metrics"):
     port: PortField | None = None
 
 
-class RecoverTable(Table, title="Recovery"):
-    """How the rate of a limit backs off, and comes back."""
-
-    factor: FactorField = 0.9
-    step: StepField | None = None
-    floor: FloorField | None = None
-    ceiling: CeilingField | None = None
-
-
-class FeedbackTable(Table, title="Feedback"):
-    """What the other side's "slow down" looks like, and what follows for the whole limit or partition."""
-
-    on: Annotated[
-        tuple[ExceptionPatternField, ...],
-        Strict(strict=False),
-        Field(title="What it looks like", description="One or more exceptions; also those behind a retry, or a cause."),
-        AfterValidator(not_empty),
-    ]
-    action: ActionField = "slow"
-    recover: Annotated[RecoverTable, Field(title="How it recovers", default_factory=RecoverTable)]
-    unless: Annotated[
-        tuple[ExceptionPatternField, ...],
-        Strict(strict=False),
-        Field(
-            title="What it is not",
-            description="As on: exceptions that look like it, but don't get better by waiting. They go on as without "
-            "limitkit.",
-        ),
-    ] = ()
-    resend: ResendField = True
-    max_pause: MaxPauseField = DEFAULT_MAX_PAUSE
-
-
-FeedbackField = Annotated[
-    FeedbackTable,
-    Field(
-        title="When the other side refuses",
-        description="What shows that tasks are too fast for the service they call, and how the limit backs off on all "
-        "workers. Not for static limits.",
-    ),
-]
-
-
-class LimitTable(Table, title="Named limit"):
-    """A named limit: one bucket for all the tasks that name it."""
-
-    strategy: StrategyField
-    rate: RateField
-    burst: BurstField = 1
-    key: KeyField | None = None
-    on_limit: OnLimitField = "wait"
-    max_wait: MaxWaitField | None = None
-    on_error: OnErrorField | None = None
-    feedback: FeedbackField | None = None
-    mode: ModeField = "enforce"
-
-    @model_validator(mode="after")
-    def _check_keys(self) -> LimitTable:
-        _raise_first(cross_checked_limit(self.model_dump(exclude_unset=True)))
-        return self
-
-
-class TaskTable(Table, title="Task"):
-    """The limits of a task, or of each task that a pattern matches: one of its own, or named ones."""
-
-    strategy: StrategyField | None = None
-    rate: RateField | None = None
-    burst: BurstField = 1
-    key: KeyField | None = None
-    limits: Annotated[
-        tuple[str, ...] | None,
-        Strict(strict=False),
-        Field(
-            title="Named limits",
-            description="Up to 8 names of limits that hold together; [] for no limit at all.",
-            max_length=8,
-        ),
-    ] = None
-    on_limit: OnLimitField | None = None
-    max_wait: MaxWaitField | None = None
-    on_error: OnErrorField | None = None
-    feedback: FeedbackField | None = None
-    mode: ModeField = "enforce"
-
-    @model_validator(mode="after")
-    def _check_keys(self) -> TaskTable:
-        _raise_first(cross_checked_task(self.model_dump(exclude_unset=True)))
-        return self
-
-
 class RateLimits(Table):
     """The whole of ratelimits.toml."""
 
@@ -229,16 +98,30 @@ class RateLimits(Table):
     metrics: Annotated[MetricsTable, Field(title="What each worker shows", default_factory=MetricsTable)]
     limits: Annotated[
         dict[str, LimitTable],
-        Field(title="Named limits", description="One bucket for all the tasks that name the limit."),
-    ] = {}
+        Field(
+            title="Named limits",
+            description="One bucket for all the tasks that name the limit.",
+            default_factory=dict,
+        ),
+    ]
     tasks: Annotated[
         dict[str, TaskTable],
         Field(
             title="Tasks",
             description="By name, or by a pattern in which * stands for any characters; an exact name replaces "
             "a pattern, with all its keys.",
+            default_factory=dict,
         ),
-    ] = {}
+    ]
+    queues: Annotated[
+        dict[str, QueueTable],
+        Field(
+            title="Queues",
+            description="By name, or by a pattern as for tasks: limits of all tasks that come from the queue, beside "
+            "their own. Never of Celery's own tasks.",
+            default_factory=dict,
+        ),
+    ]
 
 
 def errors(data: object) -> tuple[RateLimits | None, list[dict[str, Any]]]:

@@ -10,9 +10,13 @@ from math import ceil
 from typing import Final
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+CALENDAR: Final = {"w": 7 * 86400, "mo": 2_629_746}
+"""Units of windows that begin anew by the calendar, in seconds; of a month, the mean of 400 years."""
 SLOWEST: Final = Fraction(1, 366 * 86400)
 FASTEST: Final = Fraction(100_000)
 RATE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?/([0-9]+)?[smhd]$"
+CALENDAR_RATE_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?/([0-9]+)?([smhdw]|mo)$"
+"""That of the rates of all limits: a week or a month needs a window that resets."""
 DURATION_PATTERN: Final = r"^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$"
 
 _LEAST: Final = 0.1
@@ -20,7 +24,7 @@ _LEAST: Final = 0.1
 _NEARLY: Final = 0.0001
 """How far from a whole number a rate may be: intervals are rounded up to whole microseconds."""
 
-_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+)?([smhd])")
+_RATE = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([0-9]+)?([smhdw]|mo)")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
 
@@ -43,6 +47,13 @@ class Rate:
         """Microseconds between two tokens, rounded up: a bucket may be slower than declared, never faster."""
         return ceil(1_000_000 / self.per_second)
 
+    @property
+    def every(self) -> tuple[int, str]:
+        """The period as written: how many, and of which unit."""
+        match = _RATE.fullmatch(self.text)
+        assert match is not None  # noqa: S101 (a rate is made of a text that matches)
+        return int(match[2] or 1), match[3]
+
     def times(self, part: Fraction) -> Rate:
         """Return a part of this rate, written with the same period; never slower than "1/366d", the slowest one.
 
@@ -54,23 +65,23 @@ class Rate:
             return parse_rate("1/366d")
         whole, rest = divmod(digits.numerator * 10**9 // digits.denominator, 10**9)
         decimals = f"{rest:09d}".rstrip("0")
-        return parse_rate(f"{whole}{f'.{decimals}' if decimals else ''}{slash}{period}")
+        return parse_rate(f"{whole}{f'.{decimals}' if decimals else ''}{slash}{period}", calendar=True)
 
     def __str__(self) -> str:
         return self.text
 
 
 @functools.lru_cache(maxsize=1024)
-def parse_rate(text: str) -> Rate:
-    """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``.
+def parse_rate(text: str, *, calendar: bool = False) -> Rate:
+    """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``; with ``calendar`` also ``"10/w"`` and ``"10/mo"``.
 
     Raises ValueError, with fact and remedy, for a text that is no rate or is out of range (1/366d to 100000/s).
     """
     match = _RATE.fullmatch(text) if text.isascii() else None
-    if match is None:
+    if match is None or (match[3] in CALENDAR and not calendar):
         raise ValueError(f'"{text}" is not a rate; write a number, a slash and s, m, h or d, e.g. "10/s"')
     number, every, unit = match.groups()
-    tokens, period = Fraction(number), Fraction(int(every or 1) * SECONDS[unit])
+    tokens, period = Fraction(number), Fraction(int(every or 1) * (SECONDS | CALENDAR)[unit])
     if not period:
         raise ValueError(f'"{text}" counts tokens in no time at all; write a period of at least 1, e.g. "10/15m"')
     if not tokens:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from limitkit.config.model import suggestions
 from limitkit.config.model.exception_patterns import fault
 from limitkit.config.model.ports import LAST, PORT_HINT, parse_ports
-from limitkit.config.model.units import DURATION_PATTERN, RATE_PATTERN, parse_duration, parse_rate
+from limitkit.config.model.units import CALENDAR_RATE_PATTERN, DURATION_PATTERN, parse_duration, parse_rate
 from limitkit.config.wording import quote, show
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ DURATIONS: Final = {
     "max_wait": ("10ms", "366d"),
     "hold": ("100ms", "60s"),
     "max_pause": ("10ms", "31d"),
+    "lease": ("5s", "1h"),
 }
 """The least and the most of each key that is a duration."""
+HEADER: Final = "headers:"
+"""What the name of a message header begins with, where the path to an argument could stand."""
 _LONGEST: Final = 64  # characters of a rate or a duration: a longer one is out of range
 
 
@@ -46,12 +49,15 @@ def _meant_rate(text: str) -> str | None:
         return None
 
 
-def rate_fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with a rate, as fact and hint; None when it is right."""
-    if len(text) > _LONGEST and re.fullmatch(RATE_PATTERN, text):
+def rate_fault(text: str, *, calendar: bool = False) -> tuple[str, str] | None:
+    """Say what is wrong with a rate, as fact and hint; None when it is right.
+
+    With ``calendar`` the units w and mo may stand in it.
+    """
+    if len(text) > _LONGEST and re.fullmatch(CALENDAR_RATE_PATTERN, text):
         return f"{quote(text)} is out of range", 'write a rate from "1/366d" to "100000/s"'
     try:
-        parse_rate(text)
+        parse_rate(text, calendar=calendar)
     except ValueError as error:
         return _with_example(_split(error, text), text, _meant_rate)
     return None
@@ -96,9 +102,11 @@ def host_fault(text: str) -> tuple[str, str]:
 
 
 def key_fault(text: str) -> tuple[str, str] | None:
-    """Say what is wrong with a ``key``, as fact and hint; None when it is an argument's name or a dotted path."""
-    if text.startswith("headers:"):
-        return f"{quote(text)} asks for a message header, which can't be a key yet", "name one of the task's arguments"
+    """Say what is wrong with a part of a key, as fact and hint; None when it is an argument or a header."""
+    if text.startswith(HEADER):
+        if text == HEADER or not text.isprintable() or text.strip() != text:
+            return f"{quote(text)} names no message header", 'write its name, e.g. "headers:x-tenant"'
+        return None
     if not text.partition(".")[0].isidentifier() or not all(text.split(".")):
         hint = 'write an argument\'s name, or a dotted path into it, e.g. "user_id" or "customer.tenant"'
         return f"{quote(text)} is not the name of an argument", hint

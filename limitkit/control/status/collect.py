@@ -16,7 +16,8 @@ from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import interval_text, parse_rate
 from limitkit.config.wording import one_line
 from limitkit.control.bucket_state import adapted, state_of
-from limitkit.control.in_force import InForce, current_of
+from limitkit.control.current import current_of
+from limitkit.control.in_force import InForce
 from limitkit.control.status.rate_text import rated, reported
 from limitkit.control.status.snapshot import Part, Row, Snapshot
 from limitkit.control.targets import all_of
@@ -29,7 +30,7 @@ from limitkit.waiting.parked_messages import ParkedMessages, broker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from limitkit.control.in_force import Current
+    from limitkit.control.current import Current
     from limitkit.control.manager import RateLimitManager
 
 _MOST_PARTS: Final = 100

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.override import Override
     from limitkit.config.declared import Limit
     from limitkit.control.bucket_state import BucketState
-    from limitkit.control.in_force import Current
+    from limitkit.control.current import Current
     from limitkit.control.status.snapshot import Row, Snapshot
 
 _WITHOUT_STORE = {"allow": "limit nothing", "hold": "let no task start", "divide": "are divided by the workers"}

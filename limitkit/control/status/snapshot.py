@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.override import Override, Target
     from limitkit.config.model.fields import Mode
     from limitkit.control.bucket_state import BucketState
-    from limitkit.control.in_force import Current
+    from limitkit.control.current import Current
     from limitkit.errors import Problem
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limitkit.buckets.partition import digest, parts_of
+from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns, TurnTaker
 
@@ -216,7 +216,7 @@ def takers_of(asks: Collection[Ask]) -> tuple[TurnTaker, ...]:
     """Return for whom a request waits in each of its lanes; nothing when none of its limits has ``fair_by``."""
     if not any(ask.turn for ask in asks):
         return ()
-    return tuple(TurnTaker(digest(ask.turn), ask.weight, ask.cost) if ask.turn else NOBODY for ask in asks)
+    return tuple(TurnTaker(ask.turn, ask.weight, ask.cost) if ask.turn else NOBODY for ask in asks)
 
 
 @dataclass(slots=True, eq=False)

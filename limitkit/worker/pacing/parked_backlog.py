@@ -73,11 +73,11 @@ class ParkedBacklog:
                 self._forget(key)
 
     def retime(self, terms: Mapping[str, Terms], now: float) -> set[str]:
-        """Use other rates, given by the limits' tags in the buckets' keys; returns the buckets that changed."""
+        """Use other rates, given by buckets' keys or the limits' tags in them; returns the buckets that changed."""
         changed = set()
         for key, bucket in list(self.buckets.items()):
             parts = parts_of(key)
-            of = terms.get(parts[0]) if parts else None
+            of = terms.get(key) or (terms.get(parts[0]) if parts else None)
             if of is not None and of.interval_us != bucket.interval_us:
                 self.buckets[key] = replace(bucket, interval_us=of.interval_us, burst=of.burst)
                 left = max(0.0, self._until.get(key, now) - now)

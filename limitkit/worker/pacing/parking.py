@@ -207,11 +207,12 @@ class Parking:
         self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
 
     def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
+        """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""
         now = time.monotonic()
         self._demand.ask_of(self.backlog.retime(terms, now))
         for index, (held, leaver) in enumerate(self._leaving):
-            of = terms.get((parts_of(leaver.bucket.key) or ("",))[0])
+            key = leaver.bucket.key
+            of = terms.get(key) or terms.get((parts_of(key) or ("",))[0])
             if of is not None:
                 self._leaving[index] = held, leaver.retimed(of)
         self._retimed |= {tag: of.interval_us / MICROSECONDS for tag, of in terms.items()}

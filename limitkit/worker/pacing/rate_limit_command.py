@@ -20,7 +20,8 @@ from limitkit.control.task_limits import Ask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.control.task_limits import BoundLimit, Call, TaskLimits
+    from limitkit.buckets.call import Call
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
 
 logger = logging.getLogger("limitkit")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 import limitkit
+from limitkit.buckets.call import Call
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.partition import Resolver, bucket_key
 from limitkit.stores.redis import RedisStore
@@ -99,11 +100,11 @@ def _take_all(path, url, users, lead):
     """Leave each user's bucket as if it had been taken from so long ago that it is due in ``lead`` seconds."""
     rules = limitkit.load(path).rules
     declared = rules.for_task("user").limits[0]
-    resolve = Resolver(signature(lambda user_id: user_id), declared.key.parts[0].path)
+    resolve = Resolver(signature(lambda user_id: user_id), declared.key)
     interval = declared.rate.interval_us
     takes = []
     for user in users:
-        key = bucket_key(rules.store.prefix, declared, resolve((user,), {}))
+        key = bucket_key(rules.store.prefix, declared, resolve(Call((user,))))
         takes.append(Take((Bucket(key, interval, declared.burst),)))
     with contextlib.closing(RedisStore(url, 5.0)) as store, redis.Redis.from_url(url) as client:
         seconds, micros = client.time()

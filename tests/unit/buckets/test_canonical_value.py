@@ -27,12 +27,13 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from billiard.pool import soft_timeout_sighandler
 from hypothesis import given
 from hypothesis import strategies as st
+from support.keys import key as named
 
+from limitkit.buckets.call import Call
 from limitkit.buckets.canonical_value import canonical, interrupts
 from limitkit.buckets.partition import MISSING, Partition, Resolver
 from limitkit.config import load
 from limitkit.control import task_limits
-from limitkit.control.task_limits import Call
 
 
 def text(value):
@@ -253,7 +254,7 @@ def run(user_id): ...
 
 
 def find(value, *path):
-    return Resolver(inspect.signature(run), ("user_id", *path))([value], {})
+    return Resolver(inspect.signature(run), named(".".join(("user_id", *path))))(Call([value]))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import keys
 
+from limitkit.buckets.call import Call
 from limitkit.buckets.partition import MISSING, Partition, Resolver, bucket_key, canonical, partition
 from limitkit.config.declared import Limit
 from limitkit.config.model.units import parse_rate
@@ -25,7 +27,7 @@ def positional(user_id, /, other=1): ...
 
 
 def find(function, key, *args, **kwargs):
-    return partition(tuple(key.split(".")), list(args), kwargs, inspect.signature(function))
+    return partition(keys.key(key), Call(list(args), kwargs), inspect.signature(function))
 
 
 def test_an_argument_is_found_however_it_is_passed():
@@ -39,9 +41,50 @@ def test_an_argument_is_found_however_it_is_passed():
 def test_an_argument_that_is_not_there_is_missing():
     assert find(task, "order") == MISSING
     assert find(task, "extra", 1) == MISSING
-    assert Resolver(None, ("user_id",))([1], {}) == MISSING
-    assert Resolver(None, ("user_id",))([], {"user_id": 1}) == Partition("text:1")
-    assert Resolver(None, ("user_id",))(None, None) == MISSING
+    resolve = Resolver(None, keys.key("user_id"))
+    assert resolve(Call([1], {})) == MISSING
+    assert resolve(Call([], {"user_id": 1})) == Partition("text:1")
+    assert resolve(Call(None, None)) == MISSING
+
+
+def test_several_parts_make_one_partition():
+    signature = inspect.signature(task)
+    resolve = Resolver(signature, keys.key("order.id", "tenant", "headers:X-Region"))
+    calls = [
+        Call(({"id": 1},), {"tenant": "a"}, {"X-Region": "eu"}),
+        Call(({"id": "1"},), {"tenant": "a"}, {"x-region": "eu"}),
+    ]
+    assert {resolve(call) for call in calls} == {Partition(canonical(["1", "a", "eu"]))}
+    assert resolve(calls[0]).digest == Partition(canonical([1, "a", "eu"])).digest
+    others = [
+        Call(({"id": 1},), {"tenant": "a"}),
+        Call(({},), {"tenant": "a"}, {"X-Region": "eu"}),
+        Call(({"id": 1},), {}, {"X-Region": "eu"}),
+        Call(({"id": 1},), {"tenant": "missing"}, {"X-Region": "eu"}),
+        Call(({"id": "11:"},), {"tenant": "a"}, {"X-Region": "eu"}),
+        Call(({"id": "a"},), {"tenant": 1}, {"X-Region": "eu"}),
+    ]
+    assert len({resolve(call).digest for call in [*calls, *others]}) == len(others) + 1
+    assert resolve(others[0]).absent == ("headers:X-Region",)
+    assert not resolve(others[0]).missing
+    assert Resolver(signature, keys.key("order.id", "headers:x"))(Call()).absent == ("order.id", "headers:x")
+
+
+def test_a_key_of_one_part_is_that_part():
+    call = Call((1, "u"), {}, {"id": "x", "Id": "y"})
+    signature = inspect.signature(task)
+    assert Resolver(signature, keys.key("user_id"))(call) == Partition("text:u")
+    assert Resolver(signature, keys.key("headers:id"))(call) == Partition("text:x")
+    assert Resolver(signature, keys.key("headers:ID"))(call) == Partition("text:x")
+    assert Resolver(signature, keys.key("headers:i"))(call) == MISSING
+
+
+def test_a_huge_part_does_not_hide_the_others():
+    resolve = Resolver(None, keys.key("a", "b"))
+    huge = ["x" * 99] * 30_000
+    one, other = (resolve(Call((), {"a": huge, "b": value})) for value in "xy")
+    assert one != other
+    assert one.vague
 
 
 class Pickled:
@@ -166,7 +209,7 @@ def test_nothing_that_anybody_sends_raises(value):
 
 
 def key(name, *, own=False, prefix="limitkit", part=None):
-    limit = Limit(name, own, "per_user", parse_rate("1/s"), 1, ("user_id",), "enforce", "f.toml", 1)
+    limit = Limit(name, own, "per_user", parse_rate("1/s"), 1, keys.key("user_id"), "enforce", "f.toml", 1)
     return bucket_key(prefix, limit, part)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+from limitkit.buckets.call import Call
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import Call, TaskLimits
+from limitkit.control.task_limits import TaskLimits
 
 TEXT = """
 version = 1

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from limitkit.buckets.call import Call
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
-from limitkit.control.task_limits import Call, TaskLimits
+from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.room import ORDER
@@ -49,7 +50,7 @@ class Worker:
     def come(self, name, count=1, **properties):
         task = SimpleNamespace(name=name, run=lambda tenant=None: tenant)
         message = SimpleNamespace(properties=properties, headers={})
-        request = SimpleNamespace(task=task, args=(), kwargs={}, message=message)
+        request = SimpleNamespace(task=task, args=(), kwargs={}, request_dict={}, message=message)
         return [self.shadow.came(request) for _ in range(count)]
 
     def shadow_count(self, tag):
