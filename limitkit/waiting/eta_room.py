@@ -39,7 +39,7 @@ class EtaRoom:
         """Park these, one by one."""
         for leaver in leavers:
             if not leaver.request.acknowledged:
-                turn = turn_of(leaver, self._counter.ahead(leaver.bucket))
+                turn = turn_of(leaver, self._counter.ahead(leaver.bucket) if leaver.taker is None else leaver.turn)
                 wait = min(max(turn, _SHORTEST), longest(leaver.request.message.channel))
                 self._publish(leaver, turn, wait)
                 leaver.request.acknowledge()

@@ -93,7 +93,7 @@ class RabbitMQRoom:
             if publisher.blocked:
                 return
             delivery = delivery_of(leaver.request.message, leaver.queue)
-            turn = turn_of(leaver, self._counter.ahead(leaver.bucket))
+            turn = turn_of(leaver, self._counter.ahead(leaver.bucket) if leaver.taker is None else leaver.turn)
             step = max((step for step in STEPS if step <= turn), default=STEPS[0])
             queue = self._queue(leaver.queue, step)
             copy = copy_of(delivery, routed(delivery, waits(delivery, turn, step)))

@@ -93,7 +93,7 @@ class ParkedDemand:
             if key in dead and lane is None:
                 # Those behind them may be dead too: ask for more each time.
                 hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
-        return Steering(hungry, full, self._bounds.lead, places)
+        return Steering(hungry, full, self._bounds.lead, places, self._bounds.turns_lead)
 
     def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
         known = self._backlog.buckets
