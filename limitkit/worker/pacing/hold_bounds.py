@@ -26,7 +26,7 @@ _CROWDED: Final = 0.75
 """Above this part of the most that a worker may hold, no request may keep a place for long."""
 _PATIENCE: Final = 2
 """A wait is long then when it is longer than so many times ``hold``."""
-_TURNS_SHARE: Final = 0.25
+_TURNS_SHARE: Final = 0.125
 """Of a bucket whose limit has ``fair_by``, a worker holds so much of what it would hold of others."""
 _FEW: Final = 2
 """So many requests of each value a worker holds in any case, and of each bucket."""
@@ -70,16 +70,17 @@ class HoldBounds:
         """The same for a bucket whose limit has ``fair_by``."""
         return self.lead * _TURNS_SHARE
 
-    def _starts(self, lane: Lane) -> float:
-        """Return how many starts of a lane a worker should hold.
+    def starts(self, rate: float, *, turns: bool) -> float:
+        """Return how many starts of a bucket with this rate a worker should hold.
 
-        What it holds comes before those of the values that come new, and what it holds of one value can take tokens
-        that another worker has a better use for. So of values that take turns it holds little.
+        Tokens go to the worker that asks for them. If it held requests of one value alone, and another worker those of
+        others, half of the tokens would be that value's. So of values that take turns it holds little.
         """
-        starts = lane.rate * self.hold
-        if lane.turns is None or not self.steered:
-            return starts
-        return max(starts * _TURNS_SHARE, min(starts, _FEW))
+        starts = rate * self.hold
+        return max(starts * _TURNS_SHARE, min(starts, _FEW)) if turns and self.steered else starts
+
+    def _starts(self, lane: Lane) -> float:
+        return self.starts(lane.rate, turns=lane.turns is not None)
 
     def level(self, lane: Lane, now: float) -> float:
         """Return how full a lane is: 1.0 is all that a worker should hold for it."""
@@ -95,7 +96,8 @@ class HoldBounds:
         """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
         if count > self.most:
             return False
-        if count <= self.beside and self._settings().per_limit is None:
+        turns = self.steered and any(lane.turns is not None for lane in held.lanes)
+        if count <= self.beside and self._settings().per_limit is None and not turns:
             return True
         most = _FOR_RETURNED if returned else 1.0
         return all(self._has_room(lane, held.taker(lane), most, now) for lane in held.lanes)

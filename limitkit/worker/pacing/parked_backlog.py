@@ -47,6 +47,10 @@ class ParkedBacklog:
         """Whether older requests of a bucket are parked: newer ones have to wait behind them."""
         return self._until.get(key, 0.0) > now
 
+    def has_turns(self, key: str) -> bool:
+        """Whether this worker has parked requests of a bucket for values that take turns."""
+        return key in self._values
+
     def ahead(self, key: str, now: float, taker: TurnTaker = NOBODY) -> float:
         """Return in how many seconds all that are parked for a bucket are due; or for one value, at best."""
         ahead = max(0.0, self._until.get(key, 0.0) - now - _SURPLUS)

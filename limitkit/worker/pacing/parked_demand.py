@@ -89,11 +89,17 @@ class ParkedDemand:
                 if level < _LOW:
                     hungry[key] = interval, min(bucket.burst, self._bounds.beside)
             elif level < _LOW and (rate >= _FAST or key in self._local):
-                hungry[key] = interval, ceil(rate * _FEED)
+                hungry[key] = interval, self._feed(key, lane, rate)
             if key in dead and lane is None:
                 # Those behind them may be dead too: ask for more each time.
                 hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
         return Steering(hungry, full, self._bounds.lead, places, self._bounds.turns_lead)
+
+    def _feed(self, key: str, lane: Lane | None, rate: float) -> int:
+        """Return how many a lane that runs low is given; where values take turns, no more than it should hold."""
+        if self._backlog.has_turns(key):
+            return max(1, ceil(_HIGH * self._bounds.starts(rate, turns=True)) - (lane.refs if lane is not None else 0))
+        return ceil(rate * _FEED)
 
     def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
         known = self._backlog.buckets
