@@ -2,8 +2,8 @@
 -- limitkit/buckets/turns.py, where they are explained. It comes behind line.lua, before the scripts that need it.
 --
 -- A value's start tag is in the queue's line, too: a member of a NUL, \2, the bucket, a NUL, the tag in 16 digits, a NUL, and
--- the value's digest. So the first of these members is the next value. The queue's turns (hash) hold: bucket -> the tag of
--- what came back last; bucket, NUL, value -> the value's tag, its weight, and the mean cost of its messages. A value of which nothing is
+-- the value's digest. So the first of these members is the next value. The queue's turns (hash) hold: bucket -> V, the
+-- virtual time; bucket, NUL, value -> the value's tag, its weight, and the mean cost of its messages. A value of which nothing is
 -- parked any more is forgotten when its turn would be next; a bucket of which nothing is parked, with all its values.
 --
 -- Here `queue` has the names of two keys: line and turns.
@@ -50,11 +50,15 @@ local function enlist(queue, bucket, value, weight, cost)
   if found[2] then
     tag, kept_weight, kept_cost = state_of(found[2])
   end
-  local next = tag or now
+  local next, is_new = tag or now, false
+  if next <= now then -- V may have passed the tags of those that wait; that is for those that come
+    local from, to = span(own_line(bucket, value))
+    is_new = not call('ZRANGEBYLEX', queue.line, from, to, 'LIMIT', 0, 1)[1]
+    if is_new then next = now end
+  end
   if tag and kept_weight ~= weight and tag > now then
     next = now + math.floor(math.min((tag - now) * (kept_weight / weight), MOST_STEP))
   end
-  next = math.max(next, now)
   local mean = kept_cost and kept_cost + ((cost or kept_cost) - kept_cost) / 8 or cost
   local state = written(next, weight, mean)
   if state ~= found[2] then
@@ -65,9 +69,7 @@ local function enlist(queue, bucket, value, weight, cost)
     call('ZADD', queue.line, 0, turn_place(bucket, next, value))
   end
   if not found[1] then call('HSET', queue.turns, bucket, '0') end
-  if next > now then return false end
-  local from, to = span(own_line(bucket, value))
-  return not call('ZRANGEBYLEX', queue.line, from, to, 'LIMIT', 0, 1)[1]
+  return is_new
 end
 
 -- Forgets all turns of a bucket.
@@ -89,7 +91,7 @@ local function forget_turns(queue, bucket)
   call('HDEL', queue.turns, bucket)
 end
 
--- Makes all tags of a bucket smaller by what came back last, before they are too large to be exact.
+-- Makes all tags of a bucket smaller by V, before they are too large to be exact.
 local function rebase(queue, bucket, by)
   local call = redis.call
   local from, to = turns_span(bucket)
@@ -152,6 +154,19 @@ local function take_turns(queue, bucket, wanted)
     return value.list[value.at]
   end
 
+  -- V, for the values that come new, goes on with each start, but is no more than a turn above the lowest tag.
+  local function next_time(now)
+    if #touched == 0 or not values[1] then return now end
+    local weights, costs, from_now = 0, 0, tonumber(call('HGET', queue.turns, bucket))
+    for _, value in ipairs(touched) do
+      weights, costs = weights + value.weight, costs + value.cost * value.times
+    end
+    local turn = step(weights / #touched, costs / #taken)
+    local on = turn * #taken / call('ZLEXCOUNT', queue.line, from, to)
+    local lowest = math.max(now, values[1].tag)
+    return math.max(lowest, math.floor(math.min(from_now + on, lowest + turn)))
+  end
+
   -- What older workers have parked has no value.
   if call('HEXISTS', queue.turns, field_of(bucket, '')) == 0 then
     local first, stop = span(bucket)
@@ -172,8 +187,9 @@ local function take_turns(queue, bucket, wanted)
         value.field = field_of(bucket, value.name)
         local _, weight, cost = state_of(call('HGET', queue.turns, value.field))
         value.weight, value.cost, value.step = weight, cost, step(weight, cost)
-        touched[#touched + 1] = value
+        touched[#touched + 1], value.times = value, 0
       end
+      value.times = value.times + 1
       value.tag = value.tag + value.step
       insert(value)
     else
@@ -182,6 +198,8 @@ local function take_turns(queue, bucket, wanted)
     end
   end
 
+  read(1)
+  now = next_time(now)
   local olds, news, states, fields = {}, {}, {}, {}
   for _, value in ipairs(touched) do
     olds[#olds + 1] = value.standing

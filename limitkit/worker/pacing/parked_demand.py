@@ -23,6 +23,8 @@ _FAST: Final = 4.0
 _LOW: Final = 0.25
 _HIGH: Final = 0.75
 """A lane below the first part of what a worker should hold for it wants more; from the second on it has enough."""
+_FED: Final = 0.5
+"""Where values take turns, one that runs low is filled up to this part."""
 _MOST_LOOKED_AT: Final = 256
 """Buckets with a backlog and without a lane that are looked at in one round."""
 _DEEPER: Final = 4
@@ -98,7 +100,7 @@ class ParkedDemand:
     def _feed(self, key: str, lane: Lane | None, rate: float) -> int:
         """Return how many a lane that runs low is given; where values take turns, no more than it should hold."""
         if self._backlog.has_turns(key):
-            return max(1, ceil(_HIGH * self._bounds.starts(rate, turns=True)) - (lane.refs if lane is not None else 0))
+            return max(1, ceil(_FED * self._bounds.starts(rate, turns=True)) - (lane.refs if lane is not None else 0))
         return ceil(rate * _FEED)
 
     def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
