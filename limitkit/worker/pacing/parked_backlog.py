@@ -55,7 +55,7 @@ class ParkedBacklog:
         """Return in how many seconds all that are parked for a bucket are due; or for one value, at best."""
         ahead = max(0.0, self._until.get(key, 0.0) - now - _SURPLUS)
         if taker.value and ahead:
-            own = self._values.get(key, {}).get(taker.value, 0)
+            own = self._values[key][taker.value] if key in self._values else 0
             return min(ahead, own * self.buckets[key].interval_us / MICROSECONDS)
         return ahead
 

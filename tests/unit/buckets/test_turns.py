@@ -58,7 +58,7 @@ class Queue:
 )
 @settings(deadline=None)
 def test_shares_are_in_proportion_to_weights(values, count):
-    """The bound of start-time fair queueing: any two that wait have had as much as each other, within one turn of each."""
+    """The bound of start-time fair queueing: any two that wait have had as much as each other, within a turn."""
     queue = Queue()
     for value, (weight, cost) in values.items():
         queue.send(value, weight, cost=cost, count=count + 1)
