@@ -44,8 +44,11 @@ class Bypass(Protocol):
 class Follower(Protocol):
     """Holds requests in this worker, and follows the rates in force."""
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Let parked requests come back at the new rates, given by tags, or by the whole keys of partitions."""
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
+        """Let parked requests come back at the new rates, given by tags, or by the whole keys of partitions.
+
+        ``weights`` are those that are new, by tags and the digests of values of ``fair_by``.
+        """
 
     def reconsider(self) -> None:
         """Take again for held requests whose limit has changed."""
@@ -80,6 +83,7 @@ class Refresh:
         self._newly: set[str] = set()
         self._processes: set[int] = set()
         self._terms: Mapping[str, Terms] = {}
+        self._weights: Mapping[str, Mapping[str, float]] = {}
         if task_limits.store is not None:
             self.override_watch = OverrideWatch(
                 task_limits, OverrideStore(task_limits.store, task_limits.rules.store.prefix), config.digest
@@ -170,13 +174,15 @@ class Refresh:
         """Let waiting requests follow the rates that are in force now."""
         terms = self._task_limits.terms(self._tasks())
         changed = _changed(self._terms, terms)
+        weights = self._task_limits.weights(self._tasks())
         if self._terms:
             emit_changes(self._task_limits, self._tasks(), changed, self._terms)
         if self._pacer is not None:
-            if changed:
-                self._pacer.retime(changed)
+            reweighed = {tag: of for tag, of in weights.items() if self._weights.get(tag) != of}
+            if changed or reweighed:
+                self._pacer.retime(changed, reweighed)
             self._pacer.reconsider()
-        self._terms = terms
+        self._terms, self._weights = terms, weights
 
 
 def _changed(before: Mapping[str, Terms], terms: Mapping[str, Terms]) -> dict[str, Terms]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take, Window
+from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns, TurnTaker
+from limitkit.worker.pacing.tolerance import tolerance_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
 
 NEVER: Final = float("inf")
 
-_LEAST_TOLERANCE: Final = 0.008
-_MOST_TOLERANCE: Final = 0.03
-_TOLERATED_TOKENS: Final = 1.5
-"""How late a start may be behind its slot: at most so many tokens' worth of time, within the two bounds (seconds)."""
-_TOLERATED_PART: Final = 0.1
-_MOST_PATIENT: Final = 0.5
-"""A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
 _HORIZON: Final = (1.0, 0.5)
 _HORIZON_WITH_FEEDBACK: Final = (0.2, 0.1)
 """Seconds; see ``Lane.horizon``. Shorter, since what was reserved before the other side refused still starts."""
@@ -75,12 +69,15 @@ class Lane:
         "slots",
         "tag",
         "tolerance",
+        "turns",
         "waiting",
     )
 
     def __init__(self, bucket: Bucket, *, local: bool) -> None:
-        self.waiting: list[Held] = []
-        """A heap: by the message's priority, then by arrival."""
+        self.waiting: ArrivalOrder[Held] | TurnOrder[Held] = ArrivalOrder()
+        """By the message's priority, then by arrival; with ``fair_by`` so within each value, and these take turns."""
+        self.turns: Turns | None = None
+        """Whose turn it was, if any limit of the bucket has ``fair_by``."""
         self.slots: deque[Slot] = deque()
         self.mark = 0
         """The bucket's state after the last of these slots, for giving them back."""
@@ -126,15 +123,7 @@ class Lane:
         """Use this rate from now on: feedback may make it slower than the declared rate."""
         self.interval_us = interval_us
         """Microseconds between two tokens."""
-        interval = interval_us / MICROSECONDS
-        most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
-        self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
-        if self.bucket.metered:
-            self.tolerance = max(self.tolerance, _MOST_TOLERANCE)
-        if isinstance(self.bucket, Window):
-            self.tolerance = self.bucket.late_us / MICROSECONDS
-        elif isinstance(self.bucket, Slots):  # a slot stays taken until its task ends, however late that starts
-            self.tolerance = NEVER
+        self.tolerance = tolerance_of(self.bucket, interval_us)
         self.margin = min(self.tolerance / 4, _HAND_OVER)
         depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
         self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
@@ -172,29 +161,31 @@ class Lane:
     def push(self, held: Held) -> None:
         """Let a request wait here."""
         held.at = self
-        heapq.heappush(self.waiting, held)
+        if held.takers and isinstance(self.waiting, ArrivalOrder) and held.taker(self) is not NOBODY:
+            self.turns, before = self.turns or Turns(), self.waiting
+            self.waiting = TurnOrder(self.turns, lambda each: each.taker(self))
+            for each in before:
+                self.waiting.add(each)
+        self.waiting.add(held)
 
     def pop(self) -> Held:
         """Take the first one out."""
-        return heapq.heappop(self.waiting)
+        return self.waiting.take_first()
 
     def remove(self, held: Held) -> None:
         """Take out a request that may not be the first."""
-        self.waiting.remove(held)
-        heapq.heapify(self.waiting)
+        self.waiting.take_out(held)
 
     def is_ahead_of(self, held: Held) -> bool:
         """Whether a request that comes before this one waits for this bucket, or is its mover."""
-        return bool(self.waiting and self.waiting[0] < held) or (self.mover is not None and self.mover < held)
+        first = self.waiting.is_before
+        return bool(self.waiting and first(self.waiting[0], held)) or (
+            self.mover is not None and first(self.mover, held)
+        )
 
     def in_order(self) -> Iterator[Held]:
         """Go through the requests that wait, in order."""
-        heap, nodes = self.waiting, [(self.waiting[0], 0)] if self.waiting else []
-        while nodes:
-            held, at = heapq.heappop(nodes)
-            yield held
-            for node in range(2 * at + 1, min(2 * at + 3, len(heap))):
-                heapq.heappush(nodes, (heap[node], node))
+        return self.waiting.in_order()
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
@@ -230,6 +221,8 @@ class Held:
     request: Any
     lanes: tuple[Lane, ...]
     since: float
+    takers: tuple[TurnTaker, ...] = ()
+    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
     anchor: Lane = field(init=False)
     """Of its buckets, the fastest shared one: most others want it too, so slots are reserved only there."""
     at: Lane | None = None
@@ -283,6 +276,16 @@ class Held:
         """Return the concurrency limits of which it has slots: this worker's own, or those of the store."""
         buckets = (lane.bucket for lane in self.lanes if lane.local == local)
         return tuple(bucket for bucket in buckets if isinstance(bucket, Slots))
+
+    def taker(self, lane: Lane) -> TurnTaker:
+        """Return for whom it waits in a lane."""
+        return next((taker for mine, taker in zip(self.lanes, self.takers, strict=False) if mine is lane), NOBODY)
+
+    def starting(self) -> Held:
+        """Note that it starts, and waits in no lane any more: the turn of its values is over."""
+        for lane in self.lanes:
+            lane.waiting.starts(self)
+        return self
 
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""

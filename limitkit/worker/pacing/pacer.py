@@ -28,6 +28,7 @@ from limitkit.worker.pacing.lanes import Lanes
 from limitkit.worker.pacing.max_wait import MaxWait
 from limitkit.worker.pacing.pacing_events import PacingEvents
 from limitkit.worker.pacing.prefetch_widening import PrefetchWidening
+from limitkit.worker.pacing.rate_limit_command import takers_of
 from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
 from limitkit.worker.pool.call_of import call_of, call_of_context
@@ -145,7 +146,7 @@ class Pacer:
         """Hold a request; ``before`` is what it was held as before its limits changed."""
         asks = self._command_rates.asks(request.task, limits, call_of(request))
         lanes = tuple(self._lanes.lane(ask.bucket, local=ask.local) for ask in asks)
-        held = Held(order, request, lanes, since, asks=tuple(asks))
+        held = Held(order, request, lanes, since, takers_of(asks), asks=tuple(asks))
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()
@@ -273,9 +274,9 @@ class Pacer:
                 self._pass(held.request)
         self.pump()
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
-        self._parking.retime(terms)
+        self._parking.retime(terms, weights)
 
     def refill(self, key: str) -> None:
         """Fill a bucket of this worker's own again."""
