@@ -119,9 +119,8 @@ def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
 def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
     """Yield the limits that some entry or queue uses, each with the place where it is declared."""
     rules = config.rules
-    tables: list[Entry | QueueRule] = [*rules.exact.values(), *rules.patterns]
-    tables += [*rules.queues.values(), *rules.queue_patterns]
-    for entry in tables:
+    entries: list[Entry | QueueRule] = [*rules.exact.values(), *rules.patterns]
+    for entry in [*entries, *rules.queues.values(), *rules.queue_patterns]:
         for limit in entry.limits:
             if limit.mode != "off":
                 yield ("tasks", entry.pattern) if limit.own else ("limits", limit.name), limit
