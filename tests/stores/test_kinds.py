@@ -123,7 +123,7 @@ def worlds(draw):
 
 
 @pytest.mark.parametrize("name", STORES)
-@settings(max_examples=examples(80), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(calls=worlds())
 def test_any_row_of_calls_gets_the_same_from_every_store(name, store_named, request, calls):
     store, exact, at = store_named(name), MemoryStore(), NOW
