@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.override import Section
+    from limitkit.buckets.partition import Partition
     from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -59,16 +60,16 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
-    costs: CostReader | None = None
-    """None when each start takes one token."""
-    turn: Resolver | None = None
-    """Finds the value of ``fair_by``."""
     pattern: str = ""
     """The entry by which the task has it."""
     apart: bool = False
     """Whether any of its partitions may have terms of its own."""
+    costs: CostReader | None = None
+    """None when each start takes one token."""
+    turn: Resolver | None = None
+    """Finds the value of ``fair_by``."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
+    """Of values of ``fair_by``, by their digests."""
 
     @property
     def local(self) -> bool:
@@ -175,8 +176,7 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
-            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -219,9 +219,14 @@ class TaskLimits:
         weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
             resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
+            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
         bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
-        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
+        return BoundLimit(limit, terms, bucket, None, pattern, costs=costs, turn=turn, weights=weights)
+
+
+def weight_of(bound: BoundLimit, value: Partition) -> float:
+    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
+    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
 
 
 def _declared(rules: Rules) -> Iterator[Limit]:
