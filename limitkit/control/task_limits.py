@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.override import Section
-    from limitkit.buckets.partition import Partition
     from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -60,16 +59,16 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
-    pattern: str = ""
-    """The entry by which the task has it."""
-    apart: bool = False
-    """Whether any of its partitions may have terms of its own."""
     costs: CostReader | None = None
     """None when each start takes one token."""
     turn: Resolver | None = None
     """Finds the value of ``fair_by``."""
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Of values of ``fair_by``, by their digests."""
+    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
 
     @property
     def local(self) -> bool:
@@ -176,7 +175,8 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
+            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
+            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -219,18 +219,13 @@ class TaskLimits:
         weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
             resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
+            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
         bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
-        return BoundLimit(limit, terms, bucket, None, pattern, costs=costs, turn=turn, weights=weights)
+        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
-def weight_of(bound: BoundLimit, value: Partition) -> float:
-    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
-    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
-
-
-def _declared(rules: Rules) -> Iterator[Limit]:
-    """Go through the limits that tasks and queues have."""
+def declared(rules: Rules) -> Iterator[Limit]:
+    """Go through the limits that tasks and queues of a file have, each as often as it is named."""
     for entry in (*rules.exact.values(), *rules.patterns):
         yield from entry.limits
     yield from _of_queues(rules)
@@ -242,7 +237,7 @@ def _of_queues(rules: Rules) -> Iterator[Limit]:
 
 
 def _has_shadows(rules: Rules) -> bool:
-    return any(limit.mode == "shadow" for limit in _declared(rules))
+    return any(limit.mode == "shadow" for limit in declared(rules))
 
 
 def _has_queues(rules: Rules) -> bool:
@@ -250,7 +245,7 @@ def _has_queues(rules: Rules) -> bool:
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
-    return frozenset(each.on_error for each in _declared(rules) if each.mode == "enforce" and not each.local)
+    return frozenset(each.on_error for each in declared(rules) if each.mode == "enforce" and not each.local)
 
 
 def signature_of(task: Any) -> Any:

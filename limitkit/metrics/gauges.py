@@ -121,7 +121,8 @@ class Reading:
                     "rate", limit, table.pattern
                 )
                 if found is not None:
-                    rates[limit.name,] = float(found.rate.per_second) if found.rate is not None else 0.0
+                    if found.max_running is None:
+                        rates[limit.name,] = float(found.rate.per_second) if found.rate is not None else 0.0
                     if found.until is not None:
                         ends[limit.name,] = found.until
         yield made(f.OVERRIDE, rates)
