@@ -24,8 +24,8 @@ smembers lindex llen lpush rpush lrange lrem rpush lpop rpop expire pexpire pers
 _CHECKED = """
 local MOST, named = %(most)d, {}
 for _, key in ipairs(KEYS) do named[key] = true end
-local every, none = { del = true, unlink = true, exists = true, touch = true }, { time = true, publish = true }
-local first = {}
+local first, none = {}, { time = true, publish = true }
+local every = { del = true, unlink = true, exists = true, touch = true }
 for name in ('%(first)s'):gmatch('%%S+') do first[name] = true end
 
 local function checked(call)
