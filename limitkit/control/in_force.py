@@ -7,6 +7,7 @@ strictest of their terms hold.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -142,6 +143,11 @@ class InForce:
             self._holding.pop(key, None)
         turned, self._has_turned = bool(gone) or self._has_turned, False
         return turned
+
+    def turns_in(self) -> float:
+        """Return the seconds until a schedule that was asked for says something else; infinite when none does."""
+        ends = [held.until for _, _, held in list(self._holding.values()) if held.is_end]
+        return min(ends) - self.now if ends else math.inf
 
     def others(self, files: Iterable[Mapping[Target, Declared]]) -> bool:
         """Use these declarations of other files, too. Returns whether anything has changed."""
