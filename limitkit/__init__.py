@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from limitkit.control.manager import RateLimitManager
     from limitkit.errors import ConfigError, Problem, RateLimitExceeded
     from limitkit.install_app import install
+    from limitkit.worker.running import settle
 
 __version__ = "0.1.0"
-__all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load"]
+__all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load", "settle"]
 
 _HOMES = {
     "Config": "limitkit.config.load",
@@ -25,6 +26,7 @@ _HOMES = {
     "RateLimitManager": "limitkit.control.manager",
     "install": "limitkit.install_app",
     "load": "limitkit.config.load",
+    "settle": "limitkit.worker.running",
 }
 
 

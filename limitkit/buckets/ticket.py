@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from limitkit.buckets.decision import Bucket, GiveBack
@@ -16,6 +16,19 @@ KEY: Final = "limitkit_ticket"
 
 NONCE: Final = secrets.token_hex(8)
 """This worker's secret: pool processes inherit it by fork, and a ticket that came with a message can't know it."""
+
+
+class Charge(NamedTuple):
+    """What one limit has charged a start with: its estimate, which can be settled once the true cost is known."""
+
+    limit: str
+    """The limit's name."""
+    bucket: Bucket
+    cost: int
+    mark: int
+    """The bucket's state after the take; see ``Settlement``."""
+    settle: tuple[str, ...] | None
+    """The path into what the task returns, where its true cost is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,12 @@ class Ticket:
     """Whether a shared limit was not asked, because the store can't be."""
     throttled: bool = False
     """Whether this delivery is already counted as throttled."""
+    costs: tuple[int, ...] = ()
+    """Tokens that the start takes of each of these buckets; empty for one of each."""
+    member: str = ""
+    """The name under which it has its slots of concurrency limits."""
+    charges: tuple[Charge, ...] = ()
+    """What it was charged with, where the true cost can be told later."""
 
 
 def free(task_id: str) -> Ticket:

@@ -1,13 +1,13 @@
 """Turns: who is next of those that wait for one bucket, by start-time fair queueing.
 
-Each value of ``fair_by`` has a *start tag*, S = max(V, F): V is the *virtual time*, F = S + cost / weight comes from the
-value's own last start. The lowest tag is next. Tags are given when something starts, not when it comes: so one that comes
-new starts within a round, nobody saves up turns while he has nothing waiting, and a changed weight holds for what waits
-already. The algorithm: Goyal, Vin, Cheng, "Start-time fair queueing", SIGCOMM 1996.
+Each value of ``fair_by`` has a *start tag*, S = max(V, F): V is the *virtual time*, F = S + cost / weight comes from
+the value's own last start. The lowest tag is next. Tags are given when something starts, not when it comes: so one that
+comes new starts within a round, nobody saves up turns while he has nothing waiting, and a changed weight holds for what
+waits already. The algorithm: Goyal, Vin, Cheng, "Start-time fair queueing", SIGCOMM 1996.
 
-There, V is the tag of what starts. But then an endless row of values that come once each would keep all others waiting: so
-each start moves V on by cost / the weights of all that wait, as in Bennett, Zhang, "Hierarchical packet fair queueing
-algorithms", SIGCOMM 1996. V is never below the lowest tag, and never more than a turn above it.
+There, V is the tag of what starts. But then an endless row of values that come once each would keep all others waiting:
+so each start moves V on by cost / the weights of all that wait, as in Bennett, Zhang, "Hierarchical packet fair
+queueing algorithms", SIGCOMM 1996. V is never below the lowest tag, and never more than a turn above it.
 
 The order of requests without ``fair_by`` is here too, since a lane uses either.
 """

@@ -27,10 +27,10 @@ class MessageWarnings:
             if all(name.startswith("headers:") for name in found.absent):
                 remedy = "send the header"
             logger.warning(
-                "%s was sent without %s, the %s of limit %s; such messages %s; %s",
+                "%s was sent without %s, %s of limit %s; such messages %s; %s",
                 task,
                 " and ".join(found.absent),
-                setting if found.missing else f"a part of the {setting}",
+                f"the {setting}" if found.missing else f"a part of the {setting}",
                 limit.name,
                 _SHARED[setting] if found.missing else f"{_SHARED[setting]} if the rest is equal",
                 remedy,

@@ -161,9 +161,9 @@ class Refresh:
         return sorted(self._newly)
 
     def _use_config(self, config: Config) -> None:
-        before = {task.name for task in self._tasks() if self._task_limits.limits(task)}
+        before = {task.name for task in self._tasks() if self._task_limits.may_limit(task)}
         self._use(config)
-        new = {task.name for task in self._tasks() if self._task_limits.limits(task)} - before
+        new = {task.name for task in self._tasks() if self._task_limits.may_limit(task)} - before
         if new:
             self._newly |= new
             self._processes = _processes_of(self._pool)
@@ -176,7 +176,7 @@ class Refresh:
         changed = _changed(self._terms, terms)
         weights = self._task_limits.weights(self._tasks())
         if self._terms:
-            emit_changes(self._task_limits, self._tasks(), changed)
+            emit_changes(self._task_limits, self._tasks(), changed, self._terms)
         if self._pacer is not None:
             reweighed = {tag: of for tag, of in weights.items() if self._weights.get(tag) != of}
             if changed or reweighed:

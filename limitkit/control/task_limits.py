@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.buckets.turns import NOBODY, TurnTaker
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.override import Section
-    from limitkit.config.declared import Limit, Patience
+    from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
     from limitkit.stores.store import Store
+
+_MOST_CACHED: Final = 10_000
+_CELERYS_OWN: Final = "celery."
 
 
 class Ask(NamedTuple):
@@ -40,6 +44,13 @@ class Ask(NamedTuple):
     """The digest of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
+    limit: Limit | None = None
+    """The limit; None for an extra cap, which no file declares."""
+
+    @property
+    def taker(self) -> TurnTaker:
+        """For whom the start is."""
+        return TurnTaker(self.turn, self.weight, self.cost) if self.turn else NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,10 @@ class BoundLimit:
         return self.limit.local
 
 
+_Bound: TypeAlias = dict[tuple[str, str | None], tuple[BoundLimit, ...]]
+"""By the names of a task, and of the queue that it comes from."""
+
+
 class TaskLimits:
     """The config that is in force, bound to the tasks of one app."""
 
@@ -84,8 +99,10 @@ class TaskLimits:
         """The ``on_error`` settings of the shared limits in force."""
         self.has_shadows = _has_shadows(rules)
         """Whether any limit is in shadow."""
-        self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
-        self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
+        self.has_queues = _has_queues(rules)
+        """Whether any queue has limits."""
+        self._enforced: _Bound = {}
+        self._shadows: _Bound = {}
         self._warnings = MessageWarnings()
 
     def use(self, rules: Rules) -> None:
@@ -93,6 +110,7 @@ class TaskLimits:
         self.rules = replace(rules, store=self.rules.store)
         self.on_errors = _on_errors(rules)
         self.has_shadows = _has_shadows(rules)
+        self.has_queues = _has_queues(rules)
         self.changed()
 
     def changed(self) -> None:
@@ -106,7 +124,7 @@ class TaskLimits:
         Partitions that have terms of their own follow, by the whole keys of their buckets.
         """
         found: dict[str, Terms] = {}
-        for bound in (bound for task in tasks for bound in self.limits(task)):
+        for bound in (*(bound for task in tasks for bound in self.limits(task)), *self.of_queues()):
             tag = limit_tag(bound.limit.name, own=bound.limit.own)
             if tag not in found:
                 found[tag] = bound.terms
@@ -129,23 +147,34 @@ class TaskLimits:
             target = Target(section, bound.limit.name, digest, shown)
             yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
-    def limits(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits in force for a task; found by name, so it may be registered late."""
-        bound = self._enforced.get(task.name)
-        if bound is None:
-            bound = self._enforced[task.name] = self._in_mode(task, "enforce")
-        return bound
+    def limits(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits in force for a task that comes from a queue; found by name, so it may be registered late.
 
-    def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits of a task that are in shadow mode."""
-        bound = self._shadows.get(task.name)
-        if bound is None:
-            bound = self._shadows[task.name] = self._in_mode(task, "shadow")
-        return bound
+        Without a queue they are the task's own.
+        """
+        bound = self._enforced.get((task.name, queue))
+        return self._in_mode(self._enforced, task, queue, "enforce") if bound is None else bound
 
-    def patience(self, task: Any) -> Patience | None:
+    def shadows(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits that are in shadow mode."""
+        bound = self._shadows.get((task.name, queue))
+        return self._in_mode(self._shadows, task, queue, "shadow") if bound is None else bound
+
+    def of_queues(self, mode: Mode = "enforce") -> Iterator[BoundLimit]:
+        """Go through the limits of queues, bound to no task; one of several queues comes several times."""
+        for limit in _of_queues(self.rules):
+            if limit.mode == mode:
+                key = bucket_key(self.rules.store.prefix, limit, None) if limit.key is None else None
+                terms, apart = self.in_force.terms(limit, ""), self.in_force.apart(limit, "")
+                yield BoundLimit(limit, terms, bucket_of(key, limit, terms) if key else None, None, apart=apart)
+
+    def may_limit(self, task: Any) -> bool:
+        """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
+        return bool(self.limits(task)) or (self.has_queues and not task.name.startswith(_CELERYS_OWN))
+
+    def patience(self, task: Any, queue: str | None = None) -> Patience | None:
         """Return how long a task may wait for its limits; None for as long as it takes."""
-        rule = self.rules.for_task(task.name)
+        rule = self._rule(task, queue)
         return rule.patience if rule is not None else None
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
@@ -161,7 +190,7 @@ class TaskLimits:
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
             turn = value.digest
             weight = bound.weights.get(turn, 1.0) if bound.weights else 1.0
-        return Ask(bucket, bound.local, cost, turn, weight)
+        return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
         """Read what a start has cost from what its task has returned; None when that does not say it."""
@@ -181,10 +210,19 @@ class TaskLimits:
         terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
         return bucket_of(key, bound.limit, terms)
 
-    def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
-        rule = self.rules.for_task(task.name)
+    def _in_mode(self, found: _Bound, task: Any, queue: str | None, mode: Mode) -> tuple[BoundLimit, ...]:
+        rule = self._rule(task, queue)
         limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
-        return tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        if len(found) >= _MOST_CACHED:
+            found.clear()
+        found[task.name, queue] = bound
+        return bound
+
+    def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
+        if queue is None or not self.has_queues:
+            return self.rules.for_task(task.name)
+        return self.rules.together(task.name, queue)
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
@@ -199,13 +237,28 @@ class TaskLimits:
         return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
+def declared(rules: Rules) -> Iterator[Limit]:
+    """Go through the limits that tasks and queues of a file have, each as often as it is named."""
+    for entry in (*rules.exact.values(), *rules.patterns):
+        yield from entry.limits
+    yield from _of_queues(rules)
+
+
+def _of_queues(rules: Rules) -> Iterator[Limit]:
+    for table in (*rules.queues.values(), *rules.queue_patterns):
+        yield from table.limits
+
+
 def _has_shadows(rules: Rules) -> bool:
-    return any(limit.mode == "shadow" for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits)
+    return any(limit.mode == "shadow" for limit in declared(rules))
+
+
+def _has_queues(rules: Rules) -> bool:
+    return any(limit.mode != "off" for limit in _of_queues(rules))
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
-    limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and not limit.local)
+    return frozenset(each.on_error for each in declared(rules) if each.mode == "enforce" and not each.local)
 
 
 def signature_of(task: Any) -> Any:

@@ -45,6 +45,8 @@ class TaskStarted:
     """The code of a task with limits begins now."""
 
     task: str
+    queue: str | None = None
+    """Where its message came from; None where that is not known."""
     late: float | None = None
     """Seconds since the moment for which its tokens were taken; None where it took them itself."""
     failed_open: bool = False
@@ -91,6 +93,13 @@ class TaskShadowed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseLost:
+    """A running task has lost its slot of a concurrency limit, since its worker could not renew the lease in time."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAsked:
     """The store was asked, and has answered or failed."""
 
@@ -119,7 +128,8 @@ class LimitChanged:
     """Tokens a second; 0.0 while it is paused."""
     burst: int
     source: str
-    """``file``, ``override``, ``pause``, ``stricter file``, or ``control`` for ``app.control.rate_limit()``."""
+    """``file``, ``schedule``, ``override``, ``pause``, ``stricter file``, or ``control`` for
+    ``app.control.rate_limit()``."""
     ends: float | None = None
     """When the declared rate returns by itself (seconds of ``time.time()``); None when it doesn't."""
 
@@ -157,6 +167,7 @@ Event = (
     | TaskDropped
     | TaskFailed
     | TaskShadowed
+    | LeaseLost
     | StoreAsked
     | StoreFailed
     | StoreRecovered

@@ -172,6 +172,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         """End the pacer's loop, and what goes on until the pool has ended."""
         if self.entry is not None:
             self.entry.loop.close()
+        if self.pacer is not None:
+            self.pacer.shutdown()
         if self._rescue is not None:
             self._rescue.shutdown()
 
@@ -183,6 +185,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self._worker_listeners.stop()
         if self.unacked is not None:
             self.unacked.receive_last()
+        if self.entry is not None:
+            self.entry.loop.disconnected()
         if self.pacer is not None:
             self.pacer.forget()
         if self.unacked is not None:

@@ -15,7 +15,7 @@ from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit.buckets import ticket
-from limitkit.buckets.decision import Take
+from limitkit.buckets.partition import parts_of
 from limitkit.config.wording import one_line
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
@@ -23,16 +23,22 @@ from limitkit.stores.recovery import take_both
 from limitkit.waiting import delivery
 from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.send_back import SendBack
-from limitkit.worker.current_request import begin_run, follow, is_traced, off_loop, starting
+from limitkit.worker.current_request import begin_run, follow, is_eager, is_traced, off_loop, starting
 from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
+from limitkit.worker.pool.leases import Leases
+from limitkit.worker.pool.limits_of import limits_of_context, note_queue, noted_queue, queue_of_context
+from limitkit.worker.running import Running
+from limitkit.worker.settler import Settler
+from limitkit.worker.wanted import NOTHING_TAKEN, Wanted, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.buckets.decision import Bucket, Decision, GiveBack
+    from limitkit.buckets.decision import Decision, GiveBack, Take
+    from limitkit.config.declared import Limit
     from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
 
@@ -65,8 +71,15 @@ class Guard:
         """This process's shares of buckets, while the store is gone."""
         self._send_back = SendBack(app)
         self._feedback = FeedbackRetry(task_limits, self._send_back)
+        self._settler = Settler(self._store)
+        self._leases = Leases(self._store, lambda key: (parts_of(key) or (key,))[0])
+        """Of slots that this process has taken itself, since no pacer did."""
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""
+
+    def _store(self) -> Any:
+        task_limits = self._task_limits()
+        return task_limits.store if task_limits is not None else None
 
     def look_elsewhere(self, *, strange_pool: bool) -> None:
         """Find requests also where a pool or a tracer that is none of Celery's runs the code."""
@@ -99,9 +112,11 @@ class Guard:
                 if GUARDED not in vars(whose):
                     return await code(*args, **kwargs)
                 start = self._begin(whose)
-                if start is not None:
-                    await off_loop(self._admit, whose, start, given, kwargs)
-                return await self._feedback.run(whose, code, args, kwargs)
+                running = (
+                    await off_loop(self._admit, whose, start, given, kwargs) if isinstance(start, _Start) else start
+                )
+                code_run = self._feedback.run(whose, code, args, kwargs)
+                return await (code_run if running is None else running.run_awaited(code_run))
 
         else:
 
@@ -110,24 +125,25 @@ class Guard:
                 whose, given = (args[0], args[1:]) if task is None else (task, args)
                 if GUARDED not in vars(whose):
                     return code(*args, **kwargs)
-                self.admit(whose, given, kwargs)
-                return self._feedback.run(whose, code, args, kwargs)
+                running = self.admit(whose, given, kwargs)
+                if running is None:
+                    return self._feedback.run(whose, code, args, kwargs)
+                return running.run(lambda: self._feedback.run(whose, code, args, kwargs))
 
         setattr(guarded, GUARDED, task or True)
         return guarded
 
-    def admit(self, task: Any, args: Any, kwargs: Any) -> None:
-        """Return when the start may happen now.
+    def admit(self, task: Any, args: Any, kwargs: Any) -> Running | None:
+        """Return when the start may happen now, with what has to be done at its end if there is anything.
 
         Raises Retry when its message was sent back instead, Ignore when it was dropped, and RateLimitExceeded when it
         fails.
         """
         start = self._begin(task)
-        if start is not None:
-            self._admit(task, start, args, kwargs)
+        return self._admit(task, start, args, kwargs) if isinstance(start, _Start) else start
 
-    def _begin(self, task: Any) -> _Start | None:
-        """Return the start that needs a take; None when it may start already: it has a fresh ticket, or needs none.
+    def _begin(self, task: Any) -> _Start | Running | None:
+        """Return the start that needs a take; else it may start already: it has a fresh ticket, or needs none.
 
         Raises RateLimitExceeded when it must fail.
         """
@@ -138,70 +154,81 @@ class Guard:
             if not self.elsewhere or is_traced():
                 return None
             context, shown = Context(), None
-        elif context.called_directly or _is_eager(context) or vars(context).get(GUARDED) is _SEEN:
+        elif context.called_directly or is_eager(context) or vars(context).get(GUARDED) is _SEEN:
             return None
         else:
             setattr(context, GUARDED, _SEEN)
             came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
+        note_queue(context, came, run.queue if run is not None else None)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                emit_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
-            return None
+                emit_start(task, noted_queue(context), time.monotonic() - shown.at, failed_open=shown.failed_open)
+            return Running(task.name, shown.charges, self._settler) if shown.charges else None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
         return _Start(context, shown, came)
 
-    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> None:
+    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> Running | None:
         context, shown, came = start
         task_limits = self._task_limits()
         if task_limits is None:
-            return
+            return None
         if shown is not None:
-            buckets = shown.buckets
+            wanted = Wanted(shown.buckets, shown.costs, shown.member, shown.charges)
         else:
             task_limits.freshen()
-            bound = [limit for limit in task_limits.limits(task) if not limit.local]
+            bound = [limit for limit in limits_of_context(task_limits, task, context) if not limit.local]
             call = call_of_context(context, came, args, kwargs)
-            buckets = tuple(task_limits.ask(limit, task, call).bucket for limit in bound)
-        asked = not buckets or self._take(task, context, shown, came, buckets, task_limits=task_limits)
-        self._feedback.begin(context, shown, came, buckets)
-        emit_start(task, failed_open=not asked)
+            wanted = wanted_by([task_limits.ask(limit, task, call) for limit in bound])
+        taken = NOTHING_TAKEN if not wanted.buckets else self._take(task, start, wanted, task_limits)
+        self._feedback.begin(context, shown, came, wanted.buckets)
+        emit_start(task, noted_queue(context), failed_open=taken is None)
+        return self._running(task, wanted, taken, paced=shown is not None) if taken is not None else None
 
-    def _take(
-        self,
-        task: Any,
-        context: Any,
-        shown: ticket.Ticket | None,
-        came: Delivery | None,
-        buckets: tuple[Bucket, ...],
-        *,
-        task_limits: TaskLimits,
-    ) -> bool:
-        """Take what a start needs; returns whether all of its limits were asked."""
+    def _running(self, task: Any, wanted: Wanted, taken: Decision, *, paced: bool) -> Running | None:
+        """Return what has to be done when an admitted start ends; where there is a pacer, slots are its own."""
+        charges, slots = wanted.charged(taken), () if paced or not taken.marks else wanted.slots
+        if not slots:
+            return Running(task.name, charges, self._settler) if charges else None
+        self._leases.hold(slots, wanted.member)
+
+        def free() -> None:
+            gifts = self._leases.end(wanted.member)
+            try:
+                self._store().take([], gifts)
+            except StoreError as error:
+                logger.debug("Slots could not be given back, so their leases have to end: %s", error)
+
+        return Running(task.name, charges, self._settler, free)
+
+    def _take(self, task: Any, start: _Start, wanted: Wanted, task_limits: TaskLimits) -> Decision | None:
+        """Take what a start needs; returns None when some of its limits were not asked."""
+        context, shown, came = start
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
-        ask = _ask(buckets, patience)
+        ask = wanted.take(patience)
         undo = shown.undo if shown is not None else ()
         until = time.monotonic() + patience
+        limits = [each.limit for each in limits_of_context(task_limits, task, context) if not each.local]
         while True:
-            worst, asked = 0, True
+            worst, decision = 0, None
             try:
                 decision = self._ask_store(task_limits, ask, undo, paced=shown is not None)
             except StoreError as error:
                 if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
-                retry_after = self._without_store(task, buckets, task_limits, paced=shown is not None)
-                asked = not _allows(task, task_limits)
+                retry_after = self._without_store(limits, wanted, task_limits, paced=shown is not None)
+                taken = None if any(limit.on_error == "allow" for limit in limits) else NOTHING_TAKEN
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
-                retry_after = _admitted(decision)
+                retry_after, taken = _admitted(decision), decision
                 worst = decision.waits.index(max(decision.waits))
                 if shown is None and retry_after is not None and context.id is not None:
                     self._give_up(task, context, task_limits, retry_after)
             if retry_after is None:
-                return asked
+                return taken
             if shown is not None and time.monotonic() + retry_after <= until:
                 time.sleep(retry_after)
                 continue
@@ -209,13 +236,14 @@ class Guard:
             wait = retry_after if shown is None else 0.0
             if context.id is not None and self._send_back(task, context.id, came, wait):
                 throttled = shown is not None and shown.throttled
-                emit_sent_back(task, context.id, task_limits, worst, retry_after, throttled=throttled)
+                names = [limit.name for limit in limits]
+                emit_sent_back(task, context.id, names, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
     def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
         """Drop or fail a start that would wait longer than ``max_wait``; a pacer would have done so before."""
-        patience = task_limits.patience(task)
+        patience = task_limits.patience(task, queue_of_context(task_limits, task, context))
         if patience is None or retry_after <= patience.max_wait:
             return
         if patience.action == "fail":
@@ -231,35 +259,27 @@ class Guard:
         return task_limits.store.take([ask], undo)[0]
 
     def _without_store(
-        self, task: Any, buckets: tuple[Bucket, ...], task_limits: TaskLimits, *, paced: bool
+        self, limits: list[Limit], wanted: Wanted, task_limits: TaskLimits, *, paced: bool
     ) -> float | None:
         """Take what a start needs while the store is gone: None when it may start now, else seconds to wait.
 
         Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this process's share, and
         ``hold`` waits. A worker's share is given out by its pacer, so where there is one the message goes back.
         """
-        limits = [bound.limit for bound in task_limits.limits(task) if not bound.local]
-        if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in buckets):
+        if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in wanted.buckets):
             return _PUBLISH_PAUSE
-        divided = [bucket for bucket, limit in zip(buckets, limits, strict=False) if limit.on_error == "divide"]
-        if not divided:
+        divided = wanted.only([limit.on_error == "divide" for limit in limits])
+        if not divided.buckets:
             return None
-        shares = [task_limits.worker_count.share_of_process(bucket) for bucket in divided]
-        known = tuple(share for share in shares if share is not None)
-        if paced or len(known) < len(shares):
-            return _PUBLISH_PAUSE
-        return _admitted(self._own.take([_ask(known)])[0])
+        share = None if paced else divided.shared_out(task_limits.worker_count.share_of_process)
+        return _PUBLISH_PAUSE if share is None else _admitted(self._own.take([share.take(_PATIENCE)])[0])
 
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
     emit_failed(task, context.id)
-    fact = f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s"
-    return RateLimitExceeded(fact, retry_after)
-
-
-def _ask(buckets: tuple[Bucket, ...], patience: float = _PATIENCE) -> Take:
-    """Return the take of one start: one bucket may reserve a slot that is nearly due, several must have tokens now."""
-    return Take(buckets, horizon=patience if len(buckets) == 1 else 0.0)
+    return RateLimitExceeded(
+        f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s", retry_after
+    )
 
 
 def _admitted(decision: Decision) -> float | None:
@@ -268,13 +288,3 @@ def _admitted(decision: Decision) -> float | None:
         return decision.retry_after
     time.sleep(decision.slots[0])
     return None
-
-
-def _allows(task: Any, task_limits: TaskLimits) -> bool:
-    """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
-    return any(bound.limit.on_error == "allow" for bound in task_limits.limits(task) if not bound.local)
-
-
-def _is_eager(context: Any) -> bool:
-    """Whether ``apply()`` made this request; what a message says of it does not count."""
-    return bool(context.is_eager and (context.delivery_info or {}).get("is_eager"))

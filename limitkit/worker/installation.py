@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.control.task_limits import TaskLimits
+from limitkit.control.task_limits import TaskLimits, declared
 from limitkit.errors import ConfigError
 from limitkit.worker.guard import Guard
 from limitkit.worker.log_filter import escape_records, problem_lines
@@ -129,7 +129,7 @@ class Installation:
         """Put the guard around each task that has limits and none yet."""
         if self.task_limits is not None:
             for task in list(self.app.tasks.values()):
-                if self.task_limits.limits(task):
+                if self.task_limits.may_limit(task):
                     self.guard.wrap(task)
 
     def start_worker(self, worker: Any) -> None:
@@ -154,7 +154,9 @@ class Installation:
             self.guard.look_elsewhere(strange_pool=strange_pool)
         store = self.task_limits.store = open_store(self.app, self.config.rules.store)
         if self.task_limits.store is not None and self.task_limits.on_errors:
-            self.trouble = ask_once(self.task_limits.store, self.task_limits.rules.store.prefix)
+            self.trouble = ask_once(
+                self.task_limits.store, self.task_limits.rules.store.prefix, declared(self.task_limits.rules)
+            )
             if self.trouble is not None and self.trouble.remedy:
                 _refuse(problem_lines(ConfigError([unusable(self.config, self.trouble)])))
 
@@ -204,7 +206,7 @@ class _Annotation:
         # A class may be registered under other names than its own.
         late = [registered] if type(registered) is task else list(installation.app.tasks.values())
         for each in late:
-            if type(each) is task and installation.task_limits is not None and installation.task_limits.limits(each):
+            if type(each) is task and installation.task_limits is not None and installation.task_limits.may_limit(each):
                 installation.guard.wrap(each)
 
 

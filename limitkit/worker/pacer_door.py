@@ -46,6 +46,10 @@ class PacerDoor:
         """Forget what was held."""
         self._loop.run(self._pacer.forget)
 
+    def shutdown(self) -> None:
+        """Give back the slots of all that ran: the pool has ended."""
+        self._pacer.shutdown()
+
     def reconsider(self) -> None:
         """Put all that waits for a changed limit into its lanes again."""
         self._loop.run(self._pacer.reconsider)

@@ -91,6 +91,8 @@ def _limits(
         for each in (*task_limits.shadows(task), *task_limits.limits(task)):
             tag = limit_tag(each.limit.name, own=each.limit.own)
             bound[tag] = each, rule.pattern if rule is not None else name
+    for each in (*task_limits.of_queues("shadow"), *task_limits.of_queues()):
+        bound.setdefault(limit_tag(each.limit.name, own=False), (each, ""))
     now = time.monotonic()
     held: dict[str, list[tuple[float, str]]] = {}
     for request in pacer.view.waiting() if pacer is not None else ():
@@ -108,10 +110,10 @@ def _limits(
                 "pattern": pattern,
                 "strategy": each.limit.strategy,
                 "mode": each.limit.mode,
-                "on_error": each.limit.on_error if each.limit.strategy != "static" else None,
+                "on_error": each.limit.on_error if not each.limit.local else None,
                 "feedback": each.limit.feedback is not None,
                 "declared": each.limit.rate_text,
-                "declared_burst": each.limit.burst,
+                "declared_burst": each.limit.most,
                 "interval": terms.interval_us / MICROSECONDS,
                 "burst": terms.burst,
                 "source": terms.source,

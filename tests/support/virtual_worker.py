@@ -24,13 +24,13 @@ from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
-from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, revoked
+from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, taking, tokens
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
 from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
-from limitkit.worker.pool import processes, request_order
+from limitkit.worker.pool import processes, request_order, revoked
 from limitkit.worker.pool.entry import PoolEntry
 from limitkit.worker.pool.loops import HubLoop
 
@@ -59,6 +59,9 @@ class Clock:
     def time(self):
         return 1.8e9 + self.monotonic()
 
+    def time_ns(self):
+        return round(self.time() * 1e9)
+
     def monotonic_ns(self):
         return round(self.monotonic() * 1e9)
 
@@ -82,6 +85,7 @@ class Request:
         self.request_dict = {}
         self.gone = self.broken = self.away = False
         self.acknowledged = self.handed_over = self.parks = 0
+        self.on_end = lambda: None
 
     def revoked(self):
         if self.id in state.revoked and not self.gone:
@@ -194,7 +198,18 @@ class Worker:
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
         self.store = Store(self.clock)
-        for module in (pacer, request_order, processes, memory, outage, pacing_events, admission):
+        for module in (
+            pacer,
+            request_order,
+            processes,
+            memory,
+            outage,
+            pacing_events,
+            admission,
+            taking,
+            tokens,
+            hand_over,
+        ):
             patch.setattr(module, "time", self.clock)
         for module in (pacer, hand_over, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
@@ -222,18 +237,19 @@ class Worker:
             worker_count=self._headcount(2),
             outage=outage.Outage(),
             on_errors=(),
-            rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
-            limits=lambda task: self.limits[task.name],
+            rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25, prefix="limitkit")),
+            limits=lambda task, *_: self.limits[task.name],
             shadows=lambda _: (),
+            has_queues=False,
             has_shadows=False,
-            patience=lambda task: self.patience.get(task.name),
+            patience=lambda task, *_: self.patience.get(task.name),
             ask=lambda bound, *_: Ask(bound.bucket, bound.local),
         )
         self.room = Room(self.clock, self._deliver)
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)
         window = PrefetchWindow(self.consumer)
         self.parking = Parking(self.consumer, lambda: self.room, HoldBounds(lambda: settings, lambda: prefetch), window)
-        entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None)
+        entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None, self._watch)
         command_rates = RateLimitCommand(self.consumer, task_limits)
         self.pacer = Pacer(self.consumer, entry, task_limits, self.parking, command_rates)
         start = self.pacer._admission.on_start
@@ -285,6 +301,12 @@ class Worker:
 
     def _deliver(self, request):
         self.at(self.clock.now + 0.002, lambda: self.send(request))
+
+    def _watch(self, request, on_end):
+        if request in self.running:
+            request.on_end = on_end
+        else:
+            on_end()
 
     def _hand_over(self, request):
         try:
@@ -341,6 +363,7 @@ class Worker:
 
     def _end(self, request):
         self.running.remove(request)
+        request.on_end()
         state.requests.pop(request.id, None)
         state.reserved_requests.discard(request)
         self.semaphore.release()

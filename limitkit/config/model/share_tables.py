@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from limitkit.config.model.cost_errors import cost_fault
-from limitkit.config.model.fields import refuse
+from limitkit.config.model.cost_errors import cost_fault, cost_number_fault
+from limitkit.config.model.fields import meaning
 from limitkit.config.model.limit_fields import (
+    KEY_PATTERN,
     BurstField,
     DaysField,
     DefaultCostField,
@@ -46,17 +48,21 @@ class ScheduleTable(Table, title="Schedule"):
     max_running: MaxRunningField | None = None
 
 
+CostOfField = Annotated[
+    str,
+    Field(
+        title="What it is read from",
+        description='An argument, or a dotted path into it, e.g. "max_tokens"; a last step "length" is how many '
+        'there are, or of a text its characters: "emails.length". "headers:NAME" is a header of the message.',
+    ),
+    meaning("LK068", cost_fault),
+]
+
+
 class CostTable(Table, title="Cost"):
     """What one start takes: a whole number, what it is read from, or that times and plus something."""
 
-    of: Annotated[
-        str | None,
-        Field(
-            title="What it is read from",
-            description='An argument, or a dotted path into it, e.g. "max_tokens"; a last step "length" is how many '
-            'there are, or of a text its characters: "emails.length". "headers:NAME" is a header of the message.',
-        ),
-    ] = None
+    of: CostOfField | None = None
     times: TimesField = 1.0
     plus: PlusField = 0.0
     default: DefaultCostField = 1
@@ -65,18 +71,15 @@ class CostTable(Table, title="Cost"):
     @classmethod
     def _read_short_forms(cls, said: Any) -> Any:
         """Read a number as the cost itself, and a text as what it is read from."""
-        if isinstance(said, bool):
-            raise PydanticCustomError("cost", "not a cost")
-        if isinstance(said, int | str):
-            if fault := cost_fault(said):
-                refuse("LK068", *fault)
-            return {"of": said} if isinstance(said, str) else {"default": said}
-        if isinstance(said, dict):
-            if "of" not in said:
-                raise PydanticCustomError("cost", "of is missing")
-            if isinstance(said["of"], str) and (fault := cost_fault(said["of"])):
-                refuse("LK068", *fault)
-        return said
+        if isinstance(said, int):
+            if isinstance(said, bool) or cost_number_fault(said):
+                raise PydanticCustomError("cost", "not a cost, or out of range")
+            return {"default": said}
+        if isinstance(said, str) and not re.fullmatch(KEY_PATTERN, said):  # the schema says so
+            raise PydanticCustomError("cost", "not a path")
+        if isinstance(said, dict) and "of" not in said:
+            raise PydanticCustomError("cost", "of is missing")
+        return {"of": said} if isinstance(said, str) else said
 
 
 CostField = Annotated[

@@ -63,10 +63,14 @@ class Admission:
         return [taking.Plan(share.lane, share.processes, ahead=share.ahead) for share in shares.dealt]
 
     def _carry_out(self, plans: list[taking.Plan], begun: float) -> None:
-        takes = [take for plan in plans for take in plan.takes(begun, self._tokens.own, self._processes)]
+        waiter = (
+            self._tokens.waiter if any(plan.lane.waiting and plan.lane.waiting[0].has_slots for plan in plans) else ""
+        )
+        takes = [take for plan in plans for take in plan.takes(begun, self._tokens.own, self._processes, waiter)]
         try:
             decisions = iter(self._tokens.take(takes) if takes else ())
         except StoreError:
+            self._tokens.give_back_later(gift for plan in plans for gift in plan.unanswered)
             self._without_store([plan for plan in plans if not plan.lane.local])
             plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
         now = time.monotonic()

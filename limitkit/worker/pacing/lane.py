@@ -6,37 +6,28 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns, TurnTaker
+from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns
+from limitkit.worker.pacing.lateness import lateness
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.turns import TurnTaker
     from limitkit.control.task_limits import Ask
     from limitkit.worker.pool.request_order import RequestOrder
 
 NEVER: Final = float("inf")
 
-_LEAST_TOLERANCE: Final = 0.008
-_MOST_TOLERANCE: Final = 0.03
-_TOLERATED_TOKENS: Final = 1.5
-"""How late a start may be behind its slot: at most so many tokens' worth of time, within the two bounds (seconds)."""
-_TOLERATED_PART: Final = 0.1
-_MOST_PATIENT: Final = 0.5
-"""A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
 _HORIZON: Final = (1.0, 0.5)
 _HORIZON_WITH_FEEDBACK: Final = (0.2, 0.1)
 """Seconds; see ``Lane.horizon``. Shorter, since what was reserved before the other side refused still starts."""
 _SOON: Final = 1.0
 """Seconds."""
-_HAND_OVER: Final = 0.02
-"""Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _STALE: Final = 0.1
 """A token that is not taken so many seconds after its time waits for a process; until then it is only a little late."""
-_MOST_SLACK: Final = 0.5
-"""Seconds; see ``Lane.slack``."""
 
 
 class Slot(NamedTuple):
@@ -70,6 +61,7 @@ class Lane:
         "ready",
         "refs",
         "reserve",
+        "reserves",
         "slack",
         "slots",
         "tag",
@@ -80,7 +72,7 @@ class Lane:
 
     def __init__(self, bucket: Bucket, *, local: bool) -> None:
         self.waiting: ArrivalOrder[Held] | TurnOrder[Held] = ArrivalOrder()
-        """By the message's priority, then by arrival; with ``fair_by``, so within each value, and the values take turns."""
+        """By the message's priority, then by arrival; with ``fair_by`` within each value, and the values take turns."""
         self.turns: Turns | None = None
         """Whose turn it was, if any limit of the bucket has ``fair_by``."""
         self.slots: deque[Slot] = deque()
@@ -118,6 +110,8 @@ class Lane:
         (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
         """
         self.bucket = bucket
+        self.reserves = type(bucket) is Bucket and not bucket.metered
+        """Whether slots of it can be reserved ahead, and given to any request: each costs one token."""
         self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_WITH_FEEDBACK
         """Seconds within which a slot may be reserved, and seconds before its time at which it is."""
         self.follow(bucket.interval_us)
@@ -126,12 +120,7 @@ class Lane:
         """Use this rate from now on: feedback may make it slower than the declared rate."""
         self.interval_us = interval_us
         """Microseconds between two tokens."""
-        interval = interval_us / MICROSECONDS
-        most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
-        self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
-        self.margin = min(self.tolerance / 4, _HAND_OVER)
-        depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
-        self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
+        self.tolerance, self.margin, self.slack = lateness(self.bucket, interval_us)
 
     def reserve_slots(self, slots: tuple[float, ...], mark: int, now: float) -> None:
         """Keep what was taken, in seconds from ``now``."""
@@ -142,7 +131,13 @@ class Lane:
 
     def note_wait(self, wait: float, now: float) -> None:
         """Note in how many seconds the bucket has its next token. If no worker takes that for a while, it has more."""
+        if isinstance(self.bucket, Slots):  # it says when to ask again; a slot comes sooner where tasks are short
+            wait = min(wait, self.interval_us / MICROSECONDS)
         self.dry_until = now + wait + _STALE if wait > 0.0 else 0.0
+
+    def soonest(self, wait: float) -> float:
+        """Return in how many seconds to ask again after a refusal: others may settle for less than they have taken."""
+        return min(wait, _SOON) if self.bucket.metered else wait
 
     def next_token(self, now: float) -> float:
         """Return in how many seconds there is a token: of a reserved slot, else by the store's last answer."""
@@ -212,13 +207,6 @@ def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
         lane.follow(interval)
 
 
-def takers_of(asks: Collection[Ask]) -> tuple[TurnTaker, ...]:
-    """Return for whom a request waits in each of its lanes; nothing when none of its limits has ``fair_by``."""
-    if not any(ask.turn for ask in asks):
-        return ()
-    return tuple(TurnTaker(ask.turn, ask.weight, ask.cost) if ask.turn else NOBODY for ask in asks)
-
-
 @dataclass(slots=True, eq=False)
 class Held:
     """A request that waits in this worker, unacknowledged."""
@@ -227,8 +215,6 @@ class Held:
     request: Any
     lanes: tuple[Lane, ...]
     since: float
-    takers: tuple[TurnTaker, ...] = ()
-    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
     anchor: Lane = field(init=False)
     """Of its buckets, the fastest shared one: most others want it too, so slots are reserved only there."""
     at: Lane | None = None
@@ -238,8 +224,15 @@ class Held:
     """Whether it takes a place in a prefetch window that can't grow."""
     throttled: bool = False
     """Whether ``TaskThrottled`` was emitted for it."""
+    asks: tuple[Ask, ...] = ()
+    """What it takes of each lane's bucket, in the order of the lanes; empty for one token of each."""
+    member: str = ""
+    """The name under which it has its slots of concurrency limits, from the take on; empty without such limits."""
+    takers: tuple[TurnTaker, ...] = field(init=False)
+    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
 
     def __post_init__(self) -> None:
+        self.takers = tuple(ask.taker for ask in self.asks) if any(ask.turn for ask in self.asks) else ()
         self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
 
     def __lt__(self, other: Held) -> bool:
@@ -247,13 +240,47 @@ class Held:
 
     def taker(self, lane: Lane) -> TurnTaker:
         """Return for whom it waits in a lane."""
-        return next((taker for mine, taker in zip(self.lanes, self.takers, strict=False) if mine is lane), NOBODY)
+        return self.takers[self.lanes.index(lane)] if self.takers else NOBODY
 
     def starting(self) -> Held:
         """Note that it starts, and waits in no lane any more: the turn of its values is over."""
         for lane in self.lanes:
             lane.waiting.starts(self)
         return self
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all it needs is one token of one bucket, so that any slot that is reserved there will do."""
+        return len(self.lanes) == 1 and self.lanes[0].reserves
+
+    def cost(self, lane: Lane) -> int:
+        """Return how many tokens it takes of a lane's bucket."""
+        return self.asks[self.lanes.index(lane)].cost if self.asks else 1
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether one of its limits is a concurrency limit."""
+        return any(isinstance(lane.bucket, Slots) for lane in self.lanes)
+
+    def take(self, lanes: Sequence[Lane], waiter: str = "", *, count: int = 1) -> Take:
+        """Return the take of its start from some of its buckets, now; with a ``count`` of 0, a peek.
+
+        ``waiter`` is who is to be woken when a slot of a concurrency limit is free.
+        """
+        buckets = tuple(lane.bucket for lane in lanes)
+        costs = tuple(self.cost(lane) for lane in lanes) if any(bucket.metered for bucket in buckets) else ()
+        if not any(isinstance(bucket, Slots) for bucket in buckets):
+            return Take(buckets, count, costs=costs)
+        return Take(buckets, count, costs=costs, member=self.member, waiter=waiter if count else "")
+
+    def undo(self, lane: Lane, mark: int) -> GiveBack:
+        """Return what gives back its token, its tokens, or its slot."""
+        return GiveBack(lane.paced, mark, self.cost(lane), self.member if isinstance(lane.bucket, Slots) else "")
+
+    def slots(self, *, local: bool) -> tuple[Slots, ...]:
+        """Return the concurrency limits of which it has slots: this worker's own, or those of the store."""
+        buckets = (lane.bucket for lane in self.lanes if lane.local == local)
+        return tuple(bucket for bucket in buckets if isinstance(bucket, Slots))
 
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""

@@ -5,21 +5,27 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.worker.pacing.lane import NEVER, Held, Lane
-from limitkit.worker.pacing.revoked import is_revoked
+from limitkit.buckets.decision import Slots
+from limitkit.buckets.partition import parts_of
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.worker.pacing.lane import NEVER, Lane
 from limitkit.worker.pacing.taking import wanted
+from limitkit.worker.pool.revoked import is_revoked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.turns import Turns
+    from limitkit.worker.pacing.lane import Held
     from limitkit.worker.pacing.lane_timer import LaneTimer
     from limitkit.worker.pacing.prefetch_window import PrefetchWindow
     from limitkit.worker.pacing.tokens import Tokens
     from limitkit.worker.pool.processes import Processes
     from limitkit.worker.pool.request_order import RequestOrder
 
+_NEWEST: Final = 0.2
+"""The weight of the newest run in the mean."""
 _FARTHEST: Final = 32
 """How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
 _MOST_TURNS: Final = 256
@@ -43,6 +49,8 @@ class Lanes:
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
         """Is called with each request that is not held any more."""
+        self._runs: dict[str, int] = {}
+        """For how many microseconds a task of a concurrency limit runs, as a running mean, by the limit's tag."""
         self._keeping: list[Lane] = []
         """Lanes for which a process is kept."""
         self._turns: dict[str, Turns] = {}
@@ -60,7 +68,15 @@ class Lanes:
         elif lane.bucket != bucket:
             self.return_slots(lane)
             lane.use(bucket)
+        else:
+            return lane
+        self._follow_runs(lane)
         return lane
+
+    def _follow_runs(self, lane: Lane) -> None:
+        """Expect starts as often as tasks of a concurrency limit have ended so far."""
+        if isinstance(lane.bucket, Slots) and (run_us := self._runs.get(lane.tag)):
+            lane.follow(max(1, run_us // max(1, lane.bucket.burst)))
 
     def counts(self) -> dict[str, int]:
         """Count the requests in each lane, by the bucket's key. May be called in any thread."""
@@ -238,6 +254,22 @@ class Lanes:
             self._tokens.postpone(lane, started - lane.tolerance, ahead)
             if lane.waiting and not lane.ready and not lane.mover:
                 self._lane_timer.schedule(lane, started)
+
+    def note_run(self, key: str, seconds: float) -> None:
+        """Note for how long a task has had a slot of a concurrency limit: so long others wait."""
+        tag = (parts_of(key) or ("",))[0]
+        took = max(1, round(seconds * MICROSECONDS))
+        self._runs[tag] = round(_NEWEST * took + (1 - _NEWEST) * self._runs.get(tag, took))
+        lane = self.by_key.get(key)
+        if lane is not None:
+            self._follow_runs(lane)
+
+    def wake(self, key: str) -> None:
+        """Look at a lane at once, since a slot of its concurrency limit may be free."""
+        lane = self.by_key.get(key)
+        if lane is not None and lane.waiting and not lane.ready and not lane.mover:
+            lane.dry_until = 0.0
+            self._lane_timer.schedule(lane, 0.0)
 
     # -- all of them ----------------------------------------------------------------------------------------------
 

@@ -20,21 +20,22 @@ from limitkit.waiting.delivery import attach
 from limitkit.waiting.message_copy import NOTE, came_back
 from limitkit.waiting.origin_queue import parkable_queue
 from limitkit.worker.pacing.admission import Admission
-from limitkit.worker.pacing.hand_over import HandOver
+from limitkit.worker.pacing.hand_over import Ends, HandOver
 from limitkit.worker.pacing.held_requests import HeldRequests
-from limitkit.worker.pacing.lane import NEVER, Held, takers_of
+from limitkit.worker.pacing.lane import NEVER, Held
 from limitkit.worker.pacing.lane_timer import LaneTimer
 from limitkit.worker.pacing.lanes import Lanes
 from limitkit.worker.pacing.max_wait import MaxWait
 from limitkit.worker.pacing.pacing_events import PacingEvents
 from limitkit.worker.pacing.prefetch_widening import PrefetchWidening
-from limitkit.worker.pacing.revoked import revoked
 from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
 from limitkit.worker.pool.call_of import call_of, call_of_context
 from limitkit.worker.pool.guarded import is_guarded
+from limitkit.worker.pool.limits_of import limits_of, limits_of_context
 from limitkit.worker.pool.processes import Processes
 from limitkit.worker.pool.request_order import Arrivals
+from limitkit.worker.pool.revoked import revoked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,21 +75,23 @@ class Pacer:
         self._lane_timer = LaneTimer(entry.loop, self.pump)
         self._arrivals = Arrivals(lambda: consumer.connection)
         self._processes = Processes(entry.semaphore, self.pump, self._arrivals)
-        self._hand_over = HandOver(consumer, entry, self._tokens, self._on_late)
         self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window)
+        self._ends = Ends(self._lanes, self._tokens, self.pump)
+        self._tokens.on_wake = lambda key: entry.loop.post(self._ends.woken, key)
+        self._hand_over = HandOver(consumer, entry, self._tokens, self._ends)
         self._emit = PacingEvents(consumer.app, task_limits)
         self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
         self._widening = PrefetchWidening(self._window)
-        self._lanes.on_leave = self._on_leave
+        self._lanes.on_leave = self._left
         self._parking.on_parked = self._emit.parked
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
-        self._shadow = Shadow(task_limits, self._tokens.own)
+        self._shadow = Shadow(task_limits, self._tokens)
+        self.shutdown = self._tokens.close
         self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
-        self._is_closed = self._pumping = False
-        self._now = self._swept = 0.0
+        self._is_closed, self._pumping, self._now, self._swept = False, False, 0.0, 0.0
         signals.task_revoked.connect(self._on_revoked)
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -102,7 +105,8 @@ class Pacer:
             self._lane_timer.set_timer(self._due)
         if NOTE in request.message.headers:
             came_back(request.request_dict)
-        limits = self._task_limits.limits(request.task)
+        of = self._task_limits  # every message comes here: one call less without queues
+        limits = limits_of(of, request) if of.has_queues else of.limits(request.task)
         if not limits:
             self._pass(request)
             return
@@ -141,7 +145,7 @@ class Pacer:
         """Hold a request; ``before`` is what it was held as before its limits changed."""
         asks = self._command_rates.asks(request.task, limits, call_of(request))
         lanes = tuple(self._lanes.lane(ask.bucket, local=ask.local) for ask in asks)
-        held = Held(order, request, lanes, since, takers_of(asks))
+        held = Held(order, request, lanes, since, asks=tuple(asks))
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()
@@ -157,7 +161,7 @@ class Pacer:
         self._lanes.enter(held)
         return held
 
-    def _on_leave(self, held: Held) -> None:
+    def _left(self, held: Held) -> None:
         self._max_wait.forget(held)
         self._widening.leave(held)
 
@@ -178,7 +182,7 @@ class Pacer:
         self._entry.loop.post(self._is_dead, sender, request)
 
     def _is_dead(self, sender: Any, request: Any) -> None:
-        limits = self._task_limits.limits(sender)
+        limits = limits_of_context(self._task_limits, sender, request)
         if limits:
             asks = self._command_rates.asks(sender, limits, call_of_context(request))
             self._parking.is_dead(request.properties or {}, [ask.bucket for ask in asks])
@@ -191,11 +195,6 @@ class Pacer:
         self._lanes.leave(admitted.held)
         self._processes.use()
         self._hand_over(admitted)
-
-    def _on_late(self, used: list[tuple[Lane, float]], started: float) -> None:
-        """Count a late start of static limits at the time when it was."""
-        self._lanes.postpone(used, started)
-        self.pump()
 
     # -- the pump -------------------------------------------------------------------------------------------------
 
@@ -252,11 +251,11 @@ class Pacer:
 
     def close(self) -> None:
         """Start nothing more on this connection: what has not started goes back to the broker."""
-        self._is_closed = True
+        self._is_closed = self._ends.is_closed = True
 
     def connected(self) -> None:
         """Find out what the broker of a new connection can do."""
-        self._is_closed = False
+        self._is_closed = self._ends.is_closed = False
         self._window.connected()
         self._parking.connected()
         self.pump()
@@ -267,7 +266,7 @@ class Pacer:
         for held in changed:
             self._lanes.drop(held)
         for held in changed:
-            if limits := self._task_limits.limits(held.request.task):
+            if limits := limits_of(self._task_limits, held.request):
                 self._hold(held.request, limits, held.order, held.since, before=held)
             else:
                 state.task_reserved(held.request)
@@ -284,10 +283,8 @@ class Pacer:
         self.pump()
 
     def _is_changed(self, held: Held) -> bool:
-        request = held.request
-        limits = self._task_limits.limits(request.task)
-        asks = self._command_rates.asks(request.task, limits, call_of(request))
-        return [ask.bucket for ask in asks] != [lane.bucket for lane in held.lanes] or held.takers != takers_of(asks)
+        limits = limits_of(self._task_limits, held.request)
+        return held.asks != tuple(self._command_rates.asks(held.request.task, limits, call_of(held.request)))
 
     def forget(self) -> None:
         """Forget what was held: the connection is gone, and the broker delivers it again."""

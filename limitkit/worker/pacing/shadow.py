@@ -11,20 +11,25 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limitkit.buckets.decision import Take
+from celery.worker import state
+
+from limitkit.buckets.decision import Bucket, Slots, Take
 from limitkit.buckets.partition import limit_tag
+from limitkit.buckets.slots import new_member
 from limitkit.errors import StoreError
 from limitkit.events.emitter import emit, wanted
 from limitkit.events.event_types import TaskShadowed
 from limitkit.waiting.message_copy import was_parked
 from limitkit.worker.pacing.lane import NEVER
 from limitkit.worker.pool.call_of import call_of
+from limitkit.worker.pool.leases import give_backs
+from limitkit.worker.pool.limits_of import limited_queue
 
 if TYPE_CHECKING:
     from limitkit.buckets.decision import Decision
     from limitkit.config.declared import Limit
-    from limitkit.control.task_limits import TaskLimits
-    from limitkit.stores.store import Store
+    from limitkit.control.task_limits import Ask, TaskLimits
+    from limitkit.worker.pacing.tokens import Tokens
 
 logger = logging.getLogger("limitkit")
 
@@ -33,6 +38,7 @@ _LINGER: Final = 0.05
 _MOST_AT_ONCE: Final = 64
 _MOST_COLLECTED: Final = 1024
 """More are not counted: a store that does not answer must not fill a worker's memory."""
+_SWEEP_EVERY: Final = 0.2
 _LONGEST: Final = 86_400.0
 """Seconds: a longer wait counts as this one."""
 
@@ -63,32 +69,45 @@ class ShadowRequest(NamedTuple):
     limit: Limit
 
 
+class _Slot(NamedTuple):
+    """A slot of a concurrency limit in shadow."""
+
+    id: str
+    """The request's."""
+    bucket: Slots
+    local: bool
+
+
 class Shadow:
     """Counts for the limits in shadow of one worker."""
 
-    def __init__(self, task_limits: TaskLimits, own: Store) -> None:
+    def __init__(self, task_limits: TaskLimits, tokens: Tokens) -> None:
         self.shadow_counts: dict[str, ShadowCount] = {}
         """By the limits' tags in the buckets' keys."""
         self._task_limits = task_limits
-        self._own = own
+        self._own = tokens.own
+        self._tokens = tokens
+        self._running: dict[str, _Slot] = {}
+        """The slots that requests have taken, by the names under which they have them."""
+        self._swept = NEVER
         self._collected: list[tuple[ShadowRequest, Take]] = []
         self._due = NEVER
 
     @property
     def due(self) -> float:
         """When there is something to do."""
-        return self._due
+        return min(self._due, self._swept)
 
     def came(self, request: Any) -> bool:
         """Count a request that has come for the first time; returns whether ``due`` has changed."""
-        limits = self._task_limits.shadows(request.task)
+        limits = self._task_limits.shadows(request.task, limited_queue(self._task_limits, request))
         if not limits or was_parked(request.message):
             return False
         for bound in limits:
             shadowed = ShadowRequest(request.task.name, bound.limit)
-            take = Take((self._task_limits.ask(bound, request.task, call_of(request)).bucket,), 1, 1, _LONGEST)
+            take = self._take(request, self._task_limits.ask(bound, request.task, call_of(request)))
             if bound.local:
-                self._count(shadowed, self._own.take([take])[0])
+                self._count(shadowed, take, self._own.take([take])[0])
             elif len(self._collected) < _MOST_COLLECTED:
                 self._collected.append((shadowed, take))
         if not self._collected or self._due != NEVER:
@@ -98,6 +117,8 @@ class Shadow:
 
     def work(self, now: float) -> None:
         """Ask the store for the collected requests. They are not counted when it can't be asked."""
+        if now >= self._swept:
+            self._sweep(now)
         if now < self._due:
             return
         asked, self._collected = self._collected[:_MOST_AT_ONCE], self._collected[_MOST_AT_ONCE:]
@@ -108,11 +129,41 @@ class Shadow:
         except StoreError as error:
             logger.debug("Requests of limits in shadow are not counted: %s", error)
             return
-        for (shadowed, _), decision in zip(asked, decisions, strict=True):
-            self._count(shadowed, decision)
+        for (shadowed, take), decision in zip(asked, decisions, strict=True):
+            self._count(shadowed, take, decision)
 
-    def _count(self, shadowed: ShadowRequest, decision: Decision) -> None:
-        wait = decision.slots[0] if decision.slots else _LONGEST
+    def _take(self, request: Any, ask: Ask) -> Take:
+        bucket = ask.bucket
+        if type(bucket) is Bucket and not bucket.metered:
+            return Take((bucket,), 1, 1, _LONGEST)
+        member = ""
+        if isinstance(bucket, Slots):
+            member = new_member(time.time())
+            self._running[member] = _Slot(request.id, bucket, ask.local)
+            self._swept = min(self._swept, time.monotonic() + _SWEEP_EVERY)
+        return Take((bucket,), costs=(ask.cost,), member=member)
+
+    def _sweep(self, now: float) -> None:
+        """Give back the slots of requests that have ended, as far as Celery knows."""
+        for member, slot in list(self._running.items()):
+            if slot.id in state.requests:
+                continue
+            del self._running[member]
+            gifts = give_backs([slot.bucket], member)
+            if slot.local:
+                self._own.take([], gifts)
+            else:
+                self._tokens.leases.end(member)
+                self._tokens.give_back_later(gifts)
+        self._swept = now + _SWEEP_EVERY if self._running else NEVER
+
+    def _count(self, shadowed: ShadowRequest, take: Take, decision: Decision) -> None:
+        slot = self._running.get(take.member)
+        if slot is not None and not decision.slots:  # it would wait for one, and starts without
+            del self._running[take.member]
+        elif slot is not None and not slot.local:
+            self._tokens.leases.hold([slot.bucket], take.member)
+        wait = decision.slots[0] if decision.slots else min(_LONGEST, decision.retry_after) or _LONGEST
         tag = limit_tag(shadowed.limit.name, own=shadowed.limit.own)
         self.shadow_counts.setdefault(tag, ShadowCount()).count(wait)
         if wait > 0.0 and wanted(TaskShadowed):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from itertools import takewhile
 from math import ceil
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from limitkit.buckets.decision import GiveBack, Take
+from limitkit.buckets.decision import GiveBack, Slots, Take
+from limitkit.buckets.slots import new_member
 from limitkit.worker.pacing.lane import follow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from limitkit.buckets.decision import Decision
     from limitkit.stores.store import Store
@@ -35,7 +38,7 @@ def wanted(lane: Lane, now: float) -> int:
     """How many processes the lane could use now, as far as it knows."""
     if lane.slots:
         return min(max(due_slots(lane, now), int(lane.early)), len(lane.waiting))
-    if len(lane.waiting[0].lanes) > 1:
+    if not lane.waiting[0].is_plain:
         return 1
     return min(len(lane.waiting), lane.bucket.burst)
 
@@ -43,14 +46,14 @@ def wanted(lane: Lane, now: float) -> int:
 def unsure(lane: Lane, behind: Held | None, count: int) -> Iterator[RequestOrder]:
     """Name the places of requests that may be able to start too after a take for so many; ``behind`` is the next."""
     head = lane.waiting[0]
-    if behind is not None and (len(lane.slots) <= count if lane.slots else len(head.lanes) > 1):
+    if behind is not None and (len(lane.slots) <= count if lane.slots else not head.is_plain):
         yield behind.order
     yield from (other.waiting[0].order for other in head.lanes if other.mover is head and other.waiting)
 
 
 def soon(lane: Lane, process_wait: float) -> int:
     """How many processes will come while a token that the lane takes now is surely fresh."""
-    if lane.local or lane.slots or len(lane.waiting[0].lanes) > 1:
+    if lane.local or lane.slots or not lane.waiting[0].is_plain:
         return 0
     return int(lane.tolerance / 2 / max(process_wait, _LEAST_BUSY))
 
@@ -77,6 +80,8 @@ class Admitted(NamedTuple):
     undo: tuple[GiveBack, ...] = ()
     own: tuple[Lane, ...] | None = None
     """Where the store is gone, the lanes whose tokens are this worker's own; None where it was asked."""
+    marks: Mapping[Lane, int] = MappingProxyType({})
+    """The states of shared buckets after the take, where it was for this request alone."""
 
 
 class Plan:
@@ -129,23 +134,23 @@ class Plan:
         """How many starts it may make at once."""
         return self._processes
 
-    def takes(self, now: float, local: Store, processes: Processes) -> list[Take]:
+    def takes(self, now: float, local: Store, processes: Processes, waiter: str = "") -> list[Take]:
         """Start requests whose slot has come, and return the takes from the shared store for the others."""
         lane = self.lane
         self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
         self._patience = 0.0 if self._reserving else min(processes.longest_keep, lane.horizon)
         while self._left and lane.waiting and lane.slots and lane.slots[0].at <= now:
-            if len(lane.waiting[0].lanes) > 1:
+            if not lane.waiting[0].is_plain:
                 break
             self._start_at_slot()
         if not lane.waiting:
             return []
         head = lane.waiting[0]
         takes: list[Take] = []
-        if len(head.lanes) == 1:
+        if head.is_plain:
             self._plan_single()
         elif head.anchor is lane and self._left and (not lane.slots or lane.slots[0].at <= now):
-            self._plan_several(head, now, local, takes)
+            self._plan_several(head, now, local, takes, waiter)
         if self._lane_take is not None and not lane.local:
             takes.append(self._lane_take)
         return takes
@@ -176,7 +181,7 @@ class Plan:
         elif ready:
             self._lane_take = Take((lane.bucket,), 1, 1, self._patience)
 
-    def _plan_several(self, head: Held, now: float, local: Store, takes: list[Take]) -> None:
+    def _plan_several(self, head: Held, now: float, local: Store, takes: list[Take], waiter: str) -> None:
         """Take from all of a request's buckets at once; if the lane's own bucket was short, reserve its slot first."""
         lane = self.lane
         if self._refused_here(head, now, local):
@@ -186,9 +191,11 @@ class Plan:
             return
         self._asked = head
         self._own = {other: other.slots.popleft() for other in head.lanes if self._has_slot(other, head, now)}
-        shared = tuple(other.bucket for other in head.lanes if not other.local and other not in self._own)
+        if head.has_slots:
+            head.member = new_member(time.time())
+        shared = [other for other in head.lanes if not other.local and other not in self._own]
         if shared:
-            takes.append(Take(shared))
+            takes.append(head.take(shared, waiter))
 
     def _has_slot(self, other: Lane, head: Held, now: float) -> bool:
         """Whether a slot of this bucket has come that no request before this one waits for."""
@@ -200,7 +207,7 @@ class Plan:
         lane = self.lane
         for other in head.lanes:
             if other.local and other not in self._own and not self._has_slot(other, head, now):
-                wait = local.take([Take((other.bucket,), 0)])[0].retry_after
+                wait = local.take([head.take([other], count=0)])[0].retry_after
                 if wait > 0.0:
                     other.note_wait(wait, now)
                     if other is not lane:
@@ -221,7 +228,7 @@ class Plan:
             lane.reserve_slots(decision.slots, decision.marks[0], now)
             wait = decision.waits[0]
             lane.note_wait(wait, now)
-            while self._left and lane.waiting and len(lane.waiting[0].lanes) == 1 and lane.slots:
+            while self._left and lane.waiting and lane.waiting[0].is_plain and lane.slots:
                 if lane.slots[0].at > now:
                     break
                 self._start_at_slot()
@@ -237,6 +244,7 @@ class Plan:
     def _settle_several(self, head: Held, decisions: Iterator[Decision], now: float, local: Store) -> None:
         lane, own = self.lane, self._own
         undo: tuple[GiveBack, ...] = ()
+        marks: dict[Lane, int] = {}
         shared = [other for other in head.lanes if not other.local and other not in own]
         if shared:
             decision = next(decisions)
@@ -246,13 +254,14 @@ class Plan:
                 wait, worst = max(zip(decision.waits, shared, strict=True), key=lambda pair: pair[0])
                 worst.note_wait(wait, now)
                 if worst is lane:
-                    lane.reserve = True
-                    self.due = now if self._reserving else now + wait
+                    lane.reserve = lane.reserves
+                    self.due = now if lane.reserve and self._reserving else now + lane.soonest(wait)
                 else:
-                    self.moves.append((lane.take_out(head), worst, now + wait))
+                    self.moves.append((lane.take_out(head), worst, now + worst.soonest(wait)))
                     self.due = now
                 return
-            undo = tuple(GiveBack(other.paced, mark) for other, mark in zip(shared, decision.marks, strict=True))
+            undo = tuple(head.undo(other, mark) for other, mark in zip(shared, decision.marks, strict=True))
+            marks = dict(zip(shared, decision.marks, strict=True))
         if self._refused_here(head, now, local):  # another plan of this step has had that token
             self.keep_slots()
             self.returns = undo
@@ -263,13 +272,23 @@ class Plan:
                 self.frees.append((other, now + wait))
         for other in head.lanes:
             if other.local and other not in own:
-                wait = local.take([Take((other.bucket,))])[0].waits[0]
+                wait = local.take([head.take([other])])[0].waits[0]
                 self.frees.append((other, now + wait))
         until = now + min(other.tolerance for other in head.lanes)
         until = min([until, *(slot.until for slot in own.values())])
-        self.starts.append(Admitted(lane.take_out(head).starting(), now, until, undo))
+        # A slot of a concurrency limit stays with the request until that has ended.
+        undo = tuple(gift for gift in undo if not gift.member)
+        self.starts.append(Admitted(lane.take_out(head).starting(), now, until, undo, marks=marks))
         # The next take makes sense once this bucket has a token; a slot of it can be reserved at once.
         self.due = now if lane in own or lane.reserve else dict(self.frees)[lane]
+
+    @property
+    def unanswered(self) -> tuple[GiveBack, ...]:
+        """What frees the slots that it may have taken by a call that got no answer."""
+        head = self._asked
+        if head is None or not head.member:
+            return ()
+        return tuple(head.undo(lane, 0) for lane in head.lanes if isinstance(lane.bucket, Slots) and not lane.local)
 
     def keep_slots(self) -> None:
         """Put back the slots that were not used."""

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
+import secrets
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from limitkit.buckets.decision import Take
+from limitkit.buckets.decision import Slots, Take
+from limitkit.buckets.partition import parts_of
+from limitkit.buckets.slots import new_member
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
 from limitkit.worker.pacing.taking import give_back
+from limitkit.worker.pool.leases import Leases, give_backs
+from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from limitkit.buckets.decision import Bucket, Decision, GiveBack
     from limitkit.control.task_limits import TaskLimits
@@ -22,6 +29,9 @@ logger = logging.getLogger("limitkit")
 
 _MOST_GIVEN_BACK: Final = 1000
 """Lanes whose slots are given back in one call at most; the others' go with the next."""
+_ENDLESS_US: Final = 366 * 86_400_000_000
+_MOST_KEPT: Final = 10_000
+"""Slots of concurrency limits that wait to be given back while the store is gone; others' leases end by themselves."""
 
 
 class Tokens:
@@ -31,6 +41,25 @@ class Tokens:
         self.own = MemoryStore()
         self._task_limits = task_limits
         self._give_backs: list[GiveBack] = []
+        self.leases = Leases(lambda: task_limits.store, lambda key: (parts_of(key) or (key,))[0])
+        self.on_wake: Callable[[str], None] = lambda _: None
+        """Is called, in any thread, with the key of a concurrency limit that may have a free slot."""
+        self._waiter = ""
+
+    @property
+    def waiter(self) -> str:
+        """The name by which this worker is woken when a slot is free; from the first use on, it listens for that."""
+        store = self._task_limits.store
+        if not self._waiter and store is not None:
+            self._waiter = f"{self._task_limits.rules.store.prefix}:wake:{secrets.token_hex(8)}"
+            store.listen(self._waiter, lambda key: self.on_wake(key))  # noqa: PLW0108 (set later)
+        return self._waiter
+
+    def free(self, held: Held, own: Iterable[Lane] | None) -> None:
+        """Give back the slots of a request that has ended; ``own`` are lanes of which it had this worker's share."""
+        local = [*held.slots(local=True), *(lane.bucket for lane in own or () if isinstance(lane.bucket, Slots))]
+        self.own.take([], give_backs(local, held.member))
+        self.give_back_later(self.leases.end(held.member))
 
     def give_back(self, lane: Lane) -> None:
         """Give back the slots that a lane has reserved, with the next call of the store."""
@@ -51,7 +80,9 @@ class Tokens:
 
         None when the share isn't known, since the store has never answered this worker.
         """
-        return lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
+        bucket = lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
+        # Nobody renews a lease here: a slot is taken until its task ends.
+        return replace(bucket, lease_us=_ENDLESS_US) if isinstance(bucket, Slots) and not lane.local else bucket
 
     def used_ahead(self, lane: Lane) -> float:
         """Return the seconds until an own bucket is full again, without the slots that the lane still has."""
@@ -78,10 +109,17 @@ class Tokens:
             else:
                 decisions = self._task_limits.store.take(takes, give_backs)
         except StoreError as error:
+            slots = [gift for gift in give_backs if gift.member]
+            self._give_backs += slots[: _MOST_KEPT - len(self._give_backs)]  # they may be still taken; tokens are lost
             self._task_limits.outage.lost(error, self._task_limits.on_errors)
             raise
         self._task_limits.outage.over(self._task_limits.rules.store.timeout)
         return decisions
+
+    def close(self) -> None:
+        """Give back all: the pool has ended, and so has what ran in it."""
+        self.give_back_later(self.leases.end_all())
+        self.flush()
 
     def flush(self) -> None:
         """Give back now what waits to be given back; if that fails it is lost, which only slows the bucket down."""
@@ -98,7 +136,7 @@ class Tokens:
         ``hold`` waits, as does a limit that is paused.
         """
         own = [lane for lane in held.lanes if lane.local]
-        limits = self._task_limits.limits(held.request.task)  # in the order of the lanes; there may be more lanes
+        limits = limits_of(self._task_limits, held.request)  # in the order of the lanes; there may be more lanes
         for lane, bound in zip(held.lanes, limits, strict=False):
             if lane.local:
                 continue
@@ -110,13 +148,20 @@ class Tokens:
                 own.append(lane)
         return own
 
-    def take_own(self, lanes: list[Lane]) -> tuple[Lane, float] | None:
-        """Take a token from each of these own buckets; or none, and return which waits longest, in seconds."""
+    def take_own(self, held: Held, lanes: list[Lane]) -> tuple[Lane, float] | None:
+        """Take what a start needs from each of these own buckets; or nothing; then return the longest wait."""
+        if held.has_slots:
+            held.member = new_member(time.time())
         pairs = [(lane, bucket) for lane in lanes if (bucket := self.own_bucket(lane)) is not None]
-        waits = [(self.own.take([Take((bucket,), 0)])[0].retry_after, lane) for lane, bucket in pairs]
+        waits = [(self.own.take([_take(held, lane, bucket, 0)])[0].retry_after, lane) for lane, bucket in pairs]
         wait, worst = max(waits, key=lambda pair: pair[0], default=(0.0, None))
         if worst is not None and wait > 0.0:
             return worst, wait
-        for _, bucket in pairs:
-            self.own.take([Take((bucket,))])
+        for lane, bucket in pairs:
+            self.own.take([_take(held, lane, bucket, 1)])
         return None
+
+
+def _take(held: Held, lane: Lane, bucket: Bucket, count: int) -> Take:
+    """Return the take of a start from this worker's part of one of its buckets."""
+    return Take((bucket,), count, costs=(held.cost(lane),), member=held.member)

@@ -35,7 +35,7 @@ class WithoutStore:
                 continue
             if not processes:
                 return max(now, lane.slots[0].at) if lane.slots else now
-            refused = self._tokens.take_own(own)
+            refused = self._tokens.take_own(held, own)
             if refused is None:
                 lane.remove(held)
                 until = now + min((each.tolerance for each in own), default=NEVER)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from limitkit.worker.pool.accepted import read_before_close
 from limitkit.worker.pool.in_pool import CountedInPool, InPool, ProcessesInPool
+from limitkit.worker.pool.job_end import watch_job
 from limitkit.worker.pool.kinds import kind_of
 from limitkit.worker.pool.loops import ConsumingLoop, HubLoop, LockedLoop, Loop
 from limitkit.worker.pool.places import Places
@@ -29,6 +30,8 @@ class PoolEntry:
     process: Callable[[Any], None]
     """Has the pool run a request, for which a place is taken. Where that fails, it frees the place and raises."""
     in_pool: InPool
+    watch: Callable[[Any, Callable[[], None]], None]
+    """Calls back on the loop, once, when the pool has done with a request that it was given; now if it has already."""
 
     def through(self, request: Any) -> None:
         """Let a request in once there is a place."""
@@ -62,14 +65,19 @@ def open_entry(consumer: Any) -> PoolEntry | None:
     if _has_semaphore(worker):
         read_before_close(consumer)
         return PoolEntry(
-            "prefork", HubLoop(consumer.timer), worker.semaphore, _freeing(worker), ProcessesInPool(consumer.pool)
+            "prefork",
+            HubLoop(consumer.timer),
+            worker.semaphore,
+            _freeing(worker),
+            ProcessesInPool(consumer.pool),
+            watch_job,
         )
     kind = _kind(worker)
     if kind is None:
         return None
-    loop: Loop = HubLoop(consumer.timer) if consumer.hub else ConsumingLoop() if kind.consumes else LockedLoop()
-    places = worker.semaphore = Places(consumer.pool, kind, loop)
-    entry = PoolEntry(kind.name, loop, places, places.process, CountedInPool(places))
+    own_loop: Loop = HubLoop(consumer.timer) if consumer.hub else ConsumingLoop() if kind.consumes else LockedLoop()
+    places = worker.semaphore = Places(consumer.pool, kind, own_loop)
+    entry = PoolEntry(kind.name, own_loop, places, places.process, CountedInPool(places), places.watch)
     consumer.on_task_request = entry.through
     return entry
 

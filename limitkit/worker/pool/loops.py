@@ -49,6 +49,9 @@ class Loop(Protocol):
     def connected(self, consumer: Any, is_busy: Callable[[], bool]) -> None:
         """Serve the consumer's new connection; ``is_busy`` says whether what may be fetched can change by itself."""
 
+    def disconnected(self) -> None:
+        """Go on without the consumer, whose connection has ended: what the pool still runs may end meanwhile."""
+
     def close(self) -> None:
         """Make no more calls."""
 
@@ -61,6 +64,9 @@ class HubLoop:
         self._thread = threading.get_ident()
         self._posted: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._reader, self._writer = -1, -1
+        self._is_served = True
+        """Whether kombu's loop runs, or is about to."""
+        self._unserved = threading.RLock()
 
     def call_at(self, at: float, call: Callable[[], Any]) -> Timer:
         """See ``Loop``."""
@@ -73,7 +79,9 @@ class HubLoop:
             call(*args)
             return
         self._posted.append((call, args))
-        if self._writer >= 0:
+        if not self._is_served:
+            self._work()
+        elif self._writer >= 0:
             with contextlib.suppress(BlockingIOError):  # it is full: the loop is awake
                 os.write(self._writer, b"\0")
 
@@ -89,6 +97,12 @@ class HubLoop:
             os.set_blocking(self._writer, False)
         self._thread = threading.get_ident()  # a worker may be made in another one
         consumer.hub.add_reader(self._reader, self._on_posted)
+        self._is_served = True
+        self._work()
+
+    def disconnected(self) -> None:
+        """See ``Loop``; the thread that posts a call makes it."""
+        self._is_served = False
         self._work()
 
     def close(self) -> None:
@@ -105,9 +119,10 @@ class HubLoop:
         self._work()
 
     def _work(self) -> None:
-        while self._posted:
-            call, args = self._posted.popleft()
-            _make(call, *args)
+        with self._unserved:
+            while self._posted:
+                call, args = self._posted.popleft()
+                _make(call, *args)
 
 
 class _Call:
@@ -206,6 +221,9 @@ class LockedLoop:
             self._thread.start()
         _divide_waits(consumer.connection, lambda longest: min(longest, _PATIENCE) if is_busy() else longest)
 
+    def disconnected(self) -> None:
+        """See ``Loop``; its thread goes on."""
+
     def close(self) -> None:
         """See ``Loop``."""
         self._is_closed = True
@@ -252,6 +270,9 @@ class ConsumingLoop:
             return min(longest, _PATIENCE) if is_busy() else longest
 
         _divide_waits(consumer.connection, wait)
+
+    def disconnected(self) -> None:
+        """See ``Loop``; this thread is also the pool."""
 
     def close(self) -> None:
         """See ``Loop``; there is no thread to end."""

@@ -25,6 +25,7 @@ class Place:
     def __init__(self, places: Places, request: Any) -> None:
         self._places = places
         self.request = request
+        self.on_left: Callable[[], None] | None = None
 
     def leave(self, *_: Any) -> None:
         """Free the place; only the first time counts. May be called in any thread or greenlet."""
@@ -49,6 +50,8 @@ class Places:
         """How many places there are."""
         self._taken = 0
         self._in_pool: dict[Place, None] = {}
+        self._last: Place | None = None
+        """The place of the request that has entered last."""
         self._waiting: deque[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = deque()
         self._is_serving = False
         self._follows = False
@@ -103,6 +106,7 @@ class Places:
         """Have the pool run a request, for which a place is taken; replaces Celery's ``_process_task``."""
         place = Place(self, request)
         self._in_pool[place] = None
+        self._last = place
         entering = self._entering = place, threading.get_ident()
         try:
             request.execute_using_pool(self._pool)
@@ -128,7 +132,17 @@ class Places:
         """Count a place as free, unless it is already."""
         if place in self._in_pool:
             del self._in_pool[place]
+            if place.on_left is not None:
+                place.on_left()
             self.release()
+
+    def watch(self, request: Any, on_end: Callable[[], None]) -> None:
+        """Call back when a request that has just entered leaves its place; now if it has left already."""
+        place = self._last
+        if place is None or place.request is not request or place not in self._in_pool:
+            on_end()
+        else:
+            place.on_left = on_end
 
     def _clear(self) -> None:
         self._waiting.clear()

@@ -14,6 +14,7 @@ from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.waiting.room import ORDER
 from limitkit.worker.pacing.shadow import Shadow
+from limitkit.worker.pacing.tokens import Tokens
 
 FILE = """
 version = 1
@@ -45,7 +46,7 @@ limits = []
 class Worker:
     def __init__(self, store):
         self.task_limits = TaskLimits(judge(parse(FILE, "f.toml")).rules, store)
-        self.shadow = Shadow(self.task_limits, MemoryStore())
+        self.shadow = Shadow(self.task_limits, Tokens(self.task_limits))
 
     def come(self, name, count=1, **properties):
         task = SimpleNamespace(name=name, run=lambda tenant=None: tenant)

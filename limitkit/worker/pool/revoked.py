@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from celery.worker import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from limitkit.worker.pacing.lane import Held
-
 logger = logging.getLogger("limitkit")
 
 _MOST: Final = 100
 """The most revoked requests that are dropped at a time: each is written to the result backend."""
+
+
+class _Waiting(Protocol):
+    """Something that waits with a request."""
+
+    request: Any
+
+
+_T = TypeVar("_T", bound=_Waiting)
 
 
 def is_revoked(request: Any) -> bool:
@@ -28,7 +35,7 @@ def is_revoked(request: Any) -> bool:
         return True
 
 
-def revoked(held: Iterable[Held]) -> Iterator[Held]:
+def revoked(held: Iterable[_T]) -> Iterator[_T]:
     """Find held requests that will never start; of many, only some."""
     suspects = [each for each in held if _may_be_revoked(each.request)]
     for each in suspects[:_MOST]:

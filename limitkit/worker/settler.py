@@ -1,0 +1,97 @@
+"""Sends settlements to the store: many in one call where many tasks end at once, and again while it is away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from limitkit.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.buckets.decision import Settlement
+    from limitkit.stores.store import Store
+
+logger = logging.getLogger("limitkit")
+
+_MOST: Final = 500
+"""Settlements in one call at most."""
+_MOST_KEPT: Final = 10_000
+"""Settlements that are kept while the store is away; what is beyond stays as estimated."""
+_LONGEST: Final = 60.0
+"""Seconds for which a settlement is tried."""
+_PAUSE: Final = 1.0
+
+
+class Settler:
+    """Corrects charges in the store, from any thread: the one that comes first sends for all that come meanwhile."""
+
+    def __init__(self, store: Callable[[], Store | None]) -> None:
+        self._store = store
+        self._waiting: deque[tuple[float, Settlement]] = deque()
+        self._sending = threading.Lock()
+        self._again: threading.Thread | None = None
+        self._pid = os.getpid()
+
+    def __call__(self, settlements: Sequence[Settlement]) -> None:
+        """Send these, unless another thread does. Never raises for the store: it is tried again for a minute."""
+        if self._pid != os.getpid():  # a fork may have copied a lock that is taken
+            self._pid, self._sending, self._again = os.getpid(), threading.Lock(), None
+            self._waiting.clear()
+        now = time.monotonic()
+        self._waiting.extend((now, each) for each in settlements)
+        self._send()
+
+    def _send(self) -> None:
+        while self._waiting and self._again is None and self._sending.acquire(blocking=False):
+            try:
+                if not self._send_all():
+                    self._again = threading.Thread(target=self._try_again, name="limitkit-settle", daemon=True)
+                    self._again.start()
+            finally:
+                self._sending.release()
+
+    def _send_all(self) -> bool:
+        """Send what waits; returns whether the store could be asked."""
+        store = self._store()
+        if store is None:
+            self._waiting.clear()
+            return True
+        while self._waiting:
+            some = [self._waiting[at] for at in range(min(_MOST, len(self._waiting)))]
+            try:
+                store.settle([each for _, each in some])
+            except StoreError as error:
+                self._drop_old(error)
+                return False
+            for _ in some:
+                self._waiting.popleft()
+        return True
+
+    def _drop_old(self, error: StoreError) -> None:
+        now, dropped = time.monotonic(), 0
+        while self._waiting and (now - self._waiting[0][0] > _LONGEST or len(self._waiting) > _MOST_KEPT):
+            self._waiting.popleft()
+            dropped += 1
+        if dropped:
+            logger.warning(
+                "%d true costs could not be settled, since the store can't be asked (%s); their estimates stay.",
+                dropped,
+                str(error).rstrip("."),
+                extra={"action": "not_settled"},
+            )
+
+    def _try_again(self) -> None:
+        sent = False
+        while not sent:
+            time.sleep(_PAUSE)
+            with self._sending:
+                sent = self._send_all()
+                if sent:
+                    self._again = None
+        self._send()

@@ -1,0 +1,64 @@
+"""What one start takes from the shared store, where its pool process asks for that itself."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from limitkit.buckets.decision import Bucket, Decision, Slots, Take
+from limitkit.buckets.slots import new_member
+from limitkit.buckets.ticket import Charge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from limitkit.control.task_limits import Ask
+
+NOTHING_TAKEN: Final = Decision((), (), ())
+
+
+class Wanted(NamedTuple):
+    """What a start takes from the store."""
+
+    buckets: tuple[Bucket, ...]
+    costs: tuple[int, ...] = ()
+    member: str = ""
+    charges: tuple[Charge, ...] = ()
+
+    def take(self, patience: float) -> Take:
+        """Return the take: of one plain bucket a slot that is nearly due may be reserved, others must admit now."""
+        plain = len(self.buckets) == 1 and type(self.buckets[0]) is Bucket and not self.buckets[0].metered
+        return Take(self.buckets, horizon=patience if plain else 0.0, costs=self.costs, member=self.member)
+
+    @property
+    def slots(self) -> tuple[Slots, ...]:
+        """Those of concurrency limits."""
+        return tuple(bucket for bucket in self.buckets if isinstance(bucket, Slots))
+
+    def only(self, chosen: Sequence[bool]) -> Wanted:
+        """Return the part that these limits ask for."""
+        costs = self.costs or (1,) * len(self.buckets)
+        some = [pair for pair, is_one in zip(zip(self.buckets, costs, strict=True), chosen, strict=False) if is_one]
+        return Wanted(tuple(bucket for bucket, _ in some), tuple(cost for _, cost in some), self.member)
+
+    def shared_out(self, share: Callable[[Bucket], Bucket | None]) -> Wanted | None:
+        """Return the same of shares of the buckets; None while one of them isn't known."""
+        shares = tuple(each for bucket in self.buckets if (each := share(bucket)) is not None)
+        return self._replace(buckets=shares) if len(shares) == len(self.buckets) else None
+
+    def charged(self, taken: Decision) -> tuple[Charge, ...]:
+        """Return the charges after a take; before one, they have other marks."""
+        marks = dict(zip((bucket.key for bucket in self.buckets), taken.marks, strict=False))
+        return tuple(charge._replace(mark=marks.get(charge.bucket.key, charge.mark)) for charge in self.charges)
+
+
+def wanted_by(asks: Sequence[Ask]) -> Wanted:
+    """Return what a start takes that no pacer has let through."""
+    buckets = tuple(ask.bucket for ask in asks)
+    metered = [ask for ask in asks if ask.bucket.metered and ask.limit is not None]
+    return Wanted(
+        buckets,
+        tuple(ask.cost for ask in asks) if metered else (),
+        new_member(time.time()) if any(isinstance(bucket, Slots) for bucket in buckets) else "",
+        tuple(Charge(ask.limit.name, ask.bucket, ask.cost, 0, ask.limit.settle) for ask in metered if ask.limit),
+    )

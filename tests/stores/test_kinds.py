@@ -1,0 +1,356 @@
+"""What every store must do with limits of all kinds: the sums of ``buckets.group``, in each store alike."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from contextlib import closing
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.sizes import examples
+
+from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Slots, Take, Window
+from limitkit.config.declared import Feedback, Resets
+from limitkit.stores import server_clock
+from limitkit.stores.memory import MemoryStore
+from limitkit.stores.redis import RedisStore
+from limitkit.stores.take_script import SCRIPTS
+
+SECOND = 1_000_000
+NOW = 1_764_000_000_123_457
+CLOCK = Resets("clock", "clock", period_us=5 * SECOND)
+MIDNIGHT = Resets("00:00 UTC", "d")
+FADING = SCRIPTS["take"]
+STORES = ["redis", "sentinel", "cluster"]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lasting_keys():
+    """Have keys fade an hour later, as time is an argument here."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("take", "settle", "renew"):
+            lasting = SCRIPTS[name].replace("/ 1000) + 1000", "/ 1000) + 3600000")
+            lasting = lasting.replace("PATIENCE / 1000)", "3600000)")
+            assert lasting != SCRIPTS[name]
+            patch.setitem(SCRIPTS, name, lasting)
+        yield
+
+
+def metered(number, interval=10_000, burst=10, **more):
+    return Bucket(f"limitkit:{{kinds}}:g1:{number}", interval, burst, metered=True, **more)
+
+
+def window(number, burst=5, period=SECOND, *, exact=True, **more):
+    key = f"limitkit:{{kinds}}:{'x' if exact else 'w'}1:{number}"
+    return Window(key, max(1, period // max(1, burst)), burst, period_us=period, exact=exact, **more)
+
+
+def calendar(number, burst=5, resets=CLOCK, **more):
+    return Window(f"limitkit:{{kinds}}:c1:{number}", SECOND, burst, resets=resets, **more)
+
+
+def slots(number, burst=2, lease=3 * SECOND, **more):
+    return Slots(f"limitkit:{{kinds}}:r1:{number}", SECOND, burst, lease_us=lease, **more)
+
+
+def one(store, now, *buckets, back=(), **more):
+    return store.take([Take(buckets, **more)], back, now_us=now)[0]
+
+
+# -- the same sums ------------------------------------------------------------------------------------------------
+
+TOLD = st.none() | st.sampled_from([Feedback("api", ("a.B",)), Feedback("api", ("a.B",), action="pause")])
+
+
+@st.composite
+def several(draw):
+    """Limits of any kind, and others in their place, as after a change of what is in force."""
+    number, period = next(_numbers), draw(st.sampled_from([60, 6000, SECOND, 5 * SECOND, 3600 * SECOND]))
+    burst = st.integers(0, 12) | st.sampled_from([1, 200, 5000])
+    interval = st.sampled_from([1, 7, 1000, period // 7 + 1])
+    kinds = [
+        lambda told: Bucket(f"limitkit:{{kinds}}:g1:p{number}", draw(interval), draw(burst), feedback=told),
+        lambda told: metered(number, draw(interval), draw(burst), feedback=told),
+        lambda _: replace(metered(number, draw(interval), draw(burst)), metered=draw(st.booleans())),
+        lambda told: window(number, draw(burst), draw(st.sampled_from([period, 2 * period])), feedback=told),
+        lambda told: window(
+            number, draw(burst), draw(st.sampled_from([period, 3 * period])), exact=False, feedback=told
+        ),
+        lambda told: calendar(
+            number, draw(burst), draw(st.sampled_from([CLOCK, MIDNIGHT])), late_us=1000, feedback=told
+        ),
+        lambda told: slots(number, draw(st.integers(0, 4)), period, feedback=told),
+    ]
+    makers = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=4))
+    told = draw(TOLD)
+    return [make(told) for make in makers for _ in range(draw(st.integers(1, 2)))], period
+
+
+@st.composite
+def worlds(draw):
+    several_kinds, period = draw(several())
+    near = st.sampled_from([period, period // 60 + 1, *(each.interval_us for each in several_kinds)])
+    gap = st.just(0) | near.flatmap(lambda us: st.integers(us - 1, us + 1)) | st.integers(0, 3 * period)
+    gap |= st.integers(-period // 50, 0)
+    groups = st.lists(st.sampled_from(several_kinds), min_size=1, max_size=4, unique_by=lambda each: each.key).map(
+        tuple
+    )
+    cost = st.just(1) | st.integers(1, 15)
+
+    def ask(group):
+        costs = st.just(()) | st.tuples(*(st.just(1) if isinstance(each, Slots) else cost for each in group))
+        return st.builds(
+            Take, st.just(group), st.integers(0, 1), st.integers(0, 1) | st.just(1), st.just(0.0), costs,
+            st.sampled_from("abcdef"), st.sampled_from(["", "limitkit:wake:me"]),
+        )  # fmt: skip
+
+    calls = st.tuples(
+        gap,
+        st.lists(groups.flatmap(ask), max_size=3),
+        st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5)), max_size=2),
+        st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), st.integers(0, 40)), max_size=2),
+        st.booleans(),
+    )
+    return draw(st.lists(calls, min_size=1, max_size=14))
+
+
+@pytest.mark.parametrize("name", STORES)
+@settings(max_examples=examples(150), deadline=None)
+@given(calls=worlds())
+def test_any_row_of_calls_gets_the_same_from_every_store(name, store_named, request, calls):
+    store, exact, at = store_named(name), MemoryStore(), NOW
+    admin = request.getfixturevalue({"sentinel": "sentinel_admin", "cluster": "cluster_admin"}.get(name, "admin"))
+    taken = []
+    for gap, asks, backs, settled, refused in calls:
+        at += gap
+        back = []
+        for which, count in backs:
+            if taken:
+                ask, mark, bucket = taken[which % len(taken)]
+                back.append(GiveBack(bucket, mark, count, ask.member))
+        got = store.take(asks, back, now_us=at)
+        assert got == exact.take(asks, back, now_us=at)
+        corrected = [
+            Settlement(bucket, estimate, cost, mark)
+            for which, estimate, cost in settled
+            for _, mark, bucket in taken[which % max(1, len(taken)) :][:1]
+            if not isinstance(bucket, Slots)
+        ]
+        store.settle(corrected, now_us=at)
+        exact.settle(corrected, now_us=at)
+        taken += [
+            (ask, mark, bucket)
+            for ask, one in zip(asks, got, strict=True)
+            for bucket, mark in zip(ask.buckets, one.marks, strict=True)
+        ]
+        known = list(dict.fromkeys(bucket for ask in asks for bucket in ask.buckets if isinstance(bucket, Slots)))
+        leases = [Lease(each, member) for each in known for member in "abc"]
+        assert store.renew(leases, now_us=at) == exact.renew(leases, now_us=at)
+        for got, wanted in zip(store.running(known, now_us=at), exact.running(known, now_us=at), strict=True):
+            assert sorted(got) == sorted(wanted)
+        for ask in asks[:1] if refused else ():
+            for bucket in ask.buckets:
+                if bucket.feedback is not None:
+                    refusal = Refusal(bucket, 0.0, None)
+                    assert store.back_off(refusal, now_us=at) == exact.back_off(refusal, now_us=at)
+    for key in admin.scan_iter("limitkit:{kinds}:*"):
+        admin.delete(key)
+
+
+# -- what a call means --------------------------------------------------------------------------------------------
+
+
+def fresh(make, *args, **more):
+    return make(f"own{next(_numbers)}", *args, **more)
+
+
+@pytest.fixture
+def clock(now):
+    return now
+
+
+def test_a_group_of_all_kinds_takes_all_or_nothing(store, clock):
+    kinds = [fresh(metered), fresh(window), fresh(window, exact=False), fresh(calendar), fresh(slots, 1)]
+    plain = Bucket(fresh(metered).key, SECOND, 3)
+    first = one(store, clock, plain, *kinds, costs=(1, 4, 2, 2, 2, 1), member="a")
+    assert (first.slots, first.waits[-1]) == ((0.0,), 1.0)
+    for _ in range(2):
+        refused = one(store, clock, plain, *kinds, costs=(1, 4, 2, 2, 2, 1), member="b")
+        assert (refused.slots, refused.marks[-1]) == ((), 1)
+        assert refused.marks[2:5] == (2, 2, 2), "nothing was counted"
+        assert refused.waits[:2] == (0.0, 0.0)
+    store.take([], [GiveBack(kinds[-1], 0, member="a")], now_us=clock)
+    assert one(store, clock, plain, *kinds, costs=(1, 4, 2, 2, 2, 1), member="b").slots == (0.0,)
+
+
+def test_a_group_on_several_slots_gives_all_kinds_back(cluster_store, now):
+    tagged = [
+        replace(bucket, key=bucket.key.replace("{kinds}", f"{{kinds {index}}}"))
+        for index, bucket in enumerate((fresh(metered), fresh(window), fresh(window, exact=False), fresh(calendar)))
+    ]
+    full = replace(fresh(slots, 1), key=f"limitkit:{{full {next(_numbers)}}}:r1", interval_us=1)
+    free = replace(fresh(slots, 1), key=f"limitkit:{{free {next(_numbers)}}}:r1", interval_us=10 * SECOND)
+    before = [one(cluster_store, now, bucket, count=0) for bucket in tagged]
+    assert one(cluster_store, now, full, member="other").slots == (0.0,)
+    refused = one(cluster_store, now, free, *tagged, full, costs=(1, 2, 2, 2, 2, 1), member="mine")
+    assert (refused.slots, refused.waits[-1], refused.marks[-1]) == ((), 1.0, 1)
+    assert [one(cluster_store, now, bucket, count=0) for bucket in tagged] == before
+    assert cluster_store.running([free, full], now_us=now) == [[], [("other", 3.0)]]
+    cluster_store.take([], [GiveBack(full, 0, member="other")], now_us=now)
+    taken = one(cluster_store, now, free, *tagged, full, costs=(1, 2, 2, 2, 2, 1), member="mine")
+    assert taken.slots == (0.0,)
+    cluster_store.settle([Settlement(tagged[1], 2, 3, taken.marks[2]), Settlement(tagged[0], 2, 9)], now_us=now)
+    assert one(cluster_store, now, tagged[1], count=0).marks == (3,)
+    assert one(cluster_store, now, tagged[0], costs=(2,), count=0).waits == (0.01,)
+    leases = [Lease(free, "mine"), Lease(full, "gone"), Lease(full, "mine")]
+    assert cluster_store.renew(leases, now_us=now + SECOND) == [True, False, True]
+
+
+def test_what_was_removed_is_not_revived(store, clock):
+    few = fresh(slots, 1)
+    one(store, clock, few, member="a")
+    assert store.renew([Lease(few, "a"), Lease(few, "b")], now_us=clock + SECOND) == [True, False]
+    assert store.running([few], now_us=clock + 2 * SECOND) == [[("a", 2.0)]]
+    assert store.running([few], now_us=clock + 4 * SECOND) == [[]]
+    assert one(store, clock + 4 * SECOND, few, member="b").slots == (0.0,)
+    assert store.renew([Lease(few, "a")], now_us=clock + 4 * SECOND) == [False]
+    assert store.renew([], now_us=clock) == []
+    store.settle([], now_us=clock)
+
+
+def test_who_waits_for_a_slot_is_woken_once_it_is_free(store):
+    few, woken, awake = fresh(slots, 1), [], threading.Event()
+
+    def on_wake(key):
+        woken.append(key)
+        awake.set()
+
+    waiter = f"limitkit:wake:{next(_numbers)}"
+    stop = store.listen(waiter, on_wake)
+    try:
+        assert one(store, None, few, member="a").slots == (0.0,)
+        deadline = time.monotonic() + 60
+        while not awake.wait(0.05):  # the connection of its own comes a moment later
+            assert time.monotonic() < deadline, "never woken"
+            assert one(store, None, few, member="b", waiter=waiter).slots == ()
+            store.take([], [GiveBack(few, 0, member="a")])
+            assert one(store, None, few, member="a").slots == (0.0,)
+        assert set(woken) == {few.key}
+    finally:
+        stop()
+
+
+def test_a_slot_that_is_taken_in_the_same_call_wakes_nobody(redis_store, admin):
+    few, waiter = fresh(slots, 1), f"limitkit:wake:{next(_numbers)}"
+    with closing(admin.pubsub(ignore_subscribe_messages=True)) as channel:
+        channel.subscribe(waiter)
+        channel.get_message(timeout=10.0)
+        one(redis_store, None, few, member="a")
+        one(redis_store, None, few, member="b", waiter=waiter)
+        one(redis_store, None, few, member="b", back=[GiveBack(few, 0, member="a")])
+        redis_store.take([], [GiveBack(few, 0, member="b")])
+        redis_store.take([], [GiveBack(few, 0, member="b")])
+        assert channel.get_message(timeout=10.0)["data"] == few.key.encode()
+        assert channel.get_message(timeout=0.0) is None, "woken once, and only when one was free"
+
+
+def test_a_wake_is_heard_again_after_the_connection_was_lost(redis_store, admin):
+    woken, waiter = threading.Event(), f"limitkit:wake:{next(_numbers)}"
+    stop = redis_store.listen(waiter, lambda _: woken.set())
+    try:
+        for _ in range(2):
+            deadline = time.monotonic() + 60
+            while not woken.wait(0.05):
+                assert time.monotonic() < deadline
+                admin.publish(waiter, "key")
+            admin.client_kill_filter(_type="pubsub")
+            woken.clear()
+    finally:
+        stop()
+
+
+def test_refill_empties_windows_and_leaves_slots(store, clock):
+    kinds = [metered(1, 3600 * SECOND), window(1), window(1, exact=False), calendar(1, resets=MIDNIGHT), slots(1)]
+    tag = f"{{refill {next(_numbers)}}}"
+    kinds = [replace(each, key=each.key.replace("{kinds}", tag)) for each in kinds]
+    one(store, clock, *kinds, costs=(5, 5, 5, 5, 1), member="a")
+    assert [store.refill(each.key, partitions=False) for each in kinds] == [1, 1, 1, 1, 0]
+    refilled = one(store, clock, *kinds, count=0, member="b")
+    assert refilled.marks[1:] == (0, 0, 0, 1)
+    one(store, clock, kinds[1], kinds[4], member="c")
+    assert store.refill(kinds[1].key.rpartition(":")[0], partitions=True) == 1
+    assert store.refill(kinds[4].key.rpartition(":")[0], partitions=True) == 0
+    assert one(store, clock, kinds[1], kinds[4], count=0).marks == (0, 2)
+
+
+def test_a_limit_of_every_kind_can_be_paused_by_the_other_side(store, clock):
+    told = Feedback("api", ("a.B",), action="pause")
+    for bucket in [fresh(make, feedback=told) for make in (metered, window, calendar, slots)]:
+        store.back_off(Refusal(bucket, 0.0, 7.0), now_us=clock)
+        assert one(store, clock + SECOND, bucket, member="a")[:2] == ((), (6.0,))
+        assert one(store, clock + 7 * SECOND, bucket, member="a").slots == (0.0,)
+
+
+def test_a_window_that_is_slowed_down_has_a_smaller_number(store, clock):
+    told = Feedback("api", ("a.B",), factor=0.5)
+    wide = fresh(window, 100, 10 * SECOND, exact=False, feedback=told)
+    store.back_off(Refusal(wide, 0.0, None), now_us=clock)
+    taken = [one(store, clock, wide) for _ in range(60)]
+    assert sum(len(each.slots) for each in taken) == 100_000 * 100 // taken[0].intervals[0] < 60
+
+
+def test_without_a_time_a_window_resets_by_the_servers_clock(store):
+    daily = fresh(calendar, 2, resets=MIDNIGHT)
+    assert [one(store, None, daily).slots for _ in range(3)] == [(0.0,), (0.0,), ()]
+    assert 0 < one(store, None, daily).waits[0] <= 86_400
+
+
+@pytest.mark.parametrize("ahead", [-40 * 86_400, -3600, 3600, 40 * 86_400])
+def test_a_caller_whose_clock_is_wrong_learns_what_the_servers_says(server, monkeypatch, ahead):
+    hourly = fresh(calendar, 2, resets=Resets("clock", "clock", period_us=1800 * SECOND))
+    other = fresh(slots, 9)
+    true = time.time_ns
+    monkeypatch.setattr(server_clock, "time", SimpleNamespace(time_ns=lambda: true() + ahead * 1_000_000_000))
+    with closing(RedisStore(server.url, 5.0)) as store:
+        both = store.take([Take((other,), member="a"), Take((other, hourly), member="b"), Take((other,), member="c")])
+        assert [each.slots for each in both] == [(0.0,)] * 3
+        assert store.take([Take((hourly,), count=0)])[0].marks == (1,)
+        assert len(store.running([other])[0]) == 3
+        calls = store._calls
+        store._calls = lambda *asked: counted.append(asked[0]) or calls(*asked)
+        counted = []
+        assert [one(store, None, hourly).slots for _ in range(2)] == [(0.0,), ()]
+        assert counted == ["take"] * 2, "once it knows, it asks once"
+
+
+def test_a_window_of_many_stays_small_and_fades(server, admin):
+    daily = fresh(window, 10_000, 86_400 * SECOND, exact=False)
+    short = fresh(window, 200, SECOND)
+    with closing(RedisStore(server.url, 5.0)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCRIPTS, "take", FADING)
+        begin = NOW
+        for part in range(62):
+            one(store, begin + part * 1440 * SECOND, daily, costs=(163,))
+        assert admin.memory_usage(daily.key) <= 1024
+        assert 0 < admin.pttl(daily.key) <= 86_400_000 * 61 / 60 + 1000
+    with closing(RedisStore(server.url, 5.0)) as store:
+        patch = pytest.MonkeyPatch()
+        patch.setitem(SCRIPTS, "take", FADING)
+        one(store, None, short)
+        patch.undo()
+        assert 0 < admin.pttl(short.key) <= 2000
+
+
+def test_a_bucket_that_was_metered_is_read_as_a_plain_one(store, clock):
+    debtor = fresh(metered, SECOND, 5)
+    plain = Bucket(debtor.key, SECOND, 5)
+    one(store, clock, debtor, costs=(5,))
+    assert one(store, clock, plain).waits == (1.0,)
+    assert one(store, clock + SECOND, plain).slots == (0.0,)
+    assert one(store, clock + SECOND, debtor, costs=(5,)).waits == (5.0,)
