@@ -5,9 +5,9 @@ the value's own last start. The lowest tag is next. Tags are given when somethin
 comes new starts within a round, nobody saves up turns while he has nothing waiting, and a changed weight holds for what
 waits already. The algorithm: Goyal, Vin, Cheng, "Start-time fair queueing", SIGCOMM 1996.
 
-There, V is the tag of what starts. But then an endless row of values that come once each would keep all others waiting.
-So each start moves V on by cost / the weights of all that wait; see Bennett, Zhang, "Hierarchical packet fair queueing
-algorithms", SIGCOMM 1996. V is never below the lowest tag, and never more than a turn above it.
+There, V is the tag of what starts. But then an endless row of values that come once each would keep all others waiting:
+so each start moves V on by cost / the weights of all that wait, as in Bennett, Zhang, "Hierarchical packet fair
+queueing algorithms", SIGCOMM 1996. V is never below the lowest tag, and never more than a turn above it.
 
 The order of requests without ``fair_by`` is here too, since a lane uses either.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.buckets.turns import NOBODY, TurnTaker
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
@@ -45,6 +46,11 @@ class Ask(NamedTuple):
     """The value's weight: how many turns it has for each one of a value with weight 1."""
     limit: Limit | None = None
     """The limit; None for an extra cap, which no file declares."""
+
+    @property
+    def taker(self) -> TurnTaker:
+        """For whom the start is."""
+        return TurnTaker(self.turn, self.weight, self.cost) if self.turn else NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def keys(channel: Any, prefix: str, *names: str) -> list[str]:
 
 
 def queue_keys(channel: Any, prefix: str, queue: str) -> list[str]:
-    """Name the keys of one queue: when its buckets are due, their intervals, the line of what is parked, and turns."""
+    """Name the keys of one queue: when buckets are due, their intervals, the line of what is parked, and turns."""
     return keys(channel, prefix, f"due:{queue}", f"intervals:{queue}", f"line:{queue}", f"turns:{queue}")
 
 

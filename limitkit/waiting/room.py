@@ -108,8 +108,8 @@ class Room(Protocol):
         """Have what is parked come back sooner or later, for limits that were changed; some at each step.
 
         ``intervals`` are seconds between two tokens, by the keys of buckets, or by the limits' tags in them;
-        ``weights`` those of the values of ``fair_by``, by the tags and the values' digests. A room whose messages come
-        back by themselves does nothing. A step raises whatever the broker's client raises.
+        ``weights`` are of the values of ``fair_by``, by the tags and their digests. A room whose messages come back by
+        themselves does nothing. A step raises whatever the broker's client raises.
         """
 
     def close(self) -> None:

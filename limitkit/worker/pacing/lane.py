@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns, TurnTaker
-from limitkit.worker.pacing.tolerance import tolerance_of
+from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns
+from limitkit.worker.pacing.lateness import lateness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from limitkit.buckets.turns import TurnTaker
     from limitkit.control.task_limits import Ask
     from limitkit.worker.pool.request_order import RequestOrder
 
@@ -25,12 +26,8 @@ _HORIZON_WITH_FEEDBACK: Final = (0.2, 0.1)
 """Seconds; see ``Lane.horizon``. Shorter, since what was reserved before the other side refused still starts."""
 _SOON: Final = 1.0
 """Seconds."""
-_HAND_OVER: Final = 0.02
-"""Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _STALE: Final = 0.1
 """A token that is not taken so many seconds after its time waits for a process; until then it is only a little late."""
-_MOST_SLACK: Final = 0.5
-"""Seconds; see ``Lane.slack``."""
 
 
 class Slot(NamedTuple):
@@ -75,7 +72,7 @@ class Lane:
 
     def __init__(self, bucket: Bucket, *, local: bool) -> None:
         self.waiting: ArrivalOrder[Held] | TurnOrder[Held] = ArrivalOrder()
-        """By the message's priority, then by arrival; with ``fair_by`` so within each value, and these take turns."""
+        """By the message's priority, then by arrival; with ``fair_by`` within each value, and the values take turns."""
         self.turns: Turns | None = None
         """Whose turn it was, if any limit of the bucket has ``fair_by``."""
         self.slots: deque[Slot] = deque()
@@ -123,10 +120,7 @@ class Lane:
         """Use this rate from now on: feedback may make it slower than the declared rate."""
         self.interval_us = interval_us
         """Microseconds between two tokens."""
-        self.tolerance = tolerance_of(self.bucket, interval_us)
-        self.margin = min(self.tolerance / 4, _HAND_OVER)
-        depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
-        self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
+        self.tolerance, self.margin, self.slack = lateness(self.bucket, interval_us)
 
     def reserve_slots(self, slots: tuple[float, ...], mark: int, now: float) -> None:
         """Keep what was taken, in seconds from ``now``."""
@@ -221,8 +215,6 @@ class Held:
     request: Any
     lanes: tuple[Lane, ...]
     since: float
-    takers: tuple[TurnTaker, ...] = ()
-    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
     anchor: Lane = field(init=False)
     """Of its buckets, the fastest shared one: most others want it too, so slots are reserved only there."""
     at: Lane | None = None
@@ -236,12 +228,25 @@ class Held:
     """What it takes of each lane's bucket, in the order of the lanes; empty for one token of each."""
     member: str = ""
     """The name under which it has its slots of concurrency limits, from the take on; empty without such limits."""
+    takers: tuple[TurnTaker, ...] = field(init=False)
+    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
 
     def __post_init__(self) -> None:
+        self.takers = tuple(ask.taker for ask in self.asks) if any(ask.turn for ask in self.asks) else ()
         self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
 
     def __lt__(self, other: Held) -> bool:
         return self.order < other.order
+
+    def taker(self, lane: Lane) -> TurnTaker:
+        """Return for whom it waits in a lane."""
+        return self.takers[self.lanes.index(lane)] if self.takers else NOBODY
+
+    def starting(self) -> Held:
+        """Note that it starts, and waits in no lane any more: the turn of its values is over."""
+        for lane in self.lanes:
+            lane.waiting.starts(self)
+        return self
 
     @property
     def is_plain(self) -> bool:
@@ -276,16 +281,6 @@ class Held:
         """Return the concurrency limits of which it has slots: this worker's own, or those of the store."""
         buckets = (lane.bucket for lane in self.lanes if lane.local == local)
         return tuple(bucket for bucket in buckets if isinstance(bucket, Slots))
-
-    def taker(self, lane: Lane) -> TurnTaker:
-        """Return for whom it waits in a lane."""
-        return next((taker for mine, taker in zip(self.lanes, self.takers, strict=False) if mine is lane), NOBODY)
-
-    def starting(self) -> Held:
-        """Note that it starts, and waits in no lane any more: the turn of its values is over."""
-        for lane in self.lanes:
-            lane.waiting.starts(self)
-        return self
 
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""

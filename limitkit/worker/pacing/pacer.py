@@ -28,7 +28,6 @@ from limitkit.worker.pacing.lanes import Lanes
 from limitkit.worker.pacing.max_wait import MaxWait
 from limitkit.worker.pacing.pacing_events import PacingEvents
 from limitkit.worker.pacing.prefetch_widening import PrefetchWidening
-from limitkit.worker.pacing.rate_limit_command import takers_of
 from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
 from limitkit.worker.pool.call_of import call_of, call_of_context
@@ -146,7 +145,7 @@ class Pacer:
         """Hold a request; ``before`` is what it was held as before its limits changed."""
         asks = self._command_rates.asks(request.task, limits, call_of(request))
         lanes = tuple(self._lanes.lane(ask.bucket, local=ask.local) for ask in asks)
-        held = Held(order, request, lanes, since, takers_of(asks), asks=tuple(asks))
+        held = Held(order, request, lanes, since, asks=tuple(asks))
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
         now = time.monotonic()

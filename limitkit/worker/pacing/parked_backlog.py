@@ -38,7 +38,7 @@ class ParkedBacklog:
         """How many are parked for some of these, by the last answer of the waiting room."""
         self._most = _LEAST_SWEPT
         self._values: dict[str, Counter[str]] = {}
-        """Of buckets whose limits have ``fair_by``: how many this worker parked of each value, less those that came."""
+        """Where values take turns: how many of each this worker has parked, less those that came back here."""
 
     def __len__(self) -> int:
         return len(self._until)

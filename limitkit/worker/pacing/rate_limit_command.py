@@ -15,11 +15,10 @@ from celery.utils.time import rate as per_second
 
 from limitkit.buckets.decision import Bucket
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.buckets.turns import NOBODY, TurnTaker
 from limitkit.control.task_limits import Ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from limitkit.buckets.call import Call
     from limitkit.control.task_limits import BoundLimit, TaskLimits
@@ -104,10 +103,3 @@ class RateLimitCommand:
         )
         assert self._on_change is not None  # noqa: S101 (take_over gave it)
         self._on_change()
-
-
-def takers_of(asks: Collection[Ask]) -> tuple[TurnTaker, ...]:
-    """Return for whom a request waits in each of its lanes; nothing when none of its limits has ``fair_by``."""
-    if not any(ask.turn for ask in asks):
-        return ()
-    return tuple(TurnTaker(ask.turn, ask.weight, ask.cost) if ask.turn else NOBODY for ask in asks)

@@ -97,8 +97,9 @@ class Follower:
     def __init__(self):
         self.told = []
 
-    def retime(self, terms):
+    def retime(self, terms, weights):
         self.told.append(dict(terms))
+        self.weights = dict(weights)
 
     def reconsider(self):
         """Do nothing."""
