@@ -33,8 +33,9 @@ task_parked: Final = Signal(name="task_parked", providing_args={"task_id", "limi
 limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "burst", "source", "ends"})
 """Another rate is in force in this worker. The sender is the limit's name.
 
-``rate``: tokens a second, 0.0 while it is paused; ``burst``; ``source``: ``file``, ``override``, ``pause``, ``stricter
-file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or None.
+``rate``: tokens a second, 0.0 while it is paused; ``burst``; ``source``: ``file``, ``schedule``, ``override``,
+``pause``, ``stricter file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or
+None.
 """
 config_reloaded: Final = Signal(name="config_reloaded", providing_args=set())
 """Another version of the file is in force. The sender is its path."""

@@ -48,8 +48,9 @@ class Window(Bucket):
     """When it begins anew; None for a sliding window."""
     exact: bool = False
     """Whether a sliding window keeps the time of each start (the declared number is up to 200), not 60 counters."""
-    late_us: int = 30_000
-    """How late a start may be. ``period_us`` contains it; a window with resets admits nothing in its last so many."""
+    late_us: int = 0
+    """How late a start may be: nothing is admitted in the last moments of a window with ``resets``, so that each start
+    is in the window that counts it. A sliding window's ``period_us`` is longer by it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Take:
     member: str = ""
     """The start's own name, under which it has its slots; see ``buckets.slots.new_member``."""
     waiter: str = ""
-    """Who is to be woken when a slot is free, if this take is refused for want of one; see ``Store.wakes``."""
+    """Who is to be woken when a slot is free, if this take is refused for want of one; see ``Store.listen``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class GiveBack:
     count: int = 1
     """Tokens. For ``Window`` the last take need not be the bucket's last: counting back moves nobody's slot."""
     member: str = ""
-    """For ``Slots``: under this name the start has its slot, which becomes free, whoever took since."""
+    """For ``Slots``: under this name the start has its slot, which becomes free, whoever took since; ``mark`` and
+    ``count`` do not matter then."""
 
 
 @dataclass(frozen=True, slots=True)

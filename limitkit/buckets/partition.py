@@ -5,6 +5,7 @@ It runs once per message in a worker's event loop, on values from outside: it ne
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from limitkit.buckets.call import NOT_THERE, PartReader
 from limitkit.buckets.canonical_value import canonical as written
 from limitkit.buckets.canonical_value import interrupts, joined
 from limitkit.buckets.clear_text import CLEAR, clear_form_shown, clear_text
+from limitkit.buckets.window import is_exact
 
 if TYPE_CHECKING:
     import inspect
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
     from limitkit.config.declared import Key, Limit
 
 _VERSION: Final = "g1"
-_SHADOW: Final = "s1"
-"""In place of the version: a limit in shadow mode has buckets of its own."""
+_VERSIONS: Final = {"window": "w1", "exact window": "x1", "window with resets": "c1", "concurrency": "r1"}
+"""By the kind of limit, where it is none of token buckets: so that a changed strategy never reads another's state."""
+_SHADOW: Final = "s"
+"""In place of the version's first or last character: a limit in shadow mode has buckets of its own."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.\-=:*]{1,97}")  # 97 + prefix (64), hash (32) and what is between make 200
-_KEY = re.compile(rf"[^{{]*\{{(?P<tag>[^}}]+)\}}:{_VERSION}(?::(?P<part>[0-9a-f]{{32}}|{CLEAR}))?")
+_ANY_VERSION: Final = "|".join((_VERSION, *_VERSIONS.values()))
+_KEY = re.compile(rf"[^{{]*\{{(?P<tag>[^}}]+)\}}:(?:{_ANY_VERSION})(?::(?P<part>[0-9a-f]{{32}}|{CLEAR}))?")
+_END_OF_TAG: Final = re.compile(r"([^{]*\{[^}]+\}:)([a-z])1(?=:|$)(.*)", re.DOTALL)
 OWN: Final = "task="
 """The prefix of the tag of a task's own limit, unless the task's name is too long or has special characters."""
 _LONGEST_KEY: Final = 200
@@ -108,22 +114,67 @@ def _partition(value: Any) -> Partition:
 
 def bucket_key(prefix: str, limit: Limit, partition: Partition | None) -> str:
     """Name a bucket in the store; at most 200 bytes. The limit, in braces, is the hash tag of a Redis Cluster."""
-    version = _SHADOW if limit.mode == "shadow" else _VERSION
+    version = version_of(limit)
+    if limit.mode == "shadow":
+        version = f"{_SHADOW}1" if version == _VERSION else f"{_SHADOW}{version[0]}"
     key = f"{prefix}:{{{limit_tag(limit.name, own=limit.own)}}}:{version}"
     if partition is None:
         return key
     return f"{key}:{partition.form(_LONGEST_KEY - len(key) - 1, clear=limit.show_key)}"
 
 
-def key_of(prefix: str, tag: str) -> str:
-    """Name the bucket of an enforced limit by the limit's tag; a partition's key is this, a colon, and its form."""
-    return f"{prefix}:{{{tag}}}:{_VERSION}"
+def version_of(limit: Limit) -> str:
+    """Return the part of a bucket's key that names how its state is kept."""
+    kind: str = limit.strategy
+    if kind == "window":
+        kind = "window with resets" if limit.resets is not None else "exact window" if is_exact(limit.most) else kind
+    return _VERSIONS.get(kind, _VERSION)
+
+
+def key_of(prefix: str, tag: str, version: str = _VERSION) -> str:
+    """Name the bucket of an enforced limit by the limit's tag; a partition's key is this, a colon, and its digest."""
+    return f"{prefix}:{{{tag}}}:{version}"
+
+
+def adapted_key(key: str) -> str:
+    """Name the key of a bucket's adapted rate: in the same slot of a cluster, and no longer than the bucket's key."""
+    match = _END_OF_TAG.fullmatch(key)
+    if match is None:
+        return f"{key}:f"
+    return f"{match[1]}f{'1' if match[2] == _VERSION[0] else match[2]}{match[3]}"
+
+
+def waiters_key(key: str) -> str:
+    """Name the key of who waits for a slot: in the same slot of a cluster, and no longer than the limit's key."""
+    match = _END_OF_TAG.fullmatch(key)
+    return f"{key}:q" if match is None else f"{match[1]}q{match[2]}{match[3]}"
+
+
+def holds_slots(key: str) -> bool:
+    """Whether this is the key of a concurrency limit, or the beginning of the keys of its partitions."""
+    match = _END_OF_TAG.fullmatch(key)
+    return match is not None and f"{match[2]}1" == _VERSIONS["concurrency"]
 
 
 def parts_of(key: str) -> tuple[str, str | None] | None:
     """Read a bucket's key: the tag of its limit, and its partition's form; None for any other key."""
     match = _KEY.fullmatch(key)
     return (match["tag"], match["part"]) if match else None
+
+
+def named(key: Key, text: str) -> Partition:
+    """Return the partition that a file or an operator names: by its text, or several parts by a JSON array.
+
+    In an array, null is a part that was not sent.
+    """
+    if len(key.parts) > 1:
+        try:
+            parts = json.loads(text)
+        except (ValueError, RecursionError):
+            parts = None
+        if isinstance(parts, list) and len(parts) == len(key.parts):
+            return Partition("list:" + joined(MISSING.text if part is None else canonical(part) for part in parts))
+    return Partition(canonical(text))
 
 
 def shown(form: str, digits: int = _DIGEST_LENGTH) -> str:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from limitkit.cli.output import say
 from limitkit.cli.table_width import as_wide_as_the_terminal
-from limitkit.control.current import current
-from limitkit.control.status.rate_text import rated, reported, until
+from limitkit.control.current import current, current_of
+from limitkit.control.status.rate_text import reported, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from limitkit.buckets.override import Override, Target
+    from limitkit.control.current import Current
+    from limitkit.control.in_force import InForce
     from limitkit.control.manager import RateLimitManager
 
 _HEADINGS = ("limit", "before", "now", "until")
 _GONE = "not in the file any more"
+_DECLARED = "as declared"
+_TURNS = " in turns"
+"""What tells a value of ``fair_by`` from a partition that has the same name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is in force for one limit, or for one limit in one worker."""
+    """What is in force for one limit or partition, or for one limit in one worker."""
 
     what: str
     entry: str
     """Where the file declares it."""
     override: Override | None = None
+    current: Current | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,13 @@ class Seen:
     """What is in force at one moment, in the order of the file."""
 
     limits: Mapping[str, Held]
-    now: float = 0.0
-    """The store's time, in seconds since 1970."""
+    in_force: InForce | None = None
+    """None where workers were asked."""
+
+    @property
+    def now(self) -> float:
+        """The store's time, in seconds since 1970."""
+        return self.in_force.now if self.in_force is not None else 0.0
 
 
 def look(manager: RateLimitManager, workers: Sequence[str] = ()) -> Seen:
@@ -46,25 +57,31 @@ def look(manager: RateLimitManager, workers: Sequence[str] = ()) -> Seen:
     in_force = manager.in_force()
     limits = {}
     for each in current(manager.config.rules, in_force):
-        name = str(each.target)
+        name = entry = str(each.target)
         rule = manager.config.rules.for_task(each.target.name) if each.limit.own else None
-        entry = f"tasks.{rule.pattern}" if rule is not None else name
-        limits[name] = Held(rated(each.rate, each.burst), entry, each.override)
+        if rule is not None and not each.target.partition:
+            entry = f"tasks.{rule.pattern}"
+        limits[name] = Held(each.text, entry, each.override, each)
     for over in in_force.overrides:
-        name = str(over.target)
-        limits.setdefault(name, Held(over.rate.text if over.rate else "paused", name, over))
-    return Seen(limits, in_force.now)
+        name = str(over.target) if over.kind != "weight" else f"{over.target}{_TURNS}"
+        limits.setdefault(name, Held(over.terms, name, over))
+    return Seen(limits, in_force)
 
 
 def show(before: Seen, now: Seen, *targets: Target) -> bool:
-    """Show these limits, or all that have changed if none is named; returns whether there were any."""
-    names = {str(target) for target in targets}
+    """Show these limits, or all that have changed if none is named; returns whether there were any.
+
+    Partitions that are named here are shown as they were named, also where the store does not know them in clear.
+    """
+    names = {str(each) for target in targets for each in (target, replace(target, shown=""))}
+    said = {f"{replace(each, shown='')}{turns}": f"{each}{turns}" for each in targets for turns in ("", _TURNS)}
     rows = []
     for label in {**before.limits, **now.limits}:
         was, held = _of(before, label, now), _of(now, label, before)
         changed = (was.what, was.override) != (held.what, held.override)
-        if names & {label, held.entry} if names else changed:
-            rows.append((label, was.what, held.what, until(held.override, now.now) if held.override else ""))
+        if names & {label, label.removesuffix(_TURNS), held.entry} if names else changed:
+            ends = until(held.override, now.now) if held.override else ""
+            rows.append((said.get(label, label), was.what, held.what, ends))
     if rows:
         columns = 4 if any(row[3] for row in rows) else 3
         cells = [row[:columns] for row in rows]
@@ -80,11 +97,20 @@ def how_soon(manager: RateLimitManager, workers: Sequence[str] = ()) -> str:
 
 
 def _of(seen: Seen, label: str, other: Seen) -> Held:
-    """Return what was in force for a limit; for a task without its own line, what was in force for its pattern."""
+    """Return what was in force for a limit; for a task without its own line, what was in force for its pattern.
+
+    A partition without a line had what its limit has for it, a value of ``fair_by`` the weight of the file.
+    """
     if label in seen.limits:
         return seen.limits[label]
-    entry = other.limits[label].entry
-    return seen.limits.get(entry, Held(_GONE, entry))
+    held = other.limits[label]
+    over, one = held.override, held.current
+    if over is not None and over.kind == "weight":
+        return Held(_DECLARED, held.entry)
+    if one is not None and one.target.partition and seen.in_force is not None:
+        of = current_of(seen.in_force, one.target, one.limit, one.target.name, one.target.partition)
+        return Held(of.text, held.entry, of.override, of)
+    return seen.limits.get(held.entry, Held(_GONE, held.entry))
 
 
 def _in_workers(manager: RateLimitManager, workers: Sequence[str]) -> Seen:

@@ -11,7 +11,7 @@ from limitkit.buckets.override import OverrideError
 from limitkit.cli.config_in_use import config_in_use
 from limitkit.cli.options import app_given
 from limitkit.cli.output import Unusable
-from limitkit.config.wording import one_line
+from limitkit.config.wording import one_line, quote
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 
@@ -30,6 +30,17 @@ def signed(function: Function) -> Function:
     reason = click.option("--reason", metavar="TEXT", help="Why; status and the workers' logs show it.")
     by = click.option("--by", metavar="NAME", help="Who sets it; the user of this process by default.")
     return for_(reason(by(function)))
+
+
+def of_partition(function: Function) -> Function:
+    """Add the option that names one partition."""
+    help_ = "Only this value of the limit's key: as text, a number, or its digest."
+    return click.option("--partition", metavar="P", help=help_)(function)
+
+
+def of(partition: str | None) -> str:
+    """Say that only one partition is meant."""
+    return f" of {quote(partition)}" if partition is not None else ""
 
 
 def name_the_app(ctx: click.Context) -> str:

@@ -57,7 +57,7 @@ class Pace:
         """Return it as plain values; what is not known, or has no end, is None."""
         rate, reasons = self.says(owner, buckets)
         if not rate and self._known is not None and owner.limit is not None:
-            rate = rated(owner.limit.rate_text, owner.limit.burst)
+            rate = owner.limit.text
         left = round(seconds, 3) if seconds is not None and seconds < inf else None
         shown = {"in_force": rate or None, "why": reasons or None}
         return {**shown, "drain_seconds": left, "by_one_worker": self._by_one(owner)}
@@ -77,7 +77,8 @@ class Pace:
             rates = sorted("paused" if each == inf else interval_text(round(each * MICROSECONDS)) for each in here)
             reasons.append(f"{', '.join(rates)} in its workers")
             rate, burst = (rates[0], 0 if here == {inf} else burst) if len(here) == 1 else (rate, burst)
-        return (rated(rate, burst), "; ".join(reasons)) if reasons or source != "file" else ("", "")
+        strategy = current.limit.strategy
+        return (rated(rate, burst, strategy), "; ".join(reasons)) if reasons or source != "file" else ("", "")
 
     def _by_one(self, owner: Owner) -> bool:
         known = self._known
@@ -141,4 +142,7 @@ def otherwise(app: Any, config: Config, limits: Iterable[Limit], pattern: str) -
         reasons = [*why(current, now.now), *refusals(stands)]
         if reasons:
             rate, burst, _ = in_force(current, stands)
-            yield limit, "; ".join([rated(rate, burst), *reasons] if burst and not stands.slowed else reasons)
+            yield (
+                limit,
+                "; ".join([rated(rate, burst, limit.strategy), *reasons] if burst and not stands.slowed else reasons),
+            )

@@ -86,7 +86,7 @@ def partitions(row: Row, snapshot: Snapshot, width: int | None = None) -> list[s
     parts = _busiest(row)
     if not parts:
         return []
-    otherwise = any(_stands_apart(part) for _, part in parts)
+    otherwise = any(_stands_apart(part, row) for _, part in parts)
     cells = [(shown(digest, _DIGITS), *_counted(part, snapshot, otherwise=otherwise)) for digest, part in parts]
     drawn = fitted(("partition", *_PART), cells, width=width, first=("partition", *_FIRST), numbers=_NUMBERS)
     lines = ["", *wrapped(f"Busiest partitions of {row.current.target}:", width), "", *drawn]
@@ -102,8 +102,8 @@ def _cells(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
     rate, burst, _ = row.in_force
     return (
         str(current.target),
-        rated(current.limit.rate_text, current.limit.burst),
-        rated(rate, burst),
+        current.limit.text,
+        rated(rate, burst, current.limit.strategy),
         str(floor(row.tokens)) if row.tokens is not None else "-",
         str(row.held) if asked and row.is_watched else "-",
         str(row.parked) if counted else "-",
@@ -119,8 +119,9 @@ def drained(seconds: float) -> str:
     return span(seconds) if seconds < inf else "not while paused"
 
 
-def _stands_apart(part: Part) -> bool:
-    return part.bucket_state.slowed or bool(part.bucket_state.refused_for)
+def _stands_apart(part: Part, row: Row) -> bool:
+    state, whole = part.bucket_state, row.bucket_state
+    return state.slowed or bool(state.refused_for) or (state.bucket, state.pause) != (whole.bucket, whole.pause)
 
 
 def _counted(part: Part, snapshot: Snapshot, *, otherwise: bool) -> tuple[str, ...]:
@@ -170,7 +171,7 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
         "limit": str(current.target),
         "entry": str(row.entry),
         "strategy": current.limit.strategy,
-        "declared": {"rate": current.limit.rate_text, "burst": current.limit.burst},
+        "declared": {"rate": current.limit.rate_text, "burst": current.limit.most},
         "in_force": {"rate": rate, "burst": burst, "source": source},
         "why": list(reasons(row, snapshot)),
         "override": override(current.override) if current.override is not None else None,
@@ -202,4 +203,6 @@ def override(over: Override) -> dict[str, Any]:
     """Return an override as plain values; times are seconds since 1970."""
     rate = over.rate.text if over.rate is not None else None
     who = {"by": over.by, "reason": over.reason, "at": round(over.at, 3), "until": over.until}
-    return {"limit": str(over.target), "kind": over.kind, "rate": rate, "burst": over.burst, **who}
+    more = {"partition": over.target.shown or over.target.partition or None, "max_running": over.max_running}
+    said = {name: value for name, value in {**more, "weight": over.weight}.items() if value is not None}
+    return {"limit": str(over.target.whole), **said, "kind": over.kind, "rate": rate, "burst": over.burst, **who}

@@ -5,35 +5,41 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.config.checks.declared_limits import entries_of, table_of
 from limitkit.config.native_limit import setting_of
 from limitkit.config.spelling import Nearest
 from limitkit.config.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from limitkit.config.declared import Limit
+    from limitkit.config.declared import Limit, Part, TaskRule
     from limitkit.config.load import Config
-    from limitkit.errors import Problem
+    from limitkit.config.wording import Path
+    from limitkit.errors import Problem, Severity
 
 UNKNOWN_TASK: Final = "LK040"
 UNMATCHED_PATTERN: Final = "LK041"
 AMBIGUOUS_PATTERNS: Final = "LK042"
 MISSING_KEY: Final = "LK043"
 OWN_RATE_LIMIT: Final = "LK044"
+NOTHING_RETURNED: Final = "LK083"
+MISSING_ARGUMENT: Final = "LK084"
 
 
 def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
     """Find all points in which the file and the app disagree, in the order of the file.
 
-    The caller decides by ``code`` which of them are fatal. A missing key of a limit that is off, and a task's own rate
-    limit, are warnings; all others are errors.
+    The caller decides by ``code`` which of them are fatal. Warnings are a missing key of a limit that is off, a missing
+    argument of a cost or of turns, a settle without a result, and a task's own rate limit. All others are errors.
     """
     found = [
         *unknown_tasks(config, tasks),
         *unmatched_patterns(config, tasks),
         *ambiguous_patterns(config, tasks),
         *missing_keys(config, tasks),
+        *missing_arguments(config, tasks),
+        *unreturned_costs(config, tasks),
         *own_rate_limits(config, tasks),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))
@@ -86,12 +92,72 @@ def ambiguous_patterns(config: Config, tasks: Mapping[str, Any]) -> Iterator[Pro
 
 def missing_keys(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
     """Find keys that the real signature of a task does not have."""
+    for name, rule, limit, signature in _signed(config, tasks):
+        for argument in _missing(signature, limit.key.parts if limit.key else ()):
+            severity: Severity = "warning" if limit.mode == "off" else "error"
+            path = _path(config, rule, limit, "key")
+            fact, hint = _not_taken(argument, name, signature)
+            yield config.document.problem(MISSING_KEY, path, fact, hint, severity=severity)
+
+
+def missing_arguments(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find arguments that a cost or turns are read from, and that the real signature of a task does not have."""
+    for name, rule, limit, signature in _signed(config, tasks):
+        read = {
+            "cost": (limit.cost.of,) if limit.cost.of else (),
+            "fair_by": limit.fair_by.parts if limit.fair_by else (),
+        }
+        for key, parts in read.items():
+            for argument in _missing(signature, parts):
+                path, said = _path(config, rule, limit, key), _not_taken(argument, name, signature)
+                yield config.document.problem(MISSING_ARGUMENT, path, *said, severity="warning")
+
+
+def unreturned_costs(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find tasks that settle by what they return, and ignore their result, or are declared to return nothing."""
+    seen = set()
+    for name, rule, limit, signature in _signed(config, tasks):
+        if limit.settle is None:
+            continue
+        path = _path(config, rule, limit, "settle")
+        nothing = signature.return_annotation in (None, "None")
+        if (nothing or getattr(tasks[name], "ignore_result", False)) and (path, name) not in seen:
+            seen.add((path, name))
+            why = "is declared to return None" if nothing else "ignores its result (ignore_result)"
+            fact = f"{name} {why}; if it returns nothing, each start keeps its estimate"
+            hint = "return the true cost, which is read in the worker and need not be stored, or call limitkit.settle"
+            yield config.document.problem(NOTHING_RETURNED, path, fact, hint, severity="warning")
+
+
+def _signed(config: Config, tasks: Mapping[str, Any]) -> Iterator[tuple[str, TaskRule, Limit, inspect.Signature]]:
+    """Go through the limits of tasks whose signature is known."""
     for name in sorted(tasks):
         rule = config.rules.for_task(name)
-        for limit in rule.limits if rule else ():
-            signature = task_signature(tasks[name]) if limit.key else None
-            if rule and limit.key and signature and not has_argument(signature, limit.key.parts[0].path[0]):
-                yield _missing_key(config, name, rule.pattern, limit, signature)
+        signature = task_signature(tasks[name]) if rule and any(map(_reads, rule.limits)) else None
+        for limit in rule.limits if rule and signature else ():
+            if rule and signature:
+                yield name, rule, limit, signature
+
+
+def _reads(limit: Limit) -> bool:
+    return bool(limit.key or limit.fair_by or limit.cost.of or limit.settle)
+
+
+def _missing(signature: inspect.Signature, parts: Iterable[Part]) -> Iterator[str]:
+    """Return the arguments that a message of the task can't have."""
+    for part in parts:
+        if not part.header and not has_argument(signature, part.path[0]):
+            yield part.path[0]
+
+
+def _path(config: Config, rule: TaskRule, limit: Limit, key: str) -> Path:
+    """Return where the file says a key of a limit: in the task's list, in the task, or in the limit."""
+    task: Path = ("tasks", rule.pattern)
+    table = table_of(table_of(config.document.data.get("tasks")).get(rule.pattern))
+    entry = next((each for each in entries_of(task, table) if each.name == limit.name and key in each.said), None)
+    if limit.own or entry is None:
+        return (*task, key) if limit.own or key in {"cost", "settle"} else ("limits", limit.name, key)
+    return (*entry.path, key)
 
 
 def own_rate_limits(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
@@ -130,16 +196,9 @@ def has_argument(signature: inspect.Signature, name: str) -> bool:
     return name in parameters and parameters[name].kind is not inspect.Parameter.VAR_POSITIONAL
 
 
-def _missing_key(config: Config, task: str, pattern: str, limit: Limit, signature: inspect.Signature) -> Problem:
-    section, name = ("tasks", pattern) if limit.own else ("limits", limit.name)
-    key = limit.key.parts[0].path[0] if limit.key else ""
+def _not_taken(argument: str, task: str, signature: inspect.Signature) -> tuple[str, str]:
+    """Say that a task has no such argument, as fact and hint."""
     names = [each.name for each in signature.parameters.values() if each.kind is not each.VAR_POSITIONAL]
     taken = f"which takes {listed(names, 'and')}" if names else "which takes none by name"
-    hint = suggest(key, names) or "name an argument of the task"
-    return config.document.problem(
-        MISSING_KEY,
-        (section, name, "key"),
-        f"{quote(key)} is not an argument of {task}, {taken}",
-        hint,
-        severity="warning" if limit.mode == "off" else "error",
-    )
+    hint = suggest(argument, names) or "name an argument of the task"
+    return f"{quote(argument)} is not an argument of {task}, {taken}", hint

@@ -68,8 +68,6 @@ def current_of(in_force: InForce, target: Target, limit: Limit, pattern: str, pa
 def _rate(limit: Limit, terms: Terms, over: Override | None) -> str:
     if not terms.burst:
         return "paused"
-    if limit.strategy == "concurrency":
-        return f"{terms.burst} at once"
     if terms.source == "file":
         return limit.rate_text
     if terms.source == "override" and over is not None:
@@ -78,7 +76,9 @@ def _rate(limit: Limit, terms: Terms, over: Override | None) -> str:
 
 
 def rate_of(limit: Limit, terms: Terms) -> str:
-    """Write the rate of terms that are in force; those of a window by its own time."""
+    """Write the rate of terms that are in force; that of a window by its own time; ``3 at once``."""
+    if limit.strategy == "concurrency":
+        return f"{terms.burst} at once"
     if limit.strategy == "window" and terms.period_us:
         return f"{terms.burst}/{period_text(terms.period_us)}"
     return interval_text(terms.interval_us)
@@ -86,7 +86,7 @@ def rate_of(limit: Limit, terms: Terms) -> str:
 
 def period_text(period_us: int) -> str:
     """Write a window's time as a rate does, without a needless 1: ``5s``, ``d``."""
-    seconds = period_us // 1_000_000
+    seconds = max(1, round(period_us / 1_000_000))
     unit, size = next((unit, size) for unit, size in _UNITS if seconds % size == 0)
     return f"{seconds // size if seconds != size else ''}{unit}"
 

@@ -71,6 +71,18 @@ class MessageWarnings:
                 limit.name,
             )
 
+    def too_many(self, task: str, queue: str, count: int, most: int) -> None:
+        """Log that only the first limits of a task hold, which comes from a queue with limits."""
+        if self._is_new(task, "too many"):
+            logger.warning(
+                "%s has %d limits when it comes from the queue %s, and only the first %d hold; "
+                "name fewer at the task or at the queue.",
+                task,
+                count,
+                queue,
+                most,
+            )
+
     def _is_new(self, task: str, about: str) -> bool:
         new = (about, task) not in self._logged
         self._logged.add((about, task))

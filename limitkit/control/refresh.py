@@ -171,7 +171,7 @@ class Refresh:
         terms = self._task_limits.terms(self._tasks())
         changed = _changed(self._terms, terms)
         if self._terms:
-            emit_changes(self._task_limits, self._tasks(), changed)
+            emit_changes(self._task_limits, self._tasks(), changed, self._terms)
         if self._pacer is not None:
             if changed:
                 self._pacer.retime(changed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.override import Target
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.override import Section
-    from limitkit.config.declared import Limit, Patience
+    from limitkit.buckets.partition import Partition
+    from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
     from limitkit.control.in_force import Terms
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _LONGEST_TURN: Final = 64
 """Characters of a value of ``fair_by`` that are kept in clear."""
+_MOST_LIMITS: Final = 8
+_MOST_CACHED: Final = 10_000
+_CELERYS_OWN: Final = "celery."
 
 
 class Ask(NamedTuple):
@@ -57,21 +61,25 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
-    costs: CostReader | None = None
-    """None when each start takes one token."""
-    turn: Resolver | None = None
-    """Finds the value of ``fair_by``."""
     pattern: str = ""
     """The entry by which the task has it."""
     apart: bool = False
     """Whether any of its partitions may have terms of its own."""
+    costs: CostReader | None = None
+    """None when each start takes one token."""
+    turn: Resolver | None = None
+    """Finds the value of ``fair_by``."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
+    """Of values of ``fair_by``, by their digests."""
 
     @property
     def local(self) -> bool:
         """Whether its bucket is in this worker's memory."""
         return self.limit.local
+
+
+_Bound: TypeAlias = dict[tuple[str, str | None], tuple[BoundLimit, ...]]
+"""By the names of a task, and of the queue that it comes from."""
 
 
 class TaskLimits:
@@ -89,8 +97,10 @@ class TaskLimits:
         """The ``on_error`` settings of the shared limits in force."""
         self.has_shadows = _has_shadows(rules)
         """Whether any limit is in shadow."""
-        self._enforced: dict[str, tuple[BoundLimit, ...]] = {}
-        self._shadows: dict[str, tuple[BoundLimit, ...]] = {}
+        self.has_queues = _has_queues(rules)
+        """Whether any queue has limits."""
+        self._enforced: _Bound = {}
+        self._shadows: _Bound = {}
         self._warnings = MessageWarnings()
 
     def use(self, rules: Rules) -> None:
@@ -98,6 +108,7 @@ class TaskLimits:
         self.rules = replace(rules, store=self.rules.store)
         self.on_errors = _on_errors(rules)
         self.has_shadows = _has_shadows(rules)
+        self.has_queues = _has_queues(rules)
         self.changed()
 
     def changed(self) -> None:
@@ -125,23 +136,26 @@ class TaskLimits:
             target = Target(section, bound.limit.name, digest, shown)
             yield from ((key, terms) for key in keys_of(self.rules.store.prefix, bound.limit, target))
 
-    def limits(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits in force for a task; found by name, so it may be registered late."""
-        bound = self._enforced.get(task.name)
-        if bound is None:
-            bound = self._enforced[task.name] = self._in_mode(task, "enforce")
-        return bound
+    def limits(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits in force for a task that comes from a queue; found by name, so it may be registered late.
 
-    def shadows(self, task: Any) -> tuple[BoundLimit, ...]:
-        """Return the limits of a task that are in shadow mode."""
-        bound = self._shadows.get(task.name)
-        if bound is None:
-            bound = self._shadows[task.name] = self._in_mode(task, "shadow")
-        return bound
+        Without a queue they are the task's own.
+        """
+        bound = self._enforced.get((task.name, queue))
+        return self._in_mode(self._enforced, task, queue, "enforce") if bound is None else bound
 
-    def patience(self, task: Any) -> Patience | None:
+    def shadows(self, task: Any, queue: str | None = None) -> tuple[BoundLimit, ...]:
+        """Return the limits that are in shadow mode."""
+        bound = self._shadows.get((task.name, queue))
+        return self._in_mode(self._shadows, task, queue, "shadow") if bound is None else bound
+
+    def may_limit(self, task: Any) -> bool:
+        """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
+        return bool(self.limits(task)) or (self.has_queues and not task.name.startswith(_CELERYS_OWN))
+
+    def patience(self, task: Any, queue: str | None = None) -> Patience | None:
         """Return how long a task may wait for its limits; None for as long as it takes."""
-        rule = self.rules.for_task(task.name)
+        rule = self._rule(task, queue)
         return rule.patience if rule is not None else None
 
     def ask(self, bound: BoundLimit, task: Any, call: Call) -> Ask:
@@ -155,8 +169,7 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
-            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -177,31 +190,66 @@ class TaskLimits:
         terms = self.in_force.terms(bound.limit, bound.pattern, partition) if bound.apart else bound.terms
         return bucket_of(key, bound.limit, terms)
 
-    def _in_mode(self, task: Any, mode: Mode) -> tuple[BoundLimit, ...]:
-        rule = self.rules.for_task(task.name)
+    def _in_mode(self, found: _Bound, task: Any, queue: str | None, mode: Mode) -> tuple[BoundLimit, ...]:
+        rule = self._rule(task, queue)
         limits, pattern = (rule.limits, rule.pattern) if rule else ((), "")
-        return tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        bound = tuple(self._bind(task, limit, pattern) for limit in limits if limit.mode == mode)
+        if len(found) >= _MOST_CACHED:
+            found.clear()
+        found[task.name, queue] = bound
+        return bound
+
+    def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
+        if queue is None or not self.has_queues:
+            return self.rules.for_task(task.name)
+        rule = self.rules.together(task.name, queue)
+        limits = [limit for limit in rule.limits if limit.mode != "off"] if rule is not None else []
+        if rule is None or len(limits) <= _MOST_LIMITS:
+            return rule
+        self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
+        return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
         signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
         costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
-        weights = self.in_force.weights(limit, pattern) if turn is not None else {}
+        weights = self.in_force.weights(limit, pattern) if limit.fair_by is not None else {}
         if limit.key is not None:
-            resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
+            resolve = Resolver(signature, limit.key)
+            apart = self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
         bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
-        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
+        return BoundLimit(limit, terms, bucket, None, pattern, False, costs, turn, weights)  # noqa: FBT003 (of a dataclass)
+
+
+def weight_of(bound: BoundLimit, value: Partition) -> float:
+    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
+    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+
+
+def _declared(rules: Rules) -> Iterator[Limit]:
+    """Go through the limits that tasks and queues have."""
+    for entry in (*rules.exact.values(), *rules.patterns):
+        yield from entry.limits
+    yield from _of_queues(rules)
+
+
+def _of_queues(rules: Rules) -> Iterator[Limit]:
+    for table in (*rules.queues.values(), *rules.queue_patterns):
+        yield from table.limits
 
 
 def _has_shadows(rules: Rules) -> bool:
-    return any(limit.mode == "shadow" for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits)
+    return any(limit.mode == "shadow" for limit in _declared(rules))
+
+
+def _has_queues(rules: Rules) -> bool:
+    return any(limit.mode != "off" for limit in _of_queues(rules))
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
-    limits = [limit for entry in (*rules.exact.values(), *rules.patterns) for limit in entry.limits]
-    return frozenset(limit.on_error for limit in limits if limit.mode == "enforce" and not limit.local)
+    return frozenset(each.on_error for each in _declared(rules) if each.mode == "enforce" and not each.local)
 
 
 def signature_of(task: Any) -> Any:

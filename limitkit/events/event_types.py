@@ -45,6 +45,8 @@ class TaskStarted:
     """The code of a task with limits begins now."""
 
     task: str
+    queue: str | None = None
+    """Where its message came from; None where that is not known, and where no queue has limits."""
     late: float | None = None
     """Seconds since the moment for which its tokens were taken; None where it took them itself."""
     failed_open: bool = False
@@ -126,7 +128,8 @@ class LimitChanged:
     """Tokens a second; 0.0 while it is paused."""
     burst: int
     source: str
-    """``file``, ``override``, ``pause``, ``stricter file``, or ``control`` for ``app.control.rate_limit()``."""
+    """``file``, ``schedule``, ``override``, ``pause``, ``stricter file``, or ``control`` for
+    ``app.control.rate_limit()``."""
     ends: float | None = None
     """When the declared rate returns by itself (seconds of ``time.time()``); None when it doesn't."""
 

@@ -72,7 +72,7 @@ class Counting:
         if event.late is not None:
             self._numbers.observe(f.LATENESS, max(0.0, event.late))
         task, now = self._tasks.get(event.task), time.monotonic()
-        for bound in self._task_limits.limits(task) if task is not None else ():
+        for bound in self._task_limits.limits(task, event.queue) if task is not None else ():
             self._numbers.add(f.STARTS, bound.limit.name)
             with self._lock:
                 self._recent.count(bound.limit.name, now)

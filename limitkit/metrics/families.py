@@ -84,8 +84,8 @@ DECLARED: Final = Family("declared_rate", "gauge", "Starts a second as the file 
 RATE: Final = Family(
     "rate",
     "gauge",
-    "Starts a second that are in force, and why: file, override, pause, stricter_file (other workers have it), or "
-    "control (app.control.rate_limit in this worker). It does not show what feedback has slowed down or paused; "
+    "Starts a second that are in force, and why: file, schedule, override, pause, stricter_file (other workers have "
+    "it), or control (app.control.rate_limit in this worker). It does not show what feedback has slowed down or paused; "
     "the exporter's cluster_rate does.",
     (*_LIMIT, "source"),
 )

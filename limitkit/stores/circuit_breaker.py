@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Refusal, Settlement, Slots, Take
     from limitkit.stores.store import Store
 
 T = TypeVar("T")
@@ -35,6 +35,22 @@ class CircuitBreaker:
     ) -> list[Decision]:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
+
+    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+        """Ask the store, if it has not failed less than a second ago."""
+        self._ask(lambda: self.store.settle(settlements, now_us=now_us))
+
+    def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
+        """Ask the store, if it has not failed less than a second ago."""
+        return self._ask(lambda: self.store.renew(leases, now_us=now_us))
+
+    def running(self, slots: Sequence[Slots], *, now_us: int | None = None) -> list[list[tuple[str, float]]]:
+        """Ask the store, if it has not failed less than a second ago; a missing right is no failure."""
+        return self._ask(lambda: self.store.running(slots, now_us=now_us), may_refuse=True)
+
+    def listen(self, waiter: str, on_wake: Callable[[str], None]) -> Callable[[], None]:
+        """Listen for wakes; the store does that by itself."""
+        return self.store.listen(waiter, on_wake)
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Ask the store, if it has not failed less than a second ago."""

@@ -1,9 +1,10 @@
-"""Buckets in a Redis Cluster: those of one limit are on the node that has its slot, by that node's clock."""
+"""Limits in a Redis Cluster: the buckets of one limit are on the node that has its slot, by that node's clock."""
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
+from dataclasses import replace
 from hashlib import sha1
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -13,17 +14,21 @@ from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.retry import Retry
 
 from limitkit.buckets.decision import Decision, GiveBack, Take
+from limitkit.buckets.group import part_of, undo
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.store_url import servers
+from limitkit.stores import wakes
 from limitkit.stores.failure_reason import FAILURES, store_error
 from limitkit.stores.sentinel import url_options
+from limitkit.stores.server_clock import ServerClock, has_unfit
+from limitkit.stores.settle_script import MOST_AT_ONCE, members, renewal, settlement
 from limitkit.stores.take_script import SCRIPTS, answers, backed_off, question, read_adapted, refill, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Refusal
+    from limitkit.buckets.decision import BackedOff, Lease, Refusal, Settlement, Slots
 
 T = TypeVar("T")
 
@@ -65,6 +70,7 @@ class ClusterStore:
             "retry": Retry(NoBackoff(), 0),
         }
         self._url = single
+        self._clock = ServerClock()
         self._client: Any = None
         self._pid = -1
 
@@ -73,6 +79,25 @@ class ClusterStore:
     ) -> list[Decision]:
         """Give back, then take, in the order given; a group on several slots in a step of its own."""
         return self._guarded(lambda client: self._take(client, takes, give_backs, now_us))
+
+    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+        """Take what starts have cost beyond their estimates, or give back what they have not; one call a slot."""
+        self._guarded(lambda _: self._each_slot("settle", settlements, lambda some: settlement(some, now_us)))
+
+    def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
+        """Renew leases, in one call for each slot; returns for each whether its slot was still there."""
+        return self._guarded(
+            lambda _: list(map(bool, self._each_slot("renew", leases, lambda some: renewal(some, now_us))))
+        )
+
+    def running(self, slots: Sequence[Slots], *, now_us: int | None = None) -> list[list[tuple[str, float]]]:
+        """Return for each limit who has a slot, and the seconds left of each lease."""
+        asked = [([each.key], ["" if now_us is None else now_us]) for each in slots]
+        return self._guarded(lambda _: [members(found) for (found,) in self._run("running", asked)])
+
+    def listen(self, waiter: str, on_wake: Callable[[str], None]) -> Callable[[], None]:
+        """Listen for wakes on a connection of its own: a wake on one node reaches all."""
+        return wakes.listen(self._make_client, _close, waiter, on_wake)
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it."""
@@ -113,18 +138,21 @@ class ClusterStore:
     def close(self) -> None:
         """Close the connections that this process opened."""
         if self._pid == os.getpid():
-            self._client.close()
-            self._client.disconnect_connection_pools()
+            _close(self._client)
             self._pid = -1
+
+    def _make_client(self) -> Any:
+        options = self._options | url_options(self._url)
+        options.pop("db", None)
+        nodes = [cast("Any", ClusterNode)(*host) for host in self._hosts]
+        client = cast("Any", RedisCluster)(startup_nodes=nodes, **options)
+        client.cluster_error_retry_attempts = 0  # its name before redis-py 6
+        return client
 
     def _connect(self) -> Any:
         """Return the client, made once in each process and after each failure."""
         if self._pid != os.getpid():
-            options = self._options | url_options(self._url)
-            options.pop("db", None)
-            nodes = [cast("Any", ClusterNode)(*host) for host in self._hosts]
-            self._client = cast("Any", RedisCluster)(startup_nodes=nodes, **options)
-            self._client.cluster_error_retry_attempts = 0  # its name before redis-py 6
+            self._client = self._make_client()
             self._pid = os.getpid()
             found = [(node.host, node.port) for node in self._client.get_nodes()]
             self._hosts = dict.fromkeys([*list(self._hosts)[: self._named], *found])
@@ -179,8 +207,8 @@ class ClusterStore:
         found: list[tuple[tuple[int, ...], Decision]] = []
         try:
             for part in slowest_first:
-                buckets = tuple(ask.buckets[index] for index in part)
-                ((decision,),) = self._calls([_Call([Take(buckets, count, count)], [])], now_us)
+                of_part = replace(part_of(ask, part), count=count, ready=count, horizon=0.0)
+                ((decision,),) = self._calls([_Call([of_part], [])], now_us)
                 found.append((tuple(part), decision))
                 count = len(decision.slots)
         except _FAILURES:
@@ -200,10 +228,9 @@ class ClusterStore:
         """Give back what some parts of a group have admitted beyond ``count``, and peek at them again."""
         calls = []
         for part, decision in found:
-            buckets = tuple(ask.buckets[index] for index in part)
-            surplus = len(decision.slots) - count
-            gifts = [GiveBack(*pair, surplus) for pair in zip(buckets, decision.marks, strict=True) if surplus]
-            calls.append(_Call([Take(buckets, 0)] if surplus else [], gifts))
+            surplus, of_part = len(decision.slots) - count, replace(part_of(ask, part), count=0)
+            gifts = undo(of_part, decision.marks, surplus) if surplus else []
+            calls.append(_Call([of_part] if surplus else [], gifts))
         peeked = iter(self._calls([call for call in calls if call.takes], now_us))
         return [
             (part, next(peeked)[0] if call.takes else decision)
@@ -212,8 +239,18 @@ class ClusterStore:
 
     def _calls(self, calls: Sequence[_Call], now_us: int | None) -> list[list[Decision]]:
         """Call ``take`` for each of these slots."""
-        replies = self._run("take", [question(call.takes, call.give_backs, now_us) for call in calls])
-        return [answers(reply, call.takes) for reply, call in zip(replies, calls, strict=True)]
+        wall = self._clock.now(now_us)
+        replies = self._run("take", [question(call.takes, call.give_backs, now_us, wall) for call in calls])
+        decided = [answers(reply, call.takes) for reply, call in zip(replies, calls, strict=True)]
+        for decisions, reply, call in zip(decided, replies, calls, strict=True):
+            if has_unfit(reply):
+                self._clock.fit(decisions, call.takes, lambda some: self._again(some, now_us))
+        return decided
+
+    def _again(self, takes: Sequence[Take], now_us: int | None) -> list[Decision]:
+        """Call ``take`` for one slot, with borders by what the clock is known to say now."""
+        (reply,) = self._run("take", [question(takes, (), now_us, self._clock.now(now_us))])
+        return answers(reply, takes)
 
     def _run(self, script: str, questions: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:
         """Call a script with each of these keys and arguments; one round trip a node."""
@@ -236,3 +273,22 @@ class ClusterStore:
             elif isinstance(reply, Exception):
                 raise reply
         return [replies[index] for index in range(len(questions))]
+
+    def _each_slot(
+        self, script: str, asked: Sequence[T], question_of: Callable[[Sequence[T]], tuple[list[str], list[Any]]]
+    ) -> list[Any]:
+        """Call a script that answers something for each of these, or nothing; one call for each slot of the cluster."""
+        indexes: defaultdict[int, list[int]] = defaultdict(list)
+        for index, each in enumerate(asked):
+            indexes[self._client.keyslot(cast("Any", each).bucket.key)].append(index)
+        calls = [part[at : at + MOST_AT_ONCE] for part in indexes.values() for at in range(0, len(part), MOST_AT_ONCE)]
+        replies = self._run(script, [question_of([asked[index] for index in call]) for call in calls])
+        found: dict[int, Any] = {}
+        for call, reply in zip(calls, replies, strict=True):
+            found |= zip(call, reply if isinstance(reply, list) else [reply] * len(call), strict=True)
+        return [found[index] for index in range(len(asked))]
+
+
+def _close(client: Any) -> None:
+    client.close()
+    client.disconnect_connection_pools()

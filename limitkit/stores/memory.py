@@ -1,4 +1,4 @@
-"""Buckets in this process's memory: for static limits, and for ``memory://``."""
+"""Limits in this process's memory: static ones, those of one worker, and for ``memory://``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.adaptive_rate import kept_us, shifted
-from limitkit.buckets.decision import BackedOff, Decision
+from limitkit.buckets.decision import BackedOff, Decision, Slots
+from limitkit.buckets.group import Kinds, is_plain
+from limitkit.buckets.slots import Leases
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.stores.memory_overrides import MemoryOverrides
 
@@ -16,20 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
+    from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Take
 
 _SWEEP_EVERY: Final = 4096
 """Takes between two sweeps that drop full buckets, so that memory follows use."""
 
 
 class MemoryStore:
-    """Token buckets of one process, by its monotonic clock."""
+    """Limits of one process, by its monotonic clock; windows that reset do so by its wall clock."""
 
     def __init__(self) -> None:
-        self._tats: dict[str, int] = {}
+        self._kinds = Kinds()
+        self._tats = self._kinds.tats
         self._adapted: dict[str, Adapted] = {}
         self._kept: dict[str, int] = {}
         """Until when an adapted rate is kept, in microseconds."""
+        self._listeners: dict[str, Callable[[str], None]] = {}
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
         overrides = MemoryOverrides()
@@ -42,20 +46,55 @@ class MemoryStore:
         self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
     ) -> list[Decision]:
         """Give back, then take, in the order given."""
-        now = time.monotonic_ns() // 1000 if now_us is None else now_us
+        now = _now(now_us)
         with self._lock:
             for gift in give_backs:
-                sums.give_back(self._tats, gift)
-            decisions = [self._take(ask, now) for ask in takes]
+                self._kinds.give_back(gift, now)
+            decisions = [self._take(ask, now, now_us) for ask in takes]
             self._until_sweep -= len(takes)
             if self._until_sweep <= 0:
                 self._until_sweep = _SWEEP_EVERY
-                self._sweep(now)
+                self._sweep(now, now_us)
+            wakes = [wake for gift in give_backs for wake in self._woken(gift.bucket, now)]
+        for on_wake, key in wakes:
+            on_wake(key)
         return decisions
+
+    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+        """Take what starts have cost beyond their estimates, or give back what they have not."""
+        now = _now(now_us)
+        with self._lock:
+            for each in settlements:
+                self._kinds.settle(each, now, self._adapted)
+
+    def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
+        """Renew leases; returns for each whether its slot was still there."""
+        now = _now(now_us)
+        with self._lock:
+            return [self._leases(each.bucket).renew(each.member, each.bucket.lease_us, now) for each in leases]
+
+    def running(self, slots: Sequence[Slots], *, now_us: int | None = None) -> list[list[tuple[str, float]]]:
+        """Return for each limit who has a slot, and the seconds left of each lease."""
+        now = _now(now_us)
+        with self._lock:
+            return [
+                [(member, (end - now) / MICROSECONDS) for member, end in self._leases(each).ends.items() if end > now]
+                for each in slots
+            ]
+
+    def listen(self, waiter: str, on_wake: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``on_wake`` with a bucket's key when one of its slots is free, in the thread that has freed it."""
+        self._listeners[waiter] = on_wake
+
+        def stop() -> None:
+            if self._listeners.get(waiter) is on_wake:
+                del self._listeners[waiter]
+
+        return stop
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it."""
-        now, bucket = time.monotonic_ns() // 1000 if now_us is None else now_us, refusal.bucket
+        now, bucket = _now(now_us), refusal.bucket
         with self._lock:
             changed, pause, interval = sums.back_off(self._tats, self._adapted, refusal, now)
             self._kept[bucket.key] = now + kept_us(self._adapted[bucket.key], bucket, now)
@@ -105,10 +144,8 @@ class MemoryStore:
             adapted = [each for each in self._kept if is_meant(each)]
             for each in adapted:
                 del self._kept[each], self._adapted[each]
-            keys = [each for each in self._tats if is_meant(each)]
-            for each in keys:
-                del self._tats[each]
-            return max(len(keys), len(adapted))
+            dropped = self._kinds.drop({each for each in self._kinds.keys() if is_meant(each)})  # noqa: SIM118 (no dict)
+            return max(dropped, len(adapted))
 
     def evicts(self) -> str:
         """Return an empty text: no bucket is dropped."""
@@ -117,8 +154,11 @@ class MemoryStore:
     def close(self) -> None:
         """Do nothing: there are no connections."""
 
-    def _take(self, ask: Take, now: int) -> Decision:
-        slots, waits, marks = sums.take(self._tats, ask, now, self._adapted)
+    def _take(self, ask: Take, now: int, now_us: int | None) -> Decision:
+        if is_plain(ask):
+            slots, waits, marks = sums.take(self._tats, ask, now, self._adapted)
+        else:
+            slots, waits, marks = self._kinds.take(ask, now, _wall(now_us), self._adapted)
         return Decision(
             tuple(slot / MICROSECONDS for slot in slots),
             tuple(wait / MICROSECONDS for wait in waits),
@@ -126,8 +166,25 @@ class MemoryStore:
             sums.intervals(ask, now, self._adapted),
         )
 
-    def _sweep(self, now: int) -> None:
-        for key in sums.full(self._tats, now):
-            del self._tats[key]
+    def _leases(self, slots: Slots) -> Leases:
+        return self._kinds.leases.get(slots.key) or Leases()
+
+    def _woken(self, bucket: Bucket, now: int) -> list[tuple[Callable[[str], None], str]]:
+        """Return what to call for those who wait for a slot of this limit, once the lock is free."""
+        if not isinstance(bucket, Slots):
+            return []
+        waiters = self._leases(bucket).woken(bucket.burst, now)
+        return [(self._listeners[each], bucket.key) for each in waiters if each in self._listeners]
+
+    def _sweep(self, now: int, now_us: int | None) -> None:
+        self._kinds.forget(now, _wall(now_us))
         for key in [key for key, until in self._kept.items() if until <= now]:
             del self._kept[key], self._adapted[key]
+
+
+def _now(now_us: int | None) -> int:
+    return time.monotonic_ns() // 1000 if now_us is None else now_us
+
+
+def _wall(now_us: int | None) -> int:
+    return time.time_ns() // 1000 if now_us is None else now_us

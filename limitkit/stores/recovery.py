@@ -6,15 +6,17 @@ only would add the whole rate to that. So each take then needs tokens of both: o
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from limitkit.buckets.decision import Decision, GiveBack, Take
+from limitkit.buckets.decision import Decision, Take
+from limitkit.buckets.group import part_of, undo
 from limitkit.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.decision import Bucket, GiveBack
     from limitkit.stores.memory import MemoryStore
     from limitkit.stores.store import Store
 
@@ -32,32 +34,34 @@ def take_both(
     """
     parts = [tuple(share(each) if each.divides else None for each in ask.buckets) for ask in takes]
     mine = [_take(own, ask, those) for ask, those in zip(takes, parts, strict=True)]
-    asked = [
-        ask if got is None else Take(ask.buckets, len(got.slots), ask.ready, ask.horizon)
-        for ask, got in zip(takes, mine, strict=True)
-    ]
+    asked = [ask if got is None else replace(ask, count=len(got.slots)) for ask, got in zip(takes, mine, strict=True)]
     try:
         decisions = store.take(asked, give_backs)
     except StoreError:
-        for those, got in zip(reversed(parts), reversed(mine), strict=True):
-            _give_back(own, those, got, 0)
+        for ask, those, got in zip(reversed(takes), reversed(parts), reversed(mine), strict=True):
+            _give_back(own, ask, those, got, 0)
         raise
-    for those, got, decision in zip(reversed(parts), reversed(mine), reversed(decisions), strict=True):
-        _give_back(own, those, got, len(decision.slots))
+    for ask, those, got, decision in zip(
+        reversed(takes), reversed(parts), reversed(mine), reversed(decisions), strict=True
+    ):
+        _give_back(own, ask, those, got, len(decision.slots))
     return list(map(_later, parts, mine, decisions))
 
 
+def _of_shares(ask: Take, parts: tuple[Bucket | None, ...]) -> Take:
+    """Return what a take asks of the shares."""
+    known = [(index, part) for index, part in enumerate(parts) if part is not None]
+    return replace(part_of(ask, [index for index, _ in known]), buckets=tuple(part for _, part in known))
+
+
 def _take(own: MemoryStore, ask: Take, parts: tuple[Bucket | None, ...]) -> Decision | None:
-    known = tuple(part for part in parts if part is not None)
-    return own.take([Take(known, ask.count, ask.ready, ask.horizon)])[0] if known else None
+    return own.take([_of_shares(ask, parts)])[0] if any(parts) else None
 
 
-def _give_back(own: MemoryStore, parts: tuple[Bucket | None, ...], got: Decision | None, used: int) -> None:
+def _give_back(own: MemoryStore, ask: Take, parts: tuple[Bucket | None, ...], got: Decision | None, used: int) -> None:
     """Give back to the shares what the store has not admitted, in reverse order of the takes."""
     if got is not None and len(got.slots) > used:
-        known = [part for part in parts if part is not None]
-        gifts = [GiveBack(part, mark, len(got.slots) - used) for part, mark in zip(known, got.marks, strict=True)]
-        own.take([], gifts)
+        own.take([], undo(_of_shares(ask, parts), got.marks, len(got.slots) - used))
 
 
 def _later(parts: tuple[Bucket | None, ...], got: Decision | None, decision: Decision) -> Decision:

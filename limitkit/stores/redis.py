@@ -1,4 +1,4 @@
-"""Buckets in Redis, shared by all workers: one script, and one round trip for all requests that are due."""
+"""Limits in Redis, shared by all workers: one script, and one round trip for all requests that are due."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from limitkit.config.model.env_values import Expanded
-from limitkit.stores import sentinel
+from limitkit.stores import sentinel, wakes
 from limitkit.stores.calls import Calls
 from limitkit.stores.failure_reason import FAILURES, store_error
+from limitkit.stores.server_clock import ServerClock, has_unfit
+from limitkit.stores.settle_script import MOST_AT_ONCE, members, renewal, settlement
 from limitkit.stores.take_script import answers, backed_off, question, read_adapted, refill, report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Refusal, Settlement, Slots, Take
 
 _Answer = TypeVar("_Answer")
+_Asked = TypeVar("_Asked")
 
 
 class RedisStore:
@@ -40,6 +43,7 @@ class RedisStore:
             "retry": Retry(NoBackoff(), 0),
             **options,
         }
+        self._clock = ServerClock()
         self._client: Any = None
         self._calls: Any = None
         self._pid = -1
@@ -48,8 +52,26 @@ class RedisStore:
         self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
     ) -> list[Decision]:
         """Give back, then take, in the order given, in one call of the script."""
-        keys, args = question(takes, give_backs, now_us)
-        return self._guarded(lambda: answers(self._calls("take", keys, args), takes))
+        return self._guarded(lambda: self._take(takes, give_backs, now_us))
+
+    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+        """Take what starts have cost beyond their estimates, or give back what they have not, in one call."""
+        for some in _batches(settlements):
+            self._script("settle", *settlement(some, now_us))
+
+    def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
+        """Renew leases, in one call of a script; returns for each whether its slot was still there."""
+        return [bool(kept) for some in _batches(leases) for kept in self._script("renew", *renewal(some, now_us))]
+
+    def running(self, slots: Sequence[Slots], *, now_us: int | None = None) -> list[list[tuple[str, float]]]:
+        """Return for each limit who has a slot, and the seconds left of each lease."""
+        args = ["" if now_us is None else now_us]
+        found = [self._script("running", [each.key for each in some], args) for some in _batches(slots)]
+        return [members(each) for some in found for each in some]
+
+    def listen(self, waiter: str, on_wake: Callable[[str], None]) -> Callable[[], None]:
+        """Listen for wakes on a connection of its own."""
+        return wakes.listen(self._make_client, self._close, waiter, on_wake)
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it, in one call of a script."""
@@ -78,6 +100,22 @@ class RedisStore:
         policy = self._guarded(lambda: str(self._whole_client().info("memory")["maxmemory_policy"]))
         return "" if policy == "noeviction" else policy
 
+    def _script(self, name: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        return self._guarded(lambda: self._calls(name, keys, args))
+
+    def _take(self, takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None) -> list[Decision]:
+        keys, args = question(takes, give_backs, now_us, self._clock.now(now_us))
+        reply = self._calls("take", keys, args)
+        decisions = answers(reply, takes)
+        if not has_unfit(reply):
+            return decisions
+
+        def again(some: Sequence[Take]) -> list[Decision]:
+            keys, args = question(some, (), now_us, self._clock.now(now_us))
+            return answers(self._calls("take", keys, args), some)
+
+        return self._clock.fit(decisions, takes, again)
+
     def _guarded(self, ask: Callable[[], _Answer]) -> _Answer:
         """Call Redis, and read the answer. Raises StoreError, also for an answer that no Redis gives."""
         try:
@@ -90,11 +128,14 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections that this process opened."""
         if self._pid == os.getpid():
-            self._client.close()
-            self._client.connection_pool.disconnect()  # older redis-py leaves connections open
-            if self._url.startswith(sentinel.SCHEME):
-                sentinel.close(self._client)
+            self._close(self._client)
             self._pid = -1
+
+    def _close(self, client: Any) -> None:
+        client.close()
+        client.connection_pool.disconnect()  # older redis-py leaves connections open
+        if self._url.startswith(sentinel.SCHEME):
+            sentinel.close(client)
 
     def _connect(self) -> None:
         """Make a client, once in each process: a client must not be shared across a fork."""
@@ -118,3 +159,7 @@ class RedisStore:
         if self._pid == os.getpid():
             self._calls.release_idle()
             self._client.connection_pool.disconnect(inuse_connections=False)
+
+
+def _batches(asked: Sequence[_Asked]) -> Iterator[Sequence[_Asked]]:
+    return (asked[at : at + MOST_AT_ONCE] for at in range(0, len(asked), MOST_AT_ONCE))

@@ -5,6 +5,7 @@
 --        2  microseconds since that start  3  microseconds that the other side asks to wait, or -1
 --        4  slow or pause  5  interval (us)  6  burst  7  factor
 --        8  step  9  floor  10  ceiling: tokens a second, or -1 where none is named
+--        11  1 for a token bucket, 0 for a limit of another kind
 -- Returns whether anything has changed (1 or 0), microseconds of pause, and the interval in force (us).
 
 local SECOND, ROUND, PROBES, PLATEAU = 1000000, 1000000, 2, 0.98
@@ -61,7 +62,8 @@ else
   local paused = max(now + wait, before and before.paused or 0)
   -- The bucket's next slot: starts before it got their slots before the cut.
   local depth = burst * every - interval_of(before, now, every)
-  local slot = min((tonumber(call('GET', KEYS[1]) or nil) or now) - max(0, depth), now + LONGEST_LEAD)
+  local kept = ARGV[11] == '1' and call('GET', KEYS[1]) or '' -- of a metered one, the first number
+  local slot = min((tonumber(kept:match('^%d+')) or now) - max(0, depth), now + LONGEST_LEAD)
   local over = max(now + ROUND, paused, slot)
   if action == 'pause' then
     after = { low = 0, plateau = 0, climb = 1, ceiling = 0, row = row, first = 0, since = over }

@@ -1,14 +1,14 @@
-"""What a store is: it keeps the state of buckets, and passes the contract suite in ``tests/stores``."""
+"""What a store is: it keeps the state of limits, and passes the contract suite in ``tests/stores``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Refusal, Take
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Refusal, Settlement, Slots, Take
 
 
 class Store(Protocol):
@@ -24,6 +24,36 @@ class Store(Protocol):
 
         ``now_us`` is the time in microseconds, the store's own clock when None. Raises StoreError when the store
         can't be asked; what was taken then is unknown.
+        """
+
+    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+        """Take what starts have cost beyond their estimates, or give back what they have not.
+
+        A token bucket may get debt, and is never more than full. A window counts the difference now, or takes it from
+        where the start was counted, as far as that is still in the window; one that resets is corrected only if the
+        start was in the present one. Slots have no costs.
+
+        Raises StoreError when the store can't be asked; which of them were settled then is unknown.
+        """
+
+    def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
+        """Renew leases of slots; returns for each whether its slot was still there: what was removed is not revived.
+
+        Raises StoreError when the store can't be asked.
+        """
+
+    def running(self, slots: Sequence[Slots], *, now_us: int | None = None) -> list[list[tuple[str, float]]]:
+        """Return for each limit the members that have a slot, and the seconds left of their leases.
+
+        Raises StoreError when the store can't be asked.
+        """
+
+    def listen(self, waiter: str, on_wake: Callable[[str], None]) -> Callable[[], None]:
+        """Call ``on_wake`` with a limit's key whenever it has a free slot for this waiter; returns what stops that.
+
+        The waiter is the name of a channel, and the ``waiter`` of takes that were refused. ``on_wake`` is called in
+        another thread, or in one that gives a slot back. It may miss a wake: while the connection is lost, and when a
+        lease has ended by itself. So who waits asks again after the time that the decision says. Never raises.
         """
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
@@ -54,6 +84,8 @@ class Store(Protocol):
 
     def refill(self, key: str, *, partitions: bool) -> int:
         """Make a bucket full again, or all that are partitions of this key; returns how many were not.
+
+        A window is empty then. Slots stay, since their tasks run.
 
         Raises StoreError when the store can't be asked.
         """

@@ -1,15 +1,22 @@
--- Takes tokens from buckets, all or nothing in each group; gives slots back. The arithmetic is that of limitkit/buckets/token_bucket.py.
+-- Takes from limits of all kinds, all or nothing in each group; gives back. The arithmetic of token buckets is here, and
+-- that of limitkit/buckets/token_bucket.py; metered.lua, window.lua and slots.lua have that of the other kinds.
 --
--- KEYS   the buckets of the give-backs, then those of the takes, in order; then the adapted rates of buckets with
---        feedback, the last of these buckets first
+-- KEYS   the buckets of the give-backs, then those of the takes, in order; then, from the last one backwards: of each
+--        bucket its adapted rate, if it has feedback, and of slots who waits for them
 -- ARGV   1  one string of whole numbers with a space between any two, since clients take long over many arguments; none
 --        but a burst is below zero:
 --        now in microseconds (nothing before the first space: the server's clock);
 --        number of give-backs; for each: mark, microseconds to go back;
 --        then for each take: number of buckets, count, ready, horizon (us), and for each bucket: interval (us), burst,
---        which is negative for a bucket with feedback
+--        which is negative for a bucket with feedback.
+--        Where the bucket is of another kind, its letter comes first (m metered; w, x, c windows; s slots). A give-back
+--        then has mark, tokens, interval (us), time of the window (us), burst; a take's bucket has cost, and the time of
+--        the window, of its last moments in which nothing may start (c), or of the lease (us); c also begin, end, next
+--        end (us)
+--        2  of slots, in order: the member; in a take the waiter, too
 -- Returns one string likewise; for each take: number of slots, the slots (us from now), and for each bucket: wait (us),
--- mark, and with feedback the interval in force (us).
+-- mark, and with feedback the interval in force (us). A wait of -1 says that a window's borders do not fit the clock,
+-- and has the time as its mark.
 --
 -- A key outlives its bucket's time to full by at most a second; a bucket that is full again needs no key.
 -- A bucket with a burst of 0 is paused: nothing is taken from its group, and it is left as it is.
@@ -35,12 +42,37 @@ local function keep(key, tat)
   return mark
 end
 
+local looks, recounts, freed
+local extra, given = #KEYS, 1 -- where the next one of the extra keys is, and the last argument that was read
+
+-- What only other kinds need is made when the first of them comes.
+local function prepare()
+  if looks then return end
+  looks, recounts, freed = {}, {}, {}
+  add_metered(looks, recounts, now)
+  add_windows(looks, recounts, now)
+  add_slots(looks, now)
+end
+
 local key = 0
 for _ = 1, tonumber(gifts) do
   local _, to, mark, back = find(asked, '^ (%d+) (%d+)', at + 1)
-  at = to
   key = key + 1
-  if call('GET', KEYS[key]) == mark then
+  if not to then
+    prepare()
+    local kind, count, own, span, burst
+    _, to, kind, mark, count, own, span, burst = find(asked, '^ (%a) (%d+) (%d+) (%d+) (%d+) (%d+)', at + 1)
+    if kind == 's' then
+      given = given + 1
+      call('ZREM', KEYS[key], ARGV[given])
+      freed[#freed + 1] = { KEYS[key], KEYS[extra], tonumber(burst) }
+      extra = extra - 1
+    elseif kind == 'm' then
+      recounts.undo(KEYS[key], mark, count * own)
+    else
+      recounts[kind](KEYS[key], { span = tonumber(span) }, -count, mark)
+    end
+  elseif call('GET', KEYS[key]) == mark then
     local tat = mark - back
     if tat > now then
       keep(KEYS[key], tat)
@@ -48,40 +80,78 @@ for _ = 1, tonumber(gifts) do
       call('DEL', KEYS[key])
     end
   end
+  at = to
+end
+
+-- Reads a bucket of another kind from what is asked. Returns where it ends there, what was found, and its interval.
+local function look(at, bucket, count)
+  prepare()
+  local _, to, kind, own, burst, cost, span = find(asked, '^ (%a) (%d+) (-?%d+) (%d+) (%d+)', at + 1)
+  own, burst = tonumber(own), tonumber(burst)
+  local ask = { own = own, every = own, cost = tonumber(cost), span = tonumber(span), paused = 0, count = count }
+  local adaptive = burst < 0
+  if adaptive then
+    burst = -burst
+    local known = adapted(KEYS[extra])
+    extra = extra - 1
+    ask.every, ask.paused = interval_of(known, now, own), known and known.paused or 0
+  end
+  ask.burst, ask.limit = burst, burst
+  if ask.every > own then ask.limit = max(1, floor(burst * own / ask.every)) end
+  if kind == 's' then
+    ask.line, ask.member, ask.waiter = KEYS[extra], ARGV[given + 1], ARGV[given + 2]
+    extra, given = extra - 1, given + 2
+  elseif kind == 'c' then
+    local first, over, next_over
+    _, to, first, over, next_over = find(asked, '^ (%d+) (%d+) (%d+)', to + 1)
+    ask.first, ask.over, ask.next_over = tonumber(first), tonumber(over), tonumber(next_over)
+  end
+  local seen = looks[kind](KEYS[bucket], ask)
+  seen.paused = max(0, ask.paused - now)
+  return to, seen, ask.every, adaptive
 end
 
 local reply, size = {}, 0
-local last, adapted_key = #asked, #KEYS
+local last = #asked
 -- Of each bucket of a take: when its next token can be taken (from), its interval, its time to full behind that (depth),
 -- whether it was further ahead than it may be (cut): written even if nothing is taken, or it would never come nearer;
 -- and whether it has feedback (adaptive).
 local from, interval, depth, cut, adaptive = {}, {}, {}, {}, {}
+-- What was found of buckets of other kinds; nil while there are none.
+local others
 while at < last do
   local _, to, buckets, count, ready, horizon = find(asked, '^ (%d+) (%d+) (%d+) (%d+)', at + 1)
   at, buckets, count, ready, horizon = to, tonumber(buckets), tonumber(count), tonumber(ready), tonumber(horizon)
   local most = count
   for i = 1, buckets do
     local _, to, every, burst = find(asked, '^ (%d+) (-?%d+)', at + 1)
-    at, every, burst = to, tonumber(every), tonumber(burst)
-    local deep, paused = (burst - 1) * every, 0
-    adaptive[i] = burst < 0
-    if adaptive[i] then
-      burst = -burst
-      local known = adapted(KEYS[adapted_key])
-      adapted_key = adapted_key - 1
-      -- A bucket is full after the same time at any rate: one that was slowed down holds fewer tokens.
-      local whole = burst * every
-      every = interval_of(known, now, every)
-      deep, paused = max(0, whole - every), known and known.paused or 0
+    if to then
+      at, every, burst = to, tonumber(every), tonumber(burst)
+      local deep, paused = (burst - 1) * every, 0
+      adaptive[i] = burst < 0
+      if adaptive[i] then
+        burst = -burst
+        local known = adapted(KEYS[extra])
+        extra = extra - 1
+        -- A bucket is full after the same time at any rate: one that was slowed down holds fewer tokens.
+        local whole = burst * every
+        every = interval_of(known, now, every)
+        deep, paused = max(0, whole - every), known and known.paused or 0
+      end
+      local kept = call('GET', KEYS[key + i]) or nil
+      local tat = tonumber(kept) or kept and tonumber(kept:match('^%d+')) or now -- of one that was metered, the first number
+      local farthest = now + deep + every + max(LONGEST_LEAD, horizon)
+      if burst == 0 then farthest, most = now, 0 end
+      cut[i] = tat > farthest and count > 0 and burst > 0
+      tat = max(now, min(tat, farthest))
+      if paused > 0 then tat = max(tat, paused + deep) end -- a bucket does not fill up while it is paused
+      interval[i], depth[i] = every, deep
+      from[i] = tat - deep
+    else
+      others = others or {}
+      at, others[i], interval[i], adaptive[i] = look(at, key + i, count)
+      depth[i], from[i] = 0, now + max(others[i].wait, others[i].paused)
     end
-    local tat = tonumber(call('GET', KEYS[key + i]) or nil) or now
-    local farthest = now + deep + every + max(LONGEST_LEAD, horizon)
-    if burst == 0 then farthest, most = now, 0 end
-    cut[i] = tat > farthest and count > 0 and burst > 0
-    tat = max(now, min(tat, farthest))
-    if paused > 0 then tat = max(tat, paused + deep) end -- a bucket does not fill up while it is paused
-    interval[i], depth[i] = every, deep
-    from[i] = tat - deep
   end
   local taken = 0
   local head = size + 1
@@ -107,9 +177,17 @@ while at < last do
   end
   reply[head] = taken
   for i = 1, buckets do
-    local tat = from[i] + depth[i]
-    local mark = (taken > 0 or cut[i]) and keep(KEYS[key + i], tat) or format('%.0f', tat)
-    reply[size + 1], reply[size + 2] = format('%.0f', max(0, from[i] - now)), mark
+    local seen = others and others[i]
+    if not seen then
+      local tat = from[i] + depth[i]
+      local mark = (taken > 0 or cut[i]) and keep(KEYS[key + i], tat) or format('%.0f', tat)
+      reply[size + 1], reply[size + 2] = format('%.0f', max(0, from[i] - now)), mark
+    elseif seen.unfit then
+      reply[size + 1], reply[size + 2] = '-1', format('%.0f', now)
+    else
+      local wait, mark = seen.finish(taken > 0)
+      reply[size + 1], reply[size + 2] = format('%.0f', max(wait, seen.paused)), mark
+    end
     size = size + 2
     if adaptive[i] then
       size = size + 1
@@ -117,5 +195,7 @@ while at < last do
     end
   end
   key = key + buckets
+  others = nil
 end
+for _, each in ipairs(freed or {}) do looks.wake(unpack(each)) end
 return table.concat(reply, ' ')

@@ -1,4 +1,7 @@
-"""The Lua scripts, and how the arguments of ``take`` and ``slow`` are written and their answers read."""
+"""The Lua scripts, and how the arguments of ``take`` and ``slow`` are written and their answers read.
+
+``settle_script`` has those of the scripts that follow a start.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import Adapted
-from limitkit.buckets.decision import BackedOff, Decision
+from limitkit.buckets.calendar import borders
+from limitkit.buckets.decision import BackedOff, Bucket, Decision, Slots, Window
+from limitkit.buckets.group import costs_of, is_metered, is_plain
+from limitkit.buckets.partition import adapted_key, holds_slots, waiters_key
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
+    from limitkit.buckets.decision import GiveBack, Refusal, Take
 
 
 def _text(*names: str) -> str:
@@ -22,49 +28,92 @@ def _text(*names: str) -> str:
 
 
 SCRIPTS: Final = {
-    "take": _text("rate", "take"),
+    "take": _text("rate", "metered", "window", "slots", "take"),
     "slow": _text("rate", "slow"),
-    **{name: _text(name) for name in ("note", "look", "post")},
+    "settle": _text("rate", "metered", "window", "settle"),
+    **{name: _text(name) for name in ("note", "look", "post", "renew", "running")},
 }
 _NONE: Final = -1
-
-
-def adapted_key(key: str) -> str:
-    """Name the key of a bucket's adapted rate: in the same slot of a cluster, and no longer than the bucket's key."""
-    head, found, tail = key.rpartition("}:g")
-    return f"{head}}}:f{tail}" if found else f"{key}:f"
 
 
 _SCANNED: Final = 500
 """Keys that Redis scans in one step; meanwhile it does nothing else."""
 
 
-def question(takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None) -> tuple[list[str], list[str]]:
-    """Return the keys and the argument of ``take`` for one call."""
+def question(
+    takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None, wall_us: int
+) -> tuple[list[str], list[str]]:
+    """Return the keys and the arguments of ``take`` for one call; ``wall_us`` is about what the store's clock says."""
     keys: list[str] = []
     numbers: list[str] = [f"{'' if now_us is None else now_us} {len(give_backs)}"]
+    extra: list[str] = []
+    args: list[str] = []
     for gift in give_backs:
         keys.append(gift.bucket.key)
-        numbers.append(f"{gift.mark} {gift.count * gift.bucket.interval_us}")
-    adapted: list[str] = []
+        if type(gift.bucket) is Bucket and not gift.bucket.metered:
+            numbers.append(f"{gift.mark} {gift.count * gift.bucket.interval_us}")
+        else:
+            numbers.append(_gift(gift, extra, args))
     for ask in takes:
+        if not is_plain(ask):
+            numbers.append(f"{len(ask.buckets)} {min(1, ask.count)} {ask.ready} 0")
+            for bucket, cost in zip(ask.buckets, costs_of(ask), strict=False):
+                keys.append(bucket.key)
+                numbers.append(_asked(bucket, cost, ask, wall_us, (extra, args)))
+            continue
         numbers.append(f"{len(ask.buckets)} {ask.count} {ask.ready} {max(0, round(ask.horizon * MICROSECONDS))}")
         for bucket in ask.buckets:
             keys.append(bucket.key)
             if _is_adaptive(bucket):
                 numbers.append(f"{bucket.interval_us} {-bucket.burst}")
-                adapted.append(adapted_key(bucket.key))
+                extra.append(adapted_key(bucket.key))
             else:
                 numbers.append(f"{bucket.interval_us} {bucket.burst}")
-    return keys + adapted[::-1], [" ".join(numbers)]
+    return keys + extra[::-1], [" ".join(numbers), *args]
+
+
+def letter_of(bucket: Bucket) -> str:
+    """Return by which letter the scripts know this kind of limit; plain token buckets have none."""
+    if isinstance(bucket, Window):
+        return "c" if bucket.resets is not None else "x" if bucket.exact else "w"
+    return "s" if isinstance(bucket, Slots) else "m"
+
+
+def _gift(gift: GiveBack, extra: list[str], args: list[str]) -> str:
+    bucket = gift.bucket
+    if isinstance(bucket, Slots):
+        args.append(gift.member)
+        extra.append(waiters_key(bucket.key))
+    span = bucket.period_us if isinstance(bucket, Window) else 0
+    return f"{letter_of(bucket)} {gift.mark} {gift.count} {bucket.interval_us} {span} {bucket.burst}"
+
+
+def _asked(bucket: Bucket, cost: int, ask: Take, wall_us: int, more: tuple[list[str], list[str]]) -> str:
+    burst, (extra, args) = bucket.burst, more
+    if _is_adaptive(bucket):
+        burst = -burst
+        extra.append(adapted_key(bucket.key))
+    if type(bucket) is Bucket and not is_metered(bucket, cost):
+        return f"{bucket.interval_us} {burst}"
+    head = f"{letter_of(bucket)} {bucket.interval_us} {burst} {cost}"
+    if isinstance(bucket, Slots):
+        args += (ask.member, ask.waiter)
+        extra.append(waiters_key(bucket.key))
+        return f"{head} {bucket.lease_us}"
+    if not isinstance(bucket, Window):
+        return f"{head} 0"
+    if bucket.resets is None:
+        return f"{head} {bucket.period_us}"
+    begin, end, next_end = borders(bucket.resets, wall_us)
+    return f"{head} {bucket.late_us} {begin} {end} {next_end}"
 
 
 def refill(client: Any, key: str, *, partitions: bool) -> int:
     """Delete a bucket, or all whose keys begin with this one, some at a time; returns how many there were.
 
-    Their adapted rates are deleted, too: a paused bucket may have no other key.
+    Their adapted rates are deleted, too: a paused bucket may have no other key. Slots stay: their tasks run.
     """
-    names = (key, adapted_key(key))
+    names = (adapted_key(key),) if holds_slots(key) else (key, adapted_key(key))
     if not partitions:
         return max([int(client.delete(each)) for each in names])
     patterns = [re.sub(r"([\\*?\[\]^])", r"\\\1", each) + ":*" for each in names]
@@ -85,7 +134,7 @@ def answers(answer: bytes | str, takes: Sequence[Take]) -> list[Decision]:
         slots = [slot / MICROSECONDS for slot in reply[first:at]]
         waits, marks, intervals, has_feedback = [], [], [], False
         for bucket in ask.buckets:
-            waits.append(reply[at] / MICROSECONDS)
+            waits.append(reply[at] / MICROSECONDS)  # below zero where borders do not fit: see server_clock
             marks.append(reply[at + 1])
             at += 2
             if bucket.feedback is None:
@@ -107,6 +156,7 @@ def report(refusal: Refusal, now_us: int | None) -> tuple[list[str], list[str | 
     rates = [_NONE if each is None else repr(each) for each in (feedback.step, feedback.floor, feedback.ceiling)]
     args: list[str | int] = ["" if now_us is None else now_us, round(refusal.age * MICROSECONDS), wait]
     args += [feedback.action, bucket.interval_us, bucket.burst, repr(feedback.factor), *rates]
+    args.append(int(type(bucket) is Bucket))
     return [bucket.key, adapted_key(bucket.key)], args
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import secrets
 import struct
+from dataclasses import replace
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.decision import Bucket
 from limitkit.errors import StoreError
 from limitkit.events.repeated import Repeated
 
 if TYPE_CHECKING:
+    from limitkit.buckets.decision import Bucket
     from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
@@ -50,7 +51,8 @@ class WorkerCount:
     def share(self, bucket: Bucket) -> Bucket | None:
         """Return this worker's part of a bucket; None when it isn't known.
 
-        All parts together have the bucket's rate and burst, but each part has a burst of at least 1.
+        All parts together have the bucket's rate and burst, but each part has a burst of at least 1. So with more
+        workers than a window or a concurrency limit has starts, all together may start as many as there are workers.
         """
         return _part(bucket, self.workers)
 
@@ -88,4 +90,5 @@ class WorkerCount:
 def _part(bucket: Bucket, parts: int) -> Bucket | None:
     if not parts:
         return None
-    return Bucket(bucket.key, bucket.interval_us * parts, max(min(1, bucket.burst), bucket.burst // parts))
+    share = max(min(1, bucket.burst), bucket.burst // parts)
+    return replace(bucket, interval_us=bucket.interval_us * parts, burst=share, divides=False, feedback=None)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from limitkit.buckets.partition import limit_tag
+from limitkit.buckets.named_partition import digest_of_form
+from limitkit.buckets.partition import limit_tag, parts_of
 from limitkit.control.bucket_state import adapted, state_of
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ class DrainTime:
         if owner.limit is None:
             return None
         rule = self.rules.for_task(owner.name) if owner.own else None
-        return state_of(self.in_force, owner.limit, rule.pattern if rule is not None else "", self.adapted.get(bucket))
+        pattern, form = rule.pattern if rule is not None else "", (parts_of(bucket) or ("", None))[1]
+        partition = digest_of_form(form) if form is not None else None
+        return state_of(self.in_force, owner.limit, pattern, self.adapted.get(bucket), partition)
 
     def seconds(self, owner: Owner, bucket: str, count: int, interval: float) -> float:
         """Return the seconds until so many have started; infinite while it is paused without an end.

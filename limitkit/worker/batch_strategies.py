@@ -16,6 +16,7 @@ from celery.worker import state
 
 from limitkit.buckets import ticket
 from limitkit.errors import RateLimitExceeded
+from limitkit.waiting.origin_queue import queue_of
 from limitkit.worker.current_request import run_in_pool
 from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 
@@ -36,7 +37,7 @@ class Run:
     expires = None
     delivery_info = _NOWHERE
 
-    def __init__(self, task: Any, args: Sequence[Any]) -> None:
+    def __init__(self, task: Any, args: Sequence[Any], queue: str | None = None) -> None:
         self.id = str(uuid4())
         self.task = task
         self.name = task.name
@@ -44,9 +45,10 @@ class Run:
         self.kwargs: dict[str, Any] = {}
         self.request_dict: dict[str, Any] = {"id": self.id}
         self.message = SimpleNamespace(headers={}, properties={}, delivery_info=_NOWHERE, channel=None)
-        first = self.args[0] if self.args else None
-        self.messages = [each for each in first if hasattr(each, "id")] if isinstance(first, (list, tuple)) else []
+        self.messages = _messages(self.args)
         """The messages that it runs for, where its first argument is a list of them, as with celery-batches."""
+        self.limited_queue = queue
+        """The first queue with limits from which one of its messages came."""
         self.on_accepted: Callable[..., Any] = _nothing
         self.on_return: Callable[..., Any] = _nothing
         self.on_turn: Callable[[ticket.Ticket, Any], Any] = _nothing
@@ -107,11 +109,15 @@ class BatchRuns:
     def _come(self, target: Any, args: Any = (), kwargs: Any = None, **options: Any) -> Any:
         # Celery itself passes the task's name, not the task.
         task = next((each for each in args or () if isinstance(each, Task)), None)
-        if task is None or not self._task_limits.limits(task):
+        if task is None or not self._task_limits.may_limit(task):
+            return self._apply_async(target, args, kwargs, **options)
+        own = next((each for each in args[args.index(task) + 1 :] if isinstance(each, (list, tuple))), ())
+        queue = self._limited_queue(task, own)
+        if not self._task_limits.limits(task, queue):
             return self._apply_async(target, args, kwargs, **options)
         if self._pacer is None:
-            return self._apply_async(run_in_pool, (task.name, None, target, args, kwargs), **options)
-        run = Run(task, next((each for each in args[args.index(task) + 1 :] if isinstance(each, (list, tuple))), ()))
+            return self._apply_async(run_in_pool, (task.name, None, target, args, kwargs), {"queue": queue}, **options)
+        run = Run(task, own, queue)
         run.on_accepted = options.get("accept_callback") or _nothing
         run.on_return = options.get("callback") or _nothing
         # Its messages take more places in the prefetch window than the one place of a held request.
@@ -128,7 +134,9 @@ class BatchRuns:
                 return
             callbacks = {"accept_callback": run.on_accepted, "callback": on_return}
             self.in_pool[run] = None
-            pool.apply_async(run_in_pool, (task.name, shown, target, args, kwargs), **{**options, **callbacks})
+            pool.apply_async(
+                run_in_pool, (task.name, shown, target, args, kwargs), {"queue": queue}, **{**options, **callbacks}
+            )
 
         def on_return(*args: Any) -> None:
             try:
@@ -142,6 +150,14 @@ class BatchRuns:
         self._pacer(run)
         return None
 
+    def _limited_queue(self, task: Any, args: Sequence[Any]) -> str | None:
+        """Return the first queue with limits from which one of a run's messages came: one run is one start."""
+        if not self._task_limits.has_queues:
+            return None
+        origins = {queue_of(task.app, getattr(each, "delivery_info", None) or {}): None for each in _messages(args)}
+        for_queue = self._task_limits.rules.for_queue
+        return next((queue for queue in origins if queue is not None and for_queue(queue) is not None), None)
+
     def _fail(self, run: Run, retry_after: float) -> None:
         """Record a failure of its messages; the pool never gets the run, so its place is freed here."""
         text = f"the limits of {run.name} admit this start in {retry_after:.3g} s"
@@ -149,6 +165,11 @@ class BatchRuns:
             run.settle(run.task.backend.mark_as_failure, RateLimitExceeded(text, retry_after))
         finally:
             self._free()
+
+
+def _messages(args: Sequence[Any]) -> list[Any]:
+    first = args[0] if args else None
+    return [each for each in first if hasattr(each, "id")] if isinstance(first, (list, tuple)) else []
 
 
 def _nothing(*_: Any) -> None:

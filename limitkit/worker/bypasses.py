@@ -49,7 +49,7 @@ class FoundBypass(NamedTuple):
 
 def bypasses(task_limits: TaskLimits, tasks: Mapping[str, Any], pool: Any) -> Iterator[FoundBypass]:
     """Find the limited tasks whose starts limitkit can't control, once for each cause."""
-    limited = [(name, task) for name, task in sorted(tasks.items()) if task_limits.limits(task)]
+    limited = [(name, task) for name, task in sorted(tasks.items()) if task_limits.may_limit(task)]
     if not limited:
         return
     hint = "have it hand what it starts to consumer.on_task_request, or see how fast they start"

@@ -39,6 +39,8 @@ class Run:
     ticket: Ticket | None
     """None where there is no pacer."""
     is_new: bool = True
+    queue: str | None = None
+    """From which its messages came, if that is known and has limits."""
 
 
 _traced: Final[ContextVar[_Traced | None]] = ContextVar("limitkit_traced", default=None)
@@ -91,9 +93,17 @@ def is_traced() -> bool:
     return _traced.get() is not None
 
 
-def run_in_pool(task: str, ticket: Ticket | None, target: Callable[..., Any], args: Sequence[Any], kwargs: Any) -> Any:
+def run_in_pool(
+    task: str,
+    ticket: Ticket | None,
+    target: Callable[..., Any],
+    args: Sequence[Any],
+    kwargs: Any,
+    *,
+    queue: str | None = None,
+) -> Any:
     """Run in the pool what a task's own Strategy has handed over, so that the guard counts it as a start."""
-    before = _run.set(Run(task, ticket))
+    before = _run.set(Run(task, ticket, queue=queue))
     try:
         return target(*args, **(kwargs or {}))
     finally:

@@ -25,6 +25,7 @@ from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.send_back import SendBack
 from limitkit.worker.current_request import begin_run, follow, is_eager, is_traced, off_loop, starting
 from limitkit.worker.feedback_retry import FeedbackRetry
+from limitkit.worker.origin import note_queue, queue_of
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
@@ -34,10 +35,10 @@ from limitkit.worker.settler import Settler
 from limitkit.worker.wanted import NOTHING_TAKEN, Wanted, wanted_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from limitkit.buckets.decision import Decision, GiveBack, Take
-    from limitkit.control.task_limits import TaskLimits
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.waiting.delivery import Delivery
 
 logger = logging.getLogger("limitkit")
@@ -158,10 +159,11 @@ class Guard:
             setattr(context, GUARDED, _SEEN)
             came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
+        note_queue(self._task_limits(), task, context, came, run.queue if run is not None else None)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                emit_start(task, late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+                emit_start(task, queue_of(context), late=time.monotonic() - shown.at, failed_open=shown.failed_open)
             return Running(task.name, shown.charges, self._settler) if shown.charges else None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
@@ -176,14 +178,12 @@ class Guard:
             wanted = Wanted(shown.buckets, shown.costs, shown.member, shown.charges)
         else:
             task_limits.freshen()
-            bound = [limit for limit in task_limits.limits(task) if not limit.local]
+            bound = [limit for limit in task_limits.limits(task, queue_of(context)) if not limit.local]
             call = call_of_context(context, came, args, kwargs)
             wanted = wanted_by([task_limits.ask(limit, task, call) for limit in bound])
-        taken = (
-            self._take(task, context, shown, came, wanted, task_limits=task_limits) if wanted.buckets else NOTHING_TAKEN
-        )
+        taken = NOTHING_TAKEN if not wanted.buckets else self._take(task, start, wanted, task_limits)
         self._feedback.begin(context, shown, came, wanted.buckets)
-        emit_start(task, failed_open=taken is None)
+        emit_start(task, queue_of(context), failed_open=taken is None)
         return self._running(task, wanted, taken, paced=shown is not None) if taken is not None else None
 
     def _running(self, task: Any, wanted: Wanted, taken: Decision, *, paced: bool) -> Running | None:
@@ -202,17 +202,9 @@ class Guard:
 
         return Running(task.name, charges, self._settler, free)
 
-    def _take(
-        self,
-        task: Any,
-        context: Any,
-        shown: ticket.Ticket | None,
-        came: Delivery | None,
-        wanted: Wanted,
-        *,
-        task_limits: TaskLimits,
-    ) -> Decision | None:
+    def _take(self, task: Any, start: _Start, wanted: Wanted, task_limits: TaskLimits) -> Decision | None:
         """Take what a start needs; returns None when some of its limits were not asked."""
+        context, shown, came = start
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
         ask = wanted.take(patience)
         undo = shown.undo if shown is not None else ()
@@ -224,8 +216,8 @@ class Guard:
             except StoreError as error:
                 if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
-                retry_after = self._without_store(task, wanted, task_limits, paced=shown is not None)
-                taken = None if _allows(task, task_limits) else NOTHING_TAKEN
+                retry_after = self._without_store(task, context, wanted, task_limits, paced=shown is not None)
+                taken = None if _allows(task_limits.limits(task, queue_of(context))) else NOTHING_TAKEN
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
@@ -242,13 +234,14 @@ class Guard:
             wait = retry_after if shown is None else 0.0
             if context.id is not None and self._send_back(task, context.id, came, wait):
                 throttled = shown is not None and shown.throttled
-                emit_sent_back(task, context.id, task_limits, worst, retry_after, throttled=throttled)
+                limits = task_limits.limits(task, queue_of(context))
+                emit_sent_back(task, context.id, limits, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
     def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
         """Drop or fail a start that would wait longer than ``max_wait``; a pacer would have done so before."""
-        patience = task_limits.patience(task)
+        patience = task_limits.patience(task, queue_of(context))
         if patience is None or retry_after <= patience.max_wait:
             return
         if patience.action == "fail":
@@ -263,13 +256,15 @@ class Guard:
             return take_both(task_limits.store, self._own, task_limits.worker_count.share_of_process, [ask], undo)[0]
         return task_limits.store.take([ask], undo)[0]
 
-    def _without_store(self, task: Any, wanted: Wanted, task_limits: TaskLimits, *, paced: bool) -> float | None:
+    def _without_store(
+        self, task: Any, context: Any, wanted: Wanted, task_limits: TaskLimits, *, paced: bool
+    ) -> float | None:
         """Take what a start needs while the store is gone: None when it may start now, else seconds to wait.
 
         Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this process's share, and
         ``hold`` waits. A worker's share is given out by its pacer, so where there is one the message goes back.
         """
-        limits = [bound.limit for bound in task_limits.limits(task) if not bound.local]
+        limits = [bound.limit for bound in task_limits.limits(task, queue_of(context)) if not bound.local]
         if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in wanted.buckets):
             return _PUBLISH_PAUSE
         divided = wanted.only([limit.on_error == "divide" for limit in limits])
@@ -281,8 +276,9 @@ class Guard:
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
     emit_failed(task, context.id)
-    fact = f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s"
-    return RateLimitExceeded(fact, retry_after)
+    return RateLimitExceeded(
+        f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s", retry_after
+    )
 
 
 def _admitted(decision: Decision) -> float | None:
@@ -293,6 +289,6 @@ def _admitted(decision: Decision) -> float | None:
     return None
 
 
-def _allows(task: Any, task_limits: TaskLimits) -> bool:
-    """Whether one of a task's shared limits lets it start without being asked while the store is gone."""
-    return any(bound.limit.on_error == "allow" for bound in task_limits.limits(task) if not bound.local)
+def _allows(limits: Iterable[BoundLimit]) -> bool:
+    """Whether one of the shared limits lets a task start without being asked while the store is gone."""
+    return any(bound.limit.on_error == "allow" for bound in limits if not bound.local)

@@ -129,7 +129,7 @@ class Installation:
         """Put the guard around each task that has limits and none yet."""
         if self.task_limits is not None:
             for task in list(self.app.tasks.values()):
-                if self.task_limits.limits(task):
+                if self.task_limits.may_limit(task):
                     self.guard.wrap(task)
 
     def start_worker(self, worker: Any) -> None:
@@ -204,7 +204,7 @@ class _Annotation:
         # A class may be registered under other names than its own.
         late = [registered] if type(registered) is task else list(installation.app.tasks.values())
         for each in late:
-            if type(each) is task and installation.task_limits is not None and installation.task_limits.limits(each):
+            if type(each) is task and installation.task_limits is not None and installation.task_limits.may_limit(each):
                 installation.guard.wrap(each)
 
 

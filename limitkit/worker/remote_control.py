@@ -15,6 +15,7 @@ from limitkit.buckets.override import read
 from limitkit.waiting.message_copy import note_of
 from limitkit.worker.installation import installation_of
 from limitkit.worker.pool.call_of import call_of
+from limitkit.worker.pool.limits_of import limits_of
 from limitkit.worker.status_report import report
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _sent_back(state: Any, here: Installation, task_id: str) -> dict[str, Any]:
     if note is None or note.eta == "" or request.eta is None or task_limits is None:
         return {}
     seconds = request.eta.timestamp() - time.time()
-    bound = [limit for limit in task_limits.limits(request.task) if here.pacer is not None or not limit.local]
+    bound = [limit for limit in limits_of(task_limits, request) if here.pacer is not None or not limit.local]
     if seconds <= 0 or not bound:
         return {}
     buckets = [task_limits.ask(limit, request.task, call_of(request)).bucket.key for limit in bound]

@@ -35,5 +35,5 @@ class Starts:
         assert isinstance(event, TaskStarted)  # noqa: S101 (it wants no others)
         task = self._tasks.get(event.task)
         now = time.monotonic()
-        for bound in self._task_limits.limits(task) if task is not None else ():
+        for bound in self._task_limits.limits(task, event.queue) if task is not None else ():
             self._recent.count(limit_tag(bound.limit.name, own=bound.limit.own), now)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from limitkit.buckets import ticket
 from limitkit.waiting.delivery import attach
 from limitkit.waiting.origin_queue import parkable_queue
+from limitkit.worker.pool.guarded import is_guarded
+from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
     from limitkit.control.task_limits import TaskLimits
@@ -21,6 +24,8 @@ class Unpaced:
 
     def __call__(self, request: Any) -> None:
         """Let a request through to the pool."""
-        if self._task_limits.limits(request.task):
+        if limits_of(self._task_limits, request):
             attach(request, parkable_queue(self._app, request.message))
+        elif is_guarded(request.task):
+            ticket.attach(request, ticket.free(request.id))
         self._through(request)

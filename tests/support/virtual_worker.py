@@ -224,10 +224,11 @@ class Worker:
             outage=outage.Outage(),
             on_errors=(),
             rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
-            limits=lambda task: self.limits[task.name],
+            limits=lambda task, *_: self.limits[task.name],
             shadows=lambda _: (),
+            has_queues=False,
             has_shadows=False,
-            patience=lambda task: self.patience.get(task.name),
+            patience=lambda task, *_: self.patience.get(task.name),
             ask=lambda bound, *_: Ask(bound.bucket, bound.local),
         )
         self.room = Room(self.clock, self._deliver)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from limitkit.cli.change_summary import how_soon, look, show
-from limitkit.cli.manager_command import managed, signed
+from limitkit.cli.manager_command import managed, of_partition, signed
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 
@@ -15,9 +15,11 @@ from limitkit.cli.output import say
     short_help="Let no task start under a limit; they wait.",
     epilog=examples(
         "limitkit pause stripe_api --for 30m --reason 'maintenance' -A shop",
+        "limitkit pause tenant --partition acme -A shop",
     ),
 )
 @click.argument("limit")
+@of_partition
 @signed
 @common
 @click.pass_context
@@ -25,6 +27,7 @@ def command(
     ctx: click.Context,
     limit: str,
     *,
+    partition: str | None,
     for_: str | None,
     reason: str | None,
     by: str | None,
@@ -40,6 +43,6 @@ def command(
     """
     with managed(ctx, app, config) as manager:
         before = look(manager)
-        made = manager.pause(limit, for_=for_, reason=reason, by=by)
+        made = manager.pause(limit, partition=partition, for_=for_, reason=reason, by=by)
         show(before, look(manager), made.target)
         say(how_soon(manager))

@@ -40,7 +40,7 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         target, declared = find(used.rules, limit, tasks)
         posted = {each.target: each for each in manager.in_force().overrides if each.kind == "rate"}
         made = posted.get(target)
-        if made is None or made.rate is None:
+        if made is None:
             rule = used.rules.for_task(target.name) if target.section == "tasks" else None
             pattern = Target("tasks", rule.pattern if rule is not None else "")
             hint = (
@@ -50,9 +50,13 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         if target not in dict(all_of(used.rules)):
             fact = f"{target} has its limit by a pattern, so the file has no place for a rate of its own"
             raise Unusable(f"{fact}; write a table for it, or set the pattern's rate")
-        values: dict[str, str | int] = {"rate": made.rate.text}
+        values: dict[str, str | int] = {}
+        if made.rate is not None:
+            values["rate"] = made.rate.text
         if made.burst is not None:
             values["burst"] = made.burst
+        if made.max_running is not None:
+            values["max_running"] = made.max_running
         try:
             text = edited(used, (target.section, target.name), values)
             write(used.path, text)
@@ -64,7 +68,7 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
         except OSError as error:
             fact = f"{used.path} can't be written: {error.strerror or error}"
             raise Unusable(f"{fact}, so it stays as it is; give this user the right to its folder") from None
-        before = rated(declared.rate_text, declared.burst)
-        now = rated(made.rate.text, made.burst or declared.burst)
+        before, most = declared.text, made.max_running or made.burst or declared.most
+        now = rated(made.terms, most, declared.strategy)
         say(f"{used.path}: {target} is declared as {now}; it was {before}.")
         say(f"What was set goes on until it is restored: limitkit restore {limit}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from limitkit.cli.manager_command import managed
+from limitkit.cli.manager_command import managed, of_partition
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 from limitkit.config.wording import count, one_line
@@ -20,15 +20,17 @@ from limitkit.control.targets import find
     ),
 )
 @click.argument("limit")
-@click.option("--partition", metavar="P", help="Only the bucket of this value of the limit's key.")
+@of_partition
 @common
 @click.pass_context
 def command(ctx: click.Context, limit: str, *, partition: str | None, app: str | None, config: str | None) -> None:
     """Make the bucket of LIMIT full again, so that its burst may start at once; its rate stays.
 
-    LIMIT is a limit's name, the name of a task that has one limit, or a pattern in the file. Of a per_user limit, all
-    partitions' buckets are filled, or with --partition that of one: P is the value of the key as text, as in a message
-    ("42" and 42 are one).
+    A window is empty again: its whole number may start. A concurrency limit can't be reset.
+
+    LIMIT is a limit's name, the name of a task that has one limit, or a pattern in the file. Of a limit with a
+    key, all partitions' buckets are filled, or with --partition that of one: P is the value of the key as text, as in a
+    message ("42" and 42 are one).
 
     Exit status: 0 done, 1 the file has problems, 2 it can't be done, or the store or the broker can't be asked.
     """
@@ -39,8 +41,10 @@ def command(ctx: click.Context, limit: str, *, partition: str | None, app: str |
         what = f"{target}{f' of partition {one_line(partition)}' if partition is not None else ''}"
         if not filled:
             say(f"{what} was full already.")
-        elif found.strategy == "static":
+        elif found.local:
             say(f"{what} is full again in each worker that runs, and may start a burst at once.")
         else:
             had = f"{count(filled, 'bucket')} had been taken from"
-            say(f"{what} is full again; {had}, and may start a burst at once.")
+            again = "is empty again" if found.strategy == "window" else "is full again"
+            may = "its whole number" if found.strategy == "window" else "a burst"
+            say(f"{what} {again}; {had}, and may start {may} at once.")

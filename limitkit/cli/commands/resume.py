@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from limitkit.cli.change_summary import how_soon, look, show
-from limitkit.cli.manager_command import managed
+from limitkit.cli.manager_command import managed, of, of_partition
 from limitkit.cli.options import common, examples
 from limitkit.cli.output import say
 
@@ -15,12 +15,14 @@ from limitkit.cli.output import say
     short_help="End a pause.",
     epilog=examples(
         "limitkit resume stripe_api -A shop",
+        "limitkit resume tenant --partition acme -A shop",
     ),
 )
 @click.argument("limit")
+@of_partition
 @common
 @click.pass_context
-def command(ctx: click.Context, limit: str, *, app: str | None, config: str | None) -> None:
+def command(ctx: click.Context, limit: str, *, partition: str | None, app: str | None, config: str | None) -> None:
     """Let tasks start under LIMIT again; a rate that was set before the pause holds again, until it is restored.
 
     LIMIT is a limit's name, the name of a task that has one limit, or a pattern. It need not be in the file any more.
@@ -30,8 +32,8 @@ def command(ctx: click.Context, limit: str, *, app: str | None, config: str | No
     """
     with managed(ctx, app, config) as manager:
         before = look(manager)
-        manager.resume(limit)
+        manager.resume(limit, partition=partition)
         if show(before, look(manager)):
             say(how_soon(manager) if manager.override_store is not None else "These workers start them again now.")
         else:
-            say(f"{limit} was not paused.")
+            say(f"{limit}{of(partition)} was not paused.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from limitkit.buckets.named_partition import digest_of_form
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
@@ -18,7 +19,7 @@ from limitkit.config.wording import one_line, quote, span
 from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.current import current_of
 from limitkit.control.status.drift import refusals, why
-from limitkit.control.status.rate_text import rated, until
+from limitkit.control.status.rate_text import until
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
 from limitkit.waiting.bucket_owners import Owners
@@ -179,8 +180,10 @@ def _what(
         by_feedback = adapted(manager.store, [bucket] if owner.limit.feedback is not None else [])
     except StoreError as error:
         return _What(f"{target} (the store can't be asked what is in force: {error})")
-    current = current_of(in_force, target, owner.limit, pattern)
-    stands = state_of(in_force, owner.limit, pattern, by_feedback.get(bucket))
+    form = (parts_of(bucket) or ("", None))[1]
+    partition = digest_of_form(form) if form is not None else None
+    current = current_of(in_force, target, owner.limit, pattern, partition)
+    stands = state_of(in_force, owner.limit, pattern, by_feedback.get(bucket), partition)
     if stands.pause is not None:
         signed = stands.pause.who_and_why()
         end = f"does not start while that is paused, until {until(stands.pause, in_force.now)}"
@@ -188,7 +191,7 @@ def _what(
     reasons = [*why(current, in_force.now), *refusals(stands)]
     if owner.in_each_worker and here and answer["interval"] != stands.interval:
         reasons.append(f"{here} in {worker}")
-    shown = [] if stands.refused_for or stands.slowed else [rated(current.rate, current.burst)]
+    shown = [] if stands.refused_for or stands.slowed else [current.text]
     return _What(f"{target} ({'; '.join((*shown, *reasons))})", stands)
 
 

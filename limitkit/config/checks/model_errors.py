@@ -5,19 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.checks import between_tables
-from limitkit.config.checks.between_tables import table_of
+from limitkit.config.checks import between_tables, costs, terms
+from limitkit.config.checks.declared_limits import rate_of, table_of
 from limitkit.config.model.cross_checks import cross_checked_limit, cross_checked_task
 from limitkit.config.model.fields import files_meaning
-from limitkit.config.model.units import parse_rate
-from limitkit.config.model.value_errors import rate_fault
 from limitkit.config.wording import quote, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from limitkit.config.model.tables import RateLimits
-    from limitkit.config.model.units import Rate
     from limitkit.config.source.toml import Document
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
@@ -30,6 +27,8 @@ def check(document: Document, model: RateLimits | None, found: Iterable[dict[str
     problems = [_placed(document, error) for error in found if error["type"] == "meaning"]
     problems += _between_keys(document)
     problems += _misfits(document)
+    problems += terms.check(document)
+    problems += costs.check(document)
     problems += between_tables.check(document)
     if model is not None and model.store.url is not None:
         problems += _unusable_files(document, model.store.url)
@@ -40,12 +39,7 @@ def unreported(document: Document, found: Iterable[dict[str, Any]]) -> list[Prob
     """Report each value that the model rejects, for the case that no other check has found a problem."""
     problems = []
     for error in found:
-        value: Any = document.data
-        path: Path = ()
-        with suppress(LookupError, TypeError):  # the path may go on to parts that the file does not have
-            for part in error["loc"]:
-                value = value[part]
-                path = (*path, part)
+        path, value = _found_at(document, error["loc"])
         fact = f"{show(value)} can't be used here" if path else "this can't be used"
         problems.append(document.problem("LK029", path, fact, f"write another value ({error['msg']})"))
     return problems
@@ -53,7 +47,23 @@ def unreported(document: Document, found: Iterable[dict[str, Any]]) -> list[Prob
 
 def _placed(document: Document, error: dict[str, Any]) -> Problem:
     context = error["ctx"]
-    return document.problem(context["code"], tuple(error["loc"]), context["fact"], context["hint"])
+    return document.problem(context["code"], _found_at(document, error["loc"])[0], context["fact"], context["hint"])
+
+
+def _found_at(document: Document, location: Iterable[str | int]) -> tuple[Path, Any]:
+    """Return the path to a value that the model means, as far as the file has it, and what is there.
+
+    Of a value in a short form, such as ``cost = 5``, the model reads a table.
+    """
+    value: Any = document.data
+    path: Path = ()
+    with suppress(LookupError, TypeError):
+        for part in location:
+            if isinstance(value, str):  # it has letters, and not the parts that are meant
+                break
+            value = value[part]
+            path = (*path, part)
+    return path, value
 
 
 def _between_keys(document: Document) -> Iterator[Problem]:
@@ -82,7 +92,7 @@ def _misfits(document: Document) -> Iterator[Problem]:
             if not recover:
                 continue
             own, floor, ceiling = map(
-                _rate, (table_of(table).get("rate"), recover.get("floor"), recover.get("ceiling"))
+                rate_of, (table_of(table).get("rate"), recover.get("floor"), recover.get("ceiling"))
             )
             if own is not None and ceiling is not None and ceiling.per_second > own.per_second:
                 fact = f"{quote(ceiling.text)} is above the limit's own rate, {quote(own.text)}"
@@ -91,9 +101,3 @@ def _misfits(document: Document) -> Iterator[Problem]:
             if floor is not None and top is not None and floor.per_second > top.per_second:
                 fact = f"{quote(floor.text)} is above {quote(top.text)}, up to which the rate comes back"
                 yield document.problem("LK033", (*path, "floor"), fact, "write at most that, or take it out")
-
-
-def _rate(value: object) -> Rate | None:
-    if not isinstance(value, str) or rate_fault(value):
-        return None
-    return parse_rate(value)

@@ -33,7 +33,7 @@ def check(document: Document, refused: Collection[Path]) -> list[Problem]:
 def _suspicious(data: dict[str, Any], refused: Collection[Path]) -> dict[str, dict[str, Any]]:
     return {
         section: {name: each for name, each in data[section].items() if (section, name) in refused or _repeats(each)}
-        for section in ("limits", "tasks")
+        for section in ("limits", "tasks", "queues")
         if isinstance(data.get(section), dict)
     }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.checks.synonyms import remedy
+from limitkit.config.model.calendar import DAY_MINUTES, day_fault, resets_fault, time_fault
+from limitkit.config.model.cost_errors import MOST_COST, cost_fault, settle_fault
 from limitkit.config.model.cross_checks import REQUIRED
 from limitkit.config.model.env_values import names_variable
 from limitkit.config.model.value_errors import DURATIONS, duration_fault, host_fault, key_fault, port_fault, rate_fault
@@ -24,10 +26,7 @@ if TYPE_CHECKING:
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
 
-_LATER: Final = frozenset(
-    {"extends", "queues", "lint", "cost", "settle", "partitions", "show_key", "fair_by", "weights", "schedule"}
-    | {"max_running", "lease", "scope", "resets"}
-)
+_LATER: Final = frozenset({"extends", "lint"})
 _VERSION: Final = "write version = 1 at the top of the file"
 _KINDS: Final = {
     "string": "a string",
@@ -37,22 +36,51 @@ _KINDS: Final = {
     "number": "a number",
     "boolean": "true or false",
 }
-_NUMBERS: Final = {"burst": 1_000_000, "per_limit": 100_000, "per_worker": 100_000, "resend": 1_000_000}
+_NUMBERS: Final = {
+    "burst": 1_000_000,
+    "max_running": 100_000,
+    "per_limit": 100_000,
+    "per_worker": 100_000,
+    "resend": 1_000_000,
+    "cost": MOST_COST,
+}
 """Keys that are whole numbers from 1, and the largest value of each."""
 _RATES: Final = ("rate", "step", "floor", "ceiling")
 _CODES: Final = {
     **dict.fromkeys(_RATES, "LK012"),
     **dict.fromkeys(_NUMBERS, "LK015"),
     "resend": "LK034",
+    "cost": "LK068",
     **dict.fromkeys(DURATIONS, "LK016"),
     "version": "LK017",
     "prefix": "LK018",
     "port": "LK038",
     "host": "LK039",
+    "settle": "LK071",
+    **dict.fromkeys(("from", "to"), "LK075"),
+    "days": "LK076",
 }
 _STRING: Final = "write a string in quotes"
 _BARE: Final = {"number": "write a number, e.g. 0.9", "boolean": "write true or false, without quotes"}
-_REQUIRED: Final = {**REQUIRED, "on": 'write what it looks like, e.g. on = ["requests.HTTPError:429"]'}
+_REQUIRED: Final = {
+    **REQUIRED,
+    "on": 'write what it looks like, e.g. on = ["requests.HTTPError:429"]',
+    "limit": 'write whose name it is, e.g. { limit = "stripe_api", cost = 5 }',
+    "limits": 'write which limits hold for it, e.g. limits = ["smtp"]',
+    "of": 'write what it is read from, e.g. of = "max_tokens"',
+}
+_JUDGES: Final[dict[str, Callable[[str], tuple[str, str] | None]]] = {
+    **dict.fromkeys(_RATES, functools.partial(rate_fault, calendar=True)),
+    **{name: functools.partial(duration_fault, name) for name in DURATIONS},
+    **dict.fromkeys(("key", "fair_by"), key_fault),
+    "host": host_fault,
+    "cost": cost_fault,
+    "settle": settle_fault,
+    "from": functools.partial(time_fault, last=DAY_MINUTES - 1),
+    "to": functools.partial(time_fault, last=DAY_MINUTES),
+    "days": day_fault,
+}
+"""By key: what is wrong with a text that does not match the key's pattern."""
 _PREFIX: Final = "write 1 to 64 of a-z A-Z 0-9 _ - ."
 
 
@@ -68,9 +96,7 @@ def problems_of(document: Document, faults: Iterable[ValidationError]) -> list[P
 
 def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
     path: Path = tuple(fault.absolute_path)
-    name = path[-1] if path and isinstance(path[-1], str) else ""
-    if isinstance(fault.schema, Mapping) and fault.schema.get("type") == "object":
-        name = ""  # a user may name a table like a key
+    name = _key_at(path, fault.schema)
     value: Any = fault.instance
     rule: Any = fault.validator_value
     if fault.validator == "additionalProperties":
@@ -91,8 +117,22 @@ def _problems(document: Document, fault: ValidationError) -> Iterator[Problem]:
                 if seen[item] == 2:  # noqa: PLR2004 - the second time is enough
                     fact = f"{show(item)} is named twice"
                     yield document.problem("LK021", (*path, index), fact, "name each limit once")
+    elif fault.validator == "pattern" and name == "resets":
+        code, *said = resets_fault(value) or ("LK061", "", "")
+        yield document.problem(code, path, *said)
     else:
         yield document.problem(_code(fault, name), path, *_sentence(fault, name, path, rule))
+
+
+def _key_at(path: Path, schema: Any) -> str:
+    """Return the key whose value is at a path, also for the items of its list; empty where a user gives the name."""
+    if isinstance(schema, Mapping) and schema.get("type") == "object":
+        return ""
+    if path[2:3] == ("weights",) and len(path) > 3:  # noqa: PLR2004 - a section, a name, the key
+        return "weights"
+    if path and isinstance(path[-1], int):
+        return str(path[-2]) if path[-2] in {"key", "fair_by", "days"} else ""
+    return str(path[-1]) if path else ""
 
 
 def _code(fault: ValidationError, name: str) -> str:
@@ -100,7 +140,9 @@ def _code(fault: ValidationError, name: str) -> str:
         return "LK014"
     if fault.validator == "type" and name not in {"port", *_RATES, *_NUMBERS} - {"resend"}:
         return "LK013"
-    return _CODES.get(name) or {"pattern": "LK025", "maxItems": "LK021"}.get(str(fault.validator), "LK013")
+    if fault.validator == "maxItems":
+        return "LK021" if name == "limits" else "LK025"
+    return _CODES.get(name) or {"pattern": "LK025"}.get(str(fault.validator), "LK013")
 
 
 def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple[str, str]:
@@ -111,14 +153,12 @@ def _sentence(fault: ValidationError, name: str, path: Path, rule: Any) -> tuple
     if fault.validator == "type":
         return _wrong_type(name, path, value, rule)
     if fault.validator == "pattern":
-        judge = {**dict.fromkeys(_RATES, rate_fault), "key": key_fault, "host": host_fault}.get(name)
-        found = duration_fault(name, value) if name in DURATIONS else judge(value) if judge else None
-        return found or (f"{show(value)} is not a prefix", _PREFIX)
+        return (_JUDGES[name](value) if name in _JUDGES else None) or (f"{show(value)} is not a prefix", _PREFIX)
     if fault.validator == "enum":
         return _wrong_word(name, value, rule)
     if fault.validator == "maxItems":
-        return f"{len(value)} limits are named here", f"name up to {rule}"
-    never = " and would never start a task" if value < 1 and name == "burst" else ""
+        return f"{len(value)} {'limits' if name == 'limits' else 'arguments'} are named here", f"name up to {rule}"
+    never = " and would never start a task" if value < 1 and name in {"burst", "max_running"} else ""
     return f"{show(value)} is out of range{never}", _from_one(name)
 
 
@@ -143,7 +183,9 @@ def _known(*words: Any) -> Nearest:
     return Nearest(words)
 
 
-def _wrong_type(name: str, path: Path, value: Any, wanted: str) -> tuple[str, str]:
+def _wrong_type(name: str, path: Path, value: Any, wanted: str | list[str]) -> tuple[str, str]:
+    if name == "cost":
+        return f"{_shown(value)} is not a cost", 'write a whole number, or what it is read from, e.g. "max_tokens"'
     if name in _RATES and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{show(value)} is a bare number, not a rate", f'say per what, e.g. "{_per_second(value)}/s"'
     if name in _NUMBERS:
@@ -151,7 +193,9 @@ def _wrong_type(name: str, path: Path, value: Any, wanted: str) -> tuple[str, st
         return f"{_shown(value)} is {neither} a whole number", _from_one(name)
     if name in _RATES:
         return f"{_shown(value)} is not a rate", 'write a string, e.g. "10/s"'
-    return f"{_shown(value)} stands where {_KINDS[wanted]} belongs", _typed(name, path, value, wanted)
+    several = [wanted] if isinstance(wanted, str) else wanted
+    belongs = " or ".join(_KINDS[each] for each in several)
+    return f"{_shown(value)} stands where {belongs} belongs", _typed(name, path, value, several[0])
 
 
 def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
@@ -162,16 +206,11 @@ def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
         return f"write {name} = [{show(value)}]" if isinstance(value, str) else f"write e.g. {name} = []"
     if name == "version":
         return _VERSION
-    if isinstance(value, dict) and isinstance(path[-1], int):
-        return "write the limit's name alone; a key of its own is not there yet"
-    return _typed_key(value) if name == "key" else _BARE.get(wanted, _STRING)
-
-
-def _typed_key(value: Any) -> str:
-    if isinstance(value, list):
-        return "write the name of one argument; several are not there yet"
-    names = names_within(value)
-    return f"write key = {quote('.'.join(names))}" if names else _STRING
+    if path[-2:-1] == ("limits",) and isinstance(path[-1], int):
+        return 'write a limit\'s name, or e.g. { limit = "NAME", cost = 5 }'
+    if name in {"key", "fair_by"} and (names := names_within(value)):
+        return f"write {name} = {quote('.'.join(names))}"
+    return _BARE.get(wanted, _STRING)
 
 
 def _from_one(name: str) -> str:

@@ -21,6 +21,16 @@ _NAMES: Final = {
     "burst_limit",
     "key": "user user_id per_user users by group group_by partition partition_by partition_key key_func key_function "
     "identifier tenant argument arg arguments per_key",
+    "max_running": "concurrency max_concurrency max_concurrent concurrent concurrent_tasks concurrency_limit "
+    "max_parallel parallel parallelism max_instances slots max_in_flight semaphore max_running_tasks running",
+    "lease": "ttl lock_timeout lock_ttl slot_timeout lease_time",
+    "resets": "reset reset_at resets_at reset_time begins anchor alignment align",
+    "cost": "weight_of_task price tokens_per_call tokens_per_task cost_per_task cost_per_call points units consume",
+    "settle": "true_cost actual_cost actual usage",
+    "fair_by": "fair fairness fair_share round_robin round_robin_by turns",
+    "weights": "weight shares",
+    "partitions": "overrides per_key_limits exceptions tenants",
+    "schedule": "schedules hours time_of_day windows",
     "strategy": "algorithm type kind method policy mechanism",
     "limits": "limit rate_limits limiters limiter",
     "on_limit": "on_exceed on_exceeded exceeded overflow when_limited on_throttle behavior behaviour",
@@ -35,7 +45,7 @@ _NAMES: Final = {
 _MEANT: Final = {name: key for key, names in _NAMES.items() for name in names.split()}
 _OFF: Final = 'write mode = "off" for no limit'
 _PERIOD: Final = 'write the time in the rate, e.g. rate = "10/15m"'
-_ANY_QUEUE: Final = "take it out; a limit holds for a task whatever its queue"
+_ANY_QUEUE: Final = 'take it out; for all tasks of a queue write [queues."NAME"] with limits = ["LIMIT"]'
 _NO_RETRY: Final = "take it out; a task that waits for a limit spends no retry"
 _NO_DEFAULTS: Final = 'say it in each limit, or of many tasks by a pattern: [tasks."*"]'
 _COMMENT: Final = "write a comment: # …"

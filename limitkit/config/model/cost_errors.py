@@ -16,16 +16,12 @@ _READ_FROM: Final = 'write a whole number, or what it is read from, e.g. "max_to
 _FROM_ONE: Final = f"write a whole number from 1 to {MOST_COST}"
 
 
-def cost_fault(said: int | str) -> tuple[str, str] | None:
-    """Say what is wrong with a cost that is a number or a text, as fact and hint; None when it is right."""
-    if isinstance(said, int):
-        return cost_number_fault(said)
-    found = key_fault(said)
-    if found is None:
-        return None
-    if said.startswith(HEADER):
+def cost_fault(text: str) -> tuple[str, str] | None:
+    """Say what is wrong with what a cost is read from, as fact and hint; None when it is right."""
+    found = key_fault(text)
+    if found is None or text.startswith(HEADER):
         return found
-    return f"{quote(said)} is not what a cost can be read from", _READ_FROM
+    return f"{quote(text)} is not what a cost can be read from", _READ_FROM
 
 
 def cost_number_fault(number: int) -> tuple[str, str] | None:

@@ -33,9 +33,9 @@ NOT_OF_ONE_WORKER: Final = ("lease", "on_error", "feedback", "fair_by")
 """Keys without a meaning where each worker counts by itself, scope = "worker"."""
 NOT_STATIC: Final = ("on_error", "feedback", "fair_by")
 _BELONGS: Final = {
-    "rate": "a concurrency limit counts what runs, not how often something starts",
+    "rate": "it counts what runs, not how often something starts",
     "burst": "it has no bucket that could be full",
-    "resets": 'only a window begins anew at a time: strategy = "window"',
+    "resets": 'only strategy = "window" begins anew at a time',
     **dict.fromkeys(("max_running", "lease", "scope"), 'only strategy = "concurrency" counts what runs'),
 }
 
@@ -102,7 +102,7 @@ def _needless(key: str, needed: str, strategy: object) -> Fault:
         return Fault(
             "LK073", fact, 'write whose turns they are, e.g. fair_by = "tenant_id", or take them out', key, "key"
         )
-    fact = f"{key} is about partitions, and without a key the limit has none"
+    fact = f"without a key the limit has no partitions, so {key} has no meaning here"
     if strategy in ("static", "token_bucket"):
         return Fault("LK066", fact, 'take it out, or write strategy = "per_user" and a key', key, "key")
     return Fault("LK066", fact, 'write a key, e.g. key = "tenant_id", or take it out', key, "key")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -14,13 +15,13 @@ from pydantic import (
     WithJsonSchema,
     WrapValidator,
 )
+from pydantic_core import PydanticCustomError
 
 from limitkit.config.model.calendar import (
     DAY_MINUTES,
     DAYS_PATTERN,
     RESETS_PATTERN,
     TIME_PATTERN,
-    day_fault,
     resets_fault,
     time_fault,
     zone_fault,
@@ -50,6 +51,8 @@ def _parts(items: tuple[str, ...]) -> tuple[str, ...]:
     if not items:
         refuse("LK025", "no argument is named here", 'write e.g. key = "user_id"')
     for at, item in enumerate(items):
+        if not re.fullmatch(KEY_PATTERN, item):  # the schema says where
+            raise PydanticCustomError("key", "not a key")
         if item in items[:at]:
             refuse("LK025", f"{quote(item)} is named twice", "name each argument once")
         if fault := key_fault(item):
@@ -77,9 +80,8 @@ def _zone(text: str) -> str:
 def _days(items: tuple[str, ...]) -> tuple[str, ...]:
     if not items:
         refuse("LK076", "no day is named here, so this would never hold", 'write e.g. days = ["mon-fri"]')
-    for item in items:
-        if fault := day_fault(item):
-            refuse("LK076", *fault)
+    if not all(re.fullmatch(DAYS_PATTERN, item) for item in items):  # the schema says which is none
+        raise PydanticCustomError("days", "not a day")
     return items
 
 

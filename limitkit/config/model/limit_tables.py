@@ -43,6 +43,7 @@ NamedLimitsField = Annotated[
 class _Terms(Table):
     """What a limit may have beside its strategy, whether it is named or a task's own."""
 
+    strategy: StrategyField | None = None
     rate: RateField | None = None
     burst: BurstField = 1
     key: KeyField | None = None
@@ -103,7 +104,6 @@ class LimitTable(_Terms, title="Named limit"):
 class TaskTable(_Terms, title="Task"):
     """The limits of a task, or of each task that a pattern matches: one of its own, or named ones."""
 
-    strategy: StrategyField | None = None
     limits: NamedLimitsField | None = None
     cost: CostField | None = None
     settle: SettleField | None = None

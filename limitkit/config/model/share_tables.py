@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from limitkit.config.model.cost_errors import cost_fault
+from limitkit.config.model.cost_errors import cost_fault, cost_number_fault
 from limitkit.config.model.fields import refuse
 from limitkit.config.model.limit_fields import (
     BurstField,
@@ -46,6 +46,12 @@ class ScheduleTable(Table, title="Schedule"):
     max_running: MaxRunningField | None = None
 
 
+def _read_from(said: str | None) -> str | None:
+    if said is not None and (fault := cost_fault(said)):
+        refuse("LK068", *fault)
+    return said
+
+
 class CostTable(Table, title="Cost"):
     """What one start takes: a whole number, what it is read from, or that times and plus something."""
 
@@ -56,6 +62,7 @@ class CostTable(Table, title="Cost"):
             description='An argument, or a dotted path into it, e.g. "max_tokens"; a last step "length" is how many '
             'there are, or of a text its characters: "emails.length". "headers:NAME" is a header of the message.',
         ),
+        AfterValidator(_read_from),
     ] = None
     times: TimesField = 1.0
     plus: PlusField = 0.0
@@ -65,18 +72,13 @@ class CostTable(Table, title="Cost"):
     @classmethod
     def _read_short_forms(cls, said: Any) -> Any:
         """Read a number as the cost itself, and a text as what it is read from."""
-        if isinstance(said, bool):
-            raise PydanticCustomError("cost", "not a cost")
-        if isinstance(said, int | str):
-            if fault := cost_fault(said):
-                refuse("LK068", *fault)
-            return {"of": said} if isinstance(said, str) else {"default": said}
-        if isinstance(said, dict):
-            if "of" not in said:
-                raise PydanticCustomError("cost", "of is missing")
-            if isinstance(said["of"], str) and (fault := cost_fault(said["of"])):
-                refuse("LK068", *fault)
-        return said
+        if isinstance(said, int):
+            if isinstance(said, bool) or cost_number_fault(said):
+                raise PydanticCustomError("cost", "not a cost, or out of range")
+            return {"default": said}
+        if isinstance(said, dict) and "of" not in said:
+            raise PydanticCustomError("cost", "of is missing")
+        return {"of": said} if isinstance(said, str) else said
 
 
 CostField = Annotated[

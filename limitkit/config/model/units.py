@@ -71,7 +71,7 @@ class Rate:
         return self.text
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=1024, typed=True)  # what comes from the environment is shown in another way
 def parse_rate(text: str, *, calendar: bool = False) -> Rate:
     """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``; with ``calendar`` also ``"10/w"`` and ``"10/mo"``.
 

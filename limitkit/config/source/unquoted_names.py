@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
 
-SECTIONS: Final = ("tasks", "limits")
+SECTIONS: Final = ("tasks", "limits", "queues")
 ENTRY: Final = frozenset({"strategy", "rate", "limits", "burst", "key", "rate_limit", "max_running", "on_limit"})
 """Keys by which a table is recognised as a limit or a task."""
 _TABLES: Final = frozenset({"feedback", "recover", "partitions", "schedule", "weights", "cost"})
 """Keys of a limit or a task that may hold a table."""
+_BY_VALUE: Final = frozenset({"partitions", "weights"})
+"""Those of them in which users' values are keys, whatever those are."""
 _LONGEST: Final = 120
 """The most characters of a name in a suggested line."""
 
@@ -96,8 +98,8 @@ def _is_entry(document: Document, path: Path, table: dict[str, Any]) -> bool:
     if key in _TABLES:
         # Taken for a key's table, not for a module of tasks with that name, unless its content is that of an entry.
         inner = {name: each for name, each in table.items() if name not in _TABLES}
-        direct = {"strategy", "limits"} & table.keys()
-        return bool(direct) or (key != "partitions" and entry_within(inner) is not None)
+        direct = isinstance(table.get("strategy"), str) or isinstance(table.get("limits"), list)
+        return direct or (key not in _BY_VALUE and entry_within(inner) is not None)
     if entry_within(table) is not None:
         return True
     return key not in ENTRY and "on" not in table and path in document.places.headers

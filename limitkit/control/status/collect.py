@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import Adapted, shifted
 from limitkit.buckets.decision import Take
+from limitkit.buckets.named_partition import digest_of_form
 from limitkit.buckets.override import Target, read
 from limitkit.buckets.partition import bucket_key, key_of, limit_tag, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
@@ -18,8 +19,8 @@ from limitkit.config.wording import one_line
 from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.current import current_of
 from limitkit.control.in_force import InForce
-from limitkit.control.status.rate_text import rated, reported
-from limitkit.control.status.snapshot import Part, Row, Snapshot
+from limitkit.control.status.rate_text import reported
+from limitkit.control.status.snapshot import Row, Snapshot
 from limitkit.control.targets import all_of
 from limitkit.control.workers import NoRemoteControlError, ask
 from limitkit.errors import StoreError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from limitkit.control.current import Current
     from limitkit.control.manager import RateLimitManager
+    from limitkit.control.status.snapshot import Part
 
 _MOST_PARTS: Final = 100
 """The most partitions of one limit that the store is asked about."""
@@ -112,7 +114,12 @@ def row_of(in_force: InForce, found: tuple[Target, Limit, Target], known: Adapte
     """Make a row of a limit: what is in force, the target of its overrides, and the entry that declares it."""
     target, limit, entry = found
     now = state_of(in_force, limit, entry.name, known)
-    return Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
+    row = Row(current_of(in_force, target, limit, entry.name), entry, now, limit_tag(limit.name, own=limit.own))
+    row.state_of_part = lambda form: state_of(in_force, limit, entry.name, partition=digest_of_form(form))
+    row.set_apart += [
+        each for each in in_force.overrides if each.target.partition and each.target.whole in (target, entry)
+    ]
+    return row
 
 
 def _key(prefix: str, found: tuple[Target, Limit, Target]) -> str:
@@ -146,7 +153,7 @@ def _add_feedback(
             parts = sorted(row.parts.items(), key=lambda pair: -pair[1].waiting)[:_MOST_PARTS]
             key = bucket_key(prefix, row.current.limit, None)
             digests = (each.removeprefix(f"{key}:") for each in in_memory if each.startswith(f"{key}:"))
-            parts += [(digest, row.parts.setdefault(digest, Part(row.bucket_state))) for digest in digests]
+            parts += [(digest, row.part(digest)) for digest in digests]
             wanted |= {f"{key}:{digest}": part for digest, part in parts}
     found = in_memory or (adapted(manager.store, wanted) if asks else {})
     for key in wanted.keys() & found.keys():
@@ -169,7 +176,7 @@ def add_foreign(
             name,
             target.section == "tasks",
             limit["strategy"],
-            parse_rate(limit["declared"]),
+            None if limit["strategy"] == "concurrency" else parse_rate(limit["declared"], calendar=True),
             limit["declared_burst"],
             None,
             limit["mode"],
@@ -177,6 +184,7 @@ def add_foreign(
             0,
             limit["on_error"] or "allow",
             feedback=Feedback(name, ()) if limit["feedback"] else None,
+            max_running=limit["declared_burst"] if limit["strategy"] == "concurrency" else 0,
         )
         entry = Target("tasks", limit["pattern"]) if declared.own else target
         rows[tag] = row_of(in_force, (target, declared, entry), known.get(key_of(report["prefix"], tag)))
@@ -201,7 +209,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
             row.started = (row.started or 0) + limit["started"]
         row.oldest = max(row.oldest, limit["oldest"])
         for digest, held in limit["partitions"]:
-            row.parts.setdefault(digest, Part(row.bucket_state)).held += held
+            row.part(digest).held += held
         if limit.get("shadow"):
             row.shadowed += limit["shadow"]["delayed"]
             row.seen += limit["shadow"]["came"]
@@ -217,7 +225,7 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
 
 def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
     """Note what is in force in a worker, if it differs from what is in force here."""
-    here, bucket = rated(row.current.rate, row.current.burst), row.bucket_state.bucket
+    here, bucket = row.current.text, row.bucket_state.bucket
     burst = 0 if row.current.source == "pause" else bucket.burst
     if (limit["interval"], limit["burst"]) == (bucket.interval_us / MICROSECONDS, burst) or reported(limit) == here:
         return
@@ -250,7 +258,7 @@ def add_parked(app: Any, prefix: str, rows: Mapping[str, Row]) -> str:
                 row.parked += pile.count
                 row.oldest = max(row.oldest, pile.age)
                 if digest is not None:
-                    part = row.parts.setdefault(digest, Part(row.bucket_state))
+                    part = row.part(digest)
                     part.parked += pile.count
                     part.oldest = max(part.oldest, pile.age)
     return kind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import count, one_line, span
-from limitkit.control.status.rate_text import moment, rated, until
+from limitkit.control.status.rate_text import moment, rated, until, whose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from limitkit.control.status.snapshot import Row, Snapshot
 
 _WITHOUT_STORE = {"allow": "limit nothing", "hold": "let no task start", "divide": "are divided by the workers"}
+_DIGITS = 12
 _NAMED = 3
 """The most names that are written out in a list."""
 
@@ -59,8 +60,9 @@ def lost(snapshot: Snapshot) -> Iterator[Deviation]:
     for over in snapshot.overrides:
         if snapshot.row_of(over) is not None:
             continue
-        what = f"{over.rate or 'a pause'} was set, {one_line(over.who_and_why())}".rstrip(", ")
-        hint = f"limitkit restore {over.target.name}"
+        set_ = "a pause" if over.kind == "pause" else over.terms
+        what = f"{set_} was set, {one_line(over.who_and_why())}".rstrip(", ")
+        hint = f"limitkit restore {one_line(whose(over.target))}"
         yield Deviation("override", str(over.target), "", f"{what}, and the file has no such limit in force", hint)
 
 
@@ -142,6 +144,8 @@ def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
     if row.foreign and not snapshot.problems:
         yield f"of {row.foreign} alone"
     yield from why(current, snapshot.now)
+    if row.set_apart:
+        yield f"set for single ones: {few([_apart(each) for each in row.set_apart])}"
     yield from refusals(row.bucket_state, [part.bucket_state for part in row.parts.values()])
     gone = [worker for worker, lost in row.lost.items() if lost]
     if gone:
@@ -159,6 +163,11 @@ def reasons(row: Row, snapshot: Snapshot) -> Iterator[str]:
         yield f"{rate} in {few(_with(others, rate))}"
 
 
+def _apart(over: Override) -> str:
+    """Write what was set for a partition; one that is not known in clear by the first digits of its digest."""
+    return f"{one_line(over.target.shown) or over.target.partition[:_DIGITS]} {over.terms}"
+
+
 def why(current: Current, now: float) -> Iterator[str]:
     """Say who has set the override of a limit, and until when."""
     if current.override is not None:
@@ -169,6 +178,11 @@ def why(current: Current, now: float) -> Iterator[str]:
         yield f"{what}{which}{by}, until {until(over, now)}"
     elif current.source == "stricter file":
         yield "another file is stricter"
+    elif current.source == "schedule":
+        end = f", until {moment(current.until)}" if current.until is not None else ""
+        yield f"by its schedule{end}"
+    elif current.source == "partition":
+        yield "declared for this partition"
 
 
 def refusals(bucket_state: BucketState, parts: Collection[BucketState] = ()) -> Iterator[str]:
@@ -205,30 +219,34 @@ def few(names: list[str]) -> str:
 def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
     by = f" {one_line(over.who_and_why())}" if over.who_and_why() else ""
     end = f"until {until(over, now)}"
-    target, name = str(over.target), over.target.name
-    if over.rate is None:
+    target, name = str(over.target), one_line(whose(over.target))
+    if over.kind == "pause":
         return Deviation("pause", target, "", f"paused{by}, {end}", f"limitkit resume {name}")
-    fact = f"{rated(over.rate.text, over.burst or limit.burst)} was set{by}, {end}"
-    declared = rated(limit.rate_text, limit.burst)
-    return Deviation("override", target, "", f"{fact}, over {declared}", f"limitkit restore {name}, or promote {name}")
+    if over.kind == "weight":
+        fact = f"{over.terms} was set{by}, {end}"
+        return Deviation("override", target, "", fact, f"limitkit restore {over.target.name}")
+    most = over.max_running or over.burst or (limit.most if limit.strategy != "window" else 1)
+    fact = f"{rated(over.terms, most, limit.strategy)} was set{by}, {end}, over {limit.text}"
+    hint = f"limitkit restore {name}" + (f", or promote {name}" if not over.target.partition else "")
+    return Deviation("override", target, "", fact, hint)
 
 
 def _of_row(row: Row) -> Iterator[Deviation]:
     current = row.current
-    name, declared = str(current.target), rated(current.limit.rate_text, current.limit.burst)
+    name, declared = str(current.target), current.limit.text
     for fact in refusals(row.bucket_state, [part.bucket_state for part in row.parts.values()]):
         hint = f"this ends by itself, or with limitkit reset {current.target.name}"
         yield Deviation("feedback", name, "", f"{fact}, over {declared}", hint)
     if current.source == "stricter file":
-        fact = f"{rated(current.rate, current.burst)} holds, which another worker's file says, over {declared}"
+        fact = f"{current.text} holds, which another worker's file says, over {declared}"
         yield Deviation("stricter file", name, "", fact, "give all workers the same file")
     for worker, seconds in sorted(row.dialled.items()):
         fact = f"{_per(seconds)} holds, which control.rate_limit has set, over {declared}"
         yield Deviation("dialled", name, worker, fact, f"celery control rate_limit {current.target.name} 0")
     for worker, rate in sorted(row.apart.items()):
-        fact = f"{rate} holds there, and {rated(current.rate, current.burst)} elsewhere"
+        fact = f"{rate} holds there, and {current.text} elsewhere"
         # A static limit may have been set in one worker. A shared one has not: that worker has yet to follow.
-        own = current.limit.strategy == "static"
+        own = current.limit.local
         hint = f"limitkit restore {current.target.name}" if own else "it follows within a second: look again"
         yield Deviation("other rate", name, worker, fact, hint)
 
@@ -248,7 +266,7 @@ def _others(snapshot: Snapshot, report: Mapping[str, Any]) -> list[str]:
         theirs[tag]["limit"]
         for tag in theirs
         if tag not in ours
-        or (ours[tag].rate_text, ours[tag].burst, ours[tag].strategy)
+        or (ours[tag].rate_text, ours[tag].most, ours[tag].strategy)
         != (theirs[tag]["declared"], theirs[tag]["declared_burst"], theirs[tag]["strategy"])
     ]
 

@@ -6,13 +6,16 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.config.declared import terms_text
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import span
+from limitkit.control.current import period_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from limitkit.buckets.override import Override
+    from limitkit.buckets.override import Override, Target
+    from limitkit.config.model.fields import Strategy
 
 
 def until(override: Override, now: float) -> str:
@@ -29,15 +32,23 @@ def moment(at: float) -> str:
     return f"{day}{then:%H:%M:%S}"
 
 
-def rated(rate: str, burst: int) -> str:
-    """Write a rate and a burst: ``25/s, burst 100``; a pause is one word."""
-    return f"{rate}, burst {burst}" if burst else rate
+def rated(rate: str, most: int, strategy: Strategy = "token_bucket") -> str:
+    """Write what a limit admits: ``25/s, burst 100``; ``100/5s in a window``; ``3 at once``; a pause is one word."""
+    return terms_text(strategy, rate, most) if most else rate
 
 
 def reported(limit: Mapping[str, Any]) -> str:
-    """Write the rate and burst that a worker has reported for a limit."""
-    if not limit["burst"]:
+    """Write what a limit admits as a worker has reported it."""
+    most, strategy = limit["burst"], limit["strategy"]
+    if not most:
         return "paused"
     if limit["source"] == "file":
-        return rated(limit["declared"], limit["burst"])
-    return rated(interval_text(round(limit["interval"] * MICROSECONDS)), limit["burst"])
+        return rated(limit["declared"], most, strategy)
+    interval = round(limit["interval"] * MICROSECONDS)
+    rate = f"{most}/{period_text(interval * most)}" if strategy == "window" else interval_text(interval)
+    return rated(rate, most, strategy)
+
+
+def whose(target: Target) -> str:
+    """Write the options of a command that name what an override is for: ``tenant --partition acme``."""
+    return f"{target.name} --partition {target.shown or target.partition}" if target.partition else target.name

@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from limitkit.buckets.override import Override, Target
     from limitkit.config.model.fields import Mode
@@ -75,8 +75,19 @@ class Row:
     """By worker with a shared limit: whether it can't ask the store."""
     paced: dict[str, bool] = field(default_factory=dict)
     """By worker: whether it has a pacer; without one, waiting tasks and shadow mode are not counted."""
+    state_of_part: Callable[[str], BucketState] | None = None
+    """Returns the state of one partition, without refusals, by its form in the bucket's key."""
+    set_apart: list[Override] = field(default_factory=list)
+    """What was set for single partitions, or values of ``fair_by``."""
     foreign: str = ""
     """The file that declares it, if this file does not."""
+
+    def part(self, form: str) -> Part:
+        """Return the partition that has this form in the bucket's key; it may have terms of its own."""
+        if form not in self.parts:
+            state = self.state_of_part(form) if self.state_of_part is not None else self.bucket_state
+            self.parts[form] = Part(state)
+        return self.parts[form]
 
     @property
     def waiting(self) -> int:
@@ -128,7 +139,7 @@ class Row:
         otherwise = (
             self.dialled or self.apart or self.refused or any(self.lost.values()) or self.current.source != "file"
         )
-        return bool(self.waiting or self.started or taken or otherwise or self.foreign)
+        return bool(self.waiting or self.started or taken or otherwise or self.set_apart or self.foreign)
 
 
 def in_force(current: Current, bucket_state: BucketState) -> tuple[str, int, str]:
@@ -172,10 +183,12 @@ class Snapshot:
 
     def row_of(self, override: Override) -> Row | None:
         """Return the row of an override's limit; None when the file has no such limit in force."""
-        return next((row for row in self.rows if override.target in (row.current.target, row.entry)), None)
+        return next((row for row in self.rows if override.target.whole in (row.current.target, row.entry)), None)
 
     def only(self, target: Target) -> Snapshot:
         """Keep one limit, or those of one pattern."""
         rows = [row for row in self.rows if target in (row.current.target, row.entry)]
         targets = {target, *(row.current.target for row in rows), *(row.entry for row in rows)}
-        return replace(self, rows=rows, overrides=tuple(each for each in self.overrides if each.target in targets))
+        return replace(
+            self, rows=rows, overrides=tuple(each for each in self.overrides if each.target.whole in targets)
+        )

@@ -11,6 +11,7 @@ from limitkit.buckets import ticket
 from limitkit.waiting.message_copy import first_came
 from limitkit.worker.pacing.lane import NEVER
 from limitkit.worker.pacing.pacing_events import emit_dropped
+from limitkit.worker.pool.limits_of import limited_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ class MaxWait:
 
         ``parked`` is the time in seconds in which those that are parked before it are due.
         """
-        patience = self._task_limits.patience(held.request.task)
+        patience = self._task_limits.patience(held.request.task, limited_queue(self._task_limits, held.request))
         if patience is None:
             return False
         self._watched[held] = patience, first_came(held.request.message, held.since) + patience.max_wait

@@ -32,6 +32,7 @@ from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
 from limitkit.worker.pool.call_of import call_of, call_of_context
 from limitkit.worker.pool.guarded import is_guarded
+from limitkit.worker.pool.limits_of import limited_queue_of_context, limits_of
 from limitkit.worker.pool.processes import Processes
 from limitkit.worker.pool.request_order import Arrivals
 from limitkit.worker.pool.revoked import revoked
@@ -90,8 +91,7 @@ class Pacer:
         self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
-        self._is_closed = self._pumping = False
-        self._now = self._swept = 0.0
+        self._is_closed, self._pumping, self._now, self._swept = False, False, 0.0, 0.0
         signals.task_revoked.connect(self._on_revoked)
 
     # -- requests -------------------------------------------------------------------------------------------------
@@ -105,7 +105,8 @@ class Pacer:
             self._lane_timer.set_timer(self._due)
         if NOTE in request.message.headers:
             came_back(request.request_dict)
-        limits = self._task_limits.limits(request.task)
+        of = self._task_limits  # without queues one call less: every message comes through here
+        limits = limits_of(of, request) if of.has_queues else of.limits(request.task)
         if not limits:
             self._pass(request)
             return
@@ -181,7 +182,8 @@ class Pacer:
         self._entry.loop.post(self._is_dead, sender, request)
 
     def _is_dead(self, sender: Any, request: Any) -> None:
-        limits = self._task_limits.limits(sender)
+        queue = limited_queue_of_context(self._task_limits, sender, request, None)
+        limits = self._task_limits.limits(sender, queue)
         if limits:
             asks = self._command_rates.asks(sender, limits, call_of_context(request))
             self._parking.is_dead(request.properties or {}, [ask.bucket for ask in asks])
@@ -265,7 +267,7 @@ class Pacer:
         for held in changed:
             self._lanes.drop(held)
         for held in changed:
-            if limits := self._task_limits.limits(held.request.task):
+            if limits := limits_of(self._task_limits, held.request):
                 self._hold(held.request, limits, held.order, held.since, before=held)
             else:
                 state.task_reserved(held.request)
@@ -282,7 +284,7 @@ class Pacer:
         self.pump()
 
     def _is_changed(self, held: Held) -> bool:
-        limits = self._task_limits.limits(held.request.task)
+        limits = limits_of(self._task_limits, held.request)
         return held.asks != tuple(self._command_rates.asks(held.request.task, limits, call_of(held.request)))
 
     def forget(self) -> None:

@@ -19,11 +19,12 @@ from limitkit.events.event_types import (
 )
 from limitkit.waiting.bucket_owners import Owners
 from limitkit.waiting.message_copy import first_came
+from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from limitkit.control.task_limits import TaskLimits
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.waiting.room import Leaving
     from limitkit.worker.pacing.lane import Held, Lane
 
@@ -89,7 +90,7 @@ class PacingEvents:
         """Emit that a request was parked in the waiting room."""
         if wanted(TaskParked):
             request = held.request
-            limit = self.limit(leaver.bucket.key) or self._first_limit(request.task)
+            limit = self.limit(leaver.bucket.key) or self._first_limit(request)
             emit(TaskParked(task=request.task.name, id=request.id, limit=limit, wait=max(0.0, leaver.turn)))
 
     def gave_up(self, held: Held, wait: float) -> None:
@@ -102,25 +103,25 @@ class PacingEvents:
             self.throttled(held, lane, lane.next_token(now))
 
     def _limit_of(self, held: Held, lane: Lane) -> str:
-        return self.limit(lane.bucket.key) or self._first_limit(held.request.task)
+        return self.limit(lane.bucket.key) or self._first_limit(held.request)
 
-    def _first_limit(self, task: Any) -> str:
-        return next((bound.limit.name for bound in self._task_limits.limits(task)), task.name)
+    def _first_limit(self, request: Any) -> str:
+        return next((bound.limit.name for bound in limits_of(self._task_limits, request)), request.task.name)
 
 
-def emit_start(task: Any, *, late: float | None = None, failed_open: bool = False) -> None:
-    """Emit that a task's own code begins."""
+def emit_start(task: Any, queue: str | None, *, late: float | None = None, failed_open: bool = False) -> None:
+    """Emit that a task's own code begins; ``queue`` is where its message came from, if that matters."""
     if wanted(TaskStarted):
-        emit(TaskStarted(task=task.name, late=late, failed_open=failed_open))
+        emit(TaskStarted(task=task.name, queue=queue, late=late, failed_open=failed_open))
 
 
 def emit_sent_back(
-    task: Any, task_id: str, task_limits: TaskLimits, worst: int, wait: float, *, throttled: bool
+    task: Any, task_id: str, limits: Iterable[BoundLimit], worst: int, wait: float, *, throttled: bool
 ) -> None:
-    """Emit that a task was sent back because of its shared limit at ``worst``."""
+    """Emit that a task was sent back because of the limit at ``worst`` of the shared ones among its limits."""
     if not wanted(TaskSentBack):
         return
-    names = [bound.limit.name for bound in task_limits.limits(task) if not bound.local]
+    names = [bound.limit.name for bound in limits if not bound.local]
     limit = names[worst] if worst < len(names) else task.name
     emit(TaskSentBack(task=task.name, id=task_id, limit=limit, wait=wait, throttled=throttled))
 

@@ -23,6 +23,7 @@ from limitkit.waiting.message_copy import was_parked
 from limitkit.worker.pacing.lane import NEVER
 from limitkit.worker.pool.call_of import call_of
 from limitkit.worker.pool.leases import give_backs
+from limitkit.worker.pool.limits_of import limited_queue
 
 if TYPE_CHECKING:
     from limitkit.buckets.decision import Decision
@@ -99,7 +100,7 @@ class Shadow:
 
     def came(self, request: Any) -> bool:
         """Count a request that has come for the first time; returns whether ``due`` has changed."""
-        limits = self._task_limits.shadows(request.task)
+        limits = self._task_limits.shadows(request.task, limited_queue(self._task_limits, request))
         if not limits or was_parked(request.message):
             return False
         for bound in limits:

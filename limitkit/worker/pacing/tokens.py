@@ -15,6 +15,7 @@ from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
 from limitkit.worker.pacing.taking import give_back
 from limitkit.worker.pool.leases import Leases, give_backs
+from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -131,7 +132,7 @@ class Tokens:
         ``hold`` waits, as does a limit that is paused.
         """
         own = [lane for lane in held.lanes if lane.local]
-        limits = self._task_limits.limits(held.request.task)  # in the order of the lanes; there may be more lanes
+        limits = limits_of(self._task_limits, held.request)  # in the order of the lanes; there may be more lanes
         for lane, bound in zip(held.lanes, limits, strict=False):
             if lane.local:
                 continue

@@ -172,3 +172,66 @@ def test_a_task_with_a_rate_limit_of_its_own():
     assert found(simple("t") + 'mode = "off"\n', tasks) == []
     config = judge(parse("version = 1\n" + simple("t"), "f.toml"))
     assert [problem.severity for problem in app_check.own_rate_limits(config, tasks)] == ["warning"]
+
+
+KINDS = """\
+[limits.tokens]
+strategy = "per_user"
+rate = "1/s"
+key = "user_id"
+fair_by = ["order", "headers:x"]
+
+[tasks.plain]
+limits = [{ limit = "tokens", key = ["user_id", "tenant"], cost = "order.length" }]
+
+[tasks.bound]
+limits = ["tokens"]
+cost = "size"
+"""
+
+
+def test_each_argument_that_a_limit_looks_at_is_judged_where_it_is_written():
+    assert found(KINDS) == [
+        (
+            'f.toml:6:11: LK084 limits.tokens.fair_by: "order" is not an argument of bound, which takes "user_id"; '
+            "name an argument of the task"
+        ),
+        (
+            'f.toml:9:37: LK043 tasks.plain.limits[0].key: "tenant" is not an argument of plain, which takes "order" and '
+            '"user_id"; name an argument of the task'
+        ),
+        (
+            'f.toml:13:8: LK084 tasks.bound.cost: "size" is not an argument of bound, which takes "user_id"; name an '
+            "argument of the task"
+        ),
+    ]
+    config = judge(parse(f"version = 1\n{KINDS}", "f.toml"))
+    problems = app_check.problems(config, app.tasks)
+    assert [problem.severity for problem in problems] == ["warning", "error", "warning"]
+
+
+def test_a_task_that_settles_should_return_something():
+    class Ignored(Limited):
+        rate_limit = None
+        ignore_result = True
+
+    class Declared(Limited):
+        rate_limit = None
+
+        def run(self) -> None: ...
+
+    class Returns(Limited):
+        rate_limit = None
+
+        def run(self) -> dict: ...
+
+    tasks = {"ignored": Ignored(), "declared": Declared(), "returns": Returns()}
+    text = "".join(simple(name).replace("static", "token_bucket") + 'settle = "usage"\n' for name in tasks)
+    then = (
+        "if it returns nothing, each start keeps its estimate; return the true cost, which is read in the worker and "
+        "need not be stored, or call limitkit.settle"
+    )
+    assert found(text, tasks) == [
+        f"f.toml:5:10: LK083 tasks.ignored.settle: ignored ignores its result (ignore_result); {then}",
+        f"f.toml:9:10: LK083 tasks.declared.settle: declared is declared to return None; {then}",
+    ]

@@ -49,6 +49,13 @@ ADDRESSES = [
     "sentinel://h/0?sentinel_password=SECRET",
 ]
 TASK = '[tasks.a]\nstrategy = "token_bucket"\n'
+KINDS = {
+    **dict.fromkeys(("resets", "max_running", "lease", "scope", "show_key", "fair_by", "cost", "settle"), '"@"'),
+    "fair_by ": '"x"\ncost = { of = "@", times = "@", plus = "@", default = "@" }',
+    "partitions": '{ "@" = { rate = "@", burst = "@", max_running = "@" } }',
+    "weights": '{ "@" = "@" }',
+    "schedule": '[{ from = "@", to = "@", days = ["@"], timezone = "@", rate = "@", burst = "@", max_running = "@" }]',
+}
 SPOTS = [
     *(
         f'[store]\nurl = "{url}"'
@@ -87,6 +94,11 @@ SPOTS = [
             "recover": '{ factor = "@", step = "@", floor = "@", ceiling = "@" }',
         }.items()
     ),
+    *(f'{TASK}rate = "1/s"\n{key} = {value}' for key, value in KINDS.items()),
+    *(f'[tasks.a]\nstrategy = "window"\nrate = "{rate}"\nresets = "mon 08:00 UTC"' for rate in ("@", "@/s", "0.@/w")),
+    '[tasks.a]\nstrategy = "concurrency"\nmax_running = "@"\nlease = "@"\nscope = "@"\nkey = ["@", "@"]',
+    '[tasks.a]\nstrategy = "window"\nrate = "@/d"\ncost = 1000000',
+    '[queues."@"]\nlimits = [{ limit = "@", key = "@", cost = "@", settle = "@" }]',
     f'{TASK}rate = "1/s"\n[tasks.a.feedback]\non = ["a.B"]\nrecover = {{ floor = "@", ceiling = "@" }}',
 ]
 

@@ -97,7 +97,7 @@ def test_names_are_what_prometheus_expects():
 
 def test_the_first_moments_are_no_whole_minute():
     limits = (SimpleNamespace(limit=SimpleNamespace(name="paid")),)
-    task_limits = SimpleNamespace(limits=lambda _: limits)
+    task_limits = SimpleNamespace(limits=lambda *_: limits)
     counting = Counting(Numbers(), task_limits, {"paid": "a task"})
     now = time.monotonic()
     assert counting.starts_a_second("paid", now) == 0.0

@@ -34,8 +34,9 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
     worker_count.start(MemoryStore(), pool, SimpleNamespace(call_repeatedly=lambda *_: None))
     task_limits = SimpleNamespace(
         store=store,
-        limits=lambda _: [SimpleNamespace(local=False, limit=SimpleNamespace(on_error=on_error))],
-        patience=lambda _: None,
+        has_queues=False,
+        limits=lambda *_: [SimpleNamespace(local=False, limit=SimpleNamespace(on_error=on_error))],
+        patience=lambda *_: None,
         ask=lambda *_: Ask(bucket, local=False),
         worker_count=worker_count,
         outage=Outage(),

@@ -22,7 +22,7 @@ BOUND = SimpleNamespace(limit=SimpleNamespace(name="paid", own=False))
 def recent(listen):
     """What is counted of a task that has one limit, which is called as it is."""
     recent = Recent()
-    task_limits = SimpleNamespace(limits=lambda task: (BOUND,) if task is TASK else ())
+    task_limits = SimpleNamespace(limits=lambda task, _: (BOUND,) if task is TASK else ())
     listen(Starts(recent, task_limits, {"paid": TASK}))
     return recent
 

@@ -60,10 +60,60 @@ rate = "10/15m"
 key = "customer.tenant"
 mode = "off"
 
+show_key = true
+
+[limits.tenant.partitions]
+acme = { rate = "50/s", burst = 50 }
+
+[limits.tokens]
+strategy = "token_bucket"
+rate = "60000/m"
+burst = 2000
+fair_by = ["tenant_id", "headers:x-region"]
+weights = { acme = 3, "42" = 0.5 }
+
+[[limits.tokens.schedule]]
+from = "22:00"
+to = "06:00"
+days = ["mon-fri", "sun"]
+timezone = "Europe/Berlin"
+rate = "90000/m"
+
+[limits.quota]
+strategy = "window"
+rate = "15000/d"
+resets = "00:00 America/Los_Angeles"
+key = ["customer", "headers:x-region"]
+
+[limits.reports]
+strategy = "concurrency"
+max_running = 5
+lease = "30s"
+scope = "all"
+
+[limits.fonts]
+strategy = "concurrency"
+max_running = 1
+scope = "worker"
+
 [tasks."shop.charge"]
-limits = ["stripe_api", "tenant"]
+limits = ["stripe_api", { limit = "tenant", key = "customer.id" }]
 max_wait = "30s"
 on_error = "allow"
+
+[tasks."llm.ask"]
+limits = ["reports", "stripe_api", { limit = "tokens", cost = { of = "a.b", times = 0.25, plus = 5, default = 9 } }]
+cost = "max_tokens"
+settle = "usage.total_tokens"
+
+[tasks."llm.embed"]
+strategy = "window"
+rate = "100/5s"
+cost = 5
+
+[queues."emails.*"]
+limits = ["quota", "fonts"]
+mode = "shadow"
 
 [tasks."emails.*"]
 strategy = "static"
@@ -79,6 +129,8 @@ WHOLE = schema_validator.judge()(json_schema.make())
 COMMITTED = Path(__file__).parents[4] / "schemas" / "ratelimits.schema.json"
 
 SAID = ["on_limit", "max_wait", "on_error", "feedback", "on", "recover", "factor", "step"]
+SAID += ["resets", "max_running", "lease", "scope", "partitions", "show_key", "fair_by", "weights", "schedule"]
+SAID += ["cost", "settle", "of", "limit", "from", "days", "timezone"]
 
 bad = st.one_of(
     st.sampled_from(
@@ -110,6 +162,12 @@ bad = st.one_of(
     st.sampled_from(
         ["static", "per_user", "token_bucket", "shadow", "hold", "wait", "drop", "a.b", "a..b", "x" * 65, "9ms", "1s"]
     ),
+    st.sampled_from(["window", "concurrency", "all", "worker", "10/mo", "mon", "mon-fri", "22:00", "24:00", "25:99"]),
+    st.sampled_from(["00:00 UTC", "clock", "headers:x", "headers:", "1 00:00 Nowhere/At_All", "Europe/Berlin", "5s"]),
+    st.sampled_from(
+        [["a", "b"], ["a"] * 2, ["a"] * 5, {"of": "a"}, {"times": 2}, [{"limit": "tenant"}], [{"key": "a"}]]
+    ),
+    st.sampled_from([{"acme": 3}, {"acme": 0}, {"rate": {"burst": 2}}, [{"burst": 2}], [{"from": "01:00", "rate": 1}]]),
 )
 
 
@@ -118,6 +176,9 @@ def tables_of(value, path=()):
         yield path
         for key, each in value.items():
             yield from tables_of(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from tables_of(each, (*path, index))
 
 
 @st.composite

@@ -1,0 +1,112 @@
+"""Token buckets whose starts have costs: what was spent beyond the tokens is debt, and stays until it is waited off.
+
+A plain bucket's TAT is cut down to what a take can reach, so that a raised rate has effect at once. Here that would
+erase debt. So the bucket keeps, beside its TAT, the interval and how far ahead the TAT was: under another interval it
+has spent as many *tokens* as before, and a clock that was set back adds none. ``stores/metered.lua`` does the same
+arithmetic inside Redis.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
+
+from limitkit.buckets.token_bucket import LONGEST_LEAD_US, NOTHING, pace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from limitkit.buckets.adaptive_rate import Adapted
+    from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.token_bucket import Pace
+
+
+class Spent(NamedTuple):
+    """What a metered bucket keeps beside its TAT, in microseconds."""
+
+    tat: int
+    """The TAT that this belongs to: a worker for which the bucket is plain writes only that."""
+    interval: int
+    """The bucket's own interval when this was written."""
+    ahead: int
+    """By how much the TAT was ahead of the time."""
+
+
+class Meters:
+    """The metered buckets of a store in memory, whose TATs are in ``tats``."""
+
+    def __init__(self, tats: MutableMapping[str, int]) -> None:
+        self.tats = tats
+        self.spent: dict[str, Spent] = {}
+
+    def settled(self, bucket: Bucket, now: int, own: int, most: int) -> tuple[int, bool]:
+        """Return the TAT that is in force, and whether it must be written: so that time counts at the new rate.
+
+        ``own`` is the bucket's own interval, ``most`` how far ahead the TAT of a plain bucket may be.
+        """
+        tat = self.tats.get(bucket.key, now)
+        left = tat - now
+        if left <= 0:
+            return now, False
+        spent = self.spent.get(bucket.key)
+        if spent is None or spent.tat != tat:
+            return now + min(left, most), left > most
+        found, cut = min(left, spent.ahead), left > spent.ahead
+        if spent.interval != own:
+            found, cut = ceil(float(found) * own / spent.interval), True
+        return now + found, cut
+
+    def keep(self, key: str, tat: int, own: int, now: int) -> None:
+        """Write a bucket; one that is full is not kept."""
+        if tat > now:
+            self.tats[key], self.spent[key] = tat, Spent(tat, own, tat - now)
+        else:
+            self.tats.pop(key, None)
+            self.spent.pop(key, None)
+
+    def recount(self, bucket: Bucket, more: int, now: int, adapted: Mapping[str, Adapted] = NOTHING) -> None:
+        """Take ``more`` tokens; below zero they are given back, until the bucket is full."""
+        goes, own = pace(bucket, adapted, now), bucket.interval_us
+        every = goes.interval
+        if not bucket.burst:  # paused: its interval is none of a rate
+            spent = self.spent.get(bucket.key)
+            own = every = own if spent is None or spent.tat != self.tats.get(bucket.key) else spent.interval
+        tat, _ = self.settled(bucket, now, own, max(0, bucket.burst * own - every) + every + LONGEST_LEAD_US)
+        self.keep(bucket.key, tat + more * every, own, now)
+
+    def undo(self, bucket: Bucket, mark: int, tokens: int, now: int) -> None:
+        """Give back the tokens of the last take, if there was none since."""
+        if self.tats.get(bucket.key) == mark:
+            back, spent = tokens * bucket.interval_us, self.spent.get(bucket.key)
+            self.keep(bucket.key, mark - back, spent.interval if spent and spent.tat == mark else back, now)
+
+
+class Meter:
+    """One look at a metered bucket, for a start of some cost."""
+
+    def __init__(self, meters: Meters, bucket: Bucket, cost: int, goes: Pace, now: int) -> None:
+        self._meters, self._bucket, self._now, self._every = meters, bucket, now, goes.interval
+        self._cost = cost
+        self._enough = bucket.burst * bucket.interval_us
+        self._tat, self._cut = now, False
+        if bucket.burst:
+            whole = bucket.burst * bucket.interval_us
+            depth = max(0, whole - goes.interval)
+            most = depth + goes.interval + LONGEST_LEAD_US
+            self._tat, self._cut = meters.settled(bucket, now, bucket.interval_us, most)
+            if goes.paused:  # it does not fill up while it is paused
+                self._tat = max(self._tat, goes.paused + depth)
+            self._enough = max(0, whole - min(cost, bucket.burst) * goes.interval)
+
+    @property
+    def wait(self) -> int:
+        """Microseconds until this start may be."""
+        return max(0, self._tat - self._enough - self._now) if self._bucket.burst else self._every
+
+    def finish(self, *, taken: bool, asked: bool) -> int:
+        """Take the cost, or not; returns the mark."""
+        if taken:
+            self._tat += self._cost * self._every
+        if taken or (self._cut and asked):
+            self._meters.keep(self._bucket.key, self._tat, self._bucket.interval_us, self._now)
+        return self._tat

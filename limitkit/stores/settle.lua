@@ -1,0 +1,32 @@
+-- Corrects what starts have taken, now that their true costs are known.
+--
+-- KEYS   the buckets, in order; then, from the last one backwards, the adapted rate of each bucket that has feedback
+-- ARGV   one string of whole numbers with a space between any two:
+--        now in microseconds (nothing before the first space: the server's clock);
+--        then for each bucket: its letter (as in take.lua), its interval (us), its burst, which is negative for a bucket
+--        with feedback, the time of its window (us), the mark of the take, and tokens to take (below zero: to give back)
+
+local asked, call, find, abs = ARGV[1], redis.call, string.find, math.abs
+local _, at, now = find(asked, '^(%d*)')
+now = tonumber(now)
+if not now then
+  local time = call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+local looks, recounts = {}, {}
+add_metered(looks, recounts, now)
+add_windows(looks, recounts, now)
+
+local extra, key = #KEYS, 0
+while at < #asked do
+  local _, to, kind, own, burst, span, mark, more = find(asked, '^ (%a) (%d+) (-?%d+) (%d+) (%d+) (-?%d+)', at + 1)
+  at, key = to, key + 1
+  own, burst, more = tonumber(own), tonumber(burst), tonumber(more)
+  local ask = { own = own, every = own, span = tonumber(span), burst = abs(burst), limit = abs(burst) }
+  if burst < 0 then
+    ask.every = interval_of(adapted(KEYS[extra]), now, own)
+    extra = extra - 1
+  end
+  if more ~= 0 then recounts[kind](KEYS[key], ask, more, mark) end
+end
+return key

@@ -1,0 +1,50 @@
+"""How the arguments of the scripts that follow a start are written: ``settle``, ``renew`` and ``running``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.buckets.decision import Window
+from limitkit.buckets.partition import adapted_key
+from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.stores.take_script import letter_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from limitkit.buckets.decision import Lease, Settlement
+
+MOST_AT_ONCE: Final = 900
+"""Settlements or leases in one call: some servers take up to 3,000 keys and arguments."""
+
+
+def settlement(settlements: Sequence[Settlement], now_us: int | None) -> tuple[list[str], list[str]]:
+    """Return the keys and the argument of ``settle``."""
+    keys, extra, numbers = [], [], ["" if now_us is None else str(now_us)]
+    for each in settlements:
+        bucket = each.bucket
+        keys.append(bucket.key)
+        burst = bucket.burst
+        if bucket.feedback is not None and burst:
+            burst = -burst
+            extra.append(adapted_key(bucket.key))
+        span = bucket.period_us if isinstance(bucket, Window) else 0
+        more = each.cost - each.estimate
+        numbers.append(f"{letter_of(bucket)} {bucket.interval_us} {burst} {span} {each.mark} {more}")
+    return keys + extra[::-1], [" ".join(numbers)]
+
+
+def renewal(leases: Sequence[Lease], now_us: int | None) -> tuple[list[str], list[Any]]:
+    """Return the keys and arguments of ``renew``."""
+    args: list[Any] = ["" if now_us is None else now_us]
+    for each in leases:
+        args += (each.bucket.lease_us, each.member)
+    return [each.bucket.key for each in leases], args
+
+
+def members(answer: Sequence[bytes | str]) -> list[tuple[str, float]]:
+    """Read what ``running`` says of one limit: members, and the seconds left of their leases."""
+    return [
+        (member.decode() if isinstance(member, bytes) else member, int(left) / MICROSECONDS)
+        for member, left in zip(answer[::2], answer[1::2], strict=True)
+    ]
