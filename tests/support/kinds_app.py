@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 from celery.exceptions import Ignore, Reject, SoftTimeLimitExceeded
 
@@ -24,9 +25,11 @@ def ended(task, label=""):
 
 def lasting(name, **options):
     @app.task(bind=True, name=name, **options)
-    def task(self, seconds=0.05, tenant=""):
-        """Run for a while."""
+    def task(self, seconds=0.05, tenant="", until=None):
+        """Run for a while, or until there is a file."""
         started(self, tenant)
+        while until and not Path(until).exists():
+            time.sleep(0.01)
         time.sleep(seconds)
         ended(self, tenant)
 
