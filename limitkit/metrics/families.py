@@ -85,8 +85,8 @@ RATE: Final = Family(
     "rate",
     "gauge",
     "Starts a second that are in force, and why: file, schedule, override, pause, stricter_file (other workers have "
-    "it), or control (app.control.rate_limit in this worker). It does not show what feedback has slowed down or paused; "
-    "the exporter's cluster_rate does.",
+    "it), or control (app.control.rate_limit in this worker). It does not show what feedback has slowed down or "
+    "paused; the exporter's cluster_rate does.",
     (*_LIMIT, "source"),
 )
 HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worker.", _LIMIT)
