@@ -75,9 +75,10 @@ def tokens(count=120, rate=60_000, burst=2000, requests=600, *, huge=5000, other
 
 
 def _huge(scene, before, cost, rate, burst):
-    """Start one that costs more than the burst, as it was estimated, and one behind it."""
-    scene.send([("llm", (cost, cost)), ("llm", (ESTIMATE, ESTIMATE))])
-    scene.wait_for({"llm": before + 2}, 60 + 4 * cost / rate)
+    """Start one that costs more than the burst, as it was estimated, and one after it."""
+    for number, tokens_of_one in enumerate((cost, ESTIMATE), 1):
+        scene.send([("llm", (tokens_of_one, tokens_of_one))])
+        scene.wait_for({"llm": before + number}, 60 + 4 * cost / rate)
     first, second = scene.shop.starts("llm")[-2:]
     return second.at - first.at, (cost - burst + ESTIMATE) / rate
 
