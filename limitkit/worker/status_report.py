@@ -91,6 +91,8 @@ def _limits(
         for each in (*task_limits.shadows(task), *task_limits.limits(task)):
             tag = limit_tag(each.limit.name, own=each.limit.own)
             bound[tag] = each, rule.pattern if rule is not None else name
+    for each in (*task_limits.of_queues("shadow"), *task_limits.of_queues()):
+        bound.setdefault(limit_tag(each.limit.name, own=False), (each, ""))
     now = time.monotonic()
     held: dict[str, list[tuple[float, str]]] = {}
     for request in pacer.view.waiting() if pacer is not None else ():
