@@ -35,6 +35,7 @@ def bucket_of(key: str, limit: Limit, terms: Terms) -> Bucket:
             period_us=terms.period_us + late_us(terms.period_us),
             resets=limit.resets,
             exact=limit.most <= _MOST_EXACT,
+            late_us=late_us(terms.period_us),
         )
     return Bucket(key, terms.interval_us, terms.burst, divides, limit.feedback, limit.metered)
 

@@ -100,6 +100,17 @@ class LeaseLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostSettled:
+    """A task has said what its start has really cost."""
+
+    limit: str
+    estimate: int
+    """The tokens that were taken for its start."""
+    cost: int
+    """The tokens that it has really cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAsked:
     """The store was asked, and has answered or failed."""
 
@@ -168,6 +179,7 @@ Event = (
     | TaskFailed
     | TaskShadowed
     | LeaseLost
+    | CostSettled
     | StoreAsked
     | StoreFailed
     | StoreRecovered

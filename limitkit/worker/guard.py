@@ -15,7 +15,7 @@ from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit.buckets import ticket
-from limitkit.buckets.partition import parts_of
+from limitkit.buckets.partition import OWN, parts_of
 from limitkit.config.wording import one_line
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
@@ -71,7 +71,7 @@ class Guard:
         self._send_back = SendBack(app)
         self._feedback = FeedbackRetry(task_limits, self._send_back)
         self._settler = Settler(self._store)
-        self._leases = Leases(self._store, lambda key: (parts_of(key) or (key,))[0])
+        self._leases = Leases(self._store, lambda key: (parts_of(key) or (key,))[0].removeprefix(OWN))
         """Of slots that this process has taken itself, since no pacer did."""
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""

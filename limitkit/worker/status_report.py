@@ -9,18 +9,19 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import shifted
-from limitkit.buckets.partition import key_of, limit_tag, parts_of
+from limitkit.buckets.partition import key_of, limit_tag, parts_of, version_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.control.bucket_state import adapted
 from limitkit.control.targets import target_of
+from limitkit.control.task_limits import BoundLimit
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.control.refresh import Refresh
-    from limitkit.control.task_limits import BoundLimit, TaskLimits
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.events.last_minute import Recent
     from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
@@ -72,7 +73,8 @@ def _adapted(task_limits: TaskLimits, limits: Mapping[str, Mapping[str, Any]]) -
     if isinstance(task_limits.store, MemoryStore):
         return {key: [*each] for key, each in task_limits.store.all_adapted().items()}
     with_feedback = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
-    keys = [(key_of(task_limits.rules.store.prefix, tag), limit["partitions"]) for tag, limit in with_feedback]
+    prefix = task_limits.rules.store.prefix
+    keys = [(key_of(prefix, tag, limit["version"]), limit["partitions"]) for tag, limit in with_feedback]
     wanted = [name for key, parts in keys for name in (key, *(f"{key}:{digest}" for digest, _ in parts))]
     now = round(task_limits.in_force.now * MICROSECONDS)
     try:
@@ -91,7 +93,13 @@ def _limits(
         for each in (*task_limits.shadows(task), *task_limits.limits(task)):
             tag = limit_tag(each.limit.name, own=each.limit.own)
             bound[tag] = each, rule.pattern if rule is not None else name
+    for queue in (*task_limits.rules.queues.values(), *task_limits.rules.queue_patterns):
+        for limit in queue.limits:
+            tag = limit_tag(limit.name, own=limit.own)
+            if limit.mode != "off" and tag not in bound:  # one of a queue alone
+                bound[tag] = BoundLimit(limit, task_limits.in_force.terms(limit, ""), None, None), ""
     now = time.monotonic()
+    running = _by_tag(pacer.view.running().items() if pacer is not None else ())
     held: dict[str, list[tuple[float, str]]] = {}
     for request in pacer.view.waiting() if pacer is not None else ():
         parts = parts_of(request.bucket)
@@ -99,7 +107,7 @@ def _limits(
             held.setdefault(parts[0], []).append((request.held, parts[1] or ""))
     for tag, (each, pattern) in bound.items():
         terms = each.terms
-        waits = held.get(tag, [])
+        waits, runs = held.get(tag, []), running.get(tag, Counter())
         shadow_count = pacer.view.shadow_count(tag) if pacer is not None else None
         yield (
             tag,
@@ -122,5 +130,19 @@ def _limits(
                 "started": recent.total(tag, now) if each.limit.mode == "enforce" else None,
                 "shadow": asdict(shadow_count) if shadow_count is not None else None,
                 "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
+                "local": each.limit.local,
+                "version": version_of(each.limit),
+                "running": runs.total(),
+                "running_partitions": [(form, count) for form, count in runs.most_common(_BUSIEST) if form],
             },
         )
+
+
+def _by_tag(running: Iterable[tuple[str, int]]) -> dict[str, Counter[str]]:
+    """Count running tasks by limit and partition; those of limits in shadow, whose keys are others, do not count."""
+    found: dict[str, Counter[str]] = {}
+    for key, count in running:
+        parts = parts_of(key)
+        if parts is not None:
+            found.setdefault(parts[0], Counter())[parts[1] or ""] += count
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.decision import GiveBack, Lease
@@ -57,6 +58,10 @@ class Leases:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    def running(self) -> Counter[str]:
+        """Count the slots that are held here, by the keys of their limits. May be called in any thread."""
+        return Counter(slots.key for each in list(self._running.values()) for slots in each.slots)
 
     def hold(self, slots: Iterable[Slots], member: str) -> None:
         """Renew these slots of a start from now on."""
