@@ -202,7 +202,7 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
     current, asked, counted = row.current, snapshot.workers is not None, snapshot.room == room_names.REDIS
     rate, burst, source = row.in_force
     refused, ends = row.bucket_state.refused_for, row.drained_in
-    parts = [_part(digest, part, snapshot, counted=counted) for digest, part in busiest(row)]
+    parts = [_part(digest, part, counted=counted) for digest, part in busiest(row)]
     return {
         "limit": str(current.target),
         "entry": str(row.entry),
@@ -218,7 +218,7 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
         "dialled": {worker: interval_text(round(each * MICROSECONDS)) for worker, each in sorted(row.dialled.items())},
         "apart": dict(sorted(row.apart.items())),
         "tokens": round(row.tokens, 3) if row.tokens is not None else None,
-        **usage_values(row.usage, snapshot.now, row.running if current.limit.strategy == "concurrency" else None),
+        **_usage(row.usage, row.running if current.limit.strategy == "concurrency" else None),
         "held": row.held if asked and row.is_watched else None,
         "parked": row.parked if counted else None,
         "started_last_minute": row.started or 0 if asked and row.bucket_state.keeps else None,
@@ -228,26 +228,25 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def usage_values(usage: Usage | None, now: float, running: int | None = None) -> dict[str, Any]:
+def _usage(usage: Usage | None, running: int | None = None) -> dict[str, Any]:
     """Return what is used of a bucket as plain values; what its kind does not have, or is not known, is None."""
     if usage is None:
         return {"counted": None, "resets_at": None, "running": running, "oldest_running_seconds": None}
-    resets = round(now + usage.resets_in, 3) if usage.resets_in is not None else None
     oldest = round(usage.oldest, 3) if usage.oldest is not None else None
     return {
         "counted": usage.counted,
-        "resets_at": resets,
+        "resets_at": usage.resets_at,
         "running": usage.running,
         "oldest_running_seconds": oldest,
     }
 
 
-def _part(digest: str, part: Part, snapshot: Snapshot, *, counted: bool) -> dict[str, Any]:
+def _part(digest: str, part: Part, *, counted: bool) -> dict[str, Any]:
     bucket_state, ends = part.bucket_state, part.drained_in
     rate = "paused" if bucket_state.paused_for else bucket_state.rate
     waiting = {"held": part.held, "parked": part.parked if counted else None}
     seconds = round(ends, 3) if ends is not None and ends < inf else None
-    used = usage_values(part.usage, snapshot.now, part.running or None)
+    used = _usage(part.usage, part.running or None)
     tokens = round(part.usage.tokens, 3) if part.usage is not None and part.usage.tokens is not None else None
     source = bucket_state.terms.source
     shown = {"partition": digest, **waiting, "in_force": rate, "drain_seconds": seconds}

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from limitkit.control.bucket_state import BucketState
     from limitkit.control.usage import Usage
 
+_NOW: Final = 0.05
+"""Seconds that are nothing to wait for."""
 _DIGITS: Final = 8
 """Of a value's hash."""
 
@@ -63,7 +65,8 @@ def starts_when(state: BucketState, usage: Usage | None, place: int, seconds: fl
         return "does not start while that is paused"
     if found is not None:
         at_least = 0.0 if state.limit.resets is not None else seconds
-        return f"starts in about {span(max(at_least, found))}"
+        wait = max(at_least, found)
+        return f"starts in about {span(wait)}" if wait >= _NOW else "starts when a process is free for it"
     after = "" if place == 1 else ", after those before it"
     paused = f", in {span(state.paused_for)} at the earliest" if state.paused_for else ""
     if state.limit.strategy == "concurrency":

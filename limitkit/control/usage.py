@@ -37,6 +37,8 @@ class Usage:
     """Seconds until one more may start, as far as that is known; until a debt is paid. 0.0 is now."""
     resets_in: float | None = None
     """Seconds until a window begins anew; None for a sliding one."""
+    resets_at: float | None = None
+    """The same as a moment, in seconds since 1970."""
     oldest: float | None = None
     """Seconds for which the oldest of the running tasks has had its slot."""
 
@@ -103,7 +105,8 @@ def _of_window(window: Window, decision: Decision, now_us: int) -> Usage:
     used = Usage(window.burst, counted=decision.marks[0], more_in=decision.waits[0])
     if window.resets is None:
         return used
-    return replace(used, resets_in=(borders(window.resets, now_us).end - now_us) / MICROSECONDS)
+    end = borders(window.resets, now_us).end
+    return replace(used, resets_in=(end - now_us) / MICROSECONDS, resets_at=end / MICROSECONDS)
 
 
 def _of_tokens(bucket: Bucket, decision: Decision, now_us: int) -> Usage:

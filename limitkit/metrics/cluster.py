@@ -169,12 +169,11 @@ class Cluster:
         of_tokens = {(name,): each for name, each in used.items() if each.tokens is not None}
         tokens.update({labels: round(each.tokens or 0.0, 9) for labels, each in of_tokens.items()})
         counted = {(name,): each.counted for name, each in used.items() if each.counted is not None}
-        resets = {(name,): each.resets_in for name, each in used.items() if each.resets_in is not None}
+        resets = {(name,): each.resets_at for name, each in used.items() if each.resets_at is not None}
         running = {(name,): each.running for name, each in used.items() if each.running is not None}
-        now = self._in_force.now
         yield made(f.CLUSTER_DEBT, {labels: round(each.debt, 9) for labels, each in of_tokens.items()})
         yield made(f.CLUSTER_COUNTED, {labels: float(number) for labels, number in counted.items()})
-        yield made(f.CLUSTER_RESETS, {labels: round(now + seconds, 3) for labels, seconds in resets.items()})
+        yield made(f.CLUSTER_RESETS, resets)
         yield made(f.CLUSTER_RUNNING, {labels: float(number) for labels, number in running.items()})
 
     # -- the broker -----------------------------------------------------------------------------------------------
