@@ -9,9 +9,9 @@ from support.parked import PREFIX, filling
 from support.servers import RedisServer
 from support.strict import RAN, SCRIPTS, checked, make_strict, named
 
-from limitkit.buckets.decision import Bucket, GiveBack, Refusal, Take
+from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Slots, Take, Window
 from limitkit.buckets.override import Override, Target
-from limitkit.config.declared import Feedback
+from limitkit.config.declared import Feedback, Resets
 from limitkit.config.model.units import parse_rate
 from limitkit.stores.overrides import OverrideStore
 from limitkit.stores.redis import RedisStore
@@ -62,6 +62,34 @@ def take(url, count):
                     store.back_off(Refusal(bucket(9, feedback=told), 0.1234567, wait))
         store.take([Take(groups[0])])
         assert store.note(f"{PREFIX}:workers", "w1") == 1
+
+
+def take_of_all_kinds(url, count):
+    """Take from all kinds at once, as often as a worker asks; give back, settle, renew; wake who waits."""
+    tag, told = f"{PREFIX}:{{kinds}}", SLOWS_DOWN
+    slots = Slots(f"{tag}:r1", 999_999, 2, feedback=PAUSES, lease_us=5_000_001)
+    group = (
+        slots,
+        Bucket(f"{tag}:g1", 999_999, 2000, metered=True, feedback=told),
+        Window(f"{tag}:w1", 333_333, 3000, period_us=1_000_000_007, feedback=told),
+        Window(f"{tag}:x1", 5_005_000, 2500, period_us=1_001_000_000, exact=True, feedback=told),
+        Window(f"{tag}:c1", 28_800_000, 3000, resets=Resets("00:00 UTC", "d"), late_us=20_000, feedback=told),
+    )
+    costs = (1, *[min(count, 1500)] * 4)
+    with contextlib.closing(RedisStore(url, 20.0)) as store:
+        asks = [Take(group, 1, 1, 0.0, costs, f"member{number}", f"{PREFIX}:wake") for number in range(min(count, 32))]
+        first = store.take([*asks, Take(group, 0)])[0]
+        assert first.slots == (0.0,)
+        store.take([Take((slots,), 1, 1, 0.0, (), name, f"{PREFIX}:wake") for name in ("other", "one more")])
+        settled = [Settlement(each, 5, 4 + number % 3, first.marks[1 + number % 4]) for number in range(count)
+                   for each in [group[1 + number % 4]]]  # fmt: skip
+        store.settle(settled)
+        assert all(store.renew([Lease(slots, "member0")] * count))
+        assert "member0" in dict(store.running([slots])[0])
+        store.take([], [GiveBack(slots, 0, 1, "member0"), *map(GiveBack, group[1:], first.marks[1:])])
+        for bucket in group:
+            store.back_off(Refusal(bucket, 0.1234567, None))
+        store.take(asks)
 
 
 def override(url, count):
@@ -132,7 +160,7 @@ def rescue(url, count):
         channel.qos._delivered.clear()
 
 
-USES = [take, override, wait, rescue]
+USES = [take, take_of_all_kinds, override, wait, rescue]
 
 
 @pytest.mark.parametrize("use", USES)

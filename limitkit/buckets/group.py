@@ -103,7 +103,7 @@ class Kinds:
             self._recount(bucket, -gift.count, gift.mark, now)
         elif bucket.metered:
             self.meters.undo(bucket, gift.mark, gift.count, now)
-        elif give_back(self.tats, gift) and self.tats[bucket.key] <= now:
+        elif not self.meters.has_spent(bucket.key) and give_back(self.tats, gift) and self.tats[bucket.key] <= now:
             del self.tats[bucket.key]
 
     def settle(self, settlement: Settlement, now: int, adapted: Mapping[str, Adapted] = NOTHING) -> None:
@@ -170,8 +170,8 @@ class Kinds:
                 times.remove(-more, mark)
         elif more:
             parts = self.counted_in_parts(window, now)
-            parts.add(more, parts.newest if more > 0 else mark // parts.length)
-            self.parts[key] = parts
+            if parts.add(more, parts.newest if more > 0 else mark // parts.length):
+                self.parts[key] = parts
 
     def counted_in_parts(self, window: Window, now: int) -> Parts:
         """Return what a window counts now, in a copy: a look writes nothing."""
@@ -244,7 +244,10 @@ class _Exact:
             return self._times.counted(self._now)
         self._kinds.times[self._window.key] = self._times
         # More than the limit count like the limit: nothing may start until they are out of the window, all at once.
-        return self._times.add(min(self._cost, self._limit), self._now)
+        count = min(self._cost, self._limit)
+        at = self._times.add(count, self._now)
+        self._times.trim(self._limit, count + 1)
+        return at
 
 
 class _Calendar:

@@ -39,6 +39,11 @@ class Meters:
         self.tats = tats
         self.spent: dict[str, Spent] = {}
 
+    def has_spent(self, key: str) -> bool:
+        """Whether a bucket was last written as a metered one."""
+        spent = self.spent.get(key)
+        return spent is not None and spent.tat == self.tats.get(key)
+
     def settled(self, bucket: Bucket, now: int, own: int, most: int) -> tuple[int, bool]:
         """Return the TAT that is in force, and whether it must be written: so that time counts at the new rate.
 
@@ -48,9 +53,9 @@ class Meters:
         left = tat - now
         if left <= 0:
             return now, False
-        spent = self.spent.get(bucket.key)
-        if spent is None or spent.tat != tat:
+        if not self.has_spent(bucket.key):
             return now + min(left, most), left > most
+        spent = self.spent[bucket.key]
         found, cut = min(left, spent.ahead), left > spent.ahead
         if spent.interval != own:
             found, cut = ceil(float(found) * own / spent.interval), True
@@ -69,16 +74,15 @@ class Meters:
         goes, own = pace(bucket, adapted, now), bucket.interval_us
         every = goes.interval
         if not bucket.burst:  # paused: its interval is none of a rate
-            spent = self.spent.get(bucket.key)
-            own = every = own if spent is None or spent.tat != self.tats.get(bucket.key) else spent.interval
+            own = every = self.spent[bucket.key].interval if self.has_spent(bucket.key) else own
         tat, _ = self.settled(bucket, now, own, max(0, bucket.burst * own - every) + every + LONGEST_LEAD_US)
         self.keep(bucket.key, tat + more * every, own, now)
 
     def undo(self, bucket: Bucket, mark: int, tokens: int, now: int) -> None:
         """Give back the tokens of the last take, if there was none since."""
         if self.tats.get(bucket.key) == mark:
-            back, spent = tokens * bucket.interval_us, self.spent.get(bucket.key)
-            self.keep(bucket.key, mark - back, spent.interval if spent and spent.tat == mark else back, now)
+            own = self.spent[bucket.key].interval if self.has_spent(bucket.key) else bucket.interval_us
+            self.keep(bucket.key, mark - tokens * bucket.interval_us, own, now)
 
 
 class Meter:

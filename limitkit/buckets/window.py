@@ -66,9 +66,11 @@ class Parts:
                 return (part + PARTS + 1) * self.length - now
         raise AssertionError  # nothing at all is counted after the last one
 
-    def add(self, count: int, part: int) -> None:
-        """Count more in a part; below zero less, as far as it counts any."""
-        self.counts[part] = max(0, self.counts.get(part, 0) + count)
+    def add(self, count: int, part: int) -> bool:
+        """Count more in a part; below zero less, as far as it counts any. Returns whether that changed anything."""
+        before = self.counts.get(part, 0)
+        self.counts[part] = max(0, before + count)
+        return self.counts[part] != before
 
 
 @dataclass(slots=True)
@@ -95,9 +97,13 @@ class Times:
     def add(self, count: int, now: int) -> int:
         """Count starts; returns their time."""
         at = self.at(now)
-        del self.times[: bisect_right(self.times, at - self.span)]
         self.times += [at] * count
         return at
+
+    def trim(self, limit: int, most: int) -> None:
+        """Forget up to ``most`` starts that are out of the window, if more than the limit are kept."""
+        over = min(most, len(self.times) - limit, bisect_right(self.times, self.times[-1] - self.span))
+        del self.times[: max(0, over)]
 
     def remove(self, count: int, mark: int) -> None:
         """Count fewer of those at a time."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from limitkit.cli.explain_terms import WINDOWS, allowed, beside, modes, most
+from limitkit.cli.explain_kinds import in_words, most_starts
+from limitkit.cli.explain_terms import WINDOWS, allowed, beside, modes
 from limitkit.cli.output import say
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config.declared import TaskRule, patience_of
@@ -43,10 +44,16 @@ def show_limit(config: Config, limit: Limit, app: Any) -> None:
     """Say what a named limit allows, and which tasks share it."""
     say(f"{dotted(('limits', limit.name))}, {limit.path}:{limit.line}", *modes(config, [limit]), "", *allowed([limit]))
     rule = TaskRule(limit.name, limit.line, (limit,), patience_of([limit], None, None))
-    say("", _bucket_of(limit), *beside(config, rule), *now_in_force(app, config, [limit], ""), "")
+    say("", _bucket_of(limit), *in_words([limit]), *beside(config, rule), *now_in_force(app, config, [limit], ""), "")
+    queues = [
+        each for each in (*config.rules.queues.values(), *config.rules.queue_patterns) if _has(each.limits, limit)
+    ]
+    for queue in sorted(queues, key=lambda each: each.line):
+        say(f"It holds for all that comes from {dotted(('queues', queue.pattern))}, {config.path}:{queue.line}.")
+    say(*([""] if queues else []))
     entries = sorted(_entries_with(config, limit), key=lambda entry: entry.line)
     if not entries:
-        say("No task names it, so it limits nothing.")
+        say("No task names it." if queues else "No task names it, so it limits nothing.")
     elif app is None:
         rows = [(_key(entry.pattern), _place(config, entry)) for entry in entries]
         say(*as_wide_as_the_terminal(("shared by", "declared at"), rows))
@@ -76,7 +83,7 @@ def show_pattern(config: Config, entry: Entry, app: Any) -> None:
             say(f"The tasks that it matches share {', '.join(shared)} with all others that name it.")
         else:
             say(_buckets_of(entry.limits[0]))
-        say(*beside(config, TaskRule(entry.pattern, entry.line, entry.limits, entry.patience)))
+        say(*in_words(entry.limits), *beside(config, TaskRule(entry.pattern, entry.line, entry.limits, entry.patience)))
     else:
         say("The tasks that it matches are not limited: it names no limit.")
     others = [name for name in config.rules.exact if entry in config.rules.matching(name)]
@@ -87,37 +94,48 @@ def show_pattern(config: Config, entry: Entry, app: Any) -> None:
         say(f"Which tasks it matches {_ASK_THE_APP}")
         return
     held = _list_tasks(config, [entry.pattern], app)
-    if held > 1 and entry.limits and entry.limits[0].own and entry.limits[0].mode != "off":
-        say("", _together(entry.limits[0], held))
+    own = entry.limits[0] if entry.limits and entry.limits[0].own else None
+    if held > 1 and own is not None and own.mode != "off":
+        say("", _together(own, held))
 
 
 def _bucket_of(limit: Limit) -> str:
-    if limit.strategy == "static":
-        return "Each worker has a bucket of its own: N workers start N times as many."
+    running = limit.strategy == "concurrency"
+    bucket, does = ("slots", "run") if running else ("a bucket", "start")
+    if limit.local:
+        return f"Each worker has {bucket} of its own: N workers {does} N times as many."
     if limit.key:
-        return f"Each value of {limit.key} has a bucket of its own, in all workers, and may start as many."
-    return "All workers share one bucket, and so do all the tasks that name it."
+        return f"Each value of {limit.key} has {bucket} of its own, in all workers, and may {does} as many."
+    return f"All workers share {'its slots' if running else 'one bucket'}, and so do all the tasks that name it."
 
 
 def _buckets_of(limit: Limit) -> str:
-    if limit.strategy == "static":
-        return "Each task that it matches has a bucket of its own, in each worker."
+    bucket = "slots" if limit.strategy == "concurrency" else "a bucket"
+    if limit.local:
+        return f"Each task that it matches has {bucket} of its own, in each worker."
     if limit.key:
-        return f"Each task that it matches has a bucket of its own for each value of {limit.key}."
-    return "Each task that it matches has a bucket of its own, which all workers share."
+        return f"Each task that it matches has {bucket} of its own for each value of {limit.key}."
+    return f"Each task that it matches has {bucket} of its own, which all workers share."
 
 
 def _together(limit: Limit, tasks: int) -> str:
-    """Add up what the tasks of a pattern may start."""
-    of = " in one worker" if limit.strategy == "static" else " for one value" if limit.key else ""
-    sums = ", ".join(f"{tasks * most(limit, seconds)} {window}" for window, seconds in WINDOWS.items())
+    """Add up what the tasks of a pattern may start, or run."""
+    of = " in one worker" if limit.local else " for one value" if limit.key else ""
+    most = {window: most_starts(limit, seconds) for window, seconds in WINDOWS.items()}
+    sums = ", ".join(f"{tasks * number} {window}" for window, number in most.items() if number is not None)
+    if not sums:
+        return f"{tasks} tasks together run{of} at most {tasks * limit.max_running} at once."
     return f"{tasks} tasks together start{of} at most: {sums}."
 
 
 def _entries_with(config: Config, limit: Limit) -> Iterator[Entry]:
     for entry in (*config.rules.exact.values(), *config.rules.patterns):
-        if any(each.name == limit.name and not each.own for each in entry.limits):
+        if _has(entry.limits, limit):
             yield entry
+
+
+def _has(limits: Iterable[Limit], named: Limit) -> bool:
+    return any(each.name == named.name and not each.own for each in limits)
 
 
 def _list_tasks(config: Config, patterns: Sequence[str], app: Any) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from math import floor
 from typing import TYPE_CHECKING, Any
 
+from limitkit.cli.explain_kinds import most_starts, name_of
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config.declared import MOST_RESENDS, WaitingSettings
 from limitkit.config.model.env_values import names_variable
@@ -29,17 +29,13 @@ _WITHOUT_STORE = {
     "hold": 'lets no task start (on_error = "hold")',
     "divide": 'is divided by the number of workers (on_error = "divide")',
 }
+_NUMERIC = ("rate", "burst", "max_running", "lease", "cost")
 _NUMBERS = ("rate", "burst", *WINDOWS)
 
 
 def allowed(limits: Iterable[Limit]) -> list[str]:
     """Draw what each limit allows: the most starts of one bucket."""
     return as_wide_as_the_terminal(_HEADINGS, map(_row, limits), numbers=_NUMBERS, first=_FIRST)
-
-
-def most(limit: Limit, seconds: int) -> int:
-    """Return how many may start in a time at most, of one bucket."""
-    return floor(limit.burst + (limit.rate.per_second if limit.rate is not None else 0) * seconds)
 
 
 def modes(config: Config, limits: Iterable[Limit]) -> Iterator[str]:
@@ -59,7 +55,7 @@ def beside(config: Config, rule: TaskRule) -> Iterator[str]:
         longest = rule.patience.max_wait
         so_long = f" longer than {duration_text(longest)}" if longest else ""
         yield f"A task that would have to wait{so_long} {_THEN[rule.patience.action]}."
-    shared = [limit for limit in on if limit.strategy != "static"]
+    shared = [limit for limit in on if not limit.local]
     if any(limit.on_error != "allow" for limit in shared):
         for limit in shared:
             name = "its own limit" if limit.own else limit.name
@@ -80,7 +76,7 @@ def _from_outside(config: Config, rule: TaskRule) -> Iterator[str]:
     for limit in rule.limits:
         section, entry = ("tasks", rule.pattern) if limit.own else ("limits", limit.name)
         table = config.document.data[section][entry]
-        said = [f"{key} = {quote(table[key])}" for key in ("rate", "burst") if names_variable(table.get(key))]
+        said = [f"{key} = {quote(table[key])}" for key in _NUMERIC if names_variable(table.get(key))]
         if said:
             name = "Its own limit" if limit.own else limit.name
             yield f"{name} has {' and '.join(said)}, as set here; a worker uses its own environment."
@@ -110,20 +106,16 @@ def parked(app: Any, config: Config, rule: TaskRule) -> Iterator[str]:
         yield room_names.parked_where(kind, config.rules.waiting)
 
 
-def name_of(limit: Limit) -> str:
-    """Name a limit among those of one task."""
-    return "(its own)" if limit.own else limit.name
-
-
 def _row(limit: Limit) -> tuple[str, ...]:
     off = limit.mode == "off"
-    starts = ["off" if off else str(most(limit, each)) for each in WINDOWS.values()]
+    most = [most_starts(limit, each) for each in WINDOWS.values()]
+    starts = ["off" if off else "-" if each is None else str(each) for each in most]
     key = str(limit.key) if limit.key else "-"
     return (
         name_of(limit),
         limit.strategy,
         limit.rate_text,
-        str(limit.burst),
+        "-" if limit.strategy in {"window", "concurrency"} else str(limit.burst),
         key,
         *starts,
         f"{limit.path}:{limit.line}",

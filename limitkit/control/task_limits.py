@@ -228,8 +228,8 @@ def weight_of(bound: BoundLimit, value: Partition) -> float:
     return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
 
 
-def _declared(rules: Rules) -> Iterator[Limit]:
-    """Go through the limits that tasks and queues have."""
+def declared(rules: Rules) -> Iterator[Limit]:
+    """Go through the limits that tasks and queues of a file have, each as often as it is named."""
     for entry in (*rules.exact.values(), *rules.patterns):
         yield from entry.limits
     yield from _of_queues(rules)
@@ -241,7 +241,7 @@ def _of_queues(rules: Rules) -> Iterator[Limit]:
 
 
 def _has_shadows(rules: Rules) -> bool:
-    return any(limit.mode == "shadow" for limit in _declared(rules))
+    return any(limit.mode == "shadow" for limit in declared(rules))
 
 
 def _has_queues(rules: Rules) -> bool:
@@ -249,7 +249,7 @@ def _has_queues(rules: Rules) -> bool:
 
 
 def _on_errors(rules: Rules) -> frozenset[OnError]:
-    return frozenset(each.on_error for each in _declared(rules) if each.mode == "enforce" and not each.local)
+    return frozenset(each.on_error for each in declared(rules) if each.mode == "enforce" and not each.local)
 
 
 def signature_of(task: Any) -> Any:

@@ -65,9 +65,9 @@ local function add_metered(looks, recounts, now)
   end
 
   -- Undoes the last take, if there was none since.
-  function recounts.undo(key, mark, back)
+  function recounts.undo(key, mark, tokens, own)
     local kept = call('GET', key)
     local tat, was = (kept or ''):match('^(%d+) ?(%d*)')
-    if tat == mark then keep(key, mark - back, tonumber(was) or back) end
+    if tat == mark then keep(key, mark - tokens * own, tonumber(was) or own) end
   end
 end

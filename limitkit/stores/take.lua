@@ -68,7 +68,7 @@ for _ = 1, tonumber(gifts) do
       freed[#freed + 1] = { KEYS[key], KEYS[extra], tonumber(burst) }
       extra = extra - 1
     elseif kind == 'm' then
-      recounts.undo(KEYS[key], mark, count * own)
+      recounts.undo(KEYS[key], mark, count, own)
     else
       recounts[kind](KEYS[key], { span = tonumber(span) }, -count, mark)
     end

@@ -144,6 +144,7 @@ local function add_windows(looks, recounts, now)
         for _ = 0, count do
           if size <= limit or call('LINDEX', key, 0) + span > at then break end
           call('LPOP', key)
+          size = size - 1
         end
         return wait(), time
       end,

@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.control.task_limits import TaskLimits
+from limitkit.control.task_limits import TaskLimits, declared
 from limitkit.errors import ConfigError
 from limitkit.worker.guard import Guard
 from limitkit.worker.log_filter import escape_records, problem_lines
@@ -154,7 +154,9 @@ class Installation:
             self.guard.look_elsewhere(strange_pool=strange_pool)
         store = self.task_limits.store = open_store(self.app, self.config.rules.store)
         if self.task_limits.store is not None and self.task_limits.on_errors:
-            self.trouble = ask_once(self.task_limits.store, self.task_limits.rules.store.prefix)
+            self.trouble = ask_once(
+                self.task_limits.store, self.task_limits.rules.store.prefix, declared(self.task_limits.rules)
+            )
             if self.trouble is not None and self.trouble.remedy:
                 _refuse(problem_lines(ConfigError([unusable(self.config, self.trouble)])))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.declared import Limit
     from limitkit.config.load import Config
+    from limitkit.config.rules import Entry, QueueRule
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
     from limitkit.stores.store import Store
@@ -71,7 +72,7 @@ def refusals(config: Config, worker: Any) -> list[Problem]:
 
 def needs_store(config: Config) -> list[Problem]:
     """Find the limits of a changed file that a worker that has started without a store can't keep."""
-    shared = [path for path, limit in _in_force(config) if limit.strategy != "static"]
+    shared = [path for path, limit in _in_force(config) if not limit.local]
     fact = "this limit needs a store, and this worker has started without one"
     return [config.document.problem(NO_STORE, path, fact, "restart the worker", at="header") for path in shared[:1]]
 
@@ -101,7 +102,7 @@ def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> No
 
 def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
     """Find whether the store may drop buckets that are in use; a store that fails is reported when a task comes."""
-    if store is None or all(limit.strategy == "static" for _, limit in _in_force(config)):
+    if store is None or all(limit.local for _, limit in _in_force(config)):
         return
     try:
         policy = store.evicts()
@@ -116,16 +117,18 @@ def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
 
 
 def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
-    """Yield the limits that some entry uses, each with the place where it is declared."""
+    """Yield the limits that some task or queue uses, each with the place where it is declared."""
     rules = config.rules
-    for entry in (*rules.exact.values(), *rules.patterns):
+    tables: list[Entry | QueueRule] = [*rules.exact.values(), *rules.patterns]
+    tables += [*rules.queues.values(), *rules.queue_patterns]
+    for entry in tables:
         for limit in entry.limits:
             if limit.mode != "off":
                 yield ("tasks", entry.pattern) if limit.own else ("limits", limit.name), limit
 
 
 def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit]]) -> Iterator[Problem]:
-    shared = [path for path, limit in limited if limit.strategy != "static"]
+    shared = [path for path, limit in limited if not limit.local]
     url = store_url(worker.app, config.rules.store)
     if not shared:
         return

@@ -20,6 +20,7 @@ from limitkit.cli import COMMANDS, limitkit
 from limitkit.config.checks import json_schema
 
 APP = "-A shopapp"
+KINDS = ["--config", "more_kinds.toml"]
 
 EXAMPLES = {
     "validate_fine": ["validate"],
@@ -30,6 +31,7 @@ EXAMPLES = {
     "validate_more_said": ["validate", "with_more_said.toml", "with_vain_keys.toml"],
     "validate_workers": ["validate", "--workers", "3"],
     "validate_workers_none": ["validate", "--workers", "3", "with_a_warning.toml"],
+    "validate_workers_kinds": ["validate", "--workers", "3", *KINDS],
     "validate_both_ways": ["validate", "--config", "a.toml", "b.toml"],
     "validate_app": ["validate", *APP.split()],
     "validate_app_not_there": ["validate", "-A", "nosuchapp"],
@@ -47,6 +49,9 @@ EXAMPLES = {
     "explain_drop": ["explain", "shop.send_push", "--config", "with_more_said.toml"],
     "explain_fail": ["explain", "shop.fetch_feed", "--config", "with_more_said.toml"],
     "explain_feedback": ["explain", "shop.refund", "--config", "with_more_said.toml"],
+    "explain_kinds": ["explain", "llm.ask", "--kwargs", '{"tenant": 42, "prompt": "12345"}', *KINDS],
+    "explain_kinds_of_queue": ["explain", "llm.embed", "--queue", "emails", *KINDS],
+    "explain_kinds_limit": ["explain", "quarter", *KINDS],
     "explain_bad_config": ["explain", "a", "--config", "with_problems.toml"],
     "explain_bad_json": ["explain", "a", "--kwargs", "[]"],
 }

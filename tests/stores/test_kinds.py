@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
+from contextlib import closing
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +16,16 @@ from support.sizes import examples
 
 from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Slots, Take, Window
 from limitkit.config.declared import Feedback, Resets
+from limitkit.stores import server_clock
 from limitkit.stores.memory import MemoryStore
+from limitkit.stores.redis import RedisStore
 from limitkit.stores.take_script import SCRIPTS
 
 SECOND = 1_000_000
 NOW = 1_764_000_000_123_457
 CLOCK = Resets("clock", "clock", period_us=5 * SECOND)
 MIDNIGHT = Resets("00:00 UTC", "d")
+FADING = SCRIPTS["take"]
 STORES = ["redis", "sentinel", "cluster"]
 _numbers = itertools.count()
 
@@ -154,3 +161,196 @@ def test_any_row_of_calls_gets_the_same_from_every_store(name, store_named, requ
                     assert store.back_off(refusal, now_us=at) == exact.back_off(refusal, now_us=at)
     for key in admin.scan_iter("limitkit:{kinds}:*"):
         admin.delete(key)
+
+
+# -- what a call means --------------------------------------------------------------------------------------------
+
+
+def fresh(make, *args, **more):
+    return make(f"own{next(_numbers)}", *args, **more)
+
+
+@pytest.fixture
+def clock(now):
+    return now
+
+
+def test_a_group_of_all_kinds_takes_all_or_nothing(store, clock):
+    kinds = [fresh(metered), fresh(window), fresh(window, exact=False), fresh(calendar), fresh(slots, 1)]
+    plain = Bucket(fresh(metered).key, SECOND, 3)
+    first = one(store, clock, plain, *kinds, costs=(1, 4, 2, 2, 2, 1), member="a")
+    assert (first.slots, first.waits[-1]) == ((0.0,), 1.0)
+    for _ in range(2):
+        refused = one(store, clock, plain, *kinds, costs=(1, 4, 2, 2, 2, 1), member="b")
+        assert (refused.slots, refused.marks[-1]) == ((), 1)
+        assert refused.marks[2:5] == (2, 2, 2), "nothing was counted"
+        assert refused.waits[:2] == (0.0, 0.0)
+    store.take([], [GiveBack(kinds[-1], 0, member="a")], now_us=clock)
+    assert one(store, clock, plain, *kinds, costs=(1, 4, 2, 2, 2, 1), member="b").slots == (0.0,)
+
+
+def test_a_group_on_several_slots_gives_all_kinds_back(cluster_store, now):
+    tagged = [
+        replace(bucket, key=bucket.key.replace("{kinds}", f"{{kinds {index}}}"))
+        for index, bucket in enumerate((fresh(metered), fresh(window), fresh(window, exact=False), fresh(calendar)))
+    ]
+    full = replace(fresh(slots, 1), key=f"limitkit:{{full {next(_numbers)}}}:r1", interval_us=1)
+    free = replace(fresh(slots, 1), key=f"limitkit:{{free {next(_numbers)}}}:r1", interval_us=10 * SECOND)
+    before = [one(cluster_store, now, bucket, count=0) for bucket in tagged]
+    assert one(cluster_store, now, full, member="other").slots == (0.0,)
+    refused = one(cluster_store, now, free, *tagged, full, costs=(1, 2, 2, 2, 2, 1), member="mine")
+    assert (refused.slots, refused.waits[-1], refused.marks[-1]) == ((), 1.0, 1)
+    assert [one(cluster_store, now, bucket, count=0) for bucket in tagged] == before
+    assert cluster_store.running([free, full], now_us=now) == [[], [("other", 3.0)]]
+    cluster_store.take([], [GiveBack(full, 0, member="other")], now_us=now)
+    taken = one(cluster_store, now, free, *tagged, full, costs=(1, 2, 2, 2, 2, 1), member="mine")
+    assert taken.slots == (0.0,)
+    cluster_store.settle([Settlement(tagged[1], 2, 3, taken.marks[2]), Settlement(tagged[0], 2, 9)], now_us=now)
+    assert one(cluster_store, now, tagged[1], count=0).marks == (3,)
+    assert one(cluster_store, now, tagged[0], costs=(2,), count=0).waits == (0.01,)
+    leases = [Lease(free, "mine"), Lease(full, "gone"), Lease(full, "mine")]
+    assert cluster_store.renew(leases, now_us=now + SECOND) == [True, False, True]
+
+
+def test_what_was_removed_is_not_revived(store, clock):
+    few = fresh(slots, 1)
+    one(store, clock, few, member="a")
+    assert store.renew([Lease(few, "a"), Lease(few, "b")], now_us=clock + SECOND) == [True, False]
+    assert store.running([few], now_us=clock + 2 * SECOND) == [[("a", 2.0)]]
+    assert store.running([few], now_us=clock + 4 * SECOND) == [[]]
+    assert one(store, clock + 4 * SECOND, few, member="b").slots == (0.0,)
+    assert store.renew([Lease(few, "a")], now_us=clock + 4 * SECOND) == [False]
+    assert store.renew([], now_us=clock) == []
+    store.settle([], now_us=clock)
+
+
+def test_who_waits_for_a_slot_is_woken_once_it_is_free(store):
+    few, woken, awake = fresh(slots, 1), [], threading.Event()
+
+    def on_wake(key):
+        woken.append(key)
+        awake.set()
+
+    waiter = f"limitkit:wake:{next(_numbers)}"
+    stop = store.listen(waiter, on_wake)
+    try:
+        assert one(store, None, few, member="a").slots == (0.0,)
+        deadline = time.monotonic() + 60
+        while not awake.wait(0.05):  # the connection of its own comes a moment later
+            assert time.monotonic() < deadline, "never woken"
+            assert one(store, None, few, member="b", waiter=waiter).slots == ()
+            store.take([], [GiveBack(few, 0, member="a")])
+            assert one(store, None, few, member="a").slots == (0.0,)
+        assert set(woken) == {few.key}
+    finally:
+        stop()
+
+
+def test_a_slot_that_is_taken_in_the_same_call_wakes_nobody(redis_store, admin):
+    few, waiter = fresh(slots, 1), f"limitkit:wake:{next(_numbers)}"
+    with closing(admin.pubsub(ignore_subscribe_messages=True)) as channel:
+        channel.subscribe(waiter)
+        channel.get_message(timeout=10.0)
+        one(redis_store, None, few, member="a")
+        one(redis_store, None, few, member="b", waiter=waiter)
+        one(redis_store, None, few, member="b", back=[GiveBack(few, 0, member="a")])
+        redis_store.take([], [GiveBack(few, 0, member="b")])
+        redis_store.take([], [GiveBack(few, 0, member="b")])
+        assert channel.get_message(timeout=10.0)["data"] == few.key.encode()
+        assert channel.get_message(timeout=0.0) is None, "woken once, and only when one was free"
+
+
+def test_a_wake_is_heard_again_after_the_connection_was_lost(redis_store, admin):
+    woken, waiter = threading.Event(), f"limitkit:wake:{next(_numbers)}"
+    stop = redis_store.listen(waiter, lambda _: woken.set())
+    try:
+        for _ in range(2):
+            deadline = time.monotonic() + 60
+            while not woken.wait(0.05):
+                assert time.monotonic() < deadline
+                admin.publish(waiter, "key")
+            admin.client_kill_filter(_type="pubsub")
+            woken.clear()
+    finally:
+        stop()
+
+
+def test_refill_empties_windows_and_leaves_slots(store, clock):
+    kinds = [metered(1, 3600 * SECOND), window(1), window(1, exact=False), calendar(1, resets=MIDNIGHT), slots(1)]
+    tag = f"{{refill {next(_numbers)}}}"
+    kinds = [replace(each, key=each.key.replace("{kinds}", tag)) for each in kinds]
+    one(store, clock, *kinds, costs=(5, 5, 5, 5, 1), member="a")
+    assert [store.refill(each.key, partitions=False) for each in kinds] == [1, 1, 1, 1, 0]
+    refilled = one(store, clock, *kinds, count=0, member="b")
+    assert refilled.marks[1:] == (0, 0, 0, 1)
+    one(store, clock, kinds[1], kinds[4], member="c")
+    assert store.refill(kinds[1].key.rpartition(":")[0], partitions=True) == 1
+    assert store.refill(kinds[4].key.rpartition(":")[0], partitions=True) == 0
+    assert one(store, clock, kinds[1], kinds[4], count=0).marks == (0, 2)
+
+
+def test_a_limit_of_every_kind_can_be_paused_by_the_other_side(store, clock):
+    told = Feedback("api", ("a.B",), action="pause")
+    for bucket in [fresh(make, feedback=told) for make in (metered, window, calendar, slots)]:
+        store.back_off(Refusal(bucket, 0.0, 7.0), now_us=clock)
+        assert one(store, clock + SECOND, bucket, member="a")[:2] == ((), (6.0,))
+        assert one(store, clock + 7 * SECOND, bucket, member="a").slots == (0.0,)
+
+
+def test_a_window_that_is_slowed_down_has_a_smaller_number(store, clock):
+    told = Feedback("api", ("a.B",), factor=0.5)
+    wide = fresh(window, 100, 10 * SECOND, exact=False, feedback=told)
+    store.back_off(Refusal(wide, 0.0, None), now_us=clock)
+    taken = [one(store, clock, wide) for _ in range(60)]
+    assert sum(len(each.slots) for each in taken) == 100_000 * 100 // taken[0].intervals[0] < 60
+
+
+def test_without_a_time_a_window_resets_by_the_servers_clock(store):
+    daily = fresh(calendar, 2, resets=MIDNIGHT)
+    assert [one(store, None, daily).slots for _ in range(3)] == [(0.0,), (0.0,), ()]
+    assert 0 < one(store, None, daily).waits[0] <= 86_400
+
+
+@pytest.mark.parametrize("ahead", [-40 * 86_400, -3600, 3600, 40 * 86_400])
+def test_a_caller_whose_clock_is_wrong_learns_what_the_servers_says(server, monkeypatch, ahead):
+    hourly = fresh(calendar, 2, resets=Resets("clock", "clock", period_us=1800 * SECOND))
+    other = fresh(slots, 9)
+    true = time.time_ns
+    monkeypatch.setattr(server_clock, "time", SimpleNamespace(time_ns=lambda: true() + ahead * 1_000_000_000))
+    with closing(RedisStore(server.url, 5.0)) as store:
+        both = store.take([Take((other,), member="a"), Take((other, hourly), member="b"), Take((other,), member="c")])
+        assert [each.slots for each in both] == [(0.0,)] * 3
+        assert store.take([Take((hourly,), count=0)])[0].marks == (1,)
+        assert len(store.running([other])[0]) == 3
+        calls = store._calls
+        store._calls = lambda *asked: counted.append(asked[0]) or calls(*asked)
+        counted = []
+        assert [one(store, None, hourly).slots for _ in range(2)] == [(0.0,), ()]
+        assert counted == ["take"] * 2, "once it knows, it asks once"
+
+
+def test_a_window_of_many_stays_small_and_fades(server, admin):
+    daily = fresh(window, 10_000, 86_400 * SECOND, exact=False)
+    short = fresh(window, 200, SECOND)
+    with closing(RedisStore(server.url, 5.0)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCRIPTS, "take", FADING)
+        begin = NOW
+        for part in range(62):
+            one(store, begin + part * 1440 * SECOND, daily, costs=(163,))
+        assert admin.memory_usage(daily.key) <= 1024
+        assert 0 < admin.pttl(daily.key) <= 86_400_000 * 61 / 60 + 1000
+    with closing(RedisStore(server.url, 5.0)) as store:
+        patch = pytest.MonkeyPatch()
+        patch.setitem(SCRIPTS, "take", FADING)
+        one(store, None, short)
+        patch.undo()
+        assert 0 < admin.pttl(short.key) <= 2000
+
+
+def test_a_bucket_that_was_metered_is_read_as_a_plain_one(store, clock):
+    debtor = fresh(metered, SECOND, 5)
+    plain = Bucket(debtor.key, SECOND, 5)
+    one(store, clock, debtor, costs=(5,))
+    assert one(store, clock, plain).waits == (1.0,)
+    assert one(store, clock + SECOND, plain).slots == (0.0,)
+    assert one(store, clock + SECOND, debtor, costs=(5,)).waits == (5.0,)

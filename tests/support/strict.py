@@ -18,13 +18,14 @@ MOST_ARGUMENTS = 3000
 _FIRST = """
 get set hmget zadd zrem zcard zscore zrank zcount zrange zrangebyscore zremrangebyscore zremrangebyrank zlexcount
 zrangebylex zremrangebylex zscan zincrby hget hset hdel hexists hgetall hlen hincrby sadd srem scard sismember
-smembers lindex llen lpush lrange lrem rpush lpop rpop expire pexpire persist ttl pttl incr incrby
+smembers lindex llen lpush rpush lrange lrem rpush lpop rpop expire pexpire persist ttl pttl incr incrby
 """
 """Commands of which the first argument is a key, and no other."""
 _CHECKED = """
 local MOST, named = %(most)d, {}
 for _, key in ipairs(KEYS) do named[key] = true end
-local first, every, none = {}, { del = true, unlink = true, exists = true, touch = true }, { time = true }
+local first, none = {}, { time = true, publish = true }
+local every = { del = true, unlink = true, exists = true, touch = true }
 for name in ('%(first)s'):gmatch('%%S+') do first[name] = true end
 
 local function checked(call)

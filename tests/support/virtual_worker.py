@@ -24,7 +24,7 @@ from limitkit.stores import memory, outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
-from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events
+from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, taking, tokens
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
@@ -58,6 +58,9 @@ class Clock:
 
     def time(self):
         return 1.8e9 + self.monotonic()
+
+    def time_ns(self):
+        return round(self.time() * 1e9)
 
     def monotonic_ns(self):
         return round(self.monotonic() * 1e9)
@@ -195,7 +198,18 @@ class Worker:
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
         self.store = Store(self.clock)
-        for module in (pacer, request_order, processes, memory, outage, pacing_events, admission):
+        for module in (
+            pacer,
+            request_order,
+            processes,
+            memory,
+            outage,
+            pacing_events,
+            admission,
+            taking,
+            tokens,
+            hand_over,
+        ):
             patch.setattr(module, "time", self.clock)
         for module in (pacer, hand_over, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
@@ -223,7 +237,7 @@ class Worker:
             worker_count=self._headcount(2),
             outage=outage.Outage(),
             on_errors=(),
-            rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
+            rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25, prefix="limitkit")),
             limits=lambda task, *_: self.limits[task.name],
             shadows=lambda _: (),
             has_queues=False,

@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from limitkit.buckets.call import Call
+from limitkit.buckets.cost import CostReader
 from limitkit.buckets.partition import Resolver, bucket_key
 from limitkit.cli.config_in_use import config_in_use
+from limitkit.cli.explain_kinds import in_words, name_of
 from limitkit.cli.explain_sharing import bare, limit_of, now_in_force, pattern_of, show_limit, show_pattern
-from limitkit.cli.explain_terms import allowed, beside, modes, name_of, parked
+from limitkit.cli.explain_terms import allowed, beside, modes, parked
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import Unusable, say, show_problems, table
 from limitkit.config.app_check import task_signature
+from limitkit.config.declared import ONE
 from limitkit.config.native_limit import native_limit
 from limitkit.config.wording import dotted, quote, suggest
 
 if TYPE_CHECKING:
     import inspect
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from limitkit.config.declared import Limit, TaskRule
     from limitkit.config.load import Config
 
+_BUCKET_HEADINGS = ("limit", "bucket", "cost", "turn")
+_LONGEST_TURN = 64
+"""Characters of a value of ``fair_by`` that is shown in clear."""
 _ONLY_THE_APP = "only the app knows; name it: --app APP"
 
 
@@ -60,12 +66,14 @@ def _json(wanted: type, name: str) -> Callable[[click.Context, click.Parameter, 
     "--args", "arguments", callback=_json(list, "array"), metavar="JSON", help="Positional arguments: an array."
 )
 @click.option("--kwargs", "named", callback=_json(dict, "object"), metavar="JSON", help="Keyword arguments: an object.")
+@click.option("--queue", metavar="NAME", help="Also show the limits of the queue that TASK comes from.")
 @common
 @click.pass_context
 def command(
     ctx: click.Context,
     task: str,
     *,
+    queue: str | None,
     arguments: list[Any] | None,
     named: dict[str, Any] | None,
     app: str | None,
@@ -75,6 +83,8 @@ def command(
 
     TASK may also be a limit's name, or a pattern of the file: then the tasks that share it are shown, too. --args or
     --kwargs also show which bucket a message with these arguments takes from.
+
+    --queue also shows the limits that hold for all that comes from this queue, beside TASK's own.
 
     --app also shows whether Celery's own settings limit TASK, and which tasks have a limit or a pattern.
 
@@ -107,7 +117,7 @@ def command(
     if is_task:
         if limit is not None:
             say("")
-        _show_task(rules, task, found, call)
+        _show_task(rules, task, found, call, queue)
 
 
 def _must_be_a_task(config: Config, name: str, tasks: Mapping[str, Any], *, is_known: bool) -> None:
@@ -122,18 +132,43 @@ def _must_be_a_task(config: Config, name: str, tasks: Mapping[str, Any], *, is_k
         raise Unusable(f"{fact}; {hint or 'fix the name, or import its module in the app'}")
 
 
-def _show_task(config: Config, task: str, app: Any, call: tuple[list[Any], dict[str, Any]] | None) -> None:
-    rule = config.rules.for_task(task)
+def _show_task(
+    config: Config, task: str, app: Any, call: tuple[list[Any], dict[str, Any]] | None, queue: str | None
+) -> None:
+    own = config.rules.for_task(task)
+    rule = config.rules.together(task, queue) if queue is not None else own
     if rule is None or not rule.limits:
-        say(*_unlimited(config, task, rule, app))
+        say(*_unlimited(config, task, rule, app), *_of_queues(config, task, queue))
         return
-    say(*_head(config, task, rule), *allowed(rule.limits))
-    lines = [*beside(config, rule), *_natively(app, task, rule), *parked(app, config, rule)]
+    say(*(_head(config, task, rule) if own is not None else [f"{task} has no entry in {config.path}.", ""]))
+    say(*allowed(rule.limits))
+    lines = [
+        *in_words(rule.limits),
+        *_of_queues(config, task, queue),
+        *beside(config, rule),
+        *_natively(app, task, rule),
+        *parked(app, config, rule),
+    ]
     lines += now_in_force(app, config, rule.limits, rule.pattern)
     say(*(["", *lines] if lines else []))
     signature = task_signature(app.tasks[task]) if app is not None else None
     why = "" if signature else "; without --app only --kwargs can be looked at"
     _show_buckets(config, rule.limits, call, signature, why)
+
+
+def _of_queues(config: Config, task: str, queue: str | None) -> Iterator[str]:
+    """Say which limits are those of a queue, or that there may be some."""
+    rules = config.rules
+    if task.startswith("celery.") or not (rules.queues or rules.queue_patterns):
+        return
+    if queue is None:
+        yield "The limits of a queue may hold, too; name it: --queue NAME."
+    elif (found := rules.for_queue(queue)) is not None:
+        table_name = f"{dotted(('queues', found.pattern))}, {config.path}:{found.line}"
+        names = ", ".join(limit.name for limit in found.limits) or "none"
+        yield f"Limits of the queue {quote(queue)} ({table_name}): {names}."
+    else:
+        yield f"The queue {quote(queue)} has no limits of its own."
 
 
 def _unlimited(config: Config, task: str, rule: TaskRule | None, app: Any) -> Iterator[str]:
@@ -183,22 +218,34 @@ def _head(config: Config, task: str, rule: TaskRule) -> list[str]:
 
 def _show_buckets(
     config: Config,
-    limits: Iterable[Limit],
+    limits: Sequence[Limit],
     call: tuple[list[Any], dict[str, Any]] | None,
     signature: inspect.Signature | None,
     why: str,
 ) -> None:
+    """Show which bucket of each limit a message takes from, what it costs there, and whose turn it is."""
     if call is None:
         return
-    rows = []
-    missing = []
+    message = Call(*call)
+    rows, faults = [], []
     for limit in limits:
-        partition = Resolver(signature, limit.key)(Call(*call)) if limit.key else None
+        partition = Resolver(signature, limit.key)(message) if limit.key else None
         key = bucket_key(config.rules.store.prefix, limit, partition)
-        rows.append((name_of(limit), "each worker's own" if limit.strategy == "static" else key))
-        if partition is not None and partition.missing and limit.key:
-            missing.append(str(limit.key))
+        if partition is not None and partition.missing:
+            faults.append(f"These arguments have no {limit.key}: such messages share one bucket{why}.")
+        cost, fault = CostReader(signature, limit.cost, limit.interval_us)(message)
+        if fault:
+            faults.append(f"The cost for {name_of(limit)} {fault}: it is {cost}{why}.")
+        turn = Resolver(signature, limit.fair_by)(message) if limit.fair_by else None
+        if turn is not None and turn.missing:
+            faults.append(f"These arguments have no {limit.fair_by}: such messages share one turn{why}.")
+        shown = "-" if turn is None else turn.form(_LONGEST_TURN, clear=limit.show_key)
+        mine = "each worker's own" if limit.local else key
+        rows.append((name_of(limit), mine, "-" if limit.strategy == "concurrency" else str(cost), shown))
+    columns = [0, 1]
+    columns += [2] if any(limit.cost != ONE for limit in limits) else []
+    columns += [3] if any(limit.fair_by for limit in limits) else []
     say("")
-    say(table(("limit", "bucket"), rows))
-    for key in missing:
-        say(f"These arguments have no {key}: such messages share one bucket{why}.", err=True)
+    say(table([_BUCKET_HEADINGS[at] for at in columns], [[row[at] for at in columns] for row in rows]))
+    for fault in faults:
+        say(fault, err=True)

@@ -99,7 +99,7 @@ def _report(path: str, problems: Sequence[Problem], *, strict: bool, unreadable:
 
 
 def _add_up(config: Config, workers: int) -> None:
-    """Say what static limits, which each worker keeps for itself, add up to in all workers."""
+    """Say what limits that each worker keeps for itself (static, scope = "worker") add up to in all workers."""
     own = [
         (dotted(("tasks", entry.pattern)) + (" (each task)" if "*" in entry.pattern else ""), limit)
         for entry in [*config.rules.exact.values(), *config.rules.patterns]
@@ -107,7 +107,7 @@ def _add_up(config: Config, workers: int) -> None:
         if limit.own
     ]
     named = [(dotted(("limits", name)), limit) for name, limit in config.rules.named.items()]
-    kept = [(name, limit) for name, limit in named + own if limit.strategy == "static" and limit.mode != "off"]
+    kept = [(name, limit) for name, limit in named + own if limit.local and limit.mode != "off"]
     static = sorted(kept, key=lambda pair: pair[1].line)
     if not static:
         say(f"{config.path} has no static limit in force: nothing to add up")
@@ -117,9 +117,9 @@ def _add_up(config: Config, workers: int) -> None:
         (
             name,
             limit.rate_text,
-            str(limit.burst),
-            _times(limit.rate, workers) if limit.rate is not None else "-",
-            str(limit.burst * workers),
+            str(limit.burst) if limit.rate is not None else "-",
+            _times(limit.rate, workers) if limit.rate is not None else f"{limit.max_running * workers} at once",
+            str(limit.burst * workers) if limit.rate is not None else "-",
         )
         for name, limit in static
     ]

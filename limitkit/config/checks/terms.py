@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.checks.declared_limits import limits_in, rate_of, table_of
@@ -10,7 +11,7 @@ from limitkit.config.model.calendar import CLOCK, parse_resets
 from limitkit.config.model.cross_checks import no_meaning
 from limitkit.config.model.units import CALENDAR
 from limitkit.config.model.value_errors import rate_fault
-from limitkit.config.wording import quote, show
+from limitkit.config.wording import listed, quote, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,8 @@ def check(document: Document) -> Iterator[Problem]:
         yield from _schedule(document, limit)
         yield from _of_running(document, limit)
         yield from _turns(document, limit)
+        for key, names in (("key", "partitions"), ("fair_by", "weights")):
+            yield from _unnamed(document, limit, key_parts(limit.table.get(key)), names)
 
 
 def key_parts(said: object) -> tuple[str, ...]:
@@ -160,3 +163,17 @@ def _turns(document: Document, limit: DeclaredLimit) -> Iterator[Problem]:
         fact = "each value has a bucket of its own, since it is in the key, so there is nobody to take turns with"
         hint = "take fair_by out, or take the key out so that all values share one bucket"
         yield document.problem("LK072", (*limit.path, "fair_by"), fact, hint, at="key")
+
+
+def _unnamed(document: Document, limit: DeclaredLimit, parts: tuple[str, ...], names: str) -> Iterator[Problem]:
+    """Find partitions and values without all parts of their key: such ones never come."""
+    for name in table_of(limit.table.get(names)) if len(parts) > 1 else ():
+        try:
+            said = json.loads(name)
+        except (ValueError, RecursionError):
+            said = None
+        if not isinstance(said, list) or len(said) != len(parts):
+            fact = f"no message has this value, since it has {len(parts)} parts: {listed(parts, 'and')}"
+            each = ", ".join(f'"{part.rpartition(".")[2].rpartition(":")[2].upper()}"' for part in parts)
+            hint = f"write it as a JSON array in single quotes: '[{each}]'"
+            yield document.problem("LK085", (*limit.path, names, name), fact, hint, at="key")

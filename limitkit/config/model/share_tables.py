@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from limitkit.config.model.cost_errors import cost_fault, cost_number_fault
 from limitkit.config.model.fields import refuse
 from limitkit.config.model.limit_fields import (
+    KEY_PATTERN,
     BurstField,
     DaysField,
     DefaultCostField,
@@ -76,6 +78,8 @@ class CostTable(Table, title="Cost"):
             if isinstance(said, bool) or cost_number_fault(said):
                 raise PydanticCustomError("cost", "not a cost, or out of range")
             return {"default": said}
+        if isinstance(said, str) and not re.fullmatch(KEY_PATTERN, said):  # the schema says so
+            raise PydanticCustomError("cost", "not a path")
         if isinstance(said, dict) and "of" not in said:
             raise PydanticCustomError("cost", "of is missing")
         return {"of": said} if isinstance(said, str) else said

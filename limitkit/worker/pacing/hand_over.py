@@ -43,14 +43,17 @@ class Ends:
         self._lanes.postpone(used, started)
         self._pump()
 
-    def free(self, admitted: Admitted, begun: float) -> None:
-        """Give back the slots of a request that has ended."""
+    def ended(self, admitted: Admitted, begun: float) -> None:
+        """Give back the slots of a request that has ended; it may also have settled for less than it has taken."""
         held = admitted.held
-        self._tokens.free(held, admitted.own)
+        if held.member:
+            self._tokens.free(held, admitted.own)
         for lane in held.lanes:
             if isinstance(lane.bucket, Slots):
                 self._lanes.note_run(lane.bucket.key, time.monotonic() - begun)
-                self._lanes.wake(lane.bucket.key)
+            elif not lane.bucket.metered:
+                continue
+            self._lanes.wake(lane.bucket.key)
         if self.is_closed:
             self._tokens.flush()
         self._pump()
@@ -83,8 +86,8 @@ class HandOver:
             if not is_ready:
                 self._entry.semaphore.release()
             logger.exception("%s could not be handed to the pool; the broker delivers it again.", request)
-        if admitted.held.member:
-            self._entry.watch(request, partial(self._ends.free, admitted, time.monotonic()))
+        if admitted.held.member or any(lane.bucket.metered for lane in admitted.held.lanes):
+            self._entry.watch(request, partial(self._ends.ended, admitted, time.monotonic()))
 
     def _hold_slots(self, admitted: Admitted) -> None:
         """Renew the leases of its slots from now on; those that were not asked for have none."""

@@ -152,6 +152,10 @@ class Lane:
             wait = min(wait, self.interval_us / MICROSECONDS)
         self.dry_until = now + wait + _STALE if wait > 0.0 else 0.0
 
+    def soonest(self, wait: float) -> float:
+        """Return in how many seconds to ask again after a refusal: others may settle for less than they have taken."""
+        return min(wait, _SOON) if self.bucket.metered else wait
+
     def next_token(self, now: float) -> float:
         """Return in how many seconds there is a token: of a reserved slot, else by the store's last answer."""
         return max(0.0, (self.slots[0].at if self.slots else self.dry_until - _STALE) - now)

@@ -255,9 +255,9 @@ class Plan:
                 worst.note_wait(wait, now)
                 if worst is lane:
                     lane.reserve = lane.reserves
-                    self.due = now if lane.reserve and self._reserving else now + wait
+                    self.due = now if lane.reserve and self._reserving else now + lane.soonest(wait)
                 else:
-                    self.moves.append((lane.take_out(head), worst, now + wait))
+                    self.moves.append((lane.take_out(head), worst, now + worst.soonest(wait)))
                     self.due = now
                 return
             undo = tuple(head.undo(other, mark) for other, mark in zip(shared, decision.marks, strict=True))

@@ -6,6 +6,7 @@ import logging
 import secrets
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Slots, Take
@@ -29,6 +30,7 @@ logger = logging.getLogger("limitkit")
 
 _MOST_GIVEN_BACK: Final = 1000
 """Lanes whose slots are given back in one call at most; the others' go with the next."""
+_ENDLESS_US: Final = 366 * 86_400_000_000
 _MOST_KEPT: Final = 10_000
 """Slots of concurrency limits that wait to be given back while the store is gone; others' leases end by themselves."""
 
@@ -83,7 +85,9 @@ class Tokens:
 
         None when the share isn't known, since the store has never answered this worker.
         """
-        return lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
+        bucket = lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
+        # Nobody renews a lease here: a slot is taken until its task ends.
+        return replace(bucket, lease_us=_ENDLESS_US) if isinstance(bucket, Slots) and not lane.local else bucket
 
     def used_ahead(self, lane: Lane) -> float:
         """Return the seconds until an own bucket is full again, without the slots that the lane still has."""

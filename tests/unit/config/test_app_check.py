@@ -197,8 +197,8 @@ def test_each_argument_that_a_limit_looks_at_is_judged_where_it_is_written():
             "name an argument of the task"
         ),
         (
-            'f.toml:9:37: LK043 tasks.plain.limits[0].key: "tenant" is not an argument of plain, which takes "order" and '
-            '"user_id"; name an argument of the task'
+            'f.toml:9:37: LK043 tasks.plain.limits[0].key: "tenant" is not an argument of plain, which takes "order" '
+            'and "user_id"; name an argument of the task'
         ),
         (
             'f.toml:13:8: LK084 tasks.bound.cost: "size" is not an argument of bound, which takes "user_id"; name an '
@@ -228,8 +228,8 @@ def test_a_task_that_settles_should_return_something():
     tasks = {"ignored": Ignored(), "declared": Declared(), "returns": Returns()}
     text = "".join(simple(name).replace("static", "token_bucket") + 'settle = "usage"\n' for name in tasks)
     then = (
-        "if it returns nothing, each start keeps its estimate; return the true cost, which is read in the worker and "
-        "need not be stored, or call limitkit.settle"
+        "if it returns nothing, each start keeps its estimate; return the true cost, which is read in the worker "
+        "and need not be stored, or call limitkit.settle"
     )
     assert found(text, tasks) == [
         f"f.toml:5:10: LK083 tasks.ignored.settle: ignored ignores its result (ignore_result); {then}",

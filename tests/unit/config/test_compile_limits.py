@@ -270,7 +270,7 @@ def test_a_queue_s_name_without_quotes_is_what_it_is():
     said = [str(problem).partition(": ")[2] for problem in caught.value.problems if problem.code == "LK028"]
     assert said == [
         (
-            "LK028 queues.emails.high: without quotes TOML takes a name with dots for tables in one another, so nothing "
-            'here has this name; write [queues."emails.high"]'
+            "LK028 queues.emails.high: without quotes TOML takes a name with dots for tables in one another, so "
+            'nothing here has this name; write [queues."emails.high"]'
         )
     ]

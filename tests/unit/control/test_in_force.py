@@ -146,11 +146,13 @@ def test_each_kind_has_its_numbers(in_force):
     reports = bucket_of("k", REPORTS, in_force.terms(REPORTS, ""))
     assert reports == Slots("k", 111_111, 9, lease_us=15_000_000)
     daily = bucket_of("k", DAILY, in_force.terms(DAILY, ""))
-    assert daily == Window("k", 50_000, 100, period_us=5_030_000, exact=True)
+    assert daily == Window("k", 50_000, 100, period_us=5_050_000, exact=True, late_us=50_000)
     in_force.use([override(rate="300/1m"), override(max_running=2)], NOW)
     in_force.use([override(rate="300/m")], NOW)
     daily = bucket_of("k", DAILY, in_force.terms(DAILY, ""))
-    assert daily == Window("k", 200_000, 300, period_us=60_030_000, exact=True), "its declared number is exact"
+    assert daily == Window("k", 200_000, 300, period_us=60_500_000, exact=True, late_us=500_000), (
+        "its declared number is exact"
+    )
     assert held(in_force, REPORTS)[2] == "schedule", "a rate is none of its"
     in_force.use([override(max_running=2)], NOW)
     assert held(in_force, REPORTS) == (500_000, 2, "override")
@@ -160,7 +162,10 @@ def test_each_kind_has_its_numbers(in_force):
     assert type(bucket_of("k", limit(), in_force.terms(limit(), ""))) is Bucket
 
 
-@pytest.mark.parametrize(("period", "late"), [(100_000, 5_000), (1_000_000, 10_000), (86_400_000_000, 30_000)])
+LATE = [(100_000, 2_000), (1_000_000, 20_000), (5_000_000, 50_000), (86_400_000_000, 500_000)]
+
+
+@pytest.mark.parametrize(("period", "late"), LATE)
 def test_a_window_allows_for_a_late_start(period, late):
     assert late_us(period) == late
 
