@@ -37,6 +37,15 @@ limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "bur
 ``pause``, ``stricter file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or
 None.
 """
+lease_lost: Final = Signal(name="lease_lost", providing_args=set())
+"""A running task has lost its slot of a concurrency limit, since its worker could not renew the lease in time: until it
+ends, one more may run at once. The sender is the limit's name.
+"""
+cost_settled: Final = Signal(name="cost_settled", providing_args={"estimate", "cost"})
+"""A task has ended, and has said what its start has really cost. The sender is the limit's name.
+
+``estimate``: the tokens that were taken for its start; ``cost``: the tokens that it has really cost.
+"""
 config_reloaded: Final = Signal(name="config_reloaded", providing_args=set())
 """Another version of the file is in force. The sender is its path."""
 store_failed: Final = Signal(name="store_failed", providing_args={"reason"})
@@ -50,6 +59,8 @@ _SIGNALS: Final[dict[type[Event], Signal]] = {
     event_types.TaskAdmitted: task_admitted,
     event_types.TaskParked: task_parked,
     event_types.LimitChanged: limit_changed,
+    event_types.LeaseLost: lease_lost,
+    event_types.CostSettled: cost_settled,
     event_types.ConfigReloaded: config_reloaded,
     event_types.StoreFailed: store_failed,
     event_types.StoreRecovered: store_recovered,

@@ -169,7 +169,7 @@ class Cluster:
         of_tokens = {(name,): each for name, each in used.items() if each.tokens is not None}
         tokens.update({labels: round(each.tokens or 0.0, 9) for labels, each in of_tokens.items()})
         counted = {(name,): each.counted for name, each in used.items() if each.counted is not None}
-        resets = {(name,): each.resets_at for name, each in used.items() if each.resets_at is not None}
+        resets: Numbers = {(name,): each.resets_at for name, each in used.items() if each.resets_at is not None}
         running = {(name,): each.running for name, each in used.items() if each.running is not None}
         yield made(f.CLUSTER_DEBT, {labels: round(each.debt, 9) for labels, each in of_tokens.items()})
         yield made(f.CLUSTER_COUNTED, {labels: float(number) for labels, number in counted.items()})
