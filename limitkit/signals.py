@@ -33,7 +33,7 @@ task_parked: Final = Signal(name="task_parked", providing_args={"task_id", "limi
 limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "burst", "source", "ends"})
 """Another rate is in force in this worker. The sender is the limit's name.
 
-``rate``: tokens a second, 0.0 while it is paused; ``burst``; ``source``: ``file``, ``schedule``, ``override``,
+``rate``: tokens a second, 0.0 while it is paused; ``burst``, the number of a window, or ``max_running``; ``source``: ``file``, ``schedule``, ``override``,
 ``pause``, ``stricter file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or
 None.
 """

@@ -136,8 +136,9 @@ class LimitChanged:
 
     limit: str
     rate: float
-    """Tokens a second; 0.0 while it is paused."""
+    """Tokens a second; 0.0 while it is paused. Of a concurrency limit, no more than a guess."""
     burst: int
+    """The burst, the number of a window, or ``max_running``."""
     source: str
     """``file``, ``schedule``, ``override``, ``pause``, ``stricter file``, or ``control`` for
     ``app.control.rate_limit()``."""

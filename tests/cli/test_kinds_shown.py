@@ -34,6 +34,7 @@ EXAMPLES = {
     "status": ["status"],
     "status_slots": ["status", "exports"],
     "status_window": ["status", "calls"],
+    "top": ["top", "exports"],
     "status_json": ["status", "exports", "--output-format", "json"],
     "status_window_json": ["status", "daily", "--output-format", "json"],
     "waiting": ["waiting"],

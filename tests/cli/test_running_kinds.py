@@ -39,7 +39,10 @@ COUNTS = {"reports.build": 5, "disk.write": 2}
 
 
 def _limits(runner):
-    return {each["limit"]: each for each in json.loads(runner.run("status", "--output-format", "json", *APP).stdout)["limits"]}
+    return {
+        each["limit"]: each
+        for each in json.loads(runner.run("status", "--output-format", "json", *APP).stdout)["limits"]
+    }
 
 
 def _running(runner):
@@ -70,6 +73,22 @@ def test_why_names_the_slot_that_it_waits_for(task, slot, scene):
     said = runner.run("why", ids[task][-1], *APP).stdout.decode()
     assert said.startswith(f"{task} {slot}")
     assert "starts when a slot is free" in said
+
+
+def test_a_file_that_cannot_be_used_hides_no_kind(scene):
+    runner, _ = scene
+    file = runner.folder / "shown.toml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("max_running = 3", "max_running = 0"))
+        said = runner.run("status", *APP).stdout.decode()
+    finally:
+        file.write_text(text)
+    rows = {line.split()[0]: line for line in said.splitlines() if line.startswith("limits.")}
+    assert "3 at once" in rows["limits.reports"]
+    assert "3 run" in rows["limits.reports"]
+    assert "15000/d in a window" in rows["limits.daily"]
+    assert "limits.mail" in rows, "a limit of a queue alone"
 
 
 def test_metrics_of_the_worker(scene, port):
