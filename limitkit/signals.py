@@ -33,9 +33,9 @@ task_parked: Final = Signal(name="task_parked", providing_args={"task_id", "limi
 limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "burst", "source", "ends"})
 """Another rate is in force in this worker. The sender is the limit's name.
 
-``rate``: tokens a second, 0.0 while it is paused; ``burst``, the number of a window, or ``max_running``; ``source``: ``file``, ``schedule``, ``override``,
-``pause``, ``stricter file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or
-None.
+``rate``: tokens a second, 0.0 while it is paused; ``burst``, which is the number of a window, or ``max_running``;
+``source``: ``file``, ``schedule``, ``override``, ``pause``, ``stricter file`` or ``control``; ``ends``: when the
+declared rate returns by itself (seconds since 1970), or None.
 """
 lease_lost: Final = Signal(name="lease_lost", providing_args=set())
 """A running task has lost its slot of a concurrency limit, since its worker could not renew the lease in time: until it

@@ -5,7 +5,6 @@ It runs once per message in a worker's event loop, on values from outside: it ne
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -160,21 +159,6 @@ def parts_of(key: str) -> tuple[str, str | None] | None:
     """Read a bucket's key: the tag of its limit, and its partition's form; None for any other key."""
     match = _KEY.fullmatch(key)
     return (match["tag"], match["part"]) if match else None
-
-
-def named(key: Key, text: str) -> Partition:
-    """Return the partition that a file or an operator names: by its text, or several parts by a JSON array.
-
-    In an array, null is a part that was not sent.
-    """
-    if len(key.parts) > 1:
-        try:
-            parts = json.loads(text)
-        except (ValueError, RecursionError):
-            parts = None
-        if isinstance(parts, list) and len(parts) == len(key.parts):
-            return Partition("list:" + joined(MISSING.text if part is None else canonical(part) for part in parts))
-    return Partition(canonical(text))
 
 
 def shown(form: str, digits: int = _DIGEST_LENGTH) -> str:

@@ -2,7 +2,7 @@
 
 A sliding window of few starts keeps the time of each. One of many is divided into 60 parts, each of which has a
 counter; a part that still overlaps the window counts whole. So it never admits too much, and gives away at most a
-sixtieth. One with resets has one counter. ``stores/window.lua`` does the same arithmetic inside Redis.
+sixtieth. One with resets has one counter. ``stores/window_*.lua`` do the same arithmetic inside Redis.
 """
 
 from __future__ import annotations

@@ -211,6 +211,7 @@ def _limit(row: Row, snapshot: Snapshot) -> dict[str, Any]:
         "in_force": {"rate": rate, "burst": burst, "source": source},
         "why": list(reasons(row, snapshot)),
         "override": override(current.override) if current.override is not None else None,
+        **({"set_apart": [override(each) for each in row.set_apart]} if row.set_apart else {}),
         "mode": current.limit.mode,
         "shadow": {"came": row.seen, "delayed": row.shadowed} if current.limit.mode == "shadow" else None,
         "slowed": row.bucket_state.rate if row.bucket_state.slowed else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.declared import (
     MOST_RESENDS,
@@ -24,6 +24,8 @@ from limitkit.config.model.value_errors import HEADER
 from limitkit.config.rules import weakest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from limitkit.config.model.feedback_tables import FeedbackTable
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.model.limit_tables import LimitTable, QueueTable, TaskTable
@@ -44,7 +46,7 @@ class Limits:
         self._on_error = model.store.on_error
         metered = _metered(model)
         self.named = {
-            name: replace(self._limit(("limits", name), table, mode), metered=name in metered)
+            name: _with(self._limit(("limits", name), table, mode), {"metered": name in metered})
             for name, table in model.limits.items()
         }
         """The named limits, used or not."""
@@ -54,8 +56,8 @@ class Limits:
         mode = weakest(self._mode, table.mode)
         if table.limits is None:
             limit = self._limit(("tasks", name), table, mode)
-            limit = _at_cost(limit, table.cost, table.settle)
-            return (replace(limit, metered=limit.cost != ONE or limit.settle is not None),)
+            limit = _with(limit, _at_cost(limit, table.cost, table.settle))
+            return (_with(limit, {"metered": limit.cost != ONE or limit.settle is not None}),)
         return tuple(
             self._entry(each, mode, table.on_error, cost=table.cost, settle=table.settle) for each in table.limits
         )
@@ -75,10 +77,11 @@ class Limits:
     ) -> Limit:
         """Return a named limit as an entry has it; ``cost`` and ``settle`` are the task's, where the entry has none."""
         limit = self.named[entry.limit]
-        limit = replace(limit, mode=weakest(mode, limit.mode), on_error=on_error or limit.on_error)
+        said: dict[str, Any] = {"mode": weakest(mode, limit.mode), "on_error": on_error or limit.on_error}
+        said |= _at_cost(limit, entry.cost or cost, entry.settle or settle)
         if entry.key is not None:
-            limit = replace(limit, key=key_of(entry.key))
-        return _at_cost(limit, entry.cost or cost, entry.settle or settle)
+            said["key"] = key_of(entry.key)
+        return _with(limit, said)
 
     def _limit(self, path: tuple[str, str], table: LimitTable | TaskTable, mode: Mode) -> Limit:
         section, name = path
@@ -136,12 +139,18 @@ def _metered(model: RateLimits) -> set[str]:
     return {entry.limit for said, entry in named if _cost(said.cost) != ONE or said.settle is not None}
 
 
-def _at_cost(limit: Limit, cost: CostTable | None, settle: str | None) -> Limit:
-    """Give a limit a cost and a settle, as far as its kind can have them."""
+def _at_cost(limit: Limit, cost: CostTable | None, settle: str | None) -> dict[str, Any]:
+    """Return the cost and the settle of a start, as far as this kind of limit can have them."""
     if limit.strategy == "concurrency":
-        return limit
+        return {}
     path = None if settle is None or limit.strategy == "static" else tuple(settle.split("."))
-    return replace(limit, cost=_cost(cost), settle=path)
+    return {"cost": _cost(cost), "settle": path}
+
+
+def _with(limit: Limit, said: Mapping[str, Any]) -> Limit:
+    """Return a limit with other values; itself where they are no others, as for most tasks of a large file."""
+    changed = {name: value for name, value in said.items() if value != getattr(limit, name)}
+    return replace(limit, **changed) if changed else limit
 
 
 def _cost(table: CostTable | None) -> Cost:

@@ -36,21 +36,19 @@ def emit_changes(
         return
     tells = wanted(LimitChanged)
     seen: set[str] = set()
-    for task in tasks:
-        rule = task_limits.rules.for_task(task.name)
-        for bound in task_limits.limits(task):
-            limit, terms = bound.limit, bound.terms
-            tag = limit_tag(limit.name, own=limit.own)
-            if rule is None or tag not in changed or tag in seen:
-                continue
-            seen.add(tag)
-            _log_schedule(target_of(limit, rule.pattern), before.get(tag), terms, limit)
-            if not tells:
-                continue
-            posted = [task_limits.in_force.override(kind, limit, rule.pattern) for kind in ("pause", "rate")]
-            ends = next((each.until for each in posted if each is not None), None)
-            rate = MICROSECONDS / terms.interval_us if terms.burst else 0.0
-            emit(LimitChanged(limit=limit.name, rate=rate, burst=terms.burst, source=terms.source, ends=ends))
+    for bound in (*(bound for task in tasks for bound in task_limits.limits(task)), *task_limits.of_queues()):
+        limit, terms = bound.limit, bound.terms
+        tag = limit_tag(limit.name, own=limit.own)
+        if tag not in changed or tag in seen:
+            continue
+        seen.add(tag)
+        _log_schedule(target_of(limit, bound.pattern), before.get(tag), terms, limit)
+        if not tells:
+            continue
+        posted = [task_limits.in_force.override(kind, limit, bound.pattern) for kind in ("pause", "rate")]
+        ends = next((each.until for each in posted if each is not None), None)
+        rate = MICROSECONDS / terms.interval_us if terms.burst else 0.0
+        emit(LimitChanged(limit=limit.name, rate=rate, burst=terms.burst, source=terms.source, ends=ends))
 
 
 def _log_schedule(target: Target, before: Terms | None, now: Terms, limit: Limit) -> None:

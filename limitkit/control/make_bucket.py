@@ -46,7 +46,8 @@ def bucket_of(key: str, limit: Limit, terms: Terms) -> Bucket:
 def late_us(period_us: int) -> int:
     """Return how late a start may be after its token was taken, in a window of this time.
 
-    A start counts when it is taken: so a window is longer by this, and no stretch of its time has one too many.
+    A start counts when it is taken. So a sliding window is longer by this, and no stretch of its time has one too many;
+    one with resets admits nothing in its last moments.
     """
     least = min(_LEAST_LATE_US, period_us // _LATE_PART_OF_SHORT)
     return max(least, min(_MOST_LATE_US, period_us // _LATE_PART))

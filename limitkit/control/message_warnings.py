@@ -27,10 +27,10 @@ class MessageWarnings:
             if all(name.startswith("headers:") for name in found.absent):
                 remedy = "send the header"
             logger.warning(
-                "%s was sent without %s, the %s of limit %s; such messages %s; %s",
+                "%s was sent without %s, %s of limit %s; such messages %s; %s",
                 task,
                 " and ".join(found.absent),
-                setting if found.missing else f"a part of the {setting}",
+                f"the {setting}" if found.missing else f"a part of the {setting}",
                 limit.name,
                 _SHARED[setting] if found.missing else f"{_SHARED[setting]} if the rest is equal",
                 remedy,
@@ -69,18 +69,6 @@ class MessageWarnings:
                 task,
                 ".".join(limit.settle or ()),
                 limit.name,
-            )
-
-    def too_many(self, task: str, queue: str, count: int, most: int) -> None:
-        """Log that only the first limits of a task hold, which comes from a queue with limits."""
-        if self._is_new(task, "too many"):
-            logger.warning(
-                "%s has %d limits when it comes from the queue %s, and only the first %d hold; "
-                "name fewer at the task or at the queue.",
-                task,
-                count,
-                queue,
-                most,
             )
 
     def _is_new(self, task: str, about: str) -> bool:

@@ -157,9 +157,9 @@ class Refresh:
         return sorted(self._newly)
 
     def _use_config(self, config: Config) -> None:
-        before = {task.name for task in self._tasks() if self._task_limits.limits(task)}
+        before = {task.name for task in self._tasks() if self._task_limits.may_limit(task)}
         self._use(config)
-        new = {task.name for task in self._tasks() if self._task_limits.limits(task)} - before
+        new = {task.name for task in self._tasks() if self._task_limits.may_limit(task)} - before
         if new:
             self._newly |= new
             self._processes = _processes_of(self._pool)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.override import Section
-    from limitkit.buckets.partition import Partition
     from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TURN: Final = 64
 """Characters of a value of ``fair_by`` that are kept in clear."""
-_MOST_LIMITS: Final = 8
 _MOST_CACHED: Final = 10_000
 _CELERYS_OWN: Final = "celery."
 
@@ -61,16 +59,16 @@ class BoundLimit:
     bucket: Bucket | None
     """Its only bucket; None when it has partitions."""
     resolve: Resolver | None
-    pattern: str = ""
-    """The entry by which the task has it."""
-    apart: bool = False
-    """Whether any of its partitions may have terms of its own."""
     costs: CostReader | None = None
     """None when each start takes one token."""
     turn: Resolver | None = None
     """Finds the value of ``fair_by``."""
+    pattern: str = ""
+    """The entry by which the task has it."""
+    apart: bool = False
+    """Whether any of its partitions may have terms of its own."""
     weights: Mapping[str, float] = field(default_factory=dict)
-    """Of values of ``fair_by``, by their digests."""
+    """Weights in force of values of ``fair_by``, by their digests; others have 1."""
 
     @property
     def local(self) -> bool:
@@ -122,7 +120,7 @@ class TaskLimits:
         Partitions that have terms of their own follow, by the whole keys of their buckets.
         """
         found: dict[str, Terms] = {}
-        for bound in (bound for task in tasks for bound in self.limits(task)):
+        for bound in (*(bound for task in tasks for bound in self.limits(task)), *self.of_queues()):
             tag = limit_tag(bound.limit.name, own=bound.limit.own)
             if tag not in found:
                 found[tag] = bound.terms
@@ -149,6 +147,14 @@ class TaskLimits:
         bound = self._shadows.get((task.name, queue))
         return self._in_mode(self._shadows, task, queue, "shadow") if bound is None else bound
 
+    def of_queues(self, mode: Mode = "enforce") -> Iterator[BoundLimit]:
+        """Go through the limits of queues, bound to no task; one of several queues comes several times."""
+        for limit in _of_queues(self.rules):
+            if limit.mode == mode:
+                key = bucket_key(self.rules.store.prefix, limit, None) if limit.key is None else None
+                terms, apart = self.in_force.terms(limit, ""), self.in_force.apart(limit, "")
+                yield BoundLimit(limit, terms, bucket_of(key, limit, terms) if key else None, None, apart=apart)
+
     def may_limit(self, task: Any) -> bool:
         """Whether some message of a task may have a limit: any task may be sent to a queue that has limits."""
         return bool(self.limits(task)) or (self.has_queues and not task.name.startswith(_CELERYS_OWN))
@@ -169,7 +175,8 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn, weight = value.form(_LONGEST_TURN, clear=bound.limit.show_key), weight_of(bound, value)
+            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
+            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:
@@ -202,30 +209,19 @@ class TaskLimits:
     def _rule(self, task: Any, queue: str | None) -> TaskRule | None:
         if queue is None or not self.has_queues:
             return self.rules.for_task(task.name)
-        rule = self.rules.together(task.name, queue)
-        limits = [limit for limit in rule.limits if limit.mode != "off"] if rule is not None else []
-        if rule is None or len(limits) <= _MOST_LIMITS:
-            return rule
-        self._warnings.too_many(task.name, queue, len(limits), _MOST_LIMITS)
-        return replace(rule, limits=tuple(limits[:_MOST_LIMITS]))
+        return self.rules.together(task.name, queue)
 
     def _bind(self, task: Any, limit: Limit, pattern: str) -> BoundLimit:
         terms = self.in_force.terms(limit, pattern)
         signature = signature_of(task) if limit.key or limit.fair_by or limit.cost.of else None
         costs = CostReader(signature, limit.cost, limit.interval_us) if limit.cost != ONE else None
         turn = Resolver(signature, limit.fair_by) if limit.fair_by is not None else None
-        weights = self.in_force.weights(limit, pattern) if limit.fair_by is not None else {}
+        weights = self.in_force.weights(limit, pattern) if turn is not None else {}
         if limit.key is not None:
-            resolve = Resolver(signature, limit.key)
-            apart = self.in_force.apart(limit, pattern)
-            return BoundLimit(limit, terms, None, resolve, pattern, apart, costs, turn, weights)
+            resolve, apart = Resolver(signature, limit.key), self.in_force.apart(limit, pattern)
+            return BoundLimit(limit, terms, None, resolve, costs, turn, pattern, apart, weights)
         bucket = bucket_of(bucket_key(self.rules.store.prefix, limit, None), limit, terms)
-        return BoundLimit(limit, terms, bucket, None, pattern, False, costs, turn, weights)  # noqa: FBT003 (of a dataclass)
-
-
-def weight_of(bound: BoundLimit, value: Partition) -> float:
-    """Return the weight of a value of ``fair_by``: what was set at run time, else the file's, else 1."""
-    return bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+        return BoundLimit(limit, terms, bucket, None, costs, turn, pattern, weights=weights)
 
 
 def declared(rules: Rules) -> Iterator[Limit]:

@@ -46,7 +46,7 @@ class TaskStarted:
 
     task: str
     queue: str | None = None
-    """Where its message came from; None where that is not known, and where no queue has limits."""
+    """Where its message came from; None where that is not known."""
     late: float | None = None
     """Seconds since the moment for which its tokens were taken; None where it took them itself."""
     failed_open: bool = False

@@ -50,7 +50,13 @@ class Reading:
     def metrics(self, numbers: Numbers) -> Iterator[Shown]:
         """Return all metrics."""
         rules = [(name, rule) for name in list(self._tasks) if (rule := self._rule(name)) is not None]
-        rates = self._rates_in_force(rules)
+        declared = self._task_limits.rules
+        tables: list[TaskRule | QueueRule] = [
+            *(rule for _, rule in rules),
+            *declared.queues.values(),
+            *declared.queue_patterns,
+        ]
+        rates = self._rates_in_force(tables)
         tasks: list[Labels] = [(name,) for name, _ in rules]
         limits: list[Labels] = [(name,) for name in rates]
         for family in (f.HITS, f.RETRIES):
@@ -69,7 +75,7 @@ class Reading:
         for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
             yield numbers.shown(family, [()])
         yield from self._limits(rates)
-        yield from self._overrides(rules)
+        yield from self._overrides(tables)
         yield made(f.DEGRADED, {(): float(self._counting.degraded)})
         reload = self._refresh.reload
         yield made(f.CONFIG_HASH, {(): float(int(reload.config.digest[:_HASHED], 16))})
@@ -81,17 +87,15 @@ class Reading:
         rule = self._task_limits.rules.for_task(task)
         return rule if rule is not None and any(limit.mode != "off" for limit in rule.limits) else None
 
-    def _rates_in_force(self, rules: list[tuple[str, TaskRule]]) -> dict[str, _RateInForce]:
+    def _rates_in_force(self, tables: list[TaskRule | QueueRule]) -> dict[str, _RateInForce]:
         pacer, terms = self.pacer(), self._task_limits.in_force.terms
         by_command = pacer.view.command_rates() if pacer is not None else {}
         found: dict[str, _RateInForce] = {}
-        queues = (*self._task_limits.rules.queues.values(), *self._task_limits.rules.queue_patterns)
-        tables: list[TaskRule | QueueRule] = [*(rule for _, rule in rules), *queues]
-        for rule in tables:
-            for limit in rule.limits:
+        for table in tables:
+            for limit in table.limits:
                 if limit.mode == "off" or limit.name in found:
                     continue
-                of = terms(limit, rule.pattern)
+                of = terms(limit, table.pattern)
                 rate = MICROSECONDS / of.interval_us if of.burst else 0.0
                 source = of.source.replace(" ", "_")
                 if limit.strategy == "static" and limit.name in by_command:
@@ -120,17 +124,17 @@ class Reading:
         yield made(f.UTILIZATION, {(name,): value for name, value in used.items()})
         yield made(f.NEAR, {(name,): value for name, value in near.items()})
 
-    def _overrides(self, rules: list[tuple[str, TaskRule]]) -> Iterator[Shown]:
+    def _overrides(self, tables: list[TaskRule | QueueRule]) -> Iterator[Shown]:
         rates: dict[Labels, float] = {}
         ends: dict[Labels, float] = {}
         in_force = self._task_limits.in_force
-        for rule in [rule for _, rule in rules] if in_force.overrides else ():
-            for limit in rule.limits:
-                found = in_force.override("pause", limit, rule.pattern) or in_force.override(
-                    "rate", limit, rule.pattern
+        for table in tables if in_force.overrides else ():
+            for limit in table.limits:
+                found = in_force.override("pause", limit, table.pattern) or in_force.override(
+                    "rate", limit, table.pattern
                 )
                 if found is not None:
-                    if found.rate is not None or found.kind == "pause":
+                    if found.max_running is None:
                         rates[limit.name,] = float(found.rate.per_second) if found.rate is not None else 0.0
                     if found.until is not None:
                         ends[limit.name,] = found.until

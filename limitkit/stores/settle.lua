@@ -14,8 +14,7 @@ if not now then
   now = time[1] * 1000000 + time[2]
 end
 local looks, recounts = {}, {}
-add_metered(looks, recounts, now)
-add_windows(looks, recounts, now)
+local makers = { m = add_metered, w = add_parts, x = add_times, c = add_resets }
 
 local extra, key = #KEYS, 0
 while at < #asked do
@@ -27,6 +26,7 @@ while at < #asked do
     ask.every = interval_of(adapted(KEYS[extra]), now, own)
     extra = extra - 1
   end
+  if not looks[kind] then makers[kind](looks, recounts, now) end
   if more ~= 0 then recounts[kind](KEYS[key], ask, more, mark) end
 end
 return key

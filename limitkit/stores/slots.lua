@@ -3,7 +3,7 @@
 -- Kept is a sorted set: the name of a start -> the end of its lease (us); and, for a moment, another of those who wait
 -- for a free slot: channel -> until when (us).
 
-local function add_slots(looks, now)
+local function add_slots(looks, _, now)
   local POLL, PATIENCE, MOST_WOKEN = 1000000, 2000000, 8
   local floor, max, min, format = math.floor, math.max, math.min, string.format
   local call = redis.call

@@ -1,5 +1,6 @@
--- Takes from limits of all kinds, all or nothing in each group; gives back. The arithmetic of token buckets is here, and
--- that of limitkit/buckets/token_bucket.py; metered.lua, window.lua and slots.lua have that of the other kinds.
+-- Takes from limits of all kinds, all or nothing in each group; gives back. The arithmetic here is that of token buckets,
+-- as in limitkit/buckets/token_bucket.py. What is asked of other kinds, kinds.lua reads; metered.lua, window_*.lua and
+-- slots.lua have their arithmetic.
 --
 -- KEYS   the buckets of the give-backs, then those of the takes, in order; then, from the last one backwards: of each
 --        bucket its adapted rate, if it has feedback, and of slots who waits for them
@@ -13,7 +14,7 @@
 --        then has mark, tokens, interval (us), time of the window (us), burst; a take's bucket has cost, and the time of
 --        the window, of its last moments in which nothing may start (c), or of the lease (us); c also begin, end, next
 --        end (us)
---        2  of slots, in order: the member; in a take the waiter, too
+--        2  any, if other kinds are asked about; then of slots, in order: the member; in a take the waiter, too
 -- Returns one string likewise; for each take: number of slots, the slots (us from now), and for each bucket: wait (us),
 -- mark, and with feedback the interval in force (us). A wait of -1 says that a window's borders do not fit the clock,
 -- and has the time as its mark.
@@ -42,73 +43,28 @@ local function keep(key, tat)
   return mark
 end
 
-local looks, recounts, freed
-local extra, given = #KEYS, 1 -- where the next one of the extra keys is, and the last argument that was read
-
--- What only other kinds need is made when the first of them comes.
-local function prepare()
-  if looks then return end
-  looks, recounts, freed = {}, {}, {}
-  add_metered(looks, recounts, now)
-  add_windows(looks, recounts, now)
-  add_slots(looks, now)
-end
+-- Other kinds have functions that are made only where they are asked about: that takes time, too.
+local look, undo, wake
+if kinds then look, undo, wake = kinds(now) end
+local extra = #KEYS -- where the next one of the extra keys is
 
 local key = 0
 for _ = 1, tonumber(gifts) do
   local _, to, mark, back = find(asked, '^ (%d+) (%d+)', at + 1)
   key = key + 1
   if not to then
-    prepare()
-    local kind, count, own, span, burst
-    _, to, kind, mark, count, own, span, burst = find(asked, '^ (%a) (%d+) (%d+) (%d+) (%d+) (%d+)', at + 1)
-    if kind == 's' then
-      given = given + 1
-      call('ZREM', KEYS[key], ARGV[given])
-      freed[#freed + 1] = { KEYS[key], KEYS[extra], tonumber(burst) }
-      extra = extra - 1
-    elseif kind == 'm' then
-      recounts.undo(KEYS[key], mark, count, own)
-    else
-      recounts[kind](KEYS[key], { span = tonumber(span) }, -count, mark)
-    end
-  elseif call('GET', KEYS[key]) == mark then
-    local tat = mark - back
-    if tat > now then
-      keep(KEYS[key], tat)
-    else
-      call('DEL', KEYS[key])
+    at, extra = undo(at, KEYS[key], extra)
+  else
+    at = to
+    if call('GET', KEYS[key]) == mark then
+      local tat = mark - back
+      if tat > now then
+        keep(KEYS[key], tat)
+      else
+        call('DEL', KEYS[key])
+      end
     end
   end
-  at = to
-end
-
--- Reads a bucket of another kind from what is asked. Returns where it ends there, what was found, and its interval.
-local function look(at, bucket, count)
-  prepare()
-  local _, to, kind, own, burst, cost, span = find(asked, '^ (%a) (%d+) (-?%d+) (%d+) (%d+)', at + 1)
-  own, burst = tonumber(own), tonumber(burst)
-  local ask = { own = own, every = own, cost = tonumber(cost), span = tonumber(span), paused = 0, count = count }
-  local adaptive = burst < 0
-  if adaptive then
-    burst = -burst
-    local known = adapted(KEYS[extra])
-    extra = extra - 1
-    ask.every, ask.paused = interval_of(known, now, own), known and known.paused or 0
-  end
-  ask.burst, ask.limit = burst, burst
-  if ask.every > own then ask.limit = max(1, floor(burst * own / ask.every)) end
-  if kind == 's' then
-    ask.line, ask.member, ask.waiter = KEYS[extra], ARGV[given + 1], ARGV[given + 2]
-    extra, given = extra - 1, given + 2
-  elseif kind == 'c' then
-    local first, over, next_over
-    _, to, first, over, next_over = find(asked, '^ (%d+) (%d+) (%d+)', to + 1)
-    ask.first, ask.over, ask.next_over = tonumber(first), tonumber(over), tonumber(next_over)
-  end
-  local seen = looks[kind](KEYS[bucket], ask)
-  seen.paused = max(0, ask.paused - now)
-  return to, seen, ask.every, adaptive
 end
 
 local reply, size = {}, 0
@@ -149,7 +105,7 @@ while at < last do
       from[i] = tat - deep
     else
       others = others or {}
-      at, others[i], interval[i], adaptive[i] = look(at, key + i, count)
+      at, others[i], interval[i], adaptive[i], extra = look(at, KEYS[key + i], count, extra)
       depth[i], from[i] = 0, now + max(others[i].wait, others[i].paused)
     end
   end
@@ -197,5 +153,5 @@ while at < last do
   key = key + buckets
   others = nil
 end
-for _, each in ipairs(freed or {}) do looks.wake(unpack(each)) end
+if wake then wake() end
 return table.concat(reply, ' ')

@@ -27,10 +27,18 @@ def _text(*names: str) -> str:
     return "\n".join(folder.joinpath(f"{name}.lua").read_text("ascii") for name in names)
 
 
+_WINDOWS: Final = ("window_parts", "window_times", "window_resets")
+_KINDS: Final = f"""
+local kinds
+if ARGV[2] then kinds = function(now)
+{_text("metered", *_WINDOWS, "slots", "kinds")}
+end end
+"""
+"""Made only for a call that asks about other kinds: making functions takes time, too."""
 SCRIPTS: Final = {
-    "take": _text("rate", "metered", "window", "slots", "take"),
+    "take": _text("rate") + _KINDS + _text("take"),
     "slow": _text("rate", "slow"),
-    "settle": _text("rate", "metered", "window", "settle"),
+    "settle": _text("rate", "metered", *_WINDOWS, "settle"),
     **{name: _text(name) for name in ("note", "look", "post", "renew", "running")},
 }
 _NONE: Final = -1
@@ -48,14 +56,17 @@ def question(
     numbers: list[str] = [f"{'' if now_us is None else now_us} {len(give_backs)}"]
     extra: list[str] = []
     args: list[str] = []
+    has_kinds = False
     for gift in give_backs:
         keys.append(gift.bucket.key)
         if type(gift.bucket) is Bucket and not gift.bucket.metered:
             numbers.append(f"{gift.mark} {gift.count * gift.bucket.interval_us}")
         else:
+            has_kinds = True
             numbers.append(_gift(gift, extra, args))
     for ask in takes:
         if not is_plain(ask):
+            has_kinds = True
             numbers.append(f"{len(ask.buckets)} {min(1, ask.count)} {ask.ready} 0")
             for bucket, cost in zip(ask.buckets, costs_of(ask), strict=False):
                 keys.append(bucket.key)
@@ -69,7 +80,7 @@ def question(
                 extra.append(adapted_key(bucket.key))
             else:
                 numbers.append(f"{bucket.interval_us} {bucket.burst}")
-    return keys + extra[::-1], [" ".join(numbers), *args]
+    return keys + extra[::-1], [" ".join(numbers), "kinds", *args] if has_kinds else [" ".join(numbers)]
 
 
 def letter_of(bucket: Bucket) -> str:

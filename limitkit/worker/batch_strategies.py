@@ -56,6 +56,13 @@ class Run:
         self.on_leave: Callable[[], Any] = _nothing
         """Is called when it is not held any more."""
 
+        self.result: Any = None
+        """What the pool returned for it."""
+
+    def _apply_result(self) -> Any:
+        """Return the pool's job, as the reference does that Celery's requests have by that name."""
+        return self.result
+
     def __str__(self) -> str:
         return f"A run of {self.name} for {len(self.messages)} messages"
 
@@ -134,7 +141,7 @@ class BatchRuns:
                 return
             callbacks = {"accept_callback": run.on_accepted, "callback": on_return}
             self.in_pool[run] = None
-            pool.apply_async(
+            run.result = pool.apply_async(
                 run_in_pool, (task.name, shown, target, args, kwargs), {"queue": queue}, **{**options, **callbacks}
             )
 

@@ -15,7 +15,6 @@ from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit.buckets import ticket
-from limitkit.buckets.partition import OWN, parts_of
 from limitkit.config.wording import one_line
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
@@ -25,20 +24,21 @@ from limitkit.waiting.message_copy import came_back
 from limitkit.waiting.send_back import SendBack
 from limitkit.worker.current_request import begin_run, follow, is_eager, is_traced, off_loop, starting
 from limitkit.worker.feedback_retry import FeedbackRetry
-from limitkit.worker.origin import note_queue, queue_of
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
-from limitkit.worker.pool.leases import Leases
+from limitkit.worker.pool.leases import Leases, limit_of
+from limitkit.worker.pool.limits_of import limits_of_context, note_queue, noted_queue, queue_of_context
 from limitkit.worker.running import Running
 from limitkit.worker.settler import Settler
 from limitkit.worker.wanted import NOTHING_TAKEN, Wanted, wanted_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from limitkit.buckets.decision import Decision, GiveBack, Take
-    from limitkit.control.task_limits import BoundLimit, TaskLimits
+    from limitkit.config.declared import Limit
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
 
 logger = logging.getLogger("limitkit")
@@ -71,7 +71,7 @@ class Guard:
         self._send_back = SendBack(app)
         self._feedback = FeedbackRetry(task_limits, self._send_back)
         self._settler = Settler(self._store)
-        self._leases = Leases(self._store, lambda key: (parts_of(key) or (key,))[0].removeprefix(OWN))
+        self._leases = Leases(self._store, limit_of)
         """Of slots that this process has taken itself, since no pacer did."""
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""
@@ -159,11 +159,11 @@ class Guard:
             setattr(context, GUARDED, _SEEN)
             came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
-        note_queue(self._task_limits(), task, context, came, run.queue if run is not None else None)
+        note_queue(context, came, run.queue if run is not None else None)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                emit_start(task, queue_of(context), late=time.monotonic() - shown.at, failed_open=shown.failed_open)
+                emit_start(task, noted_queue(context), time.monotonic() - shown.at, failed_open=shown.failed_open)
             return Running(task.name, shown.charges, self._settler) if shown.charges else None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
@@ -178,12 +178,12 @@ class Guard:
             wanted = Wanted(shown.buckets, shown.costs, shown.member, shown.charges)
         else:
             task_limits.freshen()
-            bound = [limit for limit in task_limits.limits(task, queue_of(context)) if not limit.local]
+            bound = [limit for limit in limits_of_context(task_limits, task, context) if not limit.local]
             call = call_of_context(context, came, args, kwargs)
             wanted = wanted_by([task_limits.ask(limit, task, call) for limit in bound])
         taken = NOTHING_TAKEN if not wanted.buckets else self._take(task, start, wanted, task_limits)
         self._feedback.begin(context, shown, came, wanted.buckets)
-        emit_start(task, queue_of(context), failed_open=taken is None)
+        emit_start(task, noted_queue(context), failed_open=taken is None)
         return self._running(task, wanted, taken, paced=shown is not None) if taken is not None else None
 
     def _running(self, task: Any, wanted: Wanted, taken: Decision, *, paced: bool) -> Running | None:
@@ -209,6 +209,7 @@ class Guard:
         ask = wanted.take(patience)
         undo = shown.undo if shown is not None else ()
         until = time.monotonic() + patience
+        limits = [each.limit for each in limits_of_context(task_limits, task, context) if not each.local]
         while True:
             worst, decision = 0, None
             try:
@@ -216,8 +217,8 @@ class Guard:
             except StoreError as error:
                 if shown is None:  # else the pacer logs it
                     task_limits.outage.lost(error, task_limits.on_errors)
-                retry_after = self._without_store(task, context, wanted, task_limits, paced=shown is not None)
-                taken = None if _allows(task_limits.limits(task, queue_of(context))) else NOTHING_TAKEN
+                retry_after = self._without_store(limits, wanted, task_limits, paced=shown is not None)
+                taken = None if any(limit.on_error == "allow" for limit in limits) else NOTHING_TAKEN
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
@@ -234,14 +235,14 @@ class Guard:
             wait = retry_after if shown is None else 0.0
             if context.id is not None and self._send_back(task, context.id, came, wait):
                 throttled = shown is not None and shown.throttled
-                limits = task_limits.limits(task, queue_of(context))
-                emit_sent_back(task, context.id, limits, worst, retry_after, throttled=throttled)
+                names = [limit.name for limit in limits]
+                emit_sent_back(task, context.id, names, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
             time.sleep(min(retry_after, _PUBLISH_PAUSE))
 
     def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
         """Drop or fail a start that would wait longer than ``max_wait``; a pacer would have done so before."""
-        patience = task_limits.patience(task, queue_of(context))
+        patience = task_limits.patience(task, queue_of_context(task_limits, task, context))
         if patience is None or retry_after <= patience.max_wait:
             return
         if patience.action == "fail":
@@ -257,14 +258,13 @@ class Guard:
         return task_limits.store.take([ask], undo)[0]
 
     def _without_store(
-        self, task: Any, context: Any, wanted: Wanted, task_limits: TaskLimits, *, paced: bool
+        self, limits: list[Limit], wanted: Wanted, task_limits: TaskLimits, *, paced: bool
     ) -> float | None:
         """Take what a start needs while the store is gone: None when it may start now, else seconds to wait.
 
         Each shared limit goes by its ``on_error``: ``allow`` is not asked, ``divide`` uses this process's share, and
         ``hold`` waits. A worker's share is given out by its pacer, so where there is one the message goes back.
         """
-        limits = [bound.limit for bound in task_limits.limits(task, queue_of(context)) if not bound.local]
         if any(limit.on_error == "hold" for limit in limits) or not all(bucket.burst for bucket in wanted.buckets):
             return _PUBLISH_PAUSE
         divided = wanted.only([limit.on_error == "divide" for limit in limits])
@@ -287,8 +287,3 @@ def _admitted(decision: Decision) -> float | None:
         return decision.retry_after
     time.sleep(decision.slots[0])
     return None
-
-
-def _allows(limits: Iterable[BoundLimit]) -> bool:
-    """Whether one of the shared limits lets a task start without being asked while the store is gone."""
-    return any(bound.limit.on_error == "allow" for bound in limits if not bound.local)

@@ -103,7 +103,8 @@ class Rescue:
         if before is not None:
             before.close()
         unacked.new_tag = None
-        wanted = self._life is not None or (rules.waiting.rescue and bool(rules.exact or rules.patterns))
+        tables = rules.exact or rules.patterns or rules.queues or rules.queue_patterns
+        wanted = self._life is not None or (rules.waiting.rescue and bool(tables))
         if not wanted or not unacked.lasts or not _is_kombus_own(channel):
             self._life = None
             return

@@ -117,14 +117,15 @@ def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
 
 
 def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
-    """Yield the limits that some task or queue uses, each with the place where it is declared."""
+    """Yield the limits that some entry or queue uses, each with the place where it is declared."""
     rules = config.rules
-    tables: list[Entry | QueueRule] = [*rules.exact.values(), *rules.patterns]
-    tables += [*rules.queues.values(), *rules.queue_patterns]
-    for entry in tables:
+    entries: list[Entry | QueueRule] = [*rules.exact.values(), *rules.patterns]
+    for entry in [*entries, *rules.queues.values(), *rules.queue_patterns]:
         for limit in entry.limits:
             if limit.mode != "off":
                 yield ("tasks", entry.pattern) if limit.own else ("limits", limit.name), limit
+    for table in (*rules.queues.values(), *rules.queue_patterns):
+        yield from ((("limits", limit.name), limit) for limit in table.limits if limit.mode != "off")
 
 
 def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit]]) -> Iterator[Problem]:

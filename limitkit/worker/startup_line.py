@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.concurrency import ALIASES
 
-from limitkit.config.wording import one_line
+from limitkit.config.wording import count, one_line
 from limitkit.control.targets import target_of
 from limitkit.stores.choice import store_shown
 from limitkit.waiting.room_names import UnusableBrokerError, kind_of, parked_where
@@ -55,6 +55,9 @@ def _counted(rules: Rules, tasks: Iterable[str]) -> str:
         found = dict(_limits(rules, task))
         limited += any(mode != "off" for mode in found.values())
         modes |= found
+    queues = [table for table in (*rules.queues.values(), *rules.queue_patterns) if table.limits]
+    for limit in (limit for table in queues for limit in table.limits):
+        modes.setdefault(target_of(limit, ""), limit.mode)
     if not modes:
         return "no task of this app has a limit in it"
     by_mode = {words: list(modes.values()).count(mode) for mode, words in _WORDS.items()}
@@ -63,6 +66,8 @@ def _counted(rules: Rules, tasks: Iterable[str]) -> str:
     some += [f"{number} {words}" for number, words in others]
     if limited:
         some.append(f"for {limited} task{'s' if limited > 1 else ''}")
+    if queues:
+        some.append(f"for all that comes from {count(len(queues), 'queue')} of the file")
     return ", ".join(some)
 
 

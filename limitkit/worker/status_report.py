@@ -13,7 +13,6 @@ from limitkit.buckets.partition import key_of, limit_tag, parts_of, version_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.control.bucket_state import adapted
 from limitkit.control.targets import target_of
-from limitkit.control.task_limits import BoundLimit
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.control.refresh import Refresh
-    from limitkit.control.task_limits import TaskLimits
+    from limitkit.control.task_limits import BoundLimit, TaskLimits
     from limitkit.events.last_minute import Recent
     from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
@@ -93,11 +92,8 @@ def _limits(
         for each in (*task_limits.shadows(task), *task_limits.limits(task)):
             tag = limit_tag(each.limit.name, own=each.limit.own)
             bound[tag] = each, rule.pattern if rule is not None else name
-    for queue in (*task_limits.rules.queues.values(), *task_limits.rules.queue_patterns):
-        for limit in queue.limits:
-            tag = limit_tag(limit.name, own=limit.own)
-            if limit.mode != "off" and tag not in bound:  # one of a queue alone
-                bound[tag] = BoundLimit(limit, task_limits.in_force.terms(limit, ""), None, None), ""
+    for each in (*task_limits.of_queues("shadow"), *task_limits.of_queues()):
+        bound.setdefault(limit_tag(each.limit.name, own=False), (each, ""))
     now = time.monotonic()
     running = _by_tag(pacer.view.running().items() if pacer is not None else ())
     held: dict[str, list[tuple[float, str]]] = {}

@@ -9,6 +9,11 @@ from support.servers import RedisServer
 
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.named_partition import named
+from limitkit.buckets.partition import bucket_key
+from limitkit.config.load import judge
+from limitkit.config.source.toml import parse
+from limitkit.control.make_bucket import bucket_of
+from limitkit.control.task_limits import TaskLimits
 from limitkit.stores.redis import RedisStore
 
 GLOBEX = named("globex").digest
@@ -28,6 +33,8 @@ STEPS = {
     "reduce": ["reduce", "0.5", "--by", "ann"],
     "restore_with_partitions": ["restore", "tenant"],
     "restore": ["restore"],
+    "reset_window": ["reset", "recent"],
+    "reset_window_with_resets": ["reset", "daily"],
     "reset_partition_in_clear": ["reset", "shown", "--partition", "acme"],
 }
 """In this order: what one has set, the next one finds."""
@@ -66,6 +73,12 @@ def runner(server, tmp_path):
 
 def test_one_after_the_other(server, runner, tmp_path):
     store = RedisStore(server.url, 5.0)
+    rules = judge(parse((CLI / "kinds.toml").read_text().replace("${STORE_URL}", server.url), "f.toml")).rules
+    task_limits = TaskLimits(rules, store)
+    for name in ("daily", "recent"):
+        limit = rules.named[name]
+        bucket = bucket_of(bucket_key("limitkit", limit, None), limit, task_limits.in_force.terms(limit, ""))
+        store.take([Take((bucket,))])
     store.take([Take((Bucket("limitkit:{shown}:g1:=acme", 720_000_000, 1),))])
     said = {name: runner.transcript(*arguments) for name, arguments in STEPS.items()}
     store.close()

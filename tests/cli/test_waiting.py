@@ -13,6 +13,7 @@ from support.commands import CLI, compare, transcript
 from support.parked import TURN, age, filling
 from support.servers import RedisServer, free_port
 
+from limitkit.buckets.named_partition import named
 from limitkit.config.load import load
 from limitkit.waiting import parked_messages
 from limitkit.waiting.parked_messages import ParkedMessages
@@ -130,6 +131,21 @@ def test_purge_asks_on_a_terminal_and_removes_that_limit_alone(server, run_at, m
     assert run_at(["purge", "-y", *APP], url).stdout == b"Nothing is parked in the broker's Redis.\n"
     with redis.Redis.from_url(url) as client:
         assert {*client.keys("limitkit:*")} == {b"limitkit:waiting:order", b"limitkit:waiting:clock"}
+
+
+def test_purge_of_one_partition_by_its_value_or_its_digest(server, run_at):
+    url = f"{server.url[:-1]}4"
+    with filling(url) as filler:
+        for user, count in (("42", 3), ("eve", 2), ("bob", 1)):
+            filler.park(USER, "shop.user_api_request", [user], value=user, count=count)
+    task = "shop.user_api_request"
+    nothing = run_at(["purge", "-y", task, "--partition", "nobody", *APP], url).stdout
+    assert nothing == b'Nothing is parked for shop.user_api_request (its own) of "nobody" in the broker\'s Redis.\n'
+    assert run_at(["purge", "-y", task, "--partition", "42", *APP], url).stdout == b"Removed 3 tasks.\n"
+    digest = named("eve").digest
+    assert run_at(["purge", "-y", task, "--partition", digest, *APP], url).stdout == b"Removed 2 tasks.\n"
+    assert run_at(["purge", "-y", "--partition", "bob", *APP], url).returncode == 2
+    assert run_at(["purge", "-y", *APP], url).stdout == b"Removed 1 task.\n"
 
 
 def test_purge_removes_what_was_counted_in_parts_and_nothing_that_came_later(server, monkeypatch):

@@ -109,9 +109,27 @@ def test_a_file_that_was_left_has_no_say_until_somebody_else_says_that_he_goes_b
 
 def test_what_another_version_posts_is_passed_over(override_store, store):
     posts = ["rate tasks x", "", '{"rate": "1/fortnight"}', "odd", "", "{}"]
+    posts += ["rate tasks both", "", '{"rate": "1/s", "max_running": 1}', "rate tasks none", "", "{}"]
+    posts += ["rate tasks many", "", '{"max_running": 100001}', "pause limits:short x", "", "{}"]
+    posts += ["weight limits x", "", '{"weight": 1}', f"weight limits:{'0' * 32} x", "", '{"weight": -1}']
+    posts += [f"weight limits:{'0' * 32} y", "", '{"weight": Infinity}', f"weight limits:{'1' * 32} z", "", "{}"]
     store.run("post", [override_store._overrides], ["", "", json.dumps(posts)])
     override_store.post([(rate("20/m"), None)])
     assert override_store.look().overrides == (rate("20/m"),)
+
+
+def test_every_kind_is_kept_for_limits_and_partitions(override_store):
+    acme, shown = Target("limits", "a b", "0" * 32), Target("tasks", "x*", "1" * 32, "Ünïcode {}")
+    posted = [
+        Override(target=Target("limits", "reports"), kind="rate", max_running=5),
+        Override(target=acme, kind="rate", rate=parse_rate("500/mo", calendar=True)),
+        Override(target=acme, kind="pause"),
+        Override(target=shown, kind="weight", weight=0.25),
+    ]
+    override_store.post([(each, None) for each in posted], now_us=NOW)
+    found = override_store.look(now_us=NOW).overrides
+    assert sorted(found, key=lambda each: each.name) == sorted(posted, key=lambda each: each.name)
+    assert {each.target.shown for each in found} == {"", "Ünïcode {}"}
 
 
 @pytest.mark.parametrize("partitions", [False, True])

@@ -617,6 +617,8 @@ def parked_for_long(broker, seconds=1000.0):
         ({"api": 6.0}, 100),
         ({"api": 3600.0}, 3600),  # later, but no later than a token's time
         ({"api": 0.001}, 0),
+        ({"api": 0.001, LIMITED.key: 6.0}, 100),  # a partition with a rate of its own
+        ({"limitkit:{api}:g1:1": 0.001}, 1000),
     ],
 )
 def test_what_is_parked_comes_sooner_or_later_when_its_limit_has_another_rate(broker, intervals, due):

@@ -53,12 +53,13 @@ def _unknown_limits(document: Document) -> Iterator[Problem]:
 
 def _queues(document: Document) -> Iterator[Problem]:
     """Find queues that no name can match, and those that have too many limits together with a task's."""
+    queues = table_of(document.data.get("queues"))
     tasks = {
         name: {entry.name for entry in entries_of(("tasks", name), table)} | ({""} if "strategy" in table else set())
         for name, table in table_of(document.data.get("tasks")).items()
-        if isinstance(table, dict)
+        if queues and isinstance(table, dict)
     }
-    for queue, table in table_of(document.data.get("queues")).items():
+    for queue, table in queues.items():
         path = ("queues", queue)
         if "*" in queue and queue.partition("*")[0].startswith("celery."):
             fact = "a pattern matches no name that begins with celery., so these limits would never hold"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from limitkit.config.model.cost_errors import cost_fault, cost_number_fault
-from limitkit.config.model.fields import refuse
+from limitkit.config.model.fields import meaning
 from limitkit.config.model.limit_fields import (
     KEY_PATTERN,
     BurstField,
@@ -48,24 +48,21 @@ class ScheduleTable(Table, title="Schedule"):
     max_running: MaxRunningField | None = None
 
 
-def _read_from(said: str | None) -> str | None:
-    if said is not None and (fault := cost_fault(said)):
-        refuse("LK068", *fault)
-    return said
+CostOfField = Annotated[
+    str,
+    Field(
+        title="What it is read from",
+        description='An argument, or a dotted path into it, e.g. "max_tokens"; a last step "length" is how many '
+        'there are, or of a text its characters: "emails.length". "headers:NAME" is a header of the message.',
+    ),
+    meaning("LK068", cost_fault),
+]
 
 
 class CostTable(Table, title="Cost"):
     """What one start takes: a whole number, what it is read from, or that times and plus something."""
 
-    of: Annotated[
-        str | None,
-        Field(
-            title="What it is read from",
-            description='An argument, or a dotted path into it, e.g. "max_tokens"; a last step "length" is how many '
-            'there are, or of a text its characters: "emails.length". "headers:NAME" is a header of the message.',
-        ),
-        AfterValidator(_read_from),
-    ] = None
+    of: CostOfField | None = None
     times: TimesField = 1.0
     plus: PlusField = 0.0
     default: DefaultCostField = 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from celery.worker import state
 
 from limitkit.buckets import ticket
-from limitkit.buckets.decision import Slots
+from limitkit.buckets.decision import Bucket, Slots
 from limitkit.waiting import delivery
 from limitkit.waiting.origin_queue import parkable_queue
 from limitkit.worker.pacing.lane import NEVER
@@ -114,8 +114,8 @@ class HandOver:
         )
         delivery.attach(request, parkable_queue(self._app, request.message))
         ticket.attach(request, shown)
-        if own:
-            self._watch(request, own, admitted.until)
+        if tokens := [lane for lane in own if type(lane.bucket) is Bucket]:
+            self._watch(request, tokens, admitted.until)
 
     def _charges(self, admitted: Admitted, shared: Iterable[Lane]) -> tuple[ticket.Charge, ...]:
         """Return what the start was charged with by limits that can be settled."""

@@ -59,12 +59,18 @@ class Lanes:
         lane = self.by_key.get(bucket.key)
         if lane is None:
             lane = self.by_key[bucket.key] = Lane(bucket, local=local)
-            if isinstance(bucket, Slots) and (run_us := self._runs.get(lane.tag)):
-                lane.follow(max(1, run_us // max(1, bucket.burst)))
         elif lane.bucket != bucket:
             self.return_slots(lane)
             lane.use(bucket)
+        else:
+            return lane
+        self._follow_runs(lane)
         return lane
+
+    def _follow_runs(self, lane: Lane) -> None:
+        """Expect starts as often as tasks of a concurrency limit have ended so far."""
+        if isinstance(lane.bucket, Slots) and (run_us := self._runs.get(lane.tag)):
+            lane.follow(max(1, run_us // max(1, lane.bucket.burst)))
 
     def counts(self) -> dict[str, int]:
         """Count the requests in each lane, by the bucket's key. May be called in any thread."""
@@ -239,10 +245,10 @@ class Lanes:
         """Note for how long a task has had a slot of a concurrency limit: so long others wait."""
         tag = (parts_of(key) or ("",))[0]
         took = max(1, round(seconds * MICROSECONDS))
-        run_us = self._runs[tag] = round(_NEWEST * took + (1 - _NEWEST) * self._runs.get(tag, took))
+        self._runs[tag] = round(_NEWEST * took + (1 - _NEWEST) * self._runs.get(tag, took))
         lane = self.by_key.get(key)
         if lane is not None:
-            lane.follow(max(1, run_us // max(1, lane.bucket.burst)))
+            self._follow_runs(lane)
 
     def wake(self, key: str) -> None:
         """Look at a lane at once, since a slot of its concurrency limit may be free."""

@@ -32,7 +32,7 @@ from limitkit.worker.pacing.shadow import Shadow
 from limitkit.worker.pacing.tokens import Tokens
 from limitkit.worker.pool.call_of import call_of, call_of_context
 from limitkit.worker.pool.guarded import is_guarded
-from limitkit.worker.pool.limits_of import limited_queue_of_context, limits_of
+from limitkit.worker.pool.limits_of import limits_of, limits_of_context
 from limitkit.worker.pool.processes import Processes
 from limitkit.worker.pool.request_order import Arrivals
 from limitkit.worker.pool.revoked import revoked
@@ -105,7 +105,7 @@ class Pacer:
             self._lane_timer.set_timer(self._due)
         if NOTE in request.message.headers:
             came_back(request.request_dict)
-        of = self._task_limits  # without queues one call less: every message comes through here
+        of = self._task_limits  # every message comes here: one call less without queues
         limits = limits_of(of, request) if of.has_queues else of.limits(request.task)
         if not limits:
             self._pass(request)
@@ -182,8 +182,7 @@ class Pacer:
         self._entry.loop.post(self._is_dead, sender, request)
 
     def _is_dead(self, sender: Any, request: Any) -> None:
-        queue = limited_queue_of_context(self._task_limits, sender, request, None)
-        limits = self._task_limits.limits(sender, queue)
+        limits = limits_of_context(self._task_limits, sender, request)
         if limits:
             asks = self._command_rates.asks(sender, limits, call_of_context(request))
             self._parking.is_dead(request.properties or {}, [ask.bucket for ask in asks])

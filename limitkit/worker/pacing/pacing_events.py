@@ -22,9 +22,9 @@ from limitkit.waiting.message_copy import first_came
 from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from limitkit.control.task_limits import BoundLimit, TaskLimits
+    from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.room import Leaving
     from limitkit.worker.pacing.lane import Held, Lane
 
@@ -109,19 +109,16 @@ class PacingEvents:
         return next((bound.limit.name for bound in limits_of(self._task_limits, request)), request.task.name)
 
 
-def emit_start(task: Any, queue: str | None, *, late: float | None = None, failed_open: bool = False) -> None:
-    """Emit that a task's own code begins; ``queue`` is where its message came from, if that matters."""
+def emit_start(task: Any, queue: str | None, late: float | None = None, *, failed_open: bool = False) -> None:
+    """Emit that a task's own code begins; ``queue`` is where its message came from, as far as that is known."""
     if wanted(TaskStarted):
         emit(TaskStarted(task=task.name, queue=queue, late=late, failed_open=failed_open))
 
 
-def emit_sent_back(
-    task: Any, task_id: str, limits: Iterable[BoundLimit], worst: int, wait: float, *, throttled: bool
-) -> None:
-    """Emit that a task was sent back because of the limit at ``worst`` of the shared ones among its limits."""
+def emit_sent_back(task: Any, task_id: str, names: Sequence[str], worst: int, wait: float, *, throttled: bool) -> None:
+    """Emit that a task was sent back because of one of its shared limits, by their ``names`` that at ``worst``."""
     if not wanted(TaskSentBack):
         return
-    names = [bound.limit.name for bound in limits if not bound.local]
     limit = names[worst] if worst < len(names) else task.name
     emit(TaskSentBack(task=task.name, id=task_id, limit=limit, wait=wait, throttled=throttled))
 

@@ -10,13 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Slots, Take
-from limitkit.buckets.partition import OWN, parts_of
 from limitkit.buckets.slots import new_member
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
 from limitkit.worker.pacing.taking import give_back
-from limitkit.worker.pool.leases import Leases, give_backs
+from limitkit.worker.pool.leases import Leases, give_backs, limit_of
 from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Tokens:
         self.own = MemoryStore()
         self._task_limits = task_limits
         self._give_backs: list[GiveBack] = []
-        self.leases = Leases(lambda: task_limits.store, lambda key: (parts_of(key) or (key,))[0].removeprefix(OWN))
+        self.leases = Leases(lambda: task_limits.store, limit_of)
         self.on_wake: Callable[[str], None] = lambda _: None
         """Is called, in any thread, with the key of a concurrency limit that may have a free slot."""
         self._waiter = ""

@@ -6,10 +6,10 @@ import logging
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.buckets.decision import GiveBack, Lease
-from limitkit.buckets.partition import parts_of
+from limitkit.buckets.partition import OWN, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.errors import StoreError
 from limitkit.events.emitter import emit
@@ -28,6 +28,8 @@ _RENEWALS: Final = 3
 _PAUSE: Final = 1.0
 """Seconds until a store that failed is asked again."""
 _LONGEST: Final = 20.0
+_QUIET: Final = 60.0
+"""Seconds for which the log says no more of one limit: a store that has lost its data has lost all of its leases."""
 _MOST: Final = 1000
 """Leases that are renewed in one call at most."""
 
@@ -53,6 +55,8 @@ class Leases:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._lost: set[str] = set()
+        self._logged: dict[str, float] = {}
+        """When the log has last said that a lease was lost, by limit."""
         self._every = _LONGEST
         """Seconds between two renewals: as the shortest lease that was ever held here needs."""
 
@@ -123,8 +127,13 @@ class Leases:
             if lease.member not in self._running or lease.member in self._lost:
                 return
             self._lost.add(lease.member)
-        name = self._name_of(lease.bucket.key)
+        name, now = self._name_of(lease.bucket.key), time.monotonic()
+        if not name:
+            return
         emit(LeaseLost(limit=name))
+        if now - self._logged.get(name, -_QUIET) < _QUIET:
+            return
+        self._logged[name] = now
         logger.warning(
             "A task of limit %s lost its slot while it ran, since its lease of %gs could not be renewed in time; until "
             "it ends, one more may run at once than the limit says. Was this worker frozen, or the store away?",
@@ -139,6 +148,6 @@ def give_backs(slots: Iterable[Slots], member: str) -> list[GiveBack]:
     return [GiveBack(each, 0, 0, member) for each in slots]
 
 
-def tag_of(slots: Any) -> str:
-    """Return the name of the limit as buckets' keys have it."""
-    return (parts_of(slots.key) or ("",))[0]
+def limit_of(key: str) -> str:
+    """Name the limit of a bucket's key, without its partition; empty for a limit in shadow, which delays nobody."""
+    return (parts_of(key) or ("",))[0].removeprefix(OWN)

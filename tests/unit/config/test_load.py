@@ -130,7 +130,7 @@ def test_a_config_is_frozen(tmp_path):
 
 
 def test_the_public_names_are_there_and_no_others():
-    named = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load"]
+    named = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load", "settle"]
     assert limitkit.__all__ == named
     assert set(limitkit.__all__) <= set(dir(limitkit))
     for name in limitkit.__all__:

@@ -35,7 +35,7 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
     task_limits = SimpleNamespace(
         store=store,
         has_queues=False,
-        limits=lambda *_: [SimpleNamespace(local=False, limit=SimpleNamespace(on_error=on_error))],
+        limits=lambda *_: [SimpleNamespace(local=False, limit=SimpleNamespace(name="paid", on_error=on_error))],
         patience=lambda *_: None,
         ask=lambda *_: Ask(bucket, local=False),
         worker_count=worker_count,

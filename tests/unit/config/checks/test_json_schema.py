@@ -70,7 +70,7 @@ strategy = "token_bucket"
 rate = "60000/m"
 burst = 2000
 fair_by = ["tenant_id", "headers:x-region"]
-weights = { acme = 3, "42" = 0.5 }
+weights = { '["acme", "eu"]' = 3, '["42", null]' = 0.5 }
 
 [[limits.tokens.schedule]]
 from = "22:00"

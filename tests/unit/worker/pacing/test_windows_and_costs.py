@@ -1,0 +1,81 @@
+"""Windows and costs in one worker: what they allow is used, and no more."""
+
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from support.virtual_worker import Request
+
+from limitkit.buckets.decision import Bucket, Window
+from limitkit.control.task_limits import Ask
+
+SECOND = 1_000_000
+
+
+def bound(bucket, cost=1):
+    limit = SimpleNamespace(on_error="hold", name=bucket.key, settle=None)
+    return SimpleNamespace(bucket=bucket, local=False, limit=limit, cost=cost)
+
+
+def send_all(worker, bounds, count, every=0.002):
+    worker.task_limits.ask = lambda bound, *_: Ask(bound.bucket, bound.local, bound.cost, limit=bound.limit)
+    requests = []
+    began = worker.clock.now
+    for number in range(count):
+        task = SimpleNamespace(name=f"task{number % len(bounds)}")
+        worker.limits[task.name] = bounds[number % len(bounds)]
+        requests.append(Request(f"r{number}", task))
+        worker.at(began + number * every, partial(worker.send, requests[-1]))
+    return requests
+
+
+def densest(times, seconds):
+    """The most of these that are within any stretch of time."""
+    times = sorted(times)
+    return max(sum(1 for other in times[at:] if other < time + seconds) for at, time in enumerate(times))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_window_is_used_up_and_no_stretch_of_its_time_has_more(make_worker, exact):
+    most, seconds = 20, 2.0
+    window = Window("limitkit:{calls}:w1", 100_000, most, period_us=2_020_000, exact=exact, late_us=20_000)
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    requests = send_all(worker, [(bound(window),)], 300)
+    worker.run(worker.clock.now + 60)
+    assert not worker.errors
+    times = [request.at for request in requests]
+    assert all(request.handed_over == 1 for request in requests)
+    assert densest(times, seconds) == most
+    ideal = (300 / most - 1) * seconds
+    assert max(times) - min(times) <= ideal / (0.97 if exact else 0.95)
+
+
+def test_tokens_are_used_up_whatever_each_start_costs(make_worker):
+    bucket = Bucket("limitkit:{tokens}:g1", 1_000, 2_000, metered=True)  # 60,000 a minute
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    costs = [50, 500, 1_500, 100]
+    requests = send_all(worker, [(bound(bucket, cost),) for cost in costs], 80)
+    worker.run(worker.clock.now + 120)
+    assert not worker.errors
+    times = sorted(request.at for request in requests)
+    tokens = sum(costs) * 20
+    assert all(request.handed_over == 1 for request in requests)
+    assert (tokens - 2_000) / 1_000 <= times[-1] - times[0] + 1.5
+    assert times[-1] - times[0] <= tokens / 1_000 / 0.95
+
+
+def test_what_one_limit_refuses_spends_nothing_of_the_others(make_worker):
+    calls = Bucket("limitkit:{calls}:g1", 100_000, 1)
+    window = Window("limitkit:{day}:w1", 1_000_000, 10, period_us=10_100_000, exact=True, late_us=100_000)
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    requests = send_all(worker, [(bound(replace(calls)), bound(window)), (bound(calls),)], 60)
+    worker.run(worker.clock.now + 60)
+    assert not worker.errors
+    mine = [request.at for request in requests if request.task.name == "task0"]
+    free = [request.at for request in requests if request.task.name == "task1"]
+    assert densest(mine, 10.0) == 10
+    assert max(free) - min(free) <= 60 * 0.1 / 0.9, "it has all that the window refuses to the others"
