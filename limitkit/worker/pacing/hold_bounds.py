@@ -89,7 +89,7 @@ class HoldBounds:
             return lane.refs / per_limit
         starts = self._starts(lane)
         if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
-            starts = min(starts + lane.bucket.burst, self.most)
+            starts = min(starts + lane.at_once, self.most)
         return lane.refs / max(starts, 1.0)
 
     def admits(self, held: Held, count: int, now: float, *, returned: bool) -> bool:
