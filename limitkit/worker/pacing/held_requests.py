@@ -102,7 +102,8 @@ def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:
     for lane, those in by_lane.items():
         interval = lane.interval_us / MICROSECONDS  # as feedback has adapted it
         first = max(lane.next_token(now), interval if not lane.bucket.burst else 0.0)
-        for index, held in enumerate(sorted(those)):
+        place = {held: index for index, held in enumerate(lane.in_order())} if lane.turns is not None else {}
+        for index, held in enumerate(sorted(those, key=lambda each: (place.get(each, -1), each.order))):
             request = held.request
             starts = round(first + index * interval, 3)
             key, held_for = lane.bucket.key, round(now - held.since, 3)
