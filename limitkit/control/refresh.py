@@ -25,6 +25,8 @@ logger = logging.getLogger("limitkit")
 
 _TICK: Final = 0.5
 """Seconds between two looks at the file: a change is put in force at the second look that sees it."""
+_JUST_AFTER: Final = 0.001
+"""Seconds after a schedule's minute at which it is looked at."""
 _AT_ONCE: Final = 0.001
 """Seconds between two requests that were parked for a limit that is gone: they come back at once."""
 
@@ -78,6 +80,7 @@ class Refresh:
         self._use = use
         self._pacer: Follower | None = None
         self._timer: Any = None
+        self._call_after: Callable[[float, Callable[[], None]], Any] = lambda *_: None
         self._pool: Any = None
         self._ticks = 0
         self._newly: set[str] = set()
@@ -98,6 +101,7 @@ class Refresh:
         if self.override_watch is not None and not self._ticks:
             self.override_watch.log_all()
         self._follow()
+        self._call_after = consumer.timer.call_after
         self._timer = Repeated(consumer.timer, _TICK, self.tick)
 
     def stop(self) -> None:
@@ -113,13 +117,24 @@ class Refresh:
             changed = self.reload.look()
             if self.override_watch is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
                 changed |= self.override_watch.look()
-            if self._task_limits.in_force.turned():
-                self._task_limits.changed()
-                changed = True
             if changed:
                 self._follow()
         except Exception:
             logger.exception("What is set at run time can't be taken up; it is tried again in a second.")
+        self._turn()
+
+    def _turn(self) -> None:
+        """Put in force what schedules say now; what they say before the next tick is put in force at its moment."""
+        in_force = self._task_limits.in_force
+        try:
+            if in_force.turned():
+                self._task_limits.changed()
+                self._follow()
+            left = in_force.turns_in()
+            if self._timer is not None and left < _TICK:
+                self._call_after(max(0.0, left) + _JUST_AFTER, self._turn)
+        except Exception:
+            logger.exception("What a schedule says can't be put in force; it is tried again within a second.")
 
     def reload_now(self) -> str:
         """Load the file as it is, at once; returns what is wrong with it, or an empty text."""

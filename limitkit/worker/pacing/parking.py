@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery.worker import state
 
+from limitkit.buckets.decision import Window
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting.choose_room import longest_hold
@@ -217,7 +218,12 @@ class Parking:
     def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""
         now = time.monotonic()
-        self._demand.ask_of(self.backlog.retime(terms, now))
+        changed = self.backlog.retime(terms, now)
+        self._demand.ask_of(changed)
+        for key in changed:
+            # A wait for a window does not shrink with its mean interval: where its number has grown, it is over now.
+            if isinstance(self.backlog.buckets[key], Window):
+                self._demand.is_dead(key)
         for index, (held, leaver) in enumerate(self._leaving):
             key = leaver.bucket.key
             of = terms.get(key) or terms.get((parts_of(key) or ("",))[0])
