@@ -33,9 +33,18 @@ task_parked: Final = Signal(name="task_parked", providing_args={"task_id", "limi
 limit_changed: Final = Signal(name="limit_changed", providing_args={"rate", "burst", "source", "ends"})
 """Another rate is in force in this worker. The sender is the limit's name.
 
-``rate``: tokens a second, 0.0 while it is paused; ``burst``; ``source``: ``file``, ``schedule``, ``override``,
-``pause``, ``stricter file`` or ``control``; ``ends``: when the declared rate returns by itself (seconds since 1970), or
-None.
+``rate``: tokens a second, 0.0 while it is paused; ``burst``, which is the number of a window, or ``max_running``;
+``source``: ``file``, ``schedule``, ``override``, ``pause``, ``stricter file`` or ``control``; ``ends``: when the
+declared rate returns by itself (seconds since 1970), or None.
+"""
+lease_lost: Final = Signal(name="lease_lost", providing_args=set())
+"""A running task has lost its slot of a concurrency limit, since its worker could not renew the lease in time: until it
+ends, one more may run at once. The sender is the limit's name.
+"""
+cost_settled: Final = Signal(name="cost_settled", providing_args={"estimate", "cost"})
+"""A task has ended, and has said what its start has really cost. The sender is the limit's name.
+
+``estimate``: the tokens that were taken for its start; ``cost``: the tokens that it has really cost.
 """
 config_reloaded: Final = Signal(name="config_reloaded", providing_args=set())
 """Another version of the file is in force. The sender is its path."""
@@ -50,6 +59,8 @@ _SIGNALS: Final[dict[type[Event], Signal]] = {
     event_types.TaskAdmitted: task_admitted,
     event_types.TaskParked: task_parked,
     event_types.LimitChanged: limit_changed,
+    event_types.LeaseLost: lease_lost,
+    event_types.CostSettled: cost_settled,
     event_types.ConfigReloaded: config_reloaded,
     event_types.StoreFailed: store_failed,
     event_types.StoreRecovered: store_recovered,

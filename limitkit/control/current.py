@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.declared import terms_text
 from limitkit.config.model.units import interval_text
 from limitkit.control.targets import all_of
@@ -80,8 +81,16 @@ def rate_of(limit: Limit, terms: Terms) -> str:
     if limit.strategy == "concurrency":
         return f"{terms.burst} at once"
     if limit.strategy == "window" and terms.period_us:
-        return f"{terms.burst}/{period_text(terms.period_us)}"
+        return window_rate(limit, terms.burst, terms.period_us)
     return interval_text(terms.interval_us)
+
+
+def window_rate(limit: Limit, most: int, period_us: int) -> str:
+    """Write the rate of a window, its time as declared if it is still the same: a month has no other name."""
+    rate = limit.rate
+    if rate is not None and round(rate.period * MICROSECONDS) == period_us:
+        return f"{most}/{rate.text.partition('/')[2]}"
+    return f"{most}/{period_text(period_us)}"
 
 
 def period_text(period_us: int) -> str:

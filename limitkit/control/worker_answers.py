@@ -5,9 +5,12 @@ An answer of a wrong shape counts as that of another version of limitkit.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 """Times in seconds, intervals, and other numbers."""
@@ -28,6 +31,10 @@ class _Shadow(BaseModel):
 
 
 class _Limit(BaseModel):
+    local: bool | None = None
+    version: str = ""
+    running: _Count = 0
+    running_partitions: list[tuple[str, _Count]] = []
     limit: str
     pattern: str
     strategy: str
@@ -68,6 +75,11 @@ class _Held(BaseModel):
     held: _Number
     starts_in: float
     interval: _Number = 0.0
+    cost: _Count = 1
+    running: _Count = 0
+    turn: str = ""
+    weight: _Number = 1.0
+    weights: _Number = 1.0
 
 
 class _SentBack(BaseModel):
@@ -115,6 +127,12 @@ _SHAPES: Final[dict[str, TypeAdapter[Any]]] = {
     "limitkit_why": TypeAdapter(_Refused | _Held | _SentBack | _Due | _Limited | _NotHeld),
     "query_task": TypeAdapter(dict[str, tuple[str, _Task]]),
 }
+
+
+def is_local(limit: Mapping[str, Any]) -> bool:
+    """Whether a worker has a limit, as it reports it, for itself alone."""
+    local = limit.get("local")
+    return bool(limit["strategy"] == "static" if local is None else local)  # an older one does not say it
 
 
 def judged(command: str, answer: object) -> dict[str, Any]:

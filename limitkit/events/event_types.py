@@ -100,6 +100,17 @@ class LeaseLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CostSettled:
+    """A task has said what its start has really cost."""
+
+    limit: str
+    estimate: int
+    """The tokens that were taken for its start."""
+    cost: int
+    """The tokens that it has really cost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoreAsked:
     """The store was asked, and has answered or failed."""
 
@@ -125,8 +136,9 @@ class LimitChanged:
 
     limit: str
     rate: float
-    """Tokens a second; 0.0 while it is paused."""
+    """Tokens a second; 0.0 while it is paused. Of a concurrency limit, no more than a guess."""
     burst: int
+    """The burst, the number of a window, or ``max_running``."""
     source: str
     """``file``, ``schedule``, ``override``, ``pause``, ``stricter file``, or ``control`` for
     ``app.control.rate_limit()``."""
@@ -168,6 +180,7 @@ Event = (
     | TaskFailed
     | TaskShadowed
     | LeaseLost
+    | CostSettled
     | StoreAsked
     | StoreFailed
     | StoreRecovered

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.decision import Bucket, Take
 from limitkit.buckets.partition import bucket_key
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.control.bucket_state import adapted, state_of
+from limitkit.control.bucket_state import adapted, is_foreseen, state_of
 from limitkit.control.in_force import InForce
+from limitkit.control.usage import usages
 from limitkit.control.workers import UnreachableError
 from limitkit.errors import StoreError
 from limitkit.metrics import families as f
@@ -42,6 +44,12 @@ _MOST_PILES: Final = 20_000
 _OTHERS: Final = "(not in the file)"
 """The label of limits that the file does not declare, e.g. of another app on the same broker."""
 Numbers = dict[tuple[str, ...], float]
+_MOST: Final = {
+    f.CLUSTER_BURST: ("static", "token_bucket", "per_user"),
+    f.CLUSTER_WINDOW: ("window",),
+    f.CLUSTER_SLOTS: ("concurrency",),
+}
+"""What shows the most that limits of these kinds admit at once."""
 
 
 class Cluster:
@@ -68,7 +76,8 @@ class Cluster:
         ):
             if wanted:
                 up[source,] = float(self._asked(source, ask, known))
-        declared: Numbers = {(name,): limit.per_second or 0.0 for name, (limit, _) in self._limits.items()}
+        per_second = {name: limit.per_second for name, (limit, _) in self._limits.items()}
+        declared: Numbers = {(name,): rate for name, rate in per_second.items() if rate is not None}
         known += [made(f.CLUSTER_DECLARED, declared), made(f.CLUSTER_UP, up), made(f.CLUSTER_TIME, {(): time.time()})]
         self.known = known
         return all(up.values())
@@ -94,13 +103,18 @@ class Cluster:
         look = OverrideStore(self._store, prefix).look()
         self._in_force.use(look.overrides or (), look.now)
         stands = self._states(self._store, prefix)
-        rates: Numbers = {(name,): 0.0 if each.paused_for else 1 / each.interval for name, each in stands.items()}
-        bursts: Numbers = {(name,): 0.0 if each.paused_for else float(each.burst) for name, each in stands.items()}
+        with_rate = {name: each for name, each in stands.items() if each.limit.rate is not None}
+        rates: Numbers = {(name,): 0.0 if each.paused_for else 1 / each.interval for name, each in with_rate.items()}
         yield made(f.CLUSTER_RATE, rates)
-        yield made(f.CLUSTER_BURST, bursts)
+        for family, strategies in _MOST.items():
+            of_kind = {name: each for name, each in stands.items() if each.limit.strategy in strategies}
+            most: Numbers = {(name,): 0.0 if each.paused_for else float(each.burst) for name, each in of_kind.items()}
+            yield made(family, most)
         yield made(f.CLUSTER_OVERRIDE_ENDS, self._ends())
         yield made(f.CLUSTER_WORKERS, {(): float(self._store.note(f"{prefix}:workers", ""))})
-        yield made(f.CLUSTER_TOKENS, dict(self._tokens(self._store, prefix, stands)))
+        tokens: Numbers = dict(self._tokens(self._store, prefix, stands))
+        yield from self._used(self._store, prefix, stands, tokens)
+        yield made(f.CLUSTER_TOKENS, tokens)
 
     def _ends(self) -> Numbers:
         ends: Numbers = {}
@@ -126,8 +140,10 @@ class Cluster:
     def _tokens(
         self, store: Store, prefix: str, stands: Mapping[str, BucketState]
     ) -> Iterator[tuple[tuple[str, ...], float]]:
-        """Peek at each bucket as if its burst were 1: so the wait says in how many seconds it is full."""
-        shared = [name for name, (limit, _) in self._limits.items() if limit.strategy == "token_bucket"]
+        """Peek at each plain bucket as if its burst were 1: so the wait says in how many seconds it is full."""
+        shared = [
+            name for name, (limit, _) in self._limits.items() if limit.strategy == "token_bucket" and not limit.metered
+        ]
         for first in range(0, len(shared), _AT_ONCE):
             some = shared[first : first + _AT_ONCE]
             takes = []
@@ -140,6 +156,25 @@ class Cluster:
                 each = stands[name]
                 tokens = (max(take.horizon, each.interval) - decision.waits[0]) / each.interval
                 yield (name,), round(min(tokens, 0.0) if each.refused_for else tokens, 9)
+
+    def _used(self, store: Store, prefix: str, stands: Mapping[str, BucketState], tokens: Numbers) -> Iterator[Shown]:
+        """Look into what all workers share, and is no plain bucket; tokens of those with costs are added."""
+        limits = {
+            name: limit
+            for name, (limit, _) in self._limits.items()
+            if limit.key is None and not limit.local and (limit.metered or limit.strategy in ("window", "concurrency"))
+        }
+        buckets = [replace(stands[name].bucket, key=bucket_key(prefix, limit, None)) for name, limit in limits.items()]
+        used = dict(zip(limits, usages(store, buckets, self._in_force.now), strict=True))
+        of_tokens = {(name,): each for name, each in used.items() if each.tokens is not None}
+        tokens.update({labels: round(each.tokens or 0.0, 9) for labels, each in of_tokens.items()})
+        counted = {(name,): each.counted for name, each in used.items() if each.counted is not None}
+        resets: Numbers = {(name,): each.resets_at for name, each in used.items() if each.resets_at is not None}
+        running = {(name,): each.running for name, each in used.items() if each.running is not None}
+        yield made(f.CLUSTER_DEBT, {labels: round(each.debt, 9) for labels, each in of_tokens.items()})
+        yield made(f.CLUSTER_COUNTED, {labels: float(number) for labels, number in counted.items()})
+        yield made(f.CLUSTER_RESETS, resets)
+        yield made(f.CLUSTER_RUNNING, {labels: float(number) for labels, number in running.items()})
 
     # -- the broker -----------------------------------------------------------------------------------------------
 
@@ -161,10 +196,14 @@ class Cluster:
         yield made(f.CLUSTER_OLDEST, oldest)
         with suppress(StoreError):  # a warning already says that the store can't be asked
             known = draining(self._rules, self._in_force, self._store, owners, piles)
-            drained: Numbers = {(name,): 0.0 for name in self._limits}
+            drained: Numbers = {(name,): 0.0 for name, (limit, _) in self._limits.items() if is_foreseen(limit)}
             for each in sums:
                 name = self._shown(each)
-                drained[name] = max(drained.get(name, 0.0), known.drained_in(each))
+                seconds = known.drained_in(each)
+                if seconds is None:
+                    drained.pop(name, None)
+                else:
+                    drained[name] = max(drained.get(name, 0.0), seconds)
             yield made(f.CLUSTER_DRAIN, drained)
 
     @staticmethod
@@ -173,11 +212,13 @@ class Cluster:
 
 
 def _limits(rules: Rules, tasks: Iterable[str]) -> dict[str, tuple[Limit, str]]:
-    """Return the limits that tasks have, by name, each with the pattern of an entry by which one has it."""
+    """Return the limits that tasks or queues have, by name, each with the pattern of an entry by which one has it."""
     found: dict[str, tuple[Limit, str]] = {}
     for task in tasks:
         rule = rules.for_task(task)
         for limit in rule.limits if rule is not None else ():
             if limit.mode != "off":
                 found.setdefault(limit.name, (limit, rule.pattern if rule is not None else ""))
+    for queue in (*rules.queues.values(), *rules.queue_patterns):
+        found |= {limit.name: (limit, "") for limit in queue.limits if limit.mode != "off" and limit.name not in found}
     return found

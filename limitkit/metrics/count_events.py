@@ -44,6 +44,8 @@ class Counting:
             event_types.StoreRecovered: lambda _: setattr(self, "degraded", False),
             event_types.ConfigReloaded: lambda _: numbers.add(f.RELOADS),
             event_types.ConfigRefused: lambda _: numbers.add(f.FAILED_RELOADS),
+            event_types.LeaseLost: lambda event: numbers.add(f.LEASES_LOST, event.limit),
+            event_types.CostSettled: self._settled,
             event_types.FeedbackReceived: lambda event: numbers.add(f.FEEDBACK, event.limit, event.action),
         }
 
@@ -82,6 +84,10 @@ class Counting:
         self._numbers.add(f.RETRIES, event.task)
         if not event.throttled:
             self._numbers.add(f.HITS, event.task)
+
+    def _settled(self, event: event_types.CostSettled) -> None:
+        self._numbers.add(f.ESTIMATED, event.limit, number=event.estimate)
+        self._numbers.add(f.SETTLED, event.limit, number=event.cost)
 
     def _shadowed(self, event: event_types.TaskShadowed) -> None:
         self._numbers.add(f.OUTCOMES, event.task, "shadowed")

@@ -83,11 +83,11 @@ class Numbers:
         self._observed: defaultdict[Family, dict[Labels, list[float]]] = defaultdict(dict)
         """For each bucket how many, and last the sum."""
 
-    def add(self, family: Family, *labels: str) -> None:
-        """Count one more."""
+    def add(self, family: Family, *labels: str, number: float = 1.0) -> None:
+        """Count one more, or another number."""
         with self._lock:
             counts = self._counts[family]
-            counts[labels] = counts.get(labels, 0.0) + 1.0
+            counts[labels] = counts.get(labels, 0.0) + number
 
     def observe(self, family: Family, value: float, *labels: str) -> None:
         """Put a value into a histogram."""

@@ -49,7 +49,8 @@ wait for its place), and one that does not take its answer within 10 seconds.
 - For a registry of your own, call `limitkit.metrics.register(registry)` where the app is made.
 - Labels hold names of limits from the file, names of registered tasks, and fixed words. They never hold a user, a key
   or the id of a task. A limit that stands at a task has the task's name.
-- Series that are known in advance are there from the start, with zeros. Rates are starts a second.
+- Series that are known in advance are there from the start, with zeros. Rates are starts a second, or for limits with
+  costs tokens a second. What a limit's partitions use is added up, and never told apart.
 """
 _EXPORTER: Final = """
 ## Of the cluster
@@ -75,6 +76,17 @@ sum by (limit) (celery_rate_limit_utilization_ratio) >= 0.8
 # How much waits, and how long until all of it has started?
 sum by (limit) (celery_rate_limit_held) + max by (limit) (celery_rate_limit_parked)
 max by (limit) (celery_rate_limit_cluster_drain_seconds)
+
+# How many tasks of concurrency limits run, and how many may?
+sum by (limit) (celery_rate_limit_slots_running)
+max by (limit) (celery_rate_limit_slots_limit)
+
+# How much of each window is used?
+max by (limit) (celery_rate_limit_cluster_window_counted) / max by (limit) (celery_rate_limit_cluster_window_limit)
+
+# How far are estimated costs from true ones?
+sum by (limit) (rate(celery_rate_limit_tokens_settled_total[1h]))
+/ sum by (limit) (rate(celery_rate_limit_tokens_estimated_total[1h]))
 
 # How often is a task parked before it starts?
   sum by (task_name) (rate(celery_rate_limit_outcomes_total{outcome="parked"}[5m]))

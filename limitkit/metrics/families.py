@@ -76,18 +76,44 @@ STORE_ERRORS: Final = Family("store_errors", "counter", "Calls of the store that
 FEEDBACK: Final = Family(
     "feedback", "counter", 'How often the other side said "slow down", and what followed.', (*_LIMIT, "action")
 )
+LEASES_LOST: Final = Family(
+    "leases_lost",
+    "counter",
+    "Running tasks that have lost their slot of a concurrency limit, since their worker could not renew the lease in "
+    "time: another task may have run in their place.",
+    _LIMIT,
+)
+ESTIMATED: Final = Family(
+    "tokens_estimated", "counter", "Tokens that were taken for starts whose true cost was told later.", _LIMIT
+)
+SETTLED: Final = Family("tokens_settled", "counter", "Tokens that the same starts have really cost.", _LIMIT)
 RELOADS: Final = Family("config_reloads", "counter", "Changed files that this worker has loaded.")
 FAILED_RELOADS: Final = Family(
     "config_reload_failures", "counter", "Changed files that could not be used, so the one before stayed in force."
 )
-DECLARED: Final = Family("declared_rate", "gauge", "Starts a second as the file declares them.", _LIMIT)
+DECLARED: Final = Family(
+    "declared_rate", "gauge", "Starts a second as the file declares them. Not for concurrency limits.", _LIMIT
+)
 RATE: Final = Family(
     "rate",
     "gauge",
     "Starts a second that are in force, and why: file, schedule, override, pause, stricter_file (other workers have "
     "it), or control (app.control.rate_limit in this worker). It does not show what feedback has slowed down or "
-    "paused; the exporter's cluster_rate does.",
+    "paused; the exporter's cluster_rate does. Not for concurrency limits.",
     (*_LIMIT, "source"),
+)
+SLOTS_RUNNING: Final = Family(
+    "slots_running",
+    "gauge",
+    "Tasks of a concurrency limit that run in this worker, all partitions together: use the sum over workers.",
+    _LIMIT,
+)
+SLOTS_LIMIT: Final = Family(
+    "slots_limit",
+    "gauge",
+    "How many tasks of a concurrency limit may run at once as it is in force, 0 while it is paused: in all workers, "
+    'or with scope = "worker" in each; and for each partition.',
+    _LIMIT,
 )
 HELD: Final = Family("held", "gauge", "Tasks that wait for a limit in this worker.", _LIMIT)
 PARKED: Final = Family(
@@ -100,7 +126,7 @@ UTILIZATION: Final = Family(
     "utilization_ratio",
     "gauge",
     "Starts in this worker in the last minute, as a part of what the rate allows: use the sum over workers. "
-    "Not for per_user limits.",
+    "Not for limits with partitions or costs, and not for concurrency limits.",
     _LIMIT,
 )
 NEAR: Final = Family(
@@ -109,7 +135,8 @@ NEAR: Final = Family(
 OVERRIDE: Final = Family(
     "override_rate",
     "gauge",
-    "Starts a second that were set at run time, 0 for a pause. Only while there is an override.",
+    "Starts a second that were set at run time, 0 for a pause. Only while there is an override; for a concurrency "
+    "limit only while it is paused.",
     _LIMIT,
 )
 OVERRIDE_ENDS: Final = Family(
@@ -134,10 +161,15 @@ WORKER: Final = (
     STORE_CALLS,
     STORE_ERRORS,
     FEEDBACK,
+    LEASES_LOST,
+    ESTIMATED,
+    SETTLED,
     RELOADS,
     FAILED_RELOADS,
     DECLARED,
     RATE,
+    SLOTS_RUNNING,
+    SLOTS_LIMIT,
     HELD,
     PARKED,
     UTILIZATION,
@@ -158,9 +190,9 @@ CLUSTER_OLDEST: Final = Family(
 CLUSTER_DRAIN: Final = Family(
     "cluster_drain_seconds",
     "gauge",
-    "How long until all tasks that are parked for a limit have started, as things are now: for per_user limits the "
-    "longest partition, for static ones with one worker. Infinite while the limit is paused without an end. A pause "
-    "by feedback counts with its time.",
+    "How long until all tasks that are parked for a limit have started, as things are now: for one with partitions the "
+    "longest of them, for static ones with one worker. Infinite while the limit is paused without an end. A pause "
+    "by feedback counts with its time. Not for concurrency limits, and those with costs, where it can't be told.",
     _LIMIT,
 )
 CLUSTER_TOKENS: Final = Family(
@@ -169,16 +201,56 @@ CLUSTER_TOKENS: Final = Family(
     "Tokens in a limit's bucket; below 0 when slots are reserved ahead. token_bucket only.",
     _LIMIT,
 )
+CLUSTER_DEBT: Final = Family(
+    "cluster_debt_tokens",
+    "gauge",
+    "Tokens that were spent beyond those in a limit's bucket; the next starts wait until they are paid. For "
+    "token_bucket limits with costs.",
+    _LIMIT,
+)
+CLUSTER_COUNTED: Final = Family(
+    "cluster_window_counted", "gauge", "Starts, or their tokens, that a limit's window counts now.", _LIMIT
+)
+CLUSTER_WINDOW: Final = Family(
+    "cluster_window_limit", "gauge", "The most that a limit's window may count, 0 while it is paused.", _LIMIT
+)
+CLUSTER_RESETS: Final = Family(
+    "cluster_window_reset_timestamp_seconds",
+    "gauge",
+    "When a limit's window begins anew. Only for one that resets; others slide.",
+    _LIMIT,
+)
+CLUSTER_RUNNING: Final = Family(
+    "cluster_slots_running",
+    "gauge",
+    "Slots of a concurrency limit that are taken. Only for one without partitions, shared by all workers; otherwise "
+    "add up slots_running of the workers.",
+    _LIMIT,
+)
+CLUSTER_SLOTS: Final = Family(
+    "cluster_slots_limit",
+    "gauge",
+    "How many tasks of a concurrency limit may run at once as it is in force, 0 while it is paused.",
+    _LIMIT,
+)
 CLUSTER_RATE: Final = Family(
     "cluster_rate",
     "gauge",
     "Starts a second that are in force; 0 while the limit is paused, by an override or by feedback. It shows what "
-    "feedback has slowed down, but not for single partitions.",
+    "feedback has slowed down, but not for single partitions. Not for concurrency limits.",
     _LIMIT,
 )
-CLUSTER_BURST: Final = Family("cluster_burst", "gauge", "Tokens that a limit's bucket holds.", _LIMIT)
+CLUSTER_BURST: Final = Family(
+    "cluster_burst",
+    "gauge",
+    "Tokens that a limit's bucket holds. Not for window and concurrency limits.",
+    _LIMIT,
+)
 CLUSTER_DECLARED: Final = Family(
-    "cluster_declared_rate", "gauge", "Starts a second as the exporter's file declares them.", _LIMIT
+    "cluster_declared_rate",
+    "gauge",
+    "Starts a second as the exporter's file declares them. Not for concurrency limits.",
+    _LIMIT,
 )
 CLUSTER_OVERRIDE_ENDS: Final = Family(
     "cluster_override_end_timestamp_seconds",
@@ -199,6 +271,12 @@ EXPORTER: Final = (
     CLUSTER_OLDEST,
     CLUSTER_DRAIN,
     CLUSTER_TOKENS,
+    CLUSTER_DEBT,
+    CLUSTER_COUNTED,
+    CLUSTER_WINDOW,
+    CLUSTER_RESETS,
+    CLUSTER_RUNNING,
+    CLUSTER_SLOTS,
     CLUSTER_RATE,
     CLUSTER_BURST,
     CLUSTER_DECLARED,

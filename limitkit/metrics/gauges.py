@@ -33,6 +33,8 @@ class _RateInForce(NamedTuple):
     rate: float
     """Starts a second, in force."""
     source: str
+    most: int
+    """The burst, the number of a window, or ``max_running``; 0 while it is paused."""
 
 
 class Reading:
@@ -65,6 +67,11 @@ class Reading:
             yield numbers.shown(family)
         with_feedback = [(name, each.limit.feedback.action) for name, each in rates.items() if each.limit.feedback]
         yield numbers.shown(f.FEEDBACK, with_feedback)
+        slots: list[Labels] = [(name,) for name, each in rates.items() if each.limit.strategy == "concurrency"]
+        yield numbers.shown(f.LEASES_LOST, slots)
+        settles: list[Labels] = [(name,) for name, each in rates.items() if each.limit.settle is not None]
+        for family in (f.ESTIMATED, f.SETTLED):
+            yield numbers.shown(family, settles)
         for family in (f.LATENESS, f.STORE_CALLS, f.STORE_ERRORS, f.RELOADS, f.FAILED_RELOADS):
             yield numbers.shown(family, [()])
         yield from self._limits(rates)
@@ -93,19 +100,25 @@ class Reading:
                 source = of.source.replace(" ", "_")
                 if limit.strategy == "static" and limit.name in by_command:
                     rate, source = by_command[limit.name], "control"
-                found[limit.name] = _RateInForce(limit, rate, source)
+                found[limit.name] = _RateInForce(limit, rate, source, of.burst)
         return found
 
     def _limits(self, rates: dict[str, _RateInForce]) -> Iterator[Shown]:
         pacer, now = self.pacer(), time.monotonic()
         held, parked = pacer.view.by_limit() if pacer is not None else ({}, {})
         used: dict[str, float] = {}
+        running = pacer.view.running_by_limit() if pacer is not None else {}
+        slots = {name: each for name, each in rates.items() if each.limit.strategy == "concurrency"}
         for name, each in rates.items():
-            if each.limit.strategy != "per_user":
+            if each.limit.key is None and not each.limit.metered and name not in slots:
                 used[name] = self._counting.starts_a_second(name, now) / each.rate if each.rate else 0.0
         near = {name: float(bool(held.get(name) or parked.get(name) or used.get(name, 0.0) >= _NEAR)) for name in rates}
-        yield made(f.DECLARED, {(name,): each.limit.per_second or 0.0 for name, each in rates.items()})
-        yield made(f.RATE, {(name, each.source): each.rate for name, each in rates.items()})
+        per_second = {name: each.limit.per_second for name, each in rates.items()}
+        declared: dict[Labels, float] = {(name,): rate for name, rate in per_second.items() if rate is not None}
+        yield made(f.DECLARED, declared)
+        yield made(f.RATE, {(name, each.source): each.rate for name, each in rates.items() if name not in slots})
+        yield made(f.SLOTS_RUNNING, {(name,): float(running.get(name, 0)) for name in slots})
+        yield made(f.SLOTS_LIMIT, {(name,): float(each.most) for name, each in slots.items()})
         yield made(f.HELD, {(name,): float(held.get(name, 0)) for name in rates})
         yield made(f.PARKED, {(name,): float(parked.get(name, 0)) for name in rates})
         yield made(f.UTILIZATION, {(name,): value for name, value in used.items()})

@@ -92,6 +92,12 @@ class MemoryStore:
 
         return stop
 
+    def all_running(self) -> dict[str, int]:
+        """Return how many slots are taken, by the keys of concurrency limits."""
+        now = _now(None)
+        with self._lock:
+            return {key: count for key, each in self._kinds.leases.items() if (count := each.running(now))}
+
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it."""
         now, bucket = _now(now_us), refusal.bucket

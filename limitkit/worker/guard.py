@@ -15,7 +15,6 @@ from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit.buckets import ticket
-from limitkit.buckets.partition import parts_of
 from limitkit.config.wording import one_line
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
@@ -28,7 +27,7 @@ from limitkit.worker.feedback_retry import FeedbackRetry
 from limitkit.worker.pacing.pacing_events import emit_dropped, emit_failed, emit_sent_back, emit_start
 from limitkit.worker.pool.call_of import call_of_context
 from limitkit.worker.pool.guarded import GUARDED, is_guarded, mark_guarded
-from limitkit.worker.pool.leases import Leases
+from limitkit.worker.pool.leases import Leases, limit_of
 from limitkit.worker.pool.limits_of import limits_of_context, note_queue, noted_queue, queue_of_context
 from limitkit.worker.running import Running
 from limitkit.worker.settler import Settler
@@ -72,7 +71,7 @@ class Guard:
         self._send_back = SendBack(app)
         self._feedback = FeedbackRetry(task_limits, self._send_back)
         self._settler = Settler(self._store)
-        self._leases = Leases(self._store, lambda key: (parts_of(key) or (key,))[0])
+        self._leases = Leases(self._store, limit_of)
         """Of slots that this process has taken itself, since no pacer did."""
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.buckets.cost import settled_cost
 from limitkit.buckets.decision import Settlement
 from limitkit.config.wording import one_line, quote
+from limitkit.events.emitter import emit, wanted
+from limitkit.events.event_types import CostSettled
 from limitkit.worker.current_request import off_loop
 
 if TYPE_CHECKING:
@@ -113,6 +115,10 @@ class Running:
 
     def _end(self) -> None:
         self._is_over = True
+        if self._costs and wanted(CostSettled):
+            for charge in self._charges:
+                if charge.limit in self._costs:
+                    emit(CostSettled(limit=charge.limit, estimate=charge.cost, cost=self._costs[charge.limit]))
         settlements = [
             Settlement(charge.bucket, charge.cost, self._costs[charge.limit], charge.mark)
             for charge in self._charges

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import shifted
-from limitkit.buckets.partition import key_of, limit_tag, parts_of
+from limitkit.buckets.partition import key_of, limit_tag, parts_of, version_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.control.bucket_state import adapted
 from limitkit.control.targets import target_of
@@ -17,7 +17,7 @@ from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.control.refresh import Refresh
     from limitkit.control.task_limits import BoundLimit, TaskLimits
@@ -72,7 +72,8 @@ def _adapted(task_limits: TaskLimits, limits: Mapping[str, Mapping[str, Any]]) -
     if isinstance(task_limits.store, MemoryStore):
         return {key: [*each] for key, each in task_limits.store.all_adapted().items()}
     with_feedback = [(tag, limit) for tag, limit in limits.items() if limit["feedback"]]
-    keys = [(key_of(task_limits.rules.store.prefix, tag), limit["partitions"]) for tag, limit in with_feedback]
+    prefix = task_limits.rules.store.prefix
+    keys = [(key_of(prefix, tag, limit["version"]), limit["partitions"]) for tag, limit in with_feedback]
     wanted = [name for key, parts in keys for name in (key, *(f"{key}:{digest}" for digest, _ in parts))]
     now = round(task_limits.in_force.now * MICROSECONDS)
     try:
@@ -94,6 +95,7 @@ def _limits(
     for each in (*task_limits.of_queues("shadow"), *task_limits.of_queues()):
         bound.setdefault(limit_tag(each.limit.name, own=False), (each, ""))
     now = time.monotonic()
+    running = _by_tag(pacer.view.running().items() if pacer is not None else ())
     held: dict[str, list[tuple[float, str]]] = {}
     for request in pacer.view.waiting() if pacer is not None else ():
         parts = parts_of(request.bucket)
@@ -101,7 +103,7 @@ def _limits(
             held.setdefault(parts[0], []).append((request.held, parts[1] or ""))
     for tag, (each, pattern) in bound.items():
         terms = each.terms
-        waits = held.get(tag, [])
+        waits, runs = held.get(tag, []), running.get(tag, Counter())
         shadow_count = pacer.view.shadow_count(tag) if pacer is not None else None
         yield (
             tag,
@@ -124,5 +126,19 @@ def _limits(
                 "started": recent.total(tag, now) if each.limit.mode == "enforce" else None,
                 "shadow": asdict(shadow_count) if shadow_count is not None else None,
                 "partitions": Counter(digest for _, digest in waits if digest).most_common(_BUSIEST),
+                "local": each.limit.local,
+                "version": version_of(each.limit),
+                "running": runs.total(),
+                "running_partitions": [(form, count) for form, count in runs.most_common(_BUSIEST) if form],
             },
         )
+
+
+def _by_tag(running: Iterable[tuple[str, int]]) -> dict[str, Counter[str]]:
+    """Count running tasks by limit and partition; those of limits in shadow, whose keys are others, do not count."""
+    found: dict[str, Counter[str]] = {}
+    for key, count in running:
+        parts = parts_of(key)
+        if parts is not None:
+            found.setdefault(parts[0], Counter())[parts[1] or ""] += count
+    return found

@@ -26,7 +26,7 @@ class Filler:
     def park(self, limit, task, args=(), *, value=None, count=1, queue="celery", turn=TURN, **options):
         """Send so many messages of a task, receive them, and park them for one bucket; returns their ids."""
         partition = None if value is None else Partition(canonical(value))
-        bucket = Bucket(bucket_key(PREFIX, limit, partition), limit.rate.interval_us, limit.burst)
+        bucket = Bucket(bucket_key(PREFIX, limit, partition), limit.interval_us, limit.most)
         ids = []
         for _ in range(count):
             ids.append(self.app.send_task(task, args, queue=queue, **options).id)

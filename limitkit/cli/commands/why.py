@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,13 +15,16 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.cli.manager_command import managed
 from limitkit.cli.options import common, examples, tasks_of
 from limitkit.cli.output import say
+from limitkit.cli.why_words import starts_when, turn_of, waits_for
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import one_line, quote, span
 from limitkit.control.bucket_state import adapted, state_of
 from limitkit.control.current import current_of
 from limitkit.control.status.drift import refusals, why
 from limitkit.control.status.rate_text import until
+from limitkit.control.usage import Usage, usages
 from limitkit.errors import StoreError
+from limitkit.stores.memory import MemoryStore
 from limitkit.waiting import room_names
 from limitkit.waiting.bucket_owners import Owners
 
@@ -117,12 +121,23 @@ class _What(NamedTuple):
     """The state of its bucket; None where that is not known."""
     paused: str = ""
     """Says that it does not start, while an override pauses it."""
+    usage: Usage | None = None
+    """What is used of its bucket; None where that is not known."""
+
+    def waits(self, cost: int = 0) -> str:
+        """Say what it waits for, and how much of that there is; ``cost`` is what it takes, if that is known."""
+        if self.stands is None or self.paused:
+            return f"waits for {self.named}"
+        return waits_for(self.named, self.stands, self.usage, cost)
 
     def starts(self, place: int, seconds: float, about: str = "") -> str:
         """Say when the one at this place starts; without refusals it would be in so many seconds."""
-        if self.stands is not None and (self.stands.refused_for or self.stands.slowed):
-            seconds, about = max(seconds, self.stands.drained_in(place)), "about "
-        return self.paused or f"starts in {about}{span(seconds)}"
+        if self.paused:
+            return self.paused
+        stands = self.stands
+        if stands is None or (stands.is_foreseen and not (stands.refused_for or stands.slowed or stands.limit.resets)):
+            return f"starts in {about}{span(seconds)}"
+        return starts_when(stands, self.usage, place, seconds)
 
 
 def _waits(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
@@ -135,9 +150,13 @@ def _waits(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) ->
 
 def _held(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
     what = _what(manager, answer["bucket"], worker, answer)
-    lines = [f"{answer['task']} waits for {what.named}, held in {worker} for {span(answer['held'])}."]
+    waits = what.waits(answer.get("cost", 1))
+    lines = [f"{answer['task']} {waits}, held in {worker} for {span(answer['held'])}."]
     place = f"It is number {answer['place']} of those that {worker} holds for it"
-    return [*lines, f"{place}, and {what.starts(answer['place'], max(0.0, answer['starts_in']))}."]
+    lines.append(f"{place}, and {what.starts(answer['place'], max(0.0, answer['starts_in']))}.")
+    if answer.get("turn") and what.stands is not None and what.stands.limit.fair_by is not None:
+        lines.append(turn_of(what.stands.limit, answer["turn"], answer["weight"], answer["weights"], worker))
+    return lines
 
 
 def _sent_back(manager: RateLimitManager, worker: str, answer: Mapping[str, Any]) -> list[str]:
@@ -157,8 +176,10 @@ def _kept_by_celery(worker: str, answer: Mapping[str, Any]) -> str:
 def _parked(manager: RateLimitManager, found: Found) -> list[str]:
     what = _what(manager, found.pile.bucket)
     task = found.message["headers"].get("task") or "The task"
-    lines = [f"{task} waits for {what.named}, parked in {room_names.REDIS} for {span(found.age)}."]
+    lines = [f"{task} {what.waits()}, parked in {room_names.REDIS} for {span(found.age)}."]
+    turns = what.stands.limit.fair_by if what.stands is not None else None
     place = f"It is number {found.place} of {found.pile.count} that are parked for it in {found.pile.queue}"
+    place += f", where the values of {turns} take turns" if turns is not None else ""
     return [*lines, f"{place}, and {what.starts(found.place, found.due, 'about ')}."]
 
 
@@ -192,7 +213,20 @@ def _what(
     if owner.in_each_worker and here and answer["interval"] != stands.interval:
         reasons.append(f"{here} in {worker}")
     shown = [] if stands.refused_for or stands.slowed else [current.text]
-    return _What(f"{target} ({'; '.join((*shown, *reasons))})", stands)
+    return _What(f"{target} ({'; '.join((*shown, *reasons))})", stands, usage=_usage(manager, bucket, stands, answer))
+
+
+def _usage(manager: RateLimitManager, bucket: str, stands: BucketState, answer: Mapping[str, Any]) -> Usage | None:
+    """Look what is used of a bucket of a kind of which more is said than its rate."""
+    limit = stands.limit
+    if limit.strategy == "concurrency" and (limit.local or isinstance(manager.store, MemoryStore)):
+        return Usage(stands.burst, running=answer["running"]) if "running" in answer else None
+    if manager.store is None or (limit.strategy not in ("window", "concurrency") and not limit.metered):
+        return None
+    try:
+        return usages(manager.store, [replace(stands.bucket, key=bucket)], stands.now)[0]
+    except StoreError:
+        return None  # a moment ago it could be asked
 
 
 def _result(app: Any, task_id: str) -> list[str]:

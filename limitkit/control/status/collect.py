@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import Adapted, shifted
-from limitkit.buckets.decision import Take
 from limitkit.buckets.named_partition import digest_of_form
 from limitkit.buckets.override import Target, read
 from limitkit.buckets.partition import bucket_key, key_of, limit_tag, parts_of
@@ -21,7 +20,9 @@ from limitkit.control.current import current_of
 from limitkit.control.in_force import InForce
 from limitkit.control.status.rate_text import reported
 from limitkit.control.status.snapshot import Row, Snapshot
+from limitkit.control.status.usages import add_usages
 from limitkit.control.targets import all_of
+from limitkit.control.worker_answers import is_local
 from limitkit.control.workers import NoRemoteControlError, ask
 from limitkit.errors import StoreError
 from limitkit.waiting import room_names
@@ -31,7 +32,6 @@ from limitkit.waiting.parked_messages import ParkedMessages, broker
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from limitkit.control.current import Current
     from limitkit.control.manager import RateLimitManager
     from limitkit.control.status.snapshot import Part
 
@@ -66,13 +66,13 @@ def collect(manager: RateLimitManager, *, patience: float = 1.0) -> Snapshot:
     own = [_key(prefix, each) for each in found if _has_feedback(each[1]) and each[1].key is None]
     known = in_memory if in_memory or gone else adapted(manager.store, own)
     rows = {row.tag: row for row in (row_of(in_force, each, known.get(_key(prefix, each))) for each in found)}
-    if not gone:
-        _peek(manager, rows.values(), in_force.now)
     for worker, report in (workers or {}).items():
         add_foreign(rows, in_force, report)
         add_worker(rows, worker, report, same_file=report.get("digest") == config.digest)
     room = add_parked(app, prefix, rows) if app is not None else None
     _add_feedback(manager, rows.values(), in_memory, asks=not gone)
+    if not gone:
+        add_usages(manager.store, prefix, rows.values(), in_force.now)
     mode = config.file_mode
     every = list(rows.values())
     snapshot = Snapshot(config.path, config.digest, in_force.now, mode, every, in_force.overrides, workers, room, gone)
@@ -126,22 +126,6 @@ def _key(prefix: str, found: tuple[Target, Limit, Target]) -> str:
     return bucket_key(prefix, found[1], None)
 
 
-def _peek(manager: RateLimitManager, rows: Iterable[Row], now: float) -> None:
-    """Peek how many tokens are in the buckets that all workers share; ``now`` is the store's time."""
-    shared = [row for row in rows if _is_shared(row.current)]
-    if manager.store is None or not shared:
-        return
-    now_us = round(now * MICROSECONDS)
-    prefix = manager.config.rules.store.prefix
-    buckets = [replace(row.bucket_state.bucket, key=bucket_key(prefix, row.current.limit, None)) for row in shared]
-    decisions = manager.store.take([Take((bucket,), count=0) for bucket in buckets], now_us=now_us)
-    for row, bucket, decision in zip(shared, buckets, decisions, strict=True):
-        interval = decision.intervals[0] if decision.intervals else bucket.interval_us
-        # A bucket is full after the same time at any rate, so one that was slowed down holds fewer tokens.
-        whole = max(bucket.burst * bucket.interval_us, interval)
-        row.tokens = max(0.0, (whole - (decision.marks[0] - now_us)) / interval)
-
-
 def _add_feedback(
     manager: RateLimitManager, rows: Iterable[Row], in_memory: Mapping[str, Adapted], *, asks: bool
 ) -> None:
@@ -185,16 +169,13 @@ def add_foreign(
             limit["on_error"] or "allow",
             feedback=Feedback(name, ()) if limit["feedback"] else None,
             max_running=limit["declared_burst"] if limit["strategy"] == "concurrency" else 0,
+            scope="worker" if limit["strategy"] == "concurrency" and is_local(limit) else "all",
         )
         entry = Target("tasks", limit["pattern"]) if declared.own else target
-        rows[tag] = row_of(in_force, (target, declared, entry), known.get(key_of(report["prefix"], tag)))
+        key = key_of(report["prefix"], tag, *filter(None, [limit.get("version")]))
+        rows[tag] = row_of(in_force, (target, declared, entry), known.get(key))
+        rows[tag].key = key
         rows[tag].foreign = f"{report['path']} ({report['digest']})"
-
-
-def _is_shared(current: Current) -> bool:
-    """Whether a limit has one bucket for all workers, and is enforced."""
-    limit = current.limit
-    return limit.strategy == "token_bucket" and limit.mode == "enforce" and "*" not in current.target.name
 
 
 def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], *, same_file: bool) -> None:
@@ -205,11 +186,11 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
             continue
         row.paced[worker] = bool(report.get("paced"))
         row.held += limit["held"]
+        row.running += limit.get("running", 0)
         if limit["started"] is not None:
             row.started = (row.started or 0) + limit["started"]
         row.oldest = max(row.oldest, limit["oldest"])
-        for digest, held in limit["partitions"]:
-            row.part(digest).held += held
+        _add_parts(row, limit)
         if limit.get("shadow"):
             row.shadowed += limit["shadow"]["delayed"]
             row.seen += limit["shadow"]["came"]
@@ -217,10 +198,17 @@ def add_worker(rows: Mapping[str, Row], worker: str, report: Mapping[str, Any], 
             row.dialled[worker] = limit["dialled"]
         if limit.get("on_error") and limit["mode"] == "enforce":
             row.lost[worker] = bool(report.get("store"))
-        if report.get("paced") and limit["strategy"] == "static":
+        if report.get("paced") and is_local(limit):
             _add_kept(row, worker, limit)
         if limit["mode"] == "enforce":
             _compare(row, worker, limit, same_file=same_file)
+
+
+def _add_parts(row: Row, limit: Mapping[str, Any]) -> None:
+    for form, held in limit["partitions"]:
+        row.part(form).held += held
+    for form, running in limit.get("running_partitions", ()):
+        row.part(form).running += running
 
 
 def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool) -> None:
@@ -231,14 +219,18 @@ def _compare(row: Row, worker: str, limit: Mapping[str, Any], *, same_file: bool
         return
     if same_file:
         row.apart[worker] = reported(limit)
-    elif limit["strategy"] == "static":  # for a shared limit, the stricter rate holds for all
+    elif is_local(limit):  # for a shared limit, the stricter rate holds for all
         row.elsewhere[worker] = reported(limit)
 
 
 def _add_kept(row: Row, worker: str, limit: Mapping[str, Any]) -> None:
-    """Note the rate of a static limit in a worker."""
-    row.paces[worker] = pace_of(limit)
-    rate = limit["declared"] if limit["source"] == "file" else interval_text(round(limit["interval"] * MICROSECONDS))
+    """Note what is in force in a worker for a limit that each worker has for itself."""
+    if limit["strategy"] == "static":
+        row.paces[worker] = pace_of(limit)
+    rate = limit["declared"]
+    if limit["source"] != "file":
+        slots = limit["strategy"] == "concurrency"
+        rate = f"{limit['burst']} at once" if slots else interval_text(round(limit["interval"] * MICROSECONDS))
     row.kept[worker] = (rate if limit["burst"] else "paused", limit["burst"], limit["source"])
     if limit["dialled"] and limit["burst"]:
         rate = interval_text(round(limit["dialled"] * MICROSECONDS))

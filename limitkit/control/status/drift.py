@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from limitkit.buckets.named_partition import digest_of_form
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import count, one_line, span
+from limitkit.control.declarations import declared_for
 from limitkit.control.status.rate_text import moment, rated, until, whose
+from limitkit.control.worker_answers import is_local
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -115,7 +118,7 @@ def _kept_otherwise(snapshot: Snapshot, worker: str, report: Mapping[str, Any]) 
         then = f"; until it answers, shared limits {' or '.join(sorted(meanwhile))}" if meanwhile else ""
         fact = f"can't ask the store ({one_line(report['store'])}){then}"
         yield Deviation("store", "", worker, fact, "start the store, or fix its address: [store] url")
-    static = sorted(limit["limit"] for limit in limits if limit["strategy"] == "static")
+    static = sorted(limit["limit"] for limit in limits if is_local(limit))
     if static and not report["paced"]:
         fact = f"has no pacer, so {few(static)} {'is' if len(static) == 1 else 'are'} not kept there"
         yield Deviation("unpaced", "", worker, fact, "use the prefork pool, and Redis or RabbitMQ")
@@ -179,10 +182,20 @@ def why(current: Current, now: float) -> Iterator[str]:
     elif current.source == "stricter file":
         yield "another file is stricter"
     elif current.source == "schedule":
-        end = f", until {moment(current.until)}" if current.until is not None else ""
-        yield f"by its schedule{end}"
+        yield f"schedule until {moment(current.until).removesuffix(':00')}" if current.until else "schedule"
     elif current.source == "partition":
         yield "declared for this partition"
+
+
+def why_of_part(row: Row, form: str, now: float) -> str:
+    """Say why a partition has terms of its own; ``form`` is the partition as it stands in its bucket's key."""
+    digest = digest_of_form(form)
+    posted = {each.kind: each for each in row.set_apart if digest in each.target.digests}
+    over = posted.get("pause") or posted.get("rate")
+    if over is not None:
+        by = f" {one_line(over.who_and_why())}" if over.who_and_why() else ""
+        return f"{'paused' if over.kind == 'pause' else 'set'}{by}, until {until(over, now)}"
+    return "declared for it" if row.part(form).bucket_state.terms.source == "partition" else ""
 
 
 def refusals(bucket_state: BucketState, parts: Collection[BucketState] = ()) -> Iterator[str]:
@@ -225,6 +238,7 @@ def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
     if over.kind == "weight":
         fact = f"{over.terms} was set{by}, {end}"
         return Deviation("override", target, "", fact, f"limitkit restore {over.target.name}")
+    limit = declared_for(limit, over.target.partition)
     most = over.max_running or over.burst or (limit.most if limit.strategy != "window" else 1)
     fact = f"{rated(over.terms, most, limit.strategy)} was set{by}, {end}, over {limit.text}"
     hint = f"limitkit restore {name}" + (f", or promote {name}" if not over.target.partition else "")

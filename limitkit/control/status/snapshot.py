@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from limitkit.events.last_minute import SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from limitkit.config.model.fields import Mode
     from limitkit.control.bucket_state import BucketState
     from limitkit.control.current import Current
+    from limitkit.control.usage import Usage
     from limitkit.errors import Problem
 
 
@@ -23,8 +26,12 @@ class Part:
     bucket_state: BucketState
     held: int = 0
     parked: int = 0
+    running: int = 0
+    """Of a concurrency limit: tasks that run in the workers that answered."""
     oldest: float = 0.0
     """Seconds since the oldest parked task was first parked."""
+    usage: Usage | None = None
+    """What is used of the bucket now; None where that is not known."""
 
     @property
     def waiting(self) -> int:
@@ -32,9 +39,9 @@ class Part:
         return self.held + self.parked
 
     @property
-    def drained_in(self) -> float:
-        """Seconds until all have started; infinite while it is paused without an end."""
-        return self.bucket_state.drained_in(self.waiting)
+    def drained_in(self) -> float | None:
+        """Seconds until all have started; infinite while it is paused without an end, None where it can't be told."""
+        return self.bucket_state.drained_in(self.waiting, usage=self.usage)
 
 
 @dataclass(slots=True)
@@ -47,10 +54,12 @@ class Row:
     bucket_state: BucketState
     """The state of its bucket; if it has several, of a bucket without refusals."""
     tag: str
-    tokens: float | None = None
-    """In its bucket now; None if it has several, or each worker has its own."""
+    usage: Usage | None = None
+    """What is used of its bucket now; None if it has several, or each worker has its own."""
     held: int = 0
     parked: int = 0
+    running: int = 0
+    """Of a concurrency limit: tasks that run in the workers that answered."""
     started: int | None = None
     """Starts in the last minute, in the workers that answered; None if they don't count them."""
     oldest: float = 0.0
@@ -81,6 +90,8 @@ class Row:
     """What was set for single partitions, or values of ``fair_by``."""
     foreign: str = ""
     """The file that declares it, if this file does not."""
+    key: str = ""
+    """The key of its bucket, as a worker with another file reports it."""
 
     def part(self, form: str) -> Part:
         """Return the partition that has this form in the bucket's key; it may have terms of its own."""
@@ -121,21 +132,35 @@ class Row:
         return bool(self.lost) and all(self.lost.values())
 
     @property
-    def drained_in(self) -> float:
-        """Seconds until all waiting tasks have started; infinite while it is paused without an end."""
+    def tokens(self) -> float | None:
+        """The tokens in its bucket now; None if that is not known."""
+        return self.usage.tokens if self.usage is not None else None
+
+    @property
+    def drained_in(self) -> float | None:
+        """Seconds until all waiting tasks have started; infinite while it is paused without an end.
+
+        Nobody knows how long running tasks take, or what those that wait will cost: there it is a guess, from the
+        starts of the last minute; None where there were none.
+        """
         if self.is_lost and self.current.limit.on_error == "hold":
             return inf
-        if self.current.limit.strategy == "per_user":
-            return max((part.drained_in for part in self.parts.values()), default=0.0)
+        if self.current.limit.key is not None:
+            each = [part.drained_in for part in self.parts.values()]
+            known = [seconds for seconds in each if seconds is not None]
+            return max(known, default=0.0) if len(known) == len(each) else None
         if self.current.limit.strategy == "static" and self.paces and self.waiting:
             rate = sum(1 / pace for pace in self.paces.values())
             return self.bucket_state.paused_for or (self.waiting / rate if rate else inf)
-        return self.bucket_state.drained_in(self.waiting)
+        seconds = self.bucket_state.drained_in(self.waiting, usage=self.usage)
+        if seconds is None and self.started:
+            return self.bucket_state.paused_for + self.waiting * SECONDS / self.started
+        return seconds
 
     @property
     def is_busy(self) -> bool:
         """Whether there is anything to show: waiting tasks, starts, or a difference from the file."""
-        taken = self.tokens is not None and self.tokens < self.bucket_state.bucket.burst
+        taken = self.running or (self.usage is not None and self.usage.is_used)
         otherwise = (
             self.dialled or self.apart or self.refused or any(self.lost.values()) or self.current.source != "file"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from limitkit.buckets.partition import key_of
 from limitkit.control.in_force import InForce
 from limitkit.control.status.collect import adapted_in_memory, add_foreign, add_parked, add_worker, as_workers_know
 from limitkit.control.status.snapshot import Row, Snapshot
@@ -38,7 +37,7 @@ def running(app: Any, problems: Sequence[Problem], *, patience: float = 1.0) -> 
     room = add_parked(app, prefix, rows)
     for row in rows.values():
         for digest, part in row.parts.items():
-            known = adapted.get(f"{key_of(prefix, row.tag)}:{digest}")
+            known = adapted.get(f"{row.key}:{digest}")
             part.bucket_state = replace(part.bucket_state, adapted=known)
     every, path = list(rows.values()), problems[0].path
     return Snapshot(

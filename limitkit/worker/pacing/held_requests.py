@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from limitkit.control.task_limits import BoundLimit
     from limitkit.worker.pacing.lane import Held, Lane
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.parking import Parking
     from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
     from limitkit.worker.pacing.shadow import Shadow, ShadowCount
+    from limitkit.worker.pacing.tokens import Tokens
 
 
 class Waiting(NamedTuple):
@@ -35,24 +38,36 @@ class Waiting(NamedTuple):
     """As far as this worker knows; other workers may start theirs before."""
     interval: float
     """Between two starts, as this worker knows it."""
+    cost: int = 1
+    """What it takes of that bucket."""
+    running: int = 0
+    """Of a concurrency limit: tasks of this worker that have a slot of it."""
+    turn: str = ""
+    """The value of ``fair_by`` for which it waits, as the store sees it; empty without ``fair_by``."""
+    weight: float = 1.0
+    """Of that value."""
+    weights: float = 1.0
+    """Of all values that wait for that bucket here."""
 
 
 class HeldRequests:
     """Reads a worker's pacer, and changes nothing."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 (the parts of a pacer, which it reads)
         self,
         lanes: Lanes,
         parking: Parking,
         pacing_events: PacingEvents,
         command_rates: RateLimitCommand,
         shadow: Shadow,
+        tokens: Tokens,
     ) -> None:
         self._lanes = lanes
         self._parking = parking
         self._emit = pacing_events
         self._command_rates = command_rates
         self._shadow = shadow
+        self._tokens = tokens
         self.ask: Callable[[Callable[[], list[Waiting]]], list[Waiting] | None] = _here
         """Reads in the thread where the pacer changes it."""
 
@@ -63,7 +78,8 @@ class HeldRequests:
 
     def waiting(self) -> list[Waiting]:
         """Return all that is held, lane by lane, in the order in which it starts."""
-        return self.ask(lambda: list(waiting(self._lanes, time.monotonic()))) or []
+        running = self.running()
+        return self.ask(lambda: list(waiting(self._lanes, time.monotonic(), running))) or []
 
     def find(self, task_id: str) -> Waiting | None:
         """Find the held request of a task; None when it is not held here."""
@@ -72,6 +88,18 @@ class HeldRequests:
     def by_limit(self) -> tuple[Counter[str], Counter[str]]:
         """Count by limit the requests that wait here, and those known to be parked. May be called in any thread."""
         return self._emit.by_limit(self._lanes.counts()), self._emit.by_limit(self._parking.backlog.counts)
+
+    def running(self) -> Counter[str]:
+        """Count the slots that tasks of this worker have, by the keys of their limits, also of those in shadow.
+
+        May be called in any thread.
+        """
+        return self._tokens.running()
+
+    def running_by_limit(self) -> Counter[str]:
+        """Count those of enforced limits by limit, its partitions together. May be called in any thread."""
+        running = self.running()
+        return self._emit.by_limit({key: count for key, count in running.items() if parts_of(key) is not None})
 
     def command_rates(self) -> dict[str, float]:
         """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
@@ -94,16 +122,22 @@ def _here(read: Callable[[], list[Waiting]]) -> list[Waiting]:
     return read()
 
 
-def waiting(lanes: Lanes, now: float) -> Iterator[Waiting]:
-    """Go through all that is held, lane by lane, in the order in which it starts."""
+def waiting(lanes: Lanes, now: float, running: Mapping[str, int] = MappingProxyType({})) -> Iterator[Waiting]:
+    """Go through all that is held, lane by lane, in the order in which it starts; ``running`` counts slots by key."""
     by_lane: dict[Lane, list[Held]] = {}
     for held in lanes.held:
         by_lane.setdefault(held.slowest(now), []).append(held)
     for lane, those in by_lane.items():
         interval = lane.interval_us / MICROSECONDS  # as feedback has adapted it
         first = max(lane.next_token(now), interval if not lane.bucket.burst else 0.0)
+        runs = running.get(lane.bucket.key, 0)
+        asks = {held: held.asks[held.lanes.index(lane)] for held in those if held.asks}
+        weights = sum({ask.turn: ask.weight for ask in asks.values() if ask.turn}.values())
         for index, held in enumerate(sorted(those)):
-            request = held.request
+            request, ask = held.request, asks.get(held)
             starts = round(first + index * interval, 3)
             key, held_for = lane.bucket.key, round(now - held.since, 3)
-            yield Waiting(request.id, request.name, key, index + 1, held_for, starts, interval)
+            yield Waiting(
+                *(request.id, request.name, key, index + 1, held_for, starts, interval, held.cost(lane), runs),
+                *((ask.turn, ask.weight, weights) if ask is not None and ask.turn else ()),
+            )

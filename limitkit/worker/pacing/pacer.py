@@ -88,7 +88,7 @@ class Pacer:
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
         self._shadow = Shadow(task_limits, self._tokens)
         self.shutdown = self._tokens.close
-        self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow)
+        self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow, self._tokens)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""
         self._is_closed, self._pumping, self._now, self._swept = False, False, 0.0, 0.0
@@ -273,9 +273,9 @@ class Pacer:
                 self._pass(held.request)
         self.pump()
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
-        self._parking.retime(terms)
+        self._parking.retime(terms, weights)
 
     def refill(self, key: str) -> None:
         """Fill a bucket of this worker's own again."""

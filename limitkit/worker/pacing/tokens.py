@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Slots, Take
-from limitkit.buckets.partition import parts_of
 from limitkit.buckets.slots import new_member
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
 from limitkit.worker.pacing.taking import give_back
-from limitkit.worker.pool.leases import Leases, give_backs
+from limitkit.worker.pool.leases import Leases, give_backs, limit_of
 from limitkit.worker.pool.limits_of import limits_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Tokens:
         self.own = MemoryStore()
         self._task_limits = task_limits
         self._give_backs: list[GiveBack] = []
-        self.leases = Leases(lambda: task_limits.store, lambda key: (parts_of(key) or (key,))[0])
+        self.leases = Leases(lambda: task_limits.store, limit_of)
         self.on_wake: Callable[[str], None] = lambda _: None
         """Is called, in any thread, with the key of a concurrency limit that may have a free slot."""
         self._waiter = ""
@@ -54,6 +54,10 @@ class Tokens:
             self._waiter = f"{self._task_limits.rules.store.prefix}:wake:{secrets.token_hex(8)}"
             store.listen(self._waiter, lambda key: self.on_wake(key))  # noqa: PLW0108 (set later)
         return self._waiter
+
+    def running(self) -> Counter[str]:
+        """Count the slots that tasks of this worker have, by the keys of their limits. May be called in any thread."""
+        return self.leases.running() + Counter(self.own.all_running())
 
     def free(self, held: Held, own: Iterable[Lane] | None) -> None:
         """Give back the slots of a request that has ended; ``own`` are lanes of which it had this worker's share."""

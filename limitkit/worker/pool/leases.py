@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.buckets.decision import GiveBack, Lease
-from limitkit.buckets.partition import parts_of
+from limitkit.buckets.partition import OWN, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.errors import StoreError
 from limitkit.events.emitter import emit
@@ -61,6 +62,10 @@ class Leases:
 
     def __len__(self) -> int:
         return len(self._running)
+
+    def running(self) -> Counter[str]:
+        """Count the slots that are held here, by the keys of their limits. May be called in any thread."""
+        return Counter(slots.key for each in list(self._running.values()) for slots in each.slots)
 
     def hold(self, slots: Iterable[Slots], member: str) -> None:
         """Renew these slots of a start from now on."""
@@ -123,6 +128,8 @@ class Leases:
                 return
             self._lost.add(lease.member)
         name, now = self._name_of(lease.bucket.key), time.monotonic()
+        if not name:
+            return
         emit(LeaseLost(limit=name))
         if now - self._logged.get(name, -_QUIET) < _QUIET:
             return
@@ -141,6 +148,6 @@ def give_backs(slots: Iterable[Slots], member: str) -> list[GiveBack]:
     return [GiveBack(each, 0, 0, member) for each in slots]
 
 
-def tag_of(slots: Any) -> str:
-    """Return the name of the limit as buckets' keys have it."""
-    return (parts_of(slots.key) or ("",))[0]
+def limit_of(key: str) -> str:
+    """Name the limit of a bucket's key, without its partition; empty for a limit in shadow, which delays nobody."""
+    return (parts_of(key) or ("",))[0].removeprefix(OWN)

@@ -190,7 +190,7 @@ class Ends:
 
 def ends(count=1000, most=4, *, seed=1, ways=WAYS, pool=FOUR, lease=60.0):
     """Let so many tasks end in every way at random, in two workers; none may keep its slot."""
-    rng = random.Random(seed)  # noqa: S311 (not for secrets)
+    rng = random.Random(seed)
     limits = config(slots("varied", most, f'lease = "{lease:g}s"'))
     with Scene(limits, pool=pool, module=APP) as scene, Leases(scene.store.port, "varied") as leases:
         scene.start_workers()

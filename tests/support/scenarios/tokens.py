@@ -49,7 +49,7 @@ class Tokens:
 
 def tokens(count=120, rate=60_000, burst=2000, requests=600, *, huge=5000, others=400, pool=FOUR, seed=1):
     """Drain so many calls that cost other numbers of tokens than was estimated, with others beside them."""
-    rng = random.Random(seed)  # noqa: S311 (not for secrets)
+    rng = random.Random(seed)
     costs = [rng.randrange(50, 1501) for _ in range(count)]
     limits = LIMITS.format(rate=rate, burst=burst, requests=requests)
     with Scene(config(limits), pool=pool, module=APP) as scene:

@@ -17,7 +17,7 @@ from limitkit.buckets.override import Override, Target
 from limitkit.config.declared import Feedback, Limit
 from limitkit.config.model.units import about, parse_rate
 from limitkit.control.bucket_state import BucketState, adapted, state_of
-from limitkit.control.in_force import InForce
+from limitkit.control.in_force import InForce, Terms
 from limitkit.stores.memory import MemoryStore
 
 SECOND = 1_000_000
@@ -50,7 +50,7 @@ def refused(bucket=API, *, said=None, times=1, action="slow", ceiling=None):
 
 
 def stands(known=None, *, now=NOW, pause=None, **said):
-    return BucketState(limit(**said), API, pause, known, now)
+    return BucketState(limit(**said), API, Terms(API.interval_us, API.burst), pause, known, now)
 
 
 def paused(until=None):

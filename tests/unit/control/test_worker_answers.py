@@ -2,7 +2,7 @@
 
 import pytest
 
-from limitkit.control.worker_answers import judged
+from limitkit.control.worker_answers import is_local, judged
 
 REPORT = {
     "path": "p",
@@ -86,3 +86,15 @@ def test_a_report_that_is_not(answer):
 @pytest.mark.parametrize("answer", [*STRANGE, {"id": 3}, {"id": ["active", {}]}], ids=repr)
 def test_what_celery_itself_would_not_answer(answer):
     assert judged("query_task", answer) == {}
+
+
+def test_a_worker_says_which_limits_are_its_own():
+    assert is_local({"strategy": "concurrency", "local": True})
+    assert is_local({"strategy": "static"}), "an older one does not say it"
+    assert not is_local({"strategy": "concurrency", "local": False})
+
+
+def test_a_number_of_slots_that_can_not_be_is_that_of_another_version():
+    held = {"task": "a", "bucket": "b", "place": 1, "held": 1.0, "starts_in": 1.0}
+    assert judged("limitkit_why", held | {"running": 1}) == held | {"running": 1}
+    assert "error" in judged("limitkit_why", held | {"running": -1})

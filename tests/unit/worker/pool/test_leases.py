@@ -2,13 +2,14 @@
 
 import logging
 import threading
+from dataclasses import replace
 
 from limitkit.buckets.decision import GiveBack, Slots, Take
 from limitkit.errors import StoreError
 from limitkit.events.emitter import listen, unlisten
 from limitkit.events.event_types import LeaseLost
 from limitkit.stores.memory import MemoryStore
-from limitkit.worker.pool.leases import Leases
+from limitkit.worker.pool.leases import Leases, limit_of
 
 REPORTS = Slots("limitkit:{reports}:r1", 1_000_000, 2, lease_us=60_000)
 
@@ -87,3 +88,33 @@ def test_a_store_that_is_away_is_asked_again():
     for _ in range(4):
         assert store.renewed.acquire(timeout=30)
     assert leases.end_all()
+
+
+def test_what_runs_is_counted_by_limit_and_partition():
+    leases = Leases(Store, limit_of)
+    acme = replace(REPORTS, key=f"{REPORTS.key}:=acme")
+    leases.hold([REPORTS, acme], "mine")
+    leases.hold([acme], "other")
+    assert leases.running() == {REPORTS.key: 1, acme.key: 2}
+    leases.end("other")
+    assert leases.running() == {REPORTS.key: 1, acme.key: 1}
+    leases.end_all()
+    assert not leases.running()
+
+
+def test_a_limit_is_named_without_partition_and_one_in_shadow_not_at_all():
+    assert limit_of("limitkit:{reports}:r1:=acme") == "reports"
+    assert limit_of("limitkit:{task=shop.report}:r1") == "shop.report"
+    assert limit_of("limitkit:{reports}:sr:=acme") == ""
+    store, heard = Store(), Heard()
+    shadow = replace(REPORTS, key="limitkit:{reports}:sr:=acme")
+    leases = Leases(lambda: store, limit_of)
+    listen(heard)
+    try:
+        leases.hold([shadow], "mine")  # it has no slot in the store
+        for _ in range(3):
+            assert store.renewed.acquire(timeout=30)
+    finally:
+        unlisten(heard)
+        leases.end("mine")
+    assert heard.events == []

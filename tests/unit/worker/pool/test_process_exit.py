@@ -14,7 +14,7 @@ class Pool:
         self._pool = ["process"]
         self.looks = looks
 
-    def _event_process_exit(self, hub, process):
+    def _event_process_exit(self, hub, process):  # noqa: ARG002 (as Celery calls it)
         self.maintain_pool()
 
     def maintain_pool(self):
