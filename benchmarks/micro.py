@@ -1,11 +1,13 @@
 """Costs that need no worker: one take, and the import."""
 
 import contextlib
+import itertools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from itertools import cycle, islice
 
 import redis
@@ -14,7 +16,8 @@ from redis.retry import Retry
 from support.servers import RedisServer
 from support.workers import ROOT
 
-from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Slots, Take, Window
+from limitkit.config.declared import Resets
 from limitkit.stores.redis import RedisStore
 
 _CALLS = 50
@@ -47,6 +50,44 @@ def take_against_evalsha(pairs=10, calls=3000):
                     seconds[1] += _seconds(bare, _CALLS)
                 measured.append(tuple(each / calls for each in seconds))
     return measured
+
+
+def kinds_against_bucket(pairs=10, calls=1000):
+    """Time takes of each kind of limit that succeed, in turns; returns seconds a call by kind, and bytes of a window.
+
+    ``window`` has a state of 60 parts, ``exact`` keeps the time of each start, ``refused`` is a window that is full.
+    """
+    second, many = 1_000_000, itertools.count()
+    day = {"period_us": 86_400 * second}
+    asks = {
+        "bucket": lambda: Take((Bucket("limitkit:{bench}:g1", 10, 1_000_000),)),
+        "metered": lambda: Take((Bucket("limitkit:{bench}:g1:m", 10, 1_000_000, metered=True),), costs=(3,)),
+        "window": lambda: Take((Window("limitkit:{bench}:w1", 864, 100_000_000, **day),)),
+        "refused": lambda: Take((Window("limitkit:{bench}:w1:full", 8_640_000, 10_000, **day),)),
+        "exact": lambda: Take((Window("limitkit:{bench}:x1", 5, 200, period_us=1000, exact=True),)),
+        "resets": lambda: Take((Window("limitkit:{bench}:c1", 864, 100_000_000, resets=Resets("00:00", "d")),)),
+        "slots": lambda: Take((Slots("limitkit:{bench}:r1", 1000, 100_000),), member=str(next(many))),
+    }
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RedisServer(folder) as server,
+        contextlib.closing(RedisStore(server.url, 0.25)) as store,
+        redis.Redis.from_url(server.url) as client,
+    ):
+        now = time.time_ns() // 1000
+        for name in ("window", "refused"):
+            for ago in range(61, 0, -1):
+                part = replace(asks[name](), costs=(164,))
+                store.take([part], now_us=now - ago * 1440 * second)
+        size = client.memory_usage("limitkit:{bench}:w1:full")
+        measured = []
+        for _ in range(pairs):
+            seconds = dict.fromkeys(asks, 0.0)
+            for _ in range(0, calls, _CALLS):
+                for name, ask in asks.items():
+                    seconds[name] += _seconds(lambda ask=ask: store.take([ask()]), _CALLS)
+            measured.append({name: each / calls for name, each in seconds.items()})
+    return measured, size
 
 
 def import_cost(pairs=10):

@@ -14,6 +14,20 @@ COSTS = (
         pairs=works.take,
     ),
     Row(
+        "kinds",
+        "one take on Redis of each kind of limit against that of a token bucket, in turns",
+        (
+            Target("window", "a window of many starts", most=1.6),
+            Target("exact", "a window of up to 200 starts", most=1.6),
+            Target("resets", "a window that resets", most=1.6),
+            Target("slots", "a slot of a concurrency limit"),
+            Target("metered", "a bucket with costs"),
+            Target("refused", "a window that is full"),
+            Target("size", "memory of a window of 10,000 starts in a day", most=1024, unit=" bytes"),
+        ),
+        pairs=works.kinds,
+    ),
+    Row(
         "unlimited",
         "a task with no limit: 6,000 of them, with limitkit installed and without, alternating",
         (

@@ -120,6 +120,11 @@ def take(pairs: int) -> list[dict[str, float]]:
     return [{"ratio": take / bare, "micros": 1e6 * take} for take, bare in measured]
 
 
+def kinds(pairs: int) -> list[dict[str, float]]:
+    measured, size = micro.kinds_against_bucket(pairs)
+    return [{"size": size} | {name: each / of["bucket"] for name, each in of.items()} for of in measured]
+
+
 def unlimited(pairs: int) -> list[dict[str, float]]:
     touched = len(micro.untouched())
     samples = []

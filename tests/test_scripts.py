@@ -1,6 +1,7 @@
 """Every Lua script of the package, called by the package's own code on a Redis that refuses what strict ones refuse."""
 
 import contextlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ from support.strict import RAN, SCRIPTS, checked, make_strict, named
 
 from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Slots, Take, Window
 from limitkit.buckets.override import Override, Target
+from limitkit.buckets.turns import TurnTaker
 from limitkit.config.declared import Feedback, Resets
 from limitkit.config.model.units import parse_rate
 from limitkit.stores.overrides import OverrideStore
@@ -120,13 +122,17 @@ def wait(url, count):
                 filler.app.send_task("paid", queue=queues[0], priority=number % 10)
                 request = SimpleNamespace(message=filler.channel.basic_get(queues[0]), acknowledged=False)
                 mine = Bucket(f"{PREFIX}:{{{tag}}}:g1:{number:032x}", 1_234_567, 1)
-                leavers.append(Leaving(request, queues[0], mine, NO_MORE if number % 2 else 0.123))
+                taker = TurnTaker(f"{number % 7:032x}", 0.3, number % 4 + 1) if number % 5 == 0 else None
+                if taker is not None:
+                    mine = replace(mine, key=f"{PREFIX}:{{{tag}}}:g1:{'0' * 32}")
+                leavers.append(Leaving(request, queues[0], mine, NO_MORE if number % 2 else 0.123, taker))
             room.park(leavers)
-        for _ in room.retime({tag: 0.7654321} | {f"tag{number}": 0.1 for number in range(count)}):
+        weights = {tag: {f"{number:032x}": 1 / 3 for number in range(count)}}
+        for _ in room.retime({tag: 0.7654321} | {f"tag{number}": 0.1 for number in range(count)}, weights):
             pass
         parked = ParkedMessages(filler.channel, PREFIX)
         piles = list(parked.piles())
-        assert parked.find(leavers[0].request.message.headers["id"]).place == 1
+        assert parked.find(leavers[1].request.message.headers["id"]).place == 1
         hungry = {pile.bucket: (0.7654321, 1) for pile in piles[::3]}
         hungry |= {f"hungry {number}": (0.1, 2) for number in range(count)}
         full = {pile.bucket: (0.7654321, 33.3) for pile in piles[1::3]}

@@ -1,4 +1,4 @@
-"""Stand-ins for the partners of the recipes, so that each recipe runs anywhere; all are called through ``call``."""
+"""Stand-ins for the partners of the recipes, so that each recipe runs anywhere."""
 
 import time
 from typing import Any

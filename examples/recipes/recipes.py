@@ -2,8 +2,8 @@
 
 Start a Redis and a worker with the file of one of them:
 
-cd examples/recipes
-LIMITKIT_CONFIG=database_reports.toml celery -A recipes worker -Q celery,outbox -P threads
+    cd examples/recipes
+    LIMITKIT_CONFIG=database_reports.toml celery -A recipes worker -Q celery,outbox -P threads
 """
 
 import os

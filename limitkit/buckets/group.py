@@ -29,7 +29,7 @@ ONES: Final = (1,) * 8
 
 def is_plain(ask: Take) -> bool:
     """Whether a take asks plain token buckets alone, one token of each for a start."""
-    if ask.costs:
+    if ask.costs and max(ask.costs) > 1:
         return False
     for bucket in ask.buckets:  # noqa: SIM110 (a generator takes three times as long, for each start)
         if type(bucket) is not Bucket or bucket.metered:

@@ -77,7 +77,12 @@ def managed(
     from limitkit.control.manager import RateLimitManager  # noqa: PLC0415 (imports Celery)
 
     with reported_errors():
-        yield RateLimitManager(found, used)
+        manager = RateLimitManager(found, used)
+        try:
+            yield manager
+        finally:
+            if manager.store is not None:
+                manager.store.close()
 
 
 def number(text: str | None, kind: type[int | float]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from limitkit.buckets.named_partition import named
@@ -62,6 +62,15 @@ def declared_of(limit: Limit) -> Declared:
         limit.schedule,
         {named(name, parts).digest: terms for name, terms in limit.partitions.items()},
     )
+
+
+def declared_for(limit: Limit, digest: str) -> Limit:
+    """Return a limit as its file declares it for one partition."""
+    share = declared_of(limit).partitions.get(digest)
+    if share is None:
+        return limit
+    running = share.max_running or limit.max_running
+    return replace(limit, rate=share.rate or limit.rate, burst=share.burst or limit.burst, max_running=running)
 
 
 def numbers_of(limit: Limit) -> Numbers:

@@ -7,6 +7,7 @@ strictest of their terms hold.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -69,8 +70,10 @@ class InForce:
         self._weights: dict[Target, dict[str, float]] = {}
         self._here: dict[str, Override] = {}
         self._others: dict[Target, list[Declared]] = {}
+        self._others_apart: set[Target] = set()
         self._declared: dict[int, tuple[Limit, Declared]] = {}
         self._holding: dict[int, tuple[tuple[Scheduled, ...], float, Holding]] = {}
+        self._has_turned = False
         self._offset = time.time() - time.monotonic()
         """The difference of this host's clock and the store's, once that is known."""
 
@@ -138,7 +141,13 @@ class InForce:
         gone = [key for key, (_, since, held) in list(self._holding.items()) if not since <= now < held.until]
         for key in gone:
             self._holding.pop(key, None)
-        return bool(gone)
+        turned, self._has_turned = bool(gone) or self._has_turned, False
+        return turned
+
+    def turns_in(self) -> float:
+        """Return the seconds until a schedule that was asked for says something else; infinite when none does."""
+        ends = [held.until for _, _, held in list(self._holding.values()) if held.is_end]
+        return min(ends) - self.now if ends else math.inf
 
     def others(self, files: Iterable[Mapping[Target, Declared]]) -> bool:
         """Use these declarations of other files, too. Returns whether anything has changed."""
@@ -148,6 +157,7 @@ class InForce:
                 others.setdefault(target, []).append(declared)
         changed = others != self._others
         self._others = others
+        self._others_apart = {target for target, those in others.items() if any(each.partitions for each in those)}
         return changed
 
     # -- what holds -----------------------------------------------------------------------------------------------
@@ -174,14 +184,19 @@ class InForce:
 
     def apart(self, limit: Limit, pattern: str) -> bool:
         """Whether any partition of a limit may have terms of its own."""
-        return bool(limit.partitions) or any(target in self._parts for target in _targets(limit, pattern))
+        if limit.partitions:
+            return True
+        targets = _targets(limit, pattern)
+        return targets[-1] in self._others_apart or any(target in self._parts for target in targets)
 
     def partitions_apart(self, limit: Limit, pattern: str) -> dict[str, str]:
         """Return the partitions of a limit that have terms of their own: by digest, in clear as far as it is known."""
         if not self.apart(limit, pattern):
             return {}
-        posted = [each.target for target in _targets(limit, pattern) for each in self._parts.get(target, ())]
-        found = {digest: target.shown for target in posted for digest in target.digests}
+        targets = _targets(limit, pattern)
+        posted = [each.target for target in targets for each in self._parts.get(target, ())]
+        found = {digest: "" for each in self._others.get(targets[-1], ()) for digest in each.partitions}
+        found |= {digest: target.shown for target in posted for digest in target.digests}
         return found | dict(zip(self._declared_of(limit).partitions, limit.partitions, strict=True))
 
     def weights(self, limit: Limit, pattern: str) -> dict[str, float]:
@@ -245,6 +260,7 @@ class InForce:
         kept = self._holding.get(id(schedule))
         if kept is not None and kept[1] <= now < kept[2].until:
             return kept[2]
+        self._has_turned = self._has_turned or kept is not None  # who asks first must not keep it from the others
         held = holding(schedule, now)
         self._holding[id(schedule)] = schedule, now, held
         return held

@@ -94,10 +94,11 @@ def partition(target: Target, limit: Limit, said: object) -> Target:
     """
     if limit.key is None:
         raise OverrideError(f"{target} has one bucket for all, and no partitions; leave the partition out")
-    return _of_value(target, said, len(limit.key.parts))
+    return partition_of(target, said, len(limit.key.parts))
 
 
-def _of_value(target: Target, said: object, parts: int) -> Target:
+def partition_of(target: Target, said: object, parts: int = 1) -> Target:
+    """Return the target of one partition; with a key of several parts it is a list, or its JSON."""
     if is_digest(said):
         return replace(target, partition=str(said))
     is_text = isinstance(said, (str, int)) and not isinstance(said, bool)
@@ -113,7 +114,7 @@ def weights(target: Target, limit: Limit, said: Mapping[Any, object]) -> dict[Ta
     for value, weight in said.items():
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not is_weight(weight):
             raise OverrideError(f"a weight of {weight!r} is out of range; write a number above 0, e.g. 3")
-        found[_of_value(target, value, len(limit.fair_by.parts))] = float(weight)
+        found[partition_of(target, value, len(limit.fair_by.parts))] = float(weight)
     return found
 
 

@@ -12,7 +12,7 @@ from limitkit.config.wording import quote
 from limitkit.control import inputs
 from limitkit.control.app_config import config_of, must_be_config, real_app
 from limitkit.control.current import current
-from limitkit.control.declarations import read_declarations
+from limitkit.control.declarations import declared_for, read_declarations
 from limitkit.control.in_force import InForce
 from limitkit.control.override_posting import KINDS, OverridePosting
 from limitkit.control.reduced import reduced
@@ -220,9 +220,9 @@ class RateLimitManager:
             target, limit = find(self.config.rules, name, self._tasks())
         except OverrideError:
             posted = next((each.target.whole for each in self._posting.posted() if each.target.name == name), None)
-            if posted is None or partition is not None:
+            if posted is None:
                 raise
-            return posted
+            return posted if partition is None else inputs.partition_of(posted, partition)
         return target if partition is None else inputs.partition(target, limit, partition)
 
     def _tasks(self) -> Collection[str]:
@@ -249,7 +249,7 @@ class RateLimitManager:
         return [each for _, rule in rules if rule and rule.pattern == target.name for each in rule.limits]
 
     def _made(self, over: tuple[Target, Limit], reason: str | None, by: str | None, **what: Any) -> Override:
-        target, limit = over
+        target, limit = over[0], declared_for(over[1], over[0].partition)
         return Override(
             target=target,
             by=inputs.words("by", by if by is not None else _user()),

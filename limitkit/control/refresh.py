@@ -25,6 +25,8 @@ logger = logging.getLogger("limitkit")
 
 _TICK: Final = 0.5
 """Seconds between two looks at the file: a change is put in force at the second look that sees it."""
+_JUST_AFTER: Final = 0.001
+"""Seconds after a schedule's minute at which it is looked at."""
 _AT_ONCE: Final = 0.001
 """Seconds between two requests that were parked for a limit that is gone: they come back at once."""
 
@@ -44,8 +46,11 @@ class Bypass(Protocol):
 class Follower(Protocol):
     """Holds requests in this worker, and follows the rates in force."""
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
-        """Let parked requests come back at the new rates, given by tags, or by the whole keys of partitions."""
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
+        """Let parked requests come back at the new rates, given by tags, or by the whole keys of partitions.
+
+        ``weights`` are those that are new, by tags and the digests of values of ``fair_by``.
+        """
 
     def reconsider(self) -> None:
         """Take again for held requests whose limit has changed."""
@@ -75,11 +80,13 @@ class Refresh:
         self._use = use
         self._pacer: Follower | None = None
         self._timer: Any = None
+        self._call_after: Callable[[float, Callable[[], None]], Any] = lambda *_: None
         self._pool: Any = None
         self._ticks = 0
         self._newly: set[str] = set()
         self._processes: set[int] = set()
         self._terms: Mapping[str, Terms] = {}
+        self._weights: Mapping[str, Mapping[str, float]] = {}
         if task_limits.store is not None:
             self.override_watch = OverrideWatch(
                 task_limits, OverrideStore(task_limits.store, task_limits.rules.store.prefix), config.digest
@@ -94,6 +101,7 @@ class Refresh:
         if self.override_watch is not None and not self._ticks:
             self.override_watch.log_all()
         self._follow()
+        self._call_after = consumer.timer.call_after
         self._timer = Repeated(consumer.timer, _TICK, self.tick)
 
     def stop(self) -> None:
@@ -109,13 +117,24 @@ class Refresh:
             changed = self.reload.look()
             if self.override_watch is not None and (changed or self._ticks % round(EVERY / _TICK) == 0):
                 changed |= self.override_watch.look()
-            if self._task_limits.in_force.turned():
-                self._task_limits.changed()
-                changed = True
             if changed:
                 self._follow()
         except Exception:
             logger.exception("What is set at run time can't be taken up; it is tried again in a second.")
+        self._turn()
+
+    def _turn(self) -> None:
+        """Put in force what schedules say now; what they say before the next tick is put in force at its moment."""
+        in_force = self._task_limits.in_force
+        try:
+            if in_force.turned():
+                self._task_limits.changed()
+                self._follow()
+            left = in_force.turns_in()
+            if self._timer is not None and left < _TICK:
+                self._call_after(max(0.0, left) + _JUST_AFTER, self._turn)
+        except Exception:
+            logger.exception("What a schedule says can't be put in force; it is tried again within a second.")
 
     def reload_now(self) -> str:
         """Load the file as it is, at once; returns what is wrong with it, or an empty text."""
@@ -170,13 +189,15 @@ class Refresh:
         """Let waiting requests follow the rates that are in force now."""
         terms = self._task_limits.terms(self._tasks())
         changed = _changed(self._terms, terms)
+        weights = self._task_limits.weights(self._tasks())
         if self._terms:
             emit_changes(self._task_limits, self._tasks(), changed, self._terms)
         if self._pacer is not None:
-            if changed:
-                self._pacer.retime(changed)
+            reweighed = {tag: of for tag, of in weights.items() if self._weights.get(tag) != of}
+            if changed or reweighed:
+                self._pacer.retime(changed, reweighed)
             self._pacer.reconsider()
-        self._terms = terms
+        self._terms, self._weights = terms, weights
 
 
 def _changed(before: Mapping[str, Terms], terms: Mapping[str, Terms]) -> dict[str, Terms]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.buckets.turns import NOBODY, TurnTaker
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from limitkit.control.in_force import Terms
     from limitkit.stores.store import Store
 
-_LONGEST_TURN: Final = 64
-"""Characters of a value of ``fair_by`` that are kept in clear."""
 _MOST_CACHED: Final = 10_000
 _CELERYS_OWN: Final = "celery."
 
@@ -42,11 +41,16 @@ class Ask(NamedTuple):
     """Whether the bucket is in this worker's memory."""
     cost: int = 1
     turn: str = ""
-    """The value of ``fair_by``, as the store sees it: those that wait take turns by it; empty without ``fair_by``."""
+    """The digest of the value of ``fair_by``: those that wait take turns by it; empty without ``fair_by``."""
     weight: float = 1.0
     """The value's weight: how many turns it has for each one of a value with weight 1."""
     limit: Limit | None = None
     """The limit; None for an extra cap, which no file declares."""
+
+    @property
+    def taker(self) -> TurnTaker:
+        """For whom the start is."""
+        return TurnTaker(self.turn, self.weight, self.cost) if self.turn else NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,15 @@ class TaskLimits:
                 found.update(self._apart(bound) if bound.apart else ())
         return found
 
+    def weights(self, tasks: Iterable[Any]) -> dict[str, Mapping[str, float]]:
+        """Return the weights in force of the limits of these tasks that have ``fair_by``, by the tag in their keys."""
+        return {
+            limit_tag(bound.limit.name, own=bound.limit.own): bound.weights
+            for task in tasks
+            for bound in self.limits(task)
+            if bound.turn is not None
+        }
+
     def _apart(self, bound: BoundLimit) -> Iterator[tuple[str, Terms]]:
         section: Section = "tasks" if bound.limit.own else "limits"
         for digest, shown in self.in_force.partitions_apart(bound.limit, bound.pattern).items():
@@ -175,8 +188,8 @@ class TaskLimits:
         if bound.turn is not None:
             value = bound.turn(call)
             self._warnings.partition(value, task.name, bound.limit, "fair_by")
-            turn = value.form(_LONGEST_TURN, clear=bound.limit.show_key)
-            weight = bound.weights.get(value.digest, 1.0) if bound.weights else 1.0
+            turn = value.digest
+            weight = bound.weights.get(turn, 1.0) if bound.weights else 1.0
         return Ask(bucket, bound.local, cost, turn, weight, bound.limit)
 
     def settled(self, bound: BoundLimit, task: Any, value: Any) -> int | None:

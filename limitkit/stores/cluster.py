@@ -21,7 +21,7 @@ from limitkit.stores import wakes
 from limitkit.stores.failure_reason import FAILURES, store_error
 from limitkit.stores.sentinel import url_options
 from limitkit.stores.server_clock import ServerClock, has_unfit
-from limitkit.stores.settle_script import MOST_AT_ONCE, members, renewal, settlement
+from limitkit.stores.settle_script import MOST_AT_ONCE, members, renewal, settlement, with_costs
 from limitkit.stores.take_script import SCRIPTS, answers, backed_off, question, read_adapted, refill, report
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ class ClusterStore:
 
     def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not; one call a slot."""
-        self._guarded(lambda _: self._each_slot("settle", settlements, lambda some: settlement(some, now_us)))
+        self._guarded(
+            lambda _: self._each_slot("settle", with_costs(settlements), lambda some: settlement(some, now_us))
+        )
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
         """Renew leases, in one call for each slot; returns for each whether its slot was still there."""

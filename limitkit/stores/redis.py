@@ -15,7 +15,7 @@ from limitkit.stores import sentinel, wakes
 from limitkit.stores.calls import Calls
 from limitkit.stores.failure_reason import FAILURES, store_error
 from limitkit.stores.server_clock import ServerClock, has_unfit
-from limitkit.stores.settle_script import MOST_AT_ONCE, members, renewal, settlement
+from limitkit.stores.settle_script import MOST_AT_ONCE, members, renewal, settlement, with_costs
 from limitkit.stores.take_script import answers, backed_off, question, read_adapted, refill, report
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class RedisStore:
 
     def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not, in one call."""
-        for some in _batches(settlements):
+        for some in _batches(with_costs(settlements)):
             self._script("settle", *settlement(some, now_us))
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.decision import Window
+from limitkit.buckets.decision import Slots, Window
 from limitkit.buckets.partition import adapted_key
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.stores.take_script import letter_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from limitkit.buckets.decision import Lease, Settlement
 
 MOST_AT_ONCE: Final = 900
 """Settlements or leases in one call: some servers take up to 3,000 keys and arguments."""
+
+
+def with_costs(settlements: Iterable[Settlement]) -> list[Settlement]:
+    """Return those that correct anything; slots have no costs."""
+    return [each for each in settlements if each.cost != each.estimate and not isinstance(each.bucket, Slots)]
 
 
 def settlement(settlements: Sequence[Settlement], now_us: int | None) -> tuple[list[str], list[str]]:

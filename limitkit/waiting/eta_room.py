@@ -39,7 +39,7 @@ class EtaRoom:
         """Park these, one by one."""
         for leaver in leavers:
             if not leaver.request.acknowledged:
-                turn = turn_of(leaver, self._counter.ahead(leaver.bucket))
+                turn = turn_of(leaver, self._counter.ahead(leaver.bucket) if leaver.taker is None else leaver.turn)
                 wait = min(max(turn, _SHORTEST), longest(leaver.request.message.channel))
                 self._publish(leaver, turn, wait)
                 leaver.request.acknowledge()
@@ -49,7 +49,11 @@ class EtaRoom:
         """Count those that have come back by themselves."""
         return self._counter.look(steering)
 
-    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
+    def retime(
+        self,
+        intervals: Mapping[str, float],  # noqa: ARG002 (they come when they come)
+        weights: Mapping[str, Mapping[str, float]] | None = None,  # noqa: ARG002 (likewise)
+    ) -> Iterator[None]:
         """Do nothing."""
         return iter(())
 

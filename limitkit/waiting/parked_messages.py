@@ -13,14 +13,14 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from limitkit.control.workers import connection
-from limitkit.waiting.redis_keys import call, client_of, keys, place, queue_keys, script, span
+from limitkit.waiting.redis_keys import call, client_of, keys, own_line, place, queue_keys, script, span
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-_COUNT: Final = script("line", "count")
-_PURGE: Final = script("line", "purge")
+_COUNT: Final = script("line", "turns", "count")
+_PURGE: Final = script("line", "turns", "purge")
 _CHUNK: Final = 100
 """Buckets, or messages to remove, of one call: Redis does nothing else meanwhile."""
 _MESSAGES: Final = 50
@@ -49,6 +49,8 @@ class Pile:
     """Seconds until the next one is due."""
     interval: float
     """Seconds between two of them, as a worker reported last."""
+    values: int = 0
+    """How many values of ``fair_by`` take turns; 0 without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,14 @@ class Found:
     """As kombu keeps it; its body must not be shown."""
     pile: Pile
     place: int
-    """1 is next."""
+    """1 is next; among those of its own value, where values take turns."""
     age: float
     """Seconds since it was first parked."""
 
     @property
     def due(self) -> float:
-        """Seconds until it is due, as long as the interval does not change."""
-        return max(0.0, self.pile.due + (self.place - 1) * self.pile.interval)
+        """Seconds until it is due, as long as the interval does not change, and all values have a weight of 1."""
+        return max(0.0, self.pile.due + (self.place - 1) * self.pile.interval * max(1, self.pile.values))
 
 
 class ParkedMessages:
@@ -88,9 +90,10 @@ class ParkedMessages:
         with client_of(self._channel) as client:
             for tag, kept in client.hscan_iter(self._messages, count=_MESSAGES):
                 if wanted in kept:
-                    message = json.loads(kept.partition(b"\n")[2])
+                    where, _, text = kept.partition(b"\n")
+                    message = json.loads(text)
                     if task_id in (message["headers"].get("id"), message["properties"].get("correlation_id")):
-                        return self._placed(message, tag)
+                        return self._placed(message, tag, where.partition(b"\0")[2])
         return None
 
     def purge(self, piles: Iterable[Pile]) -> Iterator[int]:
@@ -119,8 +122,8 @@ class ParkedMessages:
         names = queue_keys(self._channel, self._prefix, queue)
         now = self._now()
         reply = iter(call(self._channel, _COUNT, names, [MOST_ORDERS, *buckets]))
-        for bucket, count, order, due, interval in zip(reply, reply, reply, reply, reply, strict=True):
-            yield Pile(queue, bucket.decode(), count, _age(order, now), float(due) - now, float(interval))
+        for bucket, count, order, due, interval, values in zip(*[reply] * 6, strict=True):
+            yield Pile(queue, bucket.decode(), count, _age(order, now), float(due) - now, float(interval), values)
 
     def _now(self) -> float:
         """Return the time by the waiting room's clock, which is the server's but never goes back (see clock.lua)."""
@@ -129,17 +132,19 @@ class ParkedMessages:
             _, ahead = (client.get(self._clock) or b"0 0").split()
         return float(seconds + microseconds / 1_000_000) + float(ahead)
 
-    def _placed(self, message: dict[str, Any], tag: bytes) -> Found | None:
+    def _placed(self, message: dict[str, Any], tag: bytes, value: bytes) -> Found | None:
         """Find out for which bucket a message waits; the message itself does not say."""
         order = int(message["properties"][ORDER])
         for queue, buckets in self._buckets():
             line = queue_keys(self._channel, self._prefix, queue)[2]
             with client_of(self._channel) as client:
                 pipeline = client.pipeline(transaction=False)
-                for bucket in buckets:
-                    pipeline.zscore(line, place(bucket, order, tag))
-                found = [bucket for bucket, score in zip(buckets, pipeline.execute(), strict=True) if score is not None]
-                before = [client.zlexcount(line, span(each)[0], b"(" + place(each, order, tag)) for each in found]
+                owns = [own_line(bucket, value) for bucket in buckets]
+                for own in owns:
+                    pipeline.zscore(line, place(own, order, tag))
+                scores = zip(buckets, owns, pipeline.execute(), strict=True)
+                found = {bucket: own for bucket, own, score in scores if score is not None}
+                before = [client.zlexcount(line, span(own)[0], b"(" + place(own, order, tag)) for own in found.values()]
             for bucket, count in zip(found, before, strict=True):
                 for pile in self._count(queue, [bucket]):
                     return Found(message, pile, count + 1, _age(order, self._now()))

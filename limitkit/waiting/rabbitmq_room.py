@@ -72,7 +72,11 @@ class RabbitMQRoom:
         """Count those that have come back by themselves."""
         return self._counter.look(steering)
 
-    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:  # noqa: ARG002 (they come when they come)
+    def retime(
+        self,
+        intervals: Mapping[str, float],  # noqa: ARG002 (they come when they come)
+        weights: Mapping[str, Mapping[str, float]] | None = None,  # noqa: ARG002 (likewise)
+    ) -> Iterator[None]:
         """Do nothing."""
         return iter(())
 
@@ -89,7 +93,7 @@ class RabbitMQRoom:
             if publisher.blocked:
                 return
             delivery = delivery_of(leaver.request.message, leaver.queue)
-            turn = turn_of(leaver, self._counter.ahead(leaver.bucket))
+            turn = turn_of(leaver, self._counter.ahead(leaver.bucket) if leaver.taker is None else leaver.turn)
             step = max((step for step in STEPS if step <= turn), default=STEPS[0])
             queue = self._queue(leaver.queue, step)
             copy = copy_of(delivery, routed(delivery, waits(delivery, turn, step)))

@@ -25,8 +25,8 @@ def keys(channel: Any, prefix: str, *names: str) -> list[str]:
 
 
 def queue_keys(channel: Any, prefix: str, queue: str) -> list[str]:
-    """Name the keys of one queue: when its buckets are due, their intervals, and the line of all that is parked."""
-    return keys(channel, prefix, f"due:{queue}", f"intervals:{queue}", f"line:{queue}")
+    """Name the keys of one queue: when buckets are due, their intervals, the line of what is parked, and turns."""
+    return keys(channel, prefix, f"due:{queue}", f"intervals:{queue}", f"line:{queue}", f"turns:{queue}")
 
 
 def lists(channel: Any, queue: str) -> list[str]:
@@ -35,14 +35,19 @@ def lists(channel: Any, queue: str) -> list[str]:
     return [channel.global_keyprefix + name for name in names]
 
 
-def span(bucket: bytes) -> tuple[bytes, bytes]:
-    """Return between which two the places of a bucket are in a queue's line; see ``line.lua``."""
-    return b"[" + bucket + b"\0", b"(" + bucket + b"\1"
+def own_line(bucket: bytes, value: bytes) -> bytes:
+    """Name the line of one value of ``fair_by``, by its digest; see ``line.lua``."""
+    return b"\0\1" + bucket + b"\0" + value if value else bucket
 
 
-def place(bucket: bytes, order: int, tag: bytes) -> bytes:
+def span(own: bytes) -> tuple[bytes, bytes]:
+    """Return between which two the places of one line are in that of the queue; see ``line.lua``."""
+    return b"[" + own + b"\0" + b"0", b"(" + own + b"\0:"
+
+
+def place(own: bytes, order: int, tag: bytes) -> bytes:
     """Return the place of a message in a queue's line; see ``line.lua``."""
-    return b"%s\0%016d\0%s" % (bucket, order, tag)
+    return b"%s\0%016d\0%s" % (own, order, tag)
 
 
 def script(*names: str) -> str:

@@ -23,9 +23,10 @@ _MOST_AT_ONCE: Final = 256
 """Messages that come back in one call at most, which bounds the time that Redis needs for it."""
 _MOST_KEYS: Final = 2000
 """Keys that are named in one call at most."""
-_PARK: Final = script("clock", "line", "park")
-_BRING: Final = script("clock", "line", "bring")
+_PARK: Final = script("clock", "line", "turns", "park")
+_BRING: Final = script("clock", "line", "turns", "bring")
 _RETIME: Final = script("clock", "retime")
+_REWEIGH: Final = script("line", "turns", "reweigh")
 _SCANNED: Final = 200
 """Buckets that are read in one call, for the same reason."""
 _HERE: Final = f'"{secrets.token_hex(8)}"'
@@ -76,6 +77,7 @@ class RedisRoom:
                 _acknowledged(leaver.request)
 
     def _described(self, leaver: Leaving, channel: Any) -> list[Any]:
+        taker = leaver.taker
         raw = leaver.request.message._raw  # noqa: SLF001 (the message as it came: what kombu itself gives back)
         order = raw["properties"].get(ORDER, "")
         marked = {**raw, "properties": {**raw["properties"], ORDER: _HERE[1:-1]}}
@@ -92,6 +94,7 @@ class RedisRoom:
             channel.global_keyprefix + queue,
             before,
             behind,
+            f"{taker.value} {taker.weight!r} {taker.cost}" if taker is not None and taker.value else "",
         ]
 
     # -- out ------------------------------------------------------------------------------------------------------
@@ -119,25 +122,33 @@ class RedisRoom:
             for those in (steering.hungry, steering.full)
         )
         described = (_json(each) for each in (list(channel.priority_steps), *buckets))
-        args = [steering.lead, places, MOST_ORDERS, *described, *queues]
+        args = [steering.lead, places, MOST_ORDERS, *described, steering.turns_lead, *queues]
         soonest, came, *counts = call(channel, _BRING, names, args)
         named = (each.decode() if isinstance(each, bytes) else each for each in counts[::2])
         left = dict(zip(named, counts[1::2], strict=True))
         again = _IDLE if soonest < 0 else min(_IDLE, max(_SOONEST, soonest / MICROSECONDS))
         return Brought(again, left, empty=soonest < 0), came
 
-    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
-        """See ``retime.lua``."""
+    def retime(
+        self, intervals: Mapping[str, float], weights: Mapping[str, Mapping[str, float]] | None = None
+    ) -> Iterator[None]:
+        """See ``retime.lua`` and ``reweigh.lua``."""
         for queue in list(self._queues()):
-            cursor: Any = 0
-            while True:
-                channel = self._channel()
-                due, waits, _ = queue_keys(channel, self._prefix, queue)
-                names = [due, waits, *keys(channel, self._prefix, "clock")]
-                cursor = int(call(channel, _RETIME, names, [cursor, _SCANNED, _json(dict(intervals))]))
-                yield
-                if not cursor:
-                    break
+            yield from self._scan(_RETIME, queue, intervals)
+            if weights:
+                yield from self._scan(_REWEIGH, queue, {tag: dict(each) for tag, each in weights.items()})
+
+    def _scan(self, text: str, queue: str, wanted: Mapping[str, Any]) -> Iterator[None]:
+        """Have a script go through the buckets of a queue, some at each step."""
+        cursor: Any = 0
+        while True:
+            channel = self._channel()
+            due, waits, line, turns = queue_keys(channel, self._prefix, queue)
+            names = [due, waits, *keys(channel, self._prefix, "clock")] if text is _RETIME else [due, line, turns]
+            cursor = int(call(channel, text, names, [cursor, _SCANNED, _json(dict(wanted))]))
+            yield
+            if not cursor:
+                break
 
     def close(self) -> None:
         """Do nothing: the connections are kombu's."""

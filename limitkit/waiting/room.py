@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.turns import TurnTaker
     from limitkit.control.in_force import Terms
 
 ORDERS_A_SECOND: Final = 10_000
@@ -37,6 +38,8 @@ class Leaving:
     """The bucket that it has to wait longest for."""
     turn: float
     """Seconds until its turn, as far as this worker knows; ``NO_MORE`` when it is due, but other workers start it."""
+    taker: TurnTaker | None = None
+    """For whom it waits, if the bucket's limit has ``fair_by``."""
 
     def retimed(self, terms: Terms) -> Leaving:
         """Return it with another rate of its bucket, so that its turn comes sooner or later."""
@@ -57,6 +60,8 @@ class Steering:
     """Seconds before its turn at which a request comes back."""
     places: int = 1000
     """How many more this worker may hold, for any bucket."""
+    turns_lead: float = 0.0
+    """As ``lead``, for a bucket whose limit has ``fair_by``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +102,14 @@ class Room(Protocol):
         Raises whatever the broker's client raises.
         """
 
-    def retime(self, intervals: Mapping[str, float]) -> Iterator[None]:
-        """Have what is parked come back sooner or later, for limits whose rate was changed; some at each step.
+    def retime(
+        self, intervals: Mapping[str, float], weights: Mapping[str, Mapping[str, float]] | None = None
+    ) -> Iterator[None]:
+        """Have what is parked come back sooner or later, for limits that were changed; some at each step.
 
-        ``intervals`` are seconds between two tokens, by the keys of buckets, or by the limits' tags in them. A room
-        whose messages come back by themselves does nothing. A step raises whatever the broker's client raises.
+        ``intervals`` are seconds between two tokens, by the keys of buckets, or by the limits' tags in them;
+        ``weights`` are of the values of ``fair_by``, by the tags and their digests. A room whose messages come back by
+        themselves does nothing. A step raises whatever the broker's client raises.
         """
 
     def close(self) -> None:

@@ -54,9 +54,9 @@ class PacerDoor:
         """Put all that waits for a changed limit into its lanes again."""
         self._loop.run(self._pacer.reconsider)
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates."""
-        self._loop.run(self._pacer.retime, terms)
+        self._loop.run(self._pacer.retime, terms, weights)
 
     def refill(self, key: str) -> None:
         """Fill a bucket of this worker's own again."""

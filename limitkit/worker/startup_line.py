@@ -55,9 +55,10 @@ def _counted(rules: Rules, tasks: Iterable[str]) -> str:
         found = dict(_limits(rules, task))
         limited += any(mode != "off" for mode in found.values())
         modes |= found
-    queues = [table for table in (*rules.queues.values(), *rules.queue_patterns) if table.limits]
-    for limit in (limit for table in queues for limit in table.limits):
-        modes.setdefault(target_of(limit, ""), limit.mode)
+    tables = (*rules.queues.values(), *rules.queue_patterns)
+    for limit in (limit for table in tables for limit in table.limits):
+        if modes.get(target_of(limit, "")) != "enforce":
+            modes[target_of(limit, "")] = limit.mode
     if not modes:
         return "no task of this app has a limit in it"
     by_mode = {words: list(modes.values()).count(mode) for mode, words in _WORDS.items()}
@@ -66,8 +67,9 @@ def _counted(rules: Rules, tasks: Iterable[str]) -> str:
     some += [f"{number} {words}" for number, words in others]
     if limited:
         some.append(f"for {limited} task{'s' if limited > 1 else ''}")
+    queues = sum(any(limit.mode != "off" for limit in table.limits) for table in tables)
     if queues:
-        some.append(f"for all that comes from {count(len(queues), 'queue')} of the file")
+        some.append(f"for all that comes from {count(queues, 'queue')} of the file")
     return ", ".join(some)
 
 

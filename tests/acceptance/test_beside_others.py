@@ -37,6 +37,13 @@ on_limit = "fail"
 [tasks."strange.own"]
 strategy = "static"
 rate = "5/s"
+
+[limits.rare]
+strategy = "token_bucket"
+rate = "1/h"
+
+[queues.rare]
+limits = ["rare"]
 """
 
 ASYNC = """
@@ -60,7 +67,7 @@ limits = ["api"]
 def batches(make_kept):
     """One prefork worker with tasks of celery-batches."""
     shop = make_kept(BATCHES, module="support.passing_app")
-    shop.start_worker("--prefetch-multiplier", "16")
+    shop.start_worker("--prefetch-multiplier", "16", "-Q", "celery,rare")
     return shop
 
 
@@ -101,6 +108,15 @@ def test_batches_that_wait_keep_no_pool_process_and_no_place_in_the_window(batch
         batches.send("batch.hourly", number)
     batches.wait_for_each([batches.send("free") for _ in range(20)])
     assert len(batches.starts("batch.hourly")) == 1
+
+
+def test_a_batch_from_a_queue_with_limits_keeps_them(batches):
+    assert returned([batches.send("other.many", number, queue="rare") for number in range(5)]) == list(range(5))
+    for number in range(5):
+        batches.send("other.many", number, queue="rare")
+    assert returned([batches.send("plain.many", number) for number in range(10)]) == list(range(10))
+    batches.wait_for_each([batches.send("free") for _ in range(20)])
+    assert len(batches.starts("other.many")) == 1
 
 
 def test_a_batch_may_be_dropped_or_fail(batches):

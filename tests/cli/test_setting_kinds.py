@@ -123,5 +123,16 @@ def test_what_another_person_set_for_a_partition_shows_in_json(runner):
     assert runner.run("restore").returncode == 0
 
 
+def test_what_was_set_for_a_partition_of_a_limit_that_is_gone_can_be_restored(runner, tmp_path):
+    assert runner.run("set", "shown", "7/s", "--partition", "acme").returncode == 0
+    assert runner.run("pause", "shown", "--partition", GLOBEX).returncode == 0
+    file = tmp_path / "ratelimits.toml"
+    file.write_text(file.read_text().replace("limits.shown", "limits.other").replace('"shown"', '"other"'))
+    for partition in ("acme", GLOBEX):
+        said = runner.run("restore", "shown", "--partition", partition).stdout.decode()
+        assert "not in the file any more" in said
+    assert "shown" not in runner.run("status").stdout.decode()
+
+
 def test_each_snapshot_has_its_example():
     assert {file.stem for file in (CLI / "snapshots" / "setting_kinds").glob("*.txt")} == {*STEPS, *WRONG}

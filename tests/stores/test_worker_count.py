@@ -11,7 +11,7 @@ from celery.concurrency.prefork import TaskPool
 from support.needed import missing
 from support.servers import RedisServer, redis_binary
 
-from limitkit.buckets.decision import Bucket
+from limitkit.buckets.decision import Bucket, Slots, Window
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
 from limitkit.stores.worker_count import WorkerCount
@@ -81,6 +81,9 @@ def test_each_worker_keeps_to_what_it_saw_last(server, store):
     assert (first.processes, second.processes) == (4, 1)
     assert first.share_of_process(shared) == Bucket("b", 800_000, 1)
     assert first.share(Bucket("c", 7, 3)) == Bucket("c", 14, 1)
+    assert first.share(Window("w", 7, 9, period_us=63, exact=True)) == Window("w", 14, 4, period_us=63, exact=True)
+    assert first.share(Slots("s", 7, 1, lease_us=5)) == Slots("s", 14, 1, lease_us=5)
+    assert first.share(Slots("s", 7, 0)).burst == 0
 
 
 def test_a_pool_that_a_cold_shutdown_has_ended_is_not_asked(store):

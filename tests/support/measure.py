@@ -36,3 +36,23 @@ def waited(starts, interval, since=None):
         since = min(start.sent for start in starts if start.sent is not None)
     in_turn = all(at >= since + number * interval - JITTER for number, at in enumerate(times))
     return len(times) > 1 and in_turn and excess(times, 1 / interval) <= promised(1 / interval)
+
+
+def most_at_once(spans):
+    """The most that ran at once, of runs from a first line to a last one."""
+    running = most = 0
+    # What begins in the moment of another's end does not overlap it.
+    for _, step in sorted((at, step) for begun, ended in spans for at, step in ((begun, 1), (ended, -1))):
+        running += step
+        most = max(most, running)
+    return most
+
+
+def most_within(times, seconds):
+    """The most starts in any stretch of so many seconds, without the moment at which it ends."""
+    times, first, most = sorted(times), 0, 0
+    for number, at in enumerate(times):
+        while times[first] <= at - seconds:
+            first += 1
+        most = max(most, number + 1 - first)
+    return most

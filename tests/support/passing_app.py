@@ -59,6 +59,7 @@ else:
     batch("batch.dropped")
     batch("batch.failed")
     batch("plain.many")
+    batch("other.many")
 
     class Own(app.Task):
         """Has Celery hand it over, which limitkit can't know."""

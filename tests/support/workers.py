@@ -140,8 +140,16 @@ class Shop:
         return workers
 
     def starts(self, task=None):
+        return self._stamps(self.log, task)
+
+    def ends(self, task=None):
+        """All ends of tasks that write theirs."""
+        log = Path(f"{self.log}.ends")
+        return self._stamps(log, task) if log.exists() else []
+
+    def _stamps(self, log, task):
         found = []
-        text = self.log.read_text()
+        text = log.read_text()
         for line in text[: text.rfind("\n") + 1].splitlines():  # the last one may be half written
             at, name, id_, worker, retries, *label = line.split(" ", 5)
             if task is None or name == task:

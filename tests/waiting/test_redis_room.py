@@ -474,7 +474,7 @@ def test_many_queues_are_asked_about_in_several_calls(broker, monkeypatch):
     monkeypatch.setattr(redis_room, "call", counting)
     monkeypatch.setattr(redis_room, "_MOST_KEYS", 20)
     brought = worker.bring({SLOW.key: (1.0, 2)}, places=5)
-    assert asked == [3 + 2 * 7, 3 + 2 * 7, 3 + 7]
+    assert asked == [3 + 2 * 8, 3 + 2 * 8, 3 + 8]
     assert not brought.empty
     assert brought.left == {SLOW.key: 7}
     assert [len(broker.ids(name)) for name in names] == [2, 2, 1, 0, 0]

@@ -9,6 +9,7 @@ from limitkit.buckets.named_partition import digest_of_form
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.config.model.units import interval_text
 from limitkit.config.wording import count, one_line, span
+from limitkit.control.declarations import declared_for
 from limitkit.control.status.rate_text import moment, rated, until, whose
 from limitkit.control.worker_answers import is_local
 
@@ -237,6 +238,7 @@ def _of_override(limit: Limit, over: Override, now: float) -> Deviation:
     if over.kind == "weight":
         fact = f"{over.terms} was set{by}, {end}"
         return Deviation("override", target, "", fact, f"limitkit restore {over.target.name}")
+    limit = declared_for(limit, over.target.partition)
     most = over.max_running or over.burst or (limit.most if limit.strategy != "window" else 1)
     fact = f"{rated(over.terms, most, limit.strategy)} was set{by}, {end}, over {limit.text}"
     hint = f"limitkit restore {name}" + (f", or promote {name}" if not over.target.partition else "")

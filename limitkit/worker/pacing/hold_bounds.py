@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from limitkit.buckets.turns import TurnOrder
 from limitkit.worker.pacing.lane import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from limitkit.buckets.turns import TurnTaker
     from limitkit.config.declared import WaitingSettings
     from limitkit.worker.pacing.lane import Held, Lane
 
@@ -24,6 +26,10 @@ _CROWDED: Final = 0.75
 """Above this part of the most that a worker may hold, no request may keep a place for long."""
 _PATIENCE: Final = 2
 """A wait is long then when it is longer than so many times ``hold``."""
+_TURNS_SHARE: Final = 0.125
+"""Of a bucket whose limit has ``fair_by``, a worker holds so much of what it would hold of others."""
+_FEW: Final = 2
+"""So many requests of each value a worker holds in any case, and of each bucket."""
 _FOR_RETURNED: Final = 2
 """A request that was parked before may be held so many times longer: parking it again costs more than a place."""
 
@@ -34,6 +40,8 @@ class HoldBounds:
     def __init__(self, settings: Callable[[], WaitingSettings], prefetch: Callable[[], int]) -> None:
         self._settings = settings
         self._prefetch = prefetch
+        self.steered = False
+        """Whether the waiting room brings back what this worker could start."""
         self.longest = NEVER
         """Seconds for which the broker lets a worker hold a request."""
 
@@ -57,12 +65,29 @@ class HoldBounds:
         """Seconds before its turn at which a request comes back: no earlier than a worker would hold it."""
         return min(LEAD, _LEADS_SHARE * self.hold)
 
+    @property
+    def turns_lead(self) -> float:
+        """The same for a bucket whose limit has ``fair_by``."""
+        return self.lead * _TURNS_SHARE
+
+    def starts(self, rate: float, *, turns: bool) -> float:
+        """Return how many starts of a bucket with this rate a worker should hold.
+
+        Tokens go to the worker that asks for them. If it held requests of one value alone, and another worker those of
+        others, half of the tokens would be that value's. So of values that take turns it holds little.
+        """
+        starts = rate * self.hold
+        return max(starts * _TURNS_SHARE, min(starts, _FEW)) if turns and self.steered else starts
+
+    def _starts(self, lane: Lane) -> float:
+        return self.starts(lane.rate, turns=lane.turns is not None)
+
     def level(self, lane: Lane, now: float) -> float:
         """Return how full a lane is: 1.0 is all that a worker should hold for it."""
         per_limit = self._settings().per_limit
         if per_limit is not None:
             return lane.refs / per_limit
-        starts = lane.rate * self.hold
+        starts = self._starts(lane)
         if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
             starts = min(starts + lane.bucket.burst, self.most)
         return lane.refs / max(starts, 1.0)
@@ -71,15 +96,27 @@ class HoldBounds:
         """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
         if count > self.most:
             return False
-        if count <= self.beside and self._settings().per_limit is None:
+        turns = self.steered and any(lane.turns is not None for lane in held.lanes)
+        if count <= self.beside and self._settings().per_limit is None and not turns:
             return True
         most = _FOR_RETURNED if returned else 1.0
-        return all(self.level(lane, now) <= most for lane in held.lanes)
+        return all(self._has_room(lane, held.taker(lane), most, now) for lane in held.lanes)
+
+    def _has_room(self, lane: Lane, taker: TurnTaker, most: float, now: float) -> bool:
+        """Whether a lane may have one more; where values take turns, none fills it while others wait."""
+        level = self.level(lane, now)
+        if isinstance(lane.waiting, TurnOrder) and self._settings().per_limit is None:
+            own = lane.waiting.count(taker.value)
+            if own < _FEW:
+                return level <= _FOR_RETURNED * most
+            others = lane.waiting.values - 1
+            return level <= most and own <= max(_FEW, _FOR_RETURNED * most * self._starts(lane) / (others + 1))
+        return level <= most
 
     def seconds(self, lane: Lane) -> float:
         """Return in how many seconds half of what a lane may hold is left, at the lane's rate."""
         per_limit = self._settings().per_limit
-        half = self.hold / 2 if per_limit is None else per_limit / 2 / lane.rate
+        half = (self._starts(lane) if per_limit is None else per_limit) / 2 / lane.rate
         return max(0.0, lane.refs / lane.rate - half)
 
     def pause(self, lane: Lane, now: float) -> float:

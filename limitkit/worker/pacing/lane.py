@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take, Window
+from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns
+from limitkit.worker.pacing.lateness import lateness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from limitkit.buckets.turns import TurnTaker
     from limitkit.control.task_limits import Ask
     from limitkit.worker.pool.request_order import RequestOrder
 
 NEVER: Final = float("inf")
 
-_LEAST_TOLERANCE: Final = 0.008
-_MOST_TOLERANCE: Final = 0.03
-_TOLERATED_TOKENS: Final = 1.5
-"""How late a start may be behind its slot: at most so many tokens' worth of time, within the two bounds (seconds)."""
-_TOLERATED_PART: Final = 0.1
-_MOST_PATIENT: Final = 0.5
-"""A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
 _HORIZON: Final = (1.0, 0.5)
 _HORIZON_WITH_FEEDBACK: Final = (0.2, 0.1)
 """Seconds; see ``Lane.horizon``. Shorter, since what was reserved before the other side refused still starts."""
 _SOON: Final = 1.0
 """Seconds."""
-_HAND_OVER: Final = 0.02
-"""Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _STALE: Final = 0.1
 """A token that is not taken so many seconds after its time waits for a process; until then it is only a little late."""
-_MOST_SLACK: Final = 0.5
-"""Seconds; see ``Lane.slack``."""
 
 
 class Slot(NamedTuple):
@@ -75,12 +66,15 @@ class Lane:
         "slots",
         "tag",
         "tolerance",
+        "turns",
         "waiting",
     )
 
     def __init__(self, bucket: Bucket, *, local: bool) -> None:
-        self.waiting: list[Held] = []
-        """A heap: by the message's priority, then by arrival."""
+        self.waiting: ArrivalOrder[Held] | TurnOrder[Held] = ArrivalOrder()
+        """By the message's priority, then by arrival; with ``fair_by`` within each value, and the values take turns."""
+        self.turns: Turns | None = None
+        """Whose turn it was, if any limit of the bucket has ``fair_by``."""
         self.slots: deque[Slot] = deque()
         self.mark = 0
         """The bucket's state after the last of these slots, for giving them back."""
@@ -126,18 +120,7 @@ class Lane:
         """Use this rate from now on: feedback may make it slower than the declared rate."""
         self.interval_us = interval_us
         """Microseconds between two tokens."""
-        interval = interval_us / MICROSECONDS
-        most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
-        self.tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
-        if self.bucket.metered:
-            self.tolerance = max(self.tolerance, _MOST_TOLERANCE)
-        if isinstance(self.bucket, Window):
-            self.tolerance = self.bucket.late_us / MICROSECONDS
-        elif isinstance(self.bucket, Slots):  # a slot stays taken until its task ends, however late that starts
-            self.tolerance = NEVER
-        self.margin = min(self.tolerance / 4, _HAND_OVER)
-        depth = (self.bucket.burst * self.bucket.interval_us - interval_us) / MICROSECONDS
-        self.slack = self.tolerance + min(max(0.0, depth), _MOST_SLACK)
+        self.tolerance, self.margin, self.slack = lateness(self.bucket, interval_us)
 
     def reserve_slots(self, slots: tuple[float, ...], mark: int, now: float) -> None:
         """Keep what was taken, in seconds from ``now``."""
@@ -172,29 +155,31 @@ class Lane:
     def push(self, held: Held) -> None:
         """Let a request wait here."""
         held.at = self
-        heapq.heappush(self.waiting, held)
+        if held.takers and isinstance(self.waiting, ArrivalOrder) and held.taker(self) is not NOBODY:
+            self.turns, before = self.turns or Turns(), self.waiting
+            self.waiting = TurnOrder(self.turns, lambda each: each.taker(self))
+            for each in before:
+                self.waiting.add(each)
+        self.waiting.add(held)
 
     def pop(self) -> Held:
         """Take the first one out."""
-        return heapq.heappop(self.waiting)
+        return self.waiting.take_first()
 
     def remove(self, held: Held) -> None:
         """Take out a request that may not be the first."""
-        self.waiting.remove(held)
-        heapq.heapify(self.waiting)
+        self.waiting.take_out(held)
 
     def is_ahead_of(self, held: Held) -> bool:
         """Whether a request that comes before this one waits for this bucket, or is its mover."""
-        return bool(self.waiting and self.waiting[0] < held) or (self.mover is not None and self.mover < held)
+        first = self.waiting.is_before
+        return bool(self.waiting and first(self.waiting[0], held)) or (
+            self.mover is not None and first(self.mover, held)
+        )
 
     def in_order(self) -> Iterator[Held]:
         """Go through the requests that wait, in order."""
-        heap, nodes = self.waiting, [(self.waiting[0], 0)] if self.waiting else []
-        while nodes:
-            held, at = heapq.heappop(nodes)
-            yield held
-            for node in range(2 * at + 1, min(2 * at + 3, len(heap))):
-                heapq.heappush(nodes, (heap[node], node))
+        return self.waiting.in_order()
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
@@ -243,12 +228,25 @@ class Held:
     """What it takes of each lane's bucket, in the order of the lanes; empty for one token of each."""
     member: str = ""
     """The name under which it has its slots of concurrency limits, from the take on; empty without such limits."""
+    takers: tuple[TurnTaker, ...] = field(init=False)
+    """For whom it waits in each of the lanes; empty when none of its limits has ``fair_by``."""
 
     def __post_init__(self) -> None:
+        self.takers = tuple(ask.taker for ask in self.asks) if any(ask.turn for ask in self.asks) else ()
         self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
 
     def __lt__(self, other: Held) -> bool:
         return self.order < other.order
+
+    def taker(self, lane: Lane) -> TurnTaker:
+        """Return for whom it waits in a lane."""
+        return self.takers[self.lanes.index(lane)] if self.takers else NOBODY
+
+    def starting(self) -> Held:
+        """Note that it starts, and waits in no lane any more: the turn of its values is over."""
+        for lane in self.lanes:
+            lane.waiting.starts(self)
+        return self
 
     @property
     def is_plain(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.decision import Slots
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.turns import Turns
     from limitkit.worker.pacing.lane import Held
     from limitkit.worker.pacing.lane_timer import LaneTimer
     from limitkit.worker.pacing.prefetch_window import PrefetchWindow
@@ -26,6 +28,7 @@ _NEWEST: Final = 0.2
 """The weight of the newest run in the mean."""
 _FARTHEST: Final = 32
 """How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
+_MOST_TURNS: Final = 256
 
 
 class Lanes:
@@ -50,6 +53,8 @@ class Lanes:
         """For how many microseconds a task of a concurrency limit runs, as a running mean, by the limit's tag."""
         self._keeping: list[Lane] = []
         """Lanes for which a process is kept."""
+        self._turns: dict[str, Turns] = {}
+        """Whose turn it was in lanes that have no request now: the oldest are forgotten."""
 
     def __len__(self) -> int:
         return len(self.by_key)
@@ -59,6 +64,7 @@ class Lanes:
         lane = self.by_key.get(bucket.key)
         if lane is None:
             lane = self.by_key[bucket.key] = Lane(bucket, local=local)
+            lane.turns = self._turns.pop(bucket.key, None)
         elif lane.bucket != bucket:
             self.return_slots(lane)
             lane.use(bucket)
@@ -102,12 +108,20 @@ class Lanes:
                 self.return_slots(lane)
                 self._lane_timer.schedule(lane, NEVER)
                 self.by_key.pop(lane.bucket.key, None)
+                self._keep_turns(lane)
 
     def drop(self, held: Held) -> None:
         """Forget a request wherever it waits."""
         if held.at is not None and held in held.at.waiting:
             held.at.remove(held)
+            self._lane_timer.line.advance(held.at)  # with turns, the next may come before the one that has left
         self.leave(held)
+
+    def _keep_turns(self, lane: Lane) -> None:
+        if lane.turns is not None:
+            self._turns[lane.bucket.key] = lane.turns
+            if len(self._turns) > _MOST_TURNS:
+                del self._turns[next(iter(self._turns))]
 
     # -- from lane to lane ----------------------------------------------------------------------------------------
 
@@ -132,7 +146,7 @@ class Lanes:
             self._lane_timer.schedule(lane, min([due, *ahead[:1]]))
 
     def _push(self, held: Held, lane: Lane) -> None:
-        if lane.mover is not None and held < lane.mover:
+        if lane.mover is not None and lane.waiting.is_before(held, lane.mover):
             lane.mover = None  # a request that comes before the mover need not wait for it
         lane.push(held)
         if lane.ready and lane.waiting[0] is held:
@@ -225,7 +239,7 @@ class Lanes:
         """Go through the requests that would start now if there were processes, as far as is known."""
         for lane in self._lane_timer.line:
             if lane.waiting:
-                yield from (held.request for held in lane.waiting[: wanted(lane, now)])
+                yield from (held.request for held in islice(lane.waiting, wanted(lane, now)))
 
     def _unkeep(self, lane: Lane) -> None:
         if lane.keeps:

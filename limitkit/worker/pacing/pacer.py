@@ -273,9 +273,9 @@ class Pacer:
                 self._pass(held.request)
         self.pump()
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
-        self._parking.retime(terms)
+        self._parking.retime(terms, weights)
 
     def refill(self, key: str) -> None:
         """Fill a bucket of this worker's own again."""

@@ -23,6 +23,8 @@ _FAST: Final = 4.0
 _LOW: Final = 0.25
 _HIGH: Final = 0.75
 """A lane below the first part of what a worker should hold for it wants more; from the second on it has enough."""
+_FED: Final = 0.5
+"""Where values take turns, one that runs low is filled up to this part."""
 _MOST_LOOKED_AT: Final = 256
 """Buckets with a backlog and without a lane that are looked at in one round."""
 _DEEPER: Final = 4
@@ -89,11 +91,17 @@ class ParkedDemand:
                 if level < _LOW:
                     hungry[key] = interval, min(bucket.burst, self._bounds.beside)
             elif level < _LOW and (rate >= _FAST or key in self._local):
-                hungry[key] = interval, ceil(rate * _FEED)
+                hungry[key] = interval, self._feed(key, lane, rate)
             if key in dead and lane is None:
                 # Those behind them may be dead too: ask for more each time.
                 hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
-        return Steering(hungry, full, self._bounds.lead, places)
+        return Steering(hungry, full, self._bounds.lead, places, self._bounds.turns_lead)
+
+    def _feed(self, key: str, lane: Lane | None, rate: float) -> int:
+        """Return how many a lane that runs low is given; where values take turns, no more than it should hold."""
+        if self._backlog.has_turns(key):
+            return max(1, ceil(_FED * self._bounds.starts(rate, turns=True)) - (lane.refs if lane is not None else 0))
+        return ceil(rate * _FEED)
 
     def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:
         known = self._backlog.buckets

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery.worker import state
 
+from limitkit.buckets.decision import Window
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting.choose_room import longest_hold
@@ -55,6 +56,7 @@ class Parking:
         self._consumer = consumer
         self._rooms = rooms
         self._room = rooms()
+        bounds.steered = self._room.steered
         self.window = window
         self._leaving: deque[tuple[Held, Leaving]] = deque()
         self._park_at = NEVER
@@ -62,6 +64,8 @@ class Parking:
         self._failing = False
         self._retimed: dict[str, float] = {}
         """Intervals that are not yet applied to what is parked, by the limits' tags."""
+        self._weights: dict[str, Mapping[str, float]] = {}
+        """Likewise, weights of the values of ``fair_by``."""
         self._retiming: Iterator[None] = iter(())
 
     @property
@@ -94,7 +98,7 @@ class Parking:
         """Return in how many seconds all that are parked before a request that comes now are due."""
         if _came_back(held):
             return 0.0
-        return max(self.backlog.ahead(lane.bucket.key, now) for lane in held.lanes)
+        return max(self.backlog.ahead(lane.bucket.key, now, held.taker(lane)) for lane in held.lanes)
 
     def leads_elsewhere(self, held: Held, count: int, now: float) -> Lane | None:
         """Return the lane for which a request has to wait in the waiting room; None if the worker may hold it.
@@ -106,6 +110,7 @@ class Parking:
         returned = _came_back(held)
         if returned:
             self._expect_more([lane.paced for lane in held.lanes], now)
+            self.backlog.returned(zip((lane.bucket.key for lane in held.lanes), held.takers, strict=False))
         else:
             for lane in held.lanes:
                 # Where the room can't bring back requests for a lane that runs low, the lane takes new ones.
@@ -121,7 +126,7 @@ class Parking:
     def turn(self, held: Held, lane: Lane, now: float) -> float:
         """Return in how many seconds a request that leaves because of that lane's bucket has its turn."""
         # A request that was parked before is a part of the backlog, not behind it.
-        return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now)
+        return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now, held.taker(lane))
 
     def add(self, held: Held, lane: Lane, now: float, *, held_here: bool = False) -> None:
         """Let a request leave soon: it waits longest for that lane's bucket.
@@ -130,7 +135,11 @@ class Parking:
         """
         queue = parkable_queue(self._app, held.request.message)
         assert queue is not None  # noqa: S101 (may_leave said so)
+        taker = held.taker(lane)
         turn = behind = self.bounds.believed(lane, self.turn(held, lane, now))
+        if taker.value and not _came_back(held):  # a room that is steered knows whose turn is next
+            behind = self.bounds.believed(lane, self.backlog.turn(lane, now))
+            turn = behind if self._room.steered else turn
         if held_here:
             turn = min(turn, lane.wait(now, 1))
         self.backlog.parked(lane.paced, behind, now)
@@ -138,7 +147,7 @@ class Parking:
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # else a broker that can't park would fill this worker's memory
             self.window.widen(held)
-        self._leaving.append((held, Leaving(held.request, queue, lane.paced, turn)))
+        self._leaving.append((held, Leaving(held.request, queue, lane.paced, turn, taker if taker.value else None)))
         self._bring_at = min(self._bring_at, now + _EVERY)
         if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
             self._park_at = min(self._park_at, now + _LINGER)
@@ -147,7 +156,7 @@ class Parking:
         """Park what is about to leave, and bring back what is due; the worker holds ``count`` requests."""
         if self._leaving and (now >= self._park_at or (len(self._leaving) >= self._room.most and not self._failing)):
             self._park(now)
-        if self._retimed and now >= self._bring_at:
+        if (self._retimed or self._weights) and now >= self._bring_at:
             self._retime(now)
         elif now >= self._bring_at:
             self._bring(lanes, self.bounds.most - count - len(self._leaving), now)
@@ -167,7 +176,7 @@ class Parking:
             self.count += 1
             self.window.narrow(held)
             state.requests.pop(leaver.request.id, None)
-            self.backlog.went(leaver.bucket.key)
+            self.backlog.went(leaver.bucket.key, leaver.taker)
             self.on_parked(held, leaver)
         self._park_at = now + max(self._room.every, _LINGER) if self._leaving else NEVER
 
@@ -206,17 +215,23 @@ class Parking:
             self.backlog.left(brought.left, now)
         self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
 
-    def retime(self, terms: Mapping[str, Terms]) -> None:
+    def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""
         now = time.monotonic()
-        self._demand.ask_of(self.backlog.retime(terms, now))
+        changed = self.backlog.retime(terms, now)
+        self._demand.ask_of(changed)
+        for key in changed:
+            # A wait for a window does not shrink with its mean interval: where its number has grown, it is over now.
+            if isinstance(self.backlog.buckets[key], Window):
+                self._demand.is_dead(key)
         for index, (held, leaver) in enumerate(self._leaving):
             key = leaver.bucket.key
             of = terms.get(key) or terms.get((parts_of(key) or ("",))[0])
             if of is not None:
                 self._leaving[index] = held, leaver.retimed(of)
         self._retimed |= {tag: of.interval_us / MICROSECONDS for tag, of in terms.items()}
-        self._retiming = self._room.retime(dict(self._retimed))
+        self._weights.update(weights)
+        self._begin_retiming()
         self._bring_at = min(self._bring_at, now)
 
     def _retime(self, now: float) -> None:
@@ -226,16 +241,21 @@ class Parking:
             next(self._retiming)
         except StopIteration:
             self._retimed.clear()
+            self._weights.clear()
         except Exception as error:  # noqa: BLE001 (as above)
             self._fail("Can't retime what is parked (%r); it is tried again.", error, now)
-            self._retiming = self._room.retime(dict(self._retimed))
+            self._begin_retiming()
+
+    def _begin_retiming(self) -> None:
+        self._retiming = self._room.retime(dict(self._retimed), dict(self._weights))
 
     # -- connections ----------------------------------------------------------------------------------------------
 
     def connected(self) -> None:
         """Find out what the broker of a new connection can do."""
         self._room = self._rooms()
-        self._retiming = self._room.retime(dict(self._retimed))
+        self.bounds.steered = self._room.steered
+        self._begin_retiming()
         self.bounds.longest = longest_hold(self._consumer)
 
     def forget(self) -> None:

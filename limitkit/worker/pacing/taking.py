@@ -164,7 +164,7 @@ class Plan:
         lane = self.lane
         slot = lane.slots.popleft()
         undo = () if lane.slots or lane.local else (GiveBack(lane.paced, lane.mark),)
-        self.starts.append(Admitted(lane.pop(), slot.at, slot.until, undo))
+        self.starts.append(Admitted(lane.pop().starting(), slot.at, slot.until, undo))
 
     def _batch(self) -> int:
         return max(1, min(_MOST, ceil(self.lane.rate * _BATCH)))
@@ -278,7 +278,7 @@ class Plan:
         until = min([until, *(slot.until for slot in own.values())])
         # A slot of a concurrency limit stays with the request until that has ended.
         undo = tuple(gift for gift in undo if not gift.member)
-        self.starts.append(Admitted(lane.take_out(head), now, until, undo, marks=marks))
+        self.starts.append(Admitted(lane.take_out(head).starting(), now, until, undo, marks=marks))
         # The next take makes sense once this bucket has a token; a slot of it can be reserved at once.
         self.due = now if lane in own or lane.reserve else dict(self.frees)[lane]
 

@@ -29,7 +29,7 @@ class WithoutStore:
     def start(self, lane: Lane, processes: int, now: float) -> float:
         """Let up to so many requests of a lane start, and return when to look again."""
         due, spent = now + _PAUSE, False
-        for held in sorted(lane.waiting):
+        for held in list(lane.in_order()):
             own = self._tokens.without_store(held)
             if own is None or (spent and lane in own):
                 continue
@@ -39,7 +39,7 @@ class WithoutStore:
             if refused is None:
                 lane.remove(held)
                 until = now + min((each.tolerance for each in own), default=NEVER)
-                self._start(Admitted(held, now, until, own=tuple(own)))
+                self._start(Admitted(held.starting(), now, until, own=tuple(own)))
                 processes -= 1
             elif refused[0] is lane:
                 due, spent = min(due, now + refused[1]), True

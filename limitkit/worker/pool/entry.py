@@ -11,6 +11,7 @@ from limitkit.worker.pool.job_end import watch_job
 from limitkit.worker.pool.kinds import kind_of
 from limitkit.worker.pool.loops import ConsumingLoop, HubLoop, LockedLoop, Loop
 from limitkit.worker.pool.places import Places
+from limitkit.worker.pool.process_exit import look_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ class PoolEntry:
     def connected(self, consumer: Any, is_busy: Callable[[], bool]) -> None:
         """Serve a new connection, in a pool that has started."""
         self.loop.connected(consumer, is_busy)
+        if isinstance(self.in_pool, ProcessesInPool):
+            look_again(consumer.pool)
         if isinstance(self.semaphore, Places):
             self.semaphore.follow()
 

@@ -8,6 +8,7 @@ import enum
 import inspect
 import json
 import uuid
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,21 @@ from hypothesis import strategies as st
 from support import keys
 
 from limitkit.buckets.call import Call
-from limitkit.buckets.partition import MISSING, Partition, Resolver, bucket_key, canonical, partition
-from limitkit.config.declared import Limit
+from limitkit.buckets.partition import (
+    MISSING,
+    Partition,
+    Resolver,
+    adapted_key,
+    bucket_key,
+    canonical,
+    holds_slots,
+    key_of,
+    partition,
+    parts_of,
+    version_of,
+    waiters_key,
+)
+from limitkit.config.declared import Limit, Resets
 from limitkit.config.model.units import parse_rate
 
 
@@ -233,3 +247,32 @@ def test_a_key_is_short_plain_and_has_one_hash_tag(name, own, value):
     assert made.isascii()
     assert made.count("{") == made.count("}") == 1
     assert "{}" not in made
+
+
+def of_kind(strategy, **more):
+    rate = None if strategy == "concurrency" else parse_rate(more.pop("rate", "1/s"))
+    more = {"mode": "enforce", **more}
+    return Limit("api", own=False, strategy=strategy, rate=rate, burst=1, key=None, path="f", line=1, **more)
+
+
+KINDS = {
+    "g1": of_kind("token_bucket"),
+    "w1": of_kind("window", rate="201/s"),
+    "x1": of_kind("window", rate="200/s"),
+    "c1": of_kind("window", resets=Resets("clock", "clock", period_us=1_000_000)),
+    "r1": of_kind("concurrency", max_running=3),
+}
+
+
+def test_limits_of_several_kinds_never_read_each_other_s_state():
+    found = [bucket_key("p", each, None) for each in KINDS.values()]
+    assert found == [f"p:{{api}}:{version}" for version in KINDS]
+    shadows = [bucket_key("p", replace(each, mode="shadow"), None) for each in KINDS.values()]
+    every = [*found, *shadows, *map(adapted_key, found), *map(waiters_key, found)]
+    assert len(set(every)) == len(every)
+    assert max(map(len, every)) == len(found[0])
+    assert [parts_of(key) for key in found] == [("api", None)] * 5
+    assert not any(map(parts_of, [*shadows, *map(adapted_key, found), *map(waiters_key, found)]))
+    assert [key_of("p", "api", version_of(each)) for each in KINDS.values()] == found
+    assert [holds_slots(key) for key in found] == [False] * 4 + [True]
+    assert holds_slots(bucket_key("p", KINDS["r1"], MISSING))

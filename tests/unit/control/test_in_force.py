@@ -125,6 +125,11 @@ def test_a_schedule_turns_at_its_minute_by_the_store_s_clock(in_force):
         assert in_force.terms(of, "").source == source, seconds
     in_force.set_clock(22 * 3600)
     assert in_force.end(), "who looks at the overrides sees it, too"
+    in_force.terms(of, "")
+    in_force.set_clock(6 * 3600 + 86_400)
+    assert in_force.terms(of, "").source == "file", "asked before anybody has looked"
+    assert in_force.turned()
+    assert not in_force.turned()
 
 
 def test_an_override_wins_over_a_schedule_and_says_when_it_ends(in_force):
@@ -183,6 +188,10 @@ def test_of_two_files_the_stricter_holds_at_every_hour_for_every_partition(in_fo
     in_force.set_clock(12 * 3600)
     assert held(in_force, EVERYTHING, OTHER) == (200_000, 1, "file")
     assert held(in_force, limit("token_bucket"), OTHER)[2] == "file", "limits of another kind can't be compared"
+    less = limit(partitions={"acme": terms("1/s")})
+    in_force.others([{TENANT: declared_of(less)}])
+    assert held(in_force, limit(), ACME) == (1_000_000, 1, "stricter file"), "which this file does not name"
+    assert in_force.partitions_apart(limit(), "") == {ACME.digest: ""}
 
 
 def test_what_an_older_version_declares_is_read():

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from kombu.asynchronous.timer import Timer
 
 from limitkit.buckets.call import Call
 from limitkit.buckets.named_partition import named
@@ -96,8 +97,9 @@ class Follower:
     def __init__(self):
         self.told = []
 
-    def retime(self, terms):
+    def retime(self, terms, weights):
         self.told.append(dict(terms))
+        self.weights = dict(weights)
 
     def reconsider(self):
         """Do nothing."""
@@ -131,8 +133,7 @@ def test_what_is_parked_follows_the_terms_of_its_own_partition(task_limits):
     assert not follower.told
 
 
-def test_a_schedule_that_turns_is_followed_by_a_worker_without_a_store(monkeypatch):
-    text = """
+SCHEDULED = """
 version = 1
 
 [tasks.work]
@@ -140,16 +141,45 @@ strategy = "static"
 rate = "5/s"
 schedule = [{ from = "06:00", to = "07:00", rate = "1/s" }]
 """
-    task_limits = TaskLimits(judge(parse(text, "f.toml")).rules, None)
+SIX = 86_400.0 * 20_000 + 6 * 3600
+
+
+@pytest.fixture
+def scheduled():
+    task_limits = TaskLimits(judge(parse(SCHEDULED, "f.toml")).rules, None)
     refresh = Refresh(SimpleNamespace(path="gone.toml"), task_limits, lambda: [TASK], lambda _: (), lambda _: None)
-    follower = refresh._pacer = Follower()
-    task_limits.in_force.clock(86_400.0 * 20_000 + 6 * 3600 - 0.2)
+    refresh._pacer = Follower()
+    return refresh, task_limits
+
+
+def test_a_schedule_that_turns_is_followed_by_a_worker_without_a_store(scheduled):
+    refresh, task_limits = scheduled
+    follower = refresh._pacer
+    task_limits.in_force.clock(SIX - 60)
     refresh.tick()
     refresh._follow()
     assert follower.told.pop() == {"task=work": Terms(200_000, 1)}
-    task_limits.in_force.clock(86_400.0 * 20_000 + 6 * 3600)
+    task_limits.in_force.clock(SIX)
     refresh.tick()
     assert follower.told.pop() == {"task=work": Terms(1_000_000, 1, "schedule")}
     assert asks(task_limits)[0].bucket.interval_us == 1_000_000
     refresh.tick()
     assert not follower.told
+
+
+def test_it_is_followed_at_its_moment_not_at_the_next_tick(scheduled):
+    refresh, task_limits = scheduled
+    timer, follower = Timer(), Follower()
+    task_limits.in_force.clock(SIX - 60)
+    refresh.start(SimpleNamespace(timer=timer, pool=None), follower)
+    assert follower.told.pop() == {"task=work": Terms(200_000, 1)}
+    task_limits.in_force.clock(SIX - 0.05)
+    refresh.tick()
+    due = iter(timer)
+    while not follower.told:
+        _, entry = next(due)
+        if entry is not None:
+            entry()
+    assert follower.told == [{"task=work": Terms(1_000_000, 1, "schedule")}]
+    assert refresh._ticks == 1
+    refresh.stop()

@@ -1,8 +1,10 @@
 """While others may not have seen that the store is back, a take needs tokens of the store and of the own share."""
 
+from dataclasses import replace
+
 import pytest
 
-from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Slots, Take, Window
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
@@ -61,3 +63,18 @@ def test_the_later_of_two_slots_counts(stores):
     (decision,) = take_both(store, own, lambda each: Bucket(each.key, 200_000, 1), [Take((quick,), 3, 1, 1.0)], [])
     assert decision.slots == pytest.approx((0.0, 0.2, 0.4), abs=0.01)
     assert decision.marks == store.take([Take((quick,), 0)])[0].marks
+
+
+def test_shares_of_all_kinds_go_back_as_far_as_the_store_refuses(stores):
+    store, own = stores
+    bucket = Bucket("m", HOUR, 60, divides=True, metered=True)
+    window = Window("w", HOUR, 60, divides=True, period_us=60 * HOUR, exact=True)
+    slots = Slots("s", 1, 2, divides=True)
+    ask = Take((OTHER, bucket, window, slots), 1, 1, 0.0, (1, 7, 5, 1), "a")
+    store.take([Take((OTHER,), 6, 6)])
+    assert take_both(store, own, lambda each: replace(each, divides=False), [ask], [])[0].slots == ()
+    left = own.take([Take((bucket, window, slots), 0, costs=(60, 1, 1))])[0]
+    assert (left.waits, left.marks[1:]) == ((0.0, 0.0, 0.0), (0, 0))
+    store.refill("other", partitions=False)
+    assert take_both(store, own, lambda each: replace(each, divides=False), [ask], [])[0].slots == (0.0,)
+    assert own.take([Take((bucket, window, slots), 0, costs=(54, 1, 1))])[0].marks[1:] == (5, 1)

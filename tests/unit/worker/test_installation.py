@@ -5,6 +5,7 @@ import pytest
 
 import limitkit
 from limitkit.worker.installation import installation_of
+from limitkit.worker.pool.guarded import is_guarded
 
 STRANGE = {
     '"shop" is a string': "shop",
@@ -31,6 +32,27 @@ def test_what_is_no_app(function, fact):
 def test_what_is_no_config(function, config):
     with pytest.raises(TypeError, match=r"takes a path or what limitkit\.load"):
         function(celery.Celery("x", set_as_current=False), config)
+
+
+QUEUES = (
+    'version = 1\n[limits.smtp]\nstrategy = "static"\nrate = "1/s"\n[queues.mails]\nlimits = ["smtp"]\nmode = "{}"\n'
+)
+
+
+@pytest.mark.parametrize(("mode", "guarded"), [("enforce", True), ("off", False)])
+def test_with_limits_of_a_queue_all_tasks_are_guarded_but_celery_s_own(tmp_path, mode, guarded):
+    (tmp_path / "ratelimits.toml").write_text(QUEUES.format(mode))
+    app = celery.Celery("x", set_as_current=False)
+    limitkit.install(app, str(tmp_path / "ratelimits.toml"))
+
+    def code(): ...
+
+    app.task(code, name="early", shared=False)
+    app.finalize()
+    app.task(code, name="late", shared=False)
+    assert [is_guarded(app.tasks[name]) for name in ("early", "late")] == [guarded] * 2
+    assert ("run" in vars(app.tasks["early"])) is guarded
+    assert not is_guarded(app.tasks["celery.backend_cleanup"])
 
 
 def test_an_app_that_stands_for_another():

@@ -80,6 +80,12 @@ def test_each_part_follows_what_there_is(line):
     assert "1 limit in force, for 1 task." in line("shop.charge")
     assert "no limit in force, 1 in shadow, for 1 task." in line("reports.build")
     assert "(DIGEST): no task of this app has a limit in it." in line("free", "emails.receipt")
+    queues = '\n[queues."mail*"]\nlimits = ["unused"]\n[queues.try]\nlimits = ["unused", "stripe"]\nmode = "off"\n'
+    said = line(*NAMES, toml=LIMITS + queues)
+    assert "3 limits in force, 1 in shadow, for 5 tasks, for all that comes from 1 queue of the file." in said
+    assert "(DIGEST): 1 limit in force, 1 off, for all that comes from 1 queue of the file." in line(
+        "free", toml=LIMITS + queues
+    )
     assert line(*NAMES, paced=False).endswith(
         " Pool: threads (4), not paced. "
         "What can't start at once goes back to its queue, since this worker has no pacer."

@@ -109,6 +109,8 @@ def schedule(begin, end, *days, **more):
         ([schedule("22:00", "06:00", "mon"), schedule("00:00", "06:00", "mon")], []),
         ([schedule("08:00", "12:00"), schedule("12:00", "18:00"), schedule("09:00", "17:00", "fri")], [2]),
         ([schedule("08:00", "18:00", timezone="Asia/Tokyo"), schedule("09:00", "17:00")], []),
+        ([schedule("08:00", "18:00"), schedule("09:00", "17:00", timezone="Asia/Tokyo")], []),
+        ([schedule("08:00", "18:00", timezone="Asia/Tokyo"), schedule("09:00", "17:00", timezone="Asia/Tokyo")], [1]),
         ([schedule("08:00", "08:00"), schedule("09:00", "17:00")], []),
         ([{}, {"rate": "1/s"}, {"days": "mon"}], [1, 2]),
         ([{"from": "25:00"}, {"from": 1}, {"days": ["x"]}, {"days": 1}, {"timezone": 1}, 5], []),

@@ -8,6 +8,7 @@ import pytest
 from support.virtual_worker import Request
 
 from limitkit.buckets.decision import Bucket, Window
+from limitkit.control.in_force import Terms
 from limitkit.control.task_limits import Ask
 
 SECOND = 1_000_000
@@ -79,3 +80,22 @@ def test_what_one_limit_refuses_spends_nothing_of_the_others(make_worker):
     free = [request.at for request in requests if request.task.name == "task1"]
     assert densest(mine, 10.0) == 10
     assert max(free) - min(free) <= 60 * 0.1 / 0.9, "it has all that the window refuses to the others"
+
+
+def test_what_is_parked_until_a_window_ends_comes_back_when_its_number_grows(make_worker):
+    """Its wait is until the oldest start leaves the window, and does not shrink with the mean interval."""
+    day = 86_400 * SECOND
+    window = Window("limitkit:{day}:w1", day // 2, 2, period_us=day, exact=True)
+    worker = make_worker()
+    worker.parking.bounds.longest = 0.75
+    requests = send_all(worker, [(bound(window),)], 8)
+    worker.run(worker.clock.now + 60)
+    assert sum(request.handed_over for request in requests) == 2
+    assert len(worker.room.parked[window.key]) == 6
+    more = replace(window, interval_us=day // 6, burst=6)
+    worker.limits["task0"] = (bound(more),)
+    worker.pacer.retime({window.key: Terms(more.interval_us, more.burst)})
+    worker.pacer.reconsider()
+    worker.run(worker.clock.now + 60)
+    assert sum(request.handed_over for request in requests) == 6
+    assert not worker.errors

@@ -1,0 +1,39 @@
+"""How late a start may be behind its slot, so that still no window holds more than the limit allows."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from limitkit.buckets.decision import Slots, Window
+from limitkit.buckets.token_bucket import MICROSECONDS
+
+if TYPE_CHECKING:
+    from limitkit.buckets.decision import Bucket
+
+_LEAST_TOLERANCE: Final = 0.008
+_MOST_TOLERANCE: Final = 0.03
+_TOLERATED_TOKENS: Final = 1.5
+"""How late a start may be behind its slot: at most so many tokens' worth of time, within the two bounds (seconds)."""
+_TOLERATED_PART: Final = 0.1
+_MOST_PATIENT: Final = 0.5
+"""A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
+_HAND_OVER: Final = 0.02
+"""Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
+_MOST_SLACK: Final = 0.5
+"""Seconds; see ``Lane.use``."""
+
+
+def lateness(bucket: Bucket, interval_us: int) -> tuple[float, float, float]:
+    """Return a lane's tolerance, margin and slack, in seconds, at a rate of one token in so many microseconds."""
+    interval = interval_us / MICROSECONDS
+    most = max(_MOST_TOLERANCE, min(_TOLERATED_PART * interval, _MOST_PATIENT))
+    tolerance = min(max(_TOLERATED_TOKENS * interval, _LEAST_TOLERANCE), most)
+    if bucket.metered:
+        tolerance = max(tolerance, _MOST_TOLERANCE)
+    if isinstance(bucket, Window):
+        tolerance = bucket.late_us / MICROSECONDS
+    elif isinstance(bucket, Slots):  # a slot stays taken until its task ends, however late that starts
+        tolerance = inf
+    depth = (bucket.burst * bucket.interval_us - interval_us) / MICROSECONDS
+    return tolerance, min(tolerance / 4, _HAND_OVER), tolerance + min(max(0.0, depth), _MOST_SLACK)
