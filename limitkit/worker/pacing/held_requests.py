@@ -6,7 +6,6 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -97,9 +96,8 @@ class HeldRequests:
         return self._tokens.running()
 
     def running_by_limit(self) -> Counter[str]:
-        """Count those of enforced limits by limit, its partitions together. May be called in any thread."""
-        running = self.running()
-        return self._emit.by_limit({key: count for key, count in running.items() if parts_of(key) is not None})
+        """Count those of enforced limits by limit, its partitions together; others by key. May be called in any thread."""
+        return self._emit.by_limit(self.running())
 
     def command_rates(self) -> dict[str, float]:
         """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
