@@ -33,7 +33,7 @@ class Bucket:
     """Whether starts may cost other numbers of tokens than one: then what was spent beyond its tokens is *debt*, which
     the next starts wait off, and which a change of rate does not erase."""
     varies: bool = field(default=False, compare=False)
-    """Whether its rate follows a schedule: then hardly any slots are reserved ahead, since a change must be felt soon."""
+    """Whether its rate follows a schedule: then few slots are reserved ahead, since a change must be felt soon."""
 
 
 @dataclass(frozen=True, slots=True)

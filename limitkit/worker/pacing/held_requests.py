@@ -96,7 +96,7 @@ class HeldRequests:
         return self._tokens.running()
 
     def running_by_limit(self) -> Counter[str]:
-        """Count those of enforced limits by limit, its partitions together; others by key. May be called in any thread."""
+        """Count those of enforced limits by limit, all partitions together; others by key. May be called in any thread."""
         return self._emit.by_limit(self.running())
 
     def command_rates(self) -> dict[str, float]:
@@ -131,7 +131,7 @@ def waiting(lanes: Lanes, now: float, running: Mapping[str, int] = MappingProxyT
         runs = running.get(lane.bucket.key, 0)
         asks = {held: held.asks[held.lanes.index(lane)] for held in those if held.asks}
         weights = sum({ask.turn: ask.weight for ask in asks.values() if ask.turn}.values())
-        place = {held: index for index, held in enumerate(lane.in_order())} if lane.turns is not None else {}
+        place = {held: index for index, held in enumerate(lane.waiting.in_order())} if lane.turns is not None else {}
         for index, held in enumerate(sorted(those, key=lambda each: (place.get(each, -1), each.order))):
             request, ask = held.request, asks.get(held)
             starts = round(first + index * interval, 3)

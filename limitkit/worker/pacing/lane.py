@@ -23,7 +23,7 @@ NEVER: Final = float("inf")
 
 _HORIZON: Final = (1.0, 0.5)
 _SHORT_HORIZON: Final = (0.2, 0.1)
-"""Seconds; see ``Lane.horizon``. What was reserved before the other side has refused, or a schedule's end, still starts."""
+"""Seconds; see ``Lane.horizon``. What is reserved still starts when the other side refuses, or a schedule ends."""
 _SOON: Final = 1.0
 """Seconds."""
 _STALE: Final = 0.1
