@@ -87,7 +87,7 @@ class Override:
         if self.kind == "pause":
             return "paused"
         if self.kind == "weight":
-            return f"weight {self.weight:g}"
+            return f"weight {self.weight:.12g}"
         return self.rate.text if self.rate is not None else f"{self.max_running} at once"
 
     def text(self) -> str:

@@ -117,7 +117,7 @@ def _turns(limit: Limit) -> str:
 
 
 def _some(weights: Mapping[str, float]) -> str:
-    shown = [f"{name} {weight:g}" for name, weight in list(weights.items())[:_SHOWN]]
+    shown = [f"{name} {weight:.12g}" for name, weight in list(weights.items())[:_SHOWN]]
     more = [f"{len(weights) - _SHOWN} more"] if len(weights) > _SHOWN else []
     return ", ".join([*shown, *more])
 

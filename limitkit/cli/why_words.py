@@ -77,6 +77,5 @@ def starts_when(state: BucketState, usage: Usage | None, place: int, seconds: fl
 def turn_of(limit: Limit, value: str, weight: float, weights: float, worker: str) -> str:
     """Say how often it is a value's turn."""
     whose = one_line(shown(value, _DIGITS))
-    return (
-        f"The values of {limit.fair_by} take turns: {whose} has weight {weight:g} of {weights:g} that wait in {worker}."
-    )
+    of = f"weight {weight:.12g} of {weights:.12g}"
+    return f"The values of {limit.fair_by} take turns: {whose} has {of} that wait in {worker}."

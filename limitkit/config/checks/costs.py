@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.checks.declared_limits import DeclaredLimit, entries_of, named_in, table_of
 from limitkit.config.checks.terms import key_parts
+from limitkit.config.model.cost_errors import cost_number_fault
 from limitkit.config.wording import dotted, show
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def _too_much(document: Document, path: Path, cost: object, limits: list[Declare
     """Find the first limit whose bucket does not hold a cost that is known from the file."""
     path = (*path, "default") if isinstance(cost, dict) else path
     number = cost.get("default", 1) if isinstance(cost, dict) else cost
-    if not isinstance(number, int) or isinstance(number, bool):
-        return
+    if not isinstance(number, int) or isinstance(number, bool) or cost_number_fault(number):
+        return  # that has a message of its own
     for limit in limits:
         if limit.most is not None and 1 <= limit.most < number:
             window = limit.strategy == "window"

@@ -42,7 +42,9 @@ def _minutes(terms: dict[str, Any]) -> int | None:
     """Return the minutes of a week in which a schedule holds, as bits; None when it is malformed."""
     begin, end, days = terms.get("from", "00:00"), terms.get("to", "24:00"), terms.get("days", [*DAYS])
     days = [days] if isinstance(days, str) else days
-    if not isinstance(begin, str) or not isinstance(end, str) or not isinstance(days, list) or begin == end:
+    if not isinstance(begin, str) or not isinstance(end, str) or not isinstance(days, list) or not days:
+        return None
+    if begin == end:
         return None
     if time_fault(begin, last=DAY_MINUTES - 1) or time_fault(end, last=DAY_MINUTES):
         return None

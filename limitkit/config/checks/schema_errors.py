@@ -61,7 +61,12 @@ _CODES: Final = {
     "days": "LK076",
 }
 _STRING: Final = "write a string in quotes"
-_BARE: Final = {"number": "write a number, e.g. 0.9", "boolean": "write true or false, without quotes"}
+_BARE: Final = {
+    "number": "write a number, e.g. 0.9",
+    "integer": "write a whole number, e.g. 1000",
+    "boolean": "write true or false, without quotes",
+}
+_A_SCHEDULE: Final = 'write a table, e.g. { from = "22:00", to = "06:00", rate = "10/s" }'
 _REQUIRED: Final = {
     **REQUIRED,
     "on": 'write what it looks like, e.g. on = ["requests.HTTPError:429"]',
@@ -201,9 +206,10 @@ def _wrong_type(name: str, path: Path, value: Any, wanted: str | list[str]) -> t
 def _typed(name: str, path: Path, value: Any, wanted: str) -> str:
     """Say how to write a value of the wanted type."""
     if wanted == "object":
-        return f"write a table: [{dotted(path)}]"
+        return f"write a table: [{dotted(path)}]" if path[-2:-1] != ("schedule",) else _A_SCHEDULE
     if wanted == "array":
-        return f"write {name} = [{show(value)}]" if isinstance(value, str) else f"write e.g. {name} = []"
+        listing = f"write {name} = [{show(value)}]" if isinstance(value, str) else f"write e.g. {name} = []"
+        return listing if name != "schedule" else f"write a table for each: [[{dotted(path)}]]"
     if name == "version":
         return _VERSION
     if path[-2:-1] == ("limits",) and isinstance(path[-1], int):

@@ -31,6 +31,10 @@ _NAMES: Final = {
     "weights": "weight shares",
     "partitions": "overrides per_key_limits exceptions tenants",
     "schedule": "schedules hours time_of_day windows",
+    "from": "start starts begin from_time since after",
+    "to": "end ends until till to_time before",
+    "days": "weekdays weekday dow",
+    "timezone": "tz zone time_zone tzinfo",
     "strategy": "algorithm type kind method policy mechanism",
     "limits": "limit rate_limits limiters limiter",
     "on_limit": "on_exceed on_exceeded exceeded overflow when_limited on_throttle behavior behaviour",
@@ -84,6 +88,8 @@ def remedy(path: Path, value: Any, table: Collection[str], known: Nearest, names
     if len(path) == 1 and isinstance(value, dict) and (task := entry_within(value, key)) and "." in task:
         return suggest(key, known) or f"write {line_for(task)}"
     meant = "rate" if plain == "limit" and isinstance(value, int | float) else _MEANT.get(plain, "")
+    if isinstance(value, dict) and meant == "key":  # a table of partitions
+        meant = "partitions"
     if meant in names:
         return suggest(meant, known)
     return _advice(path, plain) or _elsewhere(path, plain, meant, names) or suggest(key, known)

@@ -11,7 +11,7 @@ from limitkit.config.model.calendar import CLOCK, parse_resets
 from limitkit.config.model.cross_checks import no_meaning
 from limitkit.config.model.units import CALENDAR
 from limitkit.config.model.value_errors import rate_fault
-from limitkit.config.wording import listed, quote, show
+from limitkit.config.wording import key_text, listed, quote, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +166,8 @@ def _turns(document: Document, limit: DeclaredLimit) -> Iterator[Problem]:
 
 
 def _unnamed(document: Document, limit: DeclaredLimit, parts: tuple[str, ...], names: str) -> Iterator[Problem]:
-    """Find partitions and values without all parts of their key: such ones never come."""
+    """Find partitions and values without all parts of their key, which never come, and those that stand there twice."""
+    seen: dict[str, str] = {}
     for name in table_of(limit.table.get(names)) if len(parts) > 1 else ():
         try:
             said = json.loads(name)
@@ -177,3 +178,9 @@ def _unnamed(document: Document, limit: DeclaredLimit, parts: tuple[str, ...], n
             each = ", ".join(f'"{part.rpartition(".")[2].rpartition(":")[2].upper()}"' for part in parts)
             hint = f"write it as a JSON array in single quotes: '[{each}]'"
             yield document.problem("LK085", (*limit.path, names, name), fact, hint, at="key")
+            continue
+        # A whole number and its text are one value.
+        plain = json.dumps([str(each) if type(each) is int else each for each in said], sort_keys=True)
+        if (first := seen.setdefault(plain, name)) != name:
+            fact = f"this is the same value as {key_text(first)}, and only one of them could hold"
+            yield document.problem("LK086", (*limit.path, names, name), fact, "take one of them out", at="key")

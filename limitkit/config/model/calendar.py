@@ -107,7 +107,7 @@ def day_fault(text: str) -> tuple[str, str] | None:
     if re.fullmatch(DAYS_PATTERN, text):
         return None
     parts = [part.strip().casefold()[:3] for part in text.split("-")]
-    if len(parts) <= 2 and all(part in DAYS for part in parts):  # noqa: PLR2004 - a day, or a range
+    if len(parts) <= 2 and all(part in DAYS for part in parts) and not set(text) & set(",;/&+"):  # noqa: PLR2004 - a day, or a range
         return f"{quote(text)} is not a day", f"did you mean {quote('-'.join(parts))}?"
     return f"{quote(text)} is not a day", f'write {listed(DAYS)}, or a range, e.g. "mon-fri"'
 

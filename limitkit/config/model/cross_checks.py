@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from limitkit.config.model.calendar import parse_resets
 from limitkit.config.wording import listed, quote, show
 
 if TYPE_CHECKING:
@@ -151,9 +152,7 @@ def cross_checked_task(table: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _named_form(table: Mapping[str, Any]) -> str:
     """Write the whole remedy: the task's own limit as a named one, and its name among the others."""
-    rate = {} if table.get("strategy") == "concurrency" else {"rate": "10/s"}
-    defaults = {"strategy": "token_bucket", **rate}
-    shown = {**defaults, **{key: table[key] for key in OWN_KEYS if key in table}}
+    shown = {**_needed(table), **{key: table[key] for key in OWN_KEYS if key in table}}
     plain = [key for key in OWN_KEYS if isinstance(shown.get(key), str | int)]
     keys = ", ".join(f"{key} = {_toml(shown[key])}" for key in plain)
     names = table["limits"] if isinstance(table["limits"], list | tuple) else []
@@ -161,6 +160,29 @@ def _named_form(table: Mapping[str, Any]) -> str:
     others = [key for key in OWN_KEYS if key in shown and key not in plain]
     with_keys = ", ".join(filter(None, [keys, *others]))
     return f"make it a named limit, [limits.NAME] with {with_keys}, and write limits = [{listing}]"
+
+
+def _needed(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a limit with these keys must have, too, with examples as values."""
+    key = {"key": "user_id"} if "partitions" in table or "show_key" in table else {}
+    strategy = table.get("strategy")
+    running = any(each in table for each in ("max_running", "lease", "scope"))
+    if strategy == "concurrency" or (strategy is None and running):
+        return {"strategy": "concurrency", "max_running": 4, **key}
+    if "resets" in table:
+        return {"strategy": "window", "rate": f"1000/{_unit_of(table['resets'])}", **key}
+    if key or "key" in table:
+        return {"strategy": "per_user", "rate": "10/s", **key}
+    return {"strategy": "token_bucket", "rate": "10/s", **({"fair_by": "tenant_id"} if "weights" in table else {})}
+
+
+def _unit_of(resets: object) -> str:
+    """Return the unit of rates that fit a window's resets, as far as that is known."""
+    try:
+        unit = parse_resets(str(resets)).unit
+    except ValueError:
+        return "d"
+    return "h" if unit == "clock" else unit
 
 
 def _toml(value: str | int) -> str:

@@ -49,7 +49,7 @@ Scope = Literal["all", "worker"]
 def _parts(items: tuple[str, ...]) -> tuple[str, ...]:
     """Reject a key without a part, or with one twice."""
     if not items:
-        refuse("LK025", "no argument is named here", 'write e.g. key = "user_id"')
+        refuse("LK025", "no argument is named here", 'write its name, e.g. "user_id"')
     for at, item in enumerate(items):
         if not re.fullmatch(KEY_PATTERN, item):  # the schema says where
             raise PydanticCustomError("key", "not a key")

@@ -114,6 +114,8 @@ class Positions:
                 items = [child for child in value.named_children if child.type not in {"comment", "ERROR"}]
                 todo.extend((item, (*where, index)) for index, item in enumerate(items))
             elif value.type == "inline_table":
+                if isinstance(where[-1], int):  # it has no header or key: it begins here
+                    self._implied.setdefault(where, self.values[where])
                 pairs.extend((child, where) for child in value.named_children if child.type == "pair")
         return pairs
 

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 SECTIONS: Final = ("tasks", "limits", "queues")
 ENTRY: Final = frozenset({"strategy", "rate", "limits", "burst", "key", "rate_limit", "max_running", "on_limit"})
 """Keys by which a table is recognised as a limit or a task."""
-_TABLES: Final = frozenset({"feedback", "recover", "partitions", "schedule", "weights", "cost"})
+_BY_VALUE: Final = frozenset({"partitions", "partition", "weights", "weight"})
+"""Keys of a limit in whose tables users' values are keys, whatever those are; and how they are misspelt."""
+_SCHEDULE: Final = frozenset({"schedule", "schedules"})
+"""A key whose tables have a rate, as limits do; and how it is misspelt."""
+_TABLES: Final = frozenset({"feedback", "recover", "cost"}) | _BY_VALUE | _SCHEDULE
 """Keys of a limit or a task that may hold a table."""
-_BY_VALUE: Final = frozenset({"partitions", "weights"})
-"""Those of them in which users' values are keys, whatever those are."""
 _LONGEST: Final = 120
 """The most characters of a name in a suggested line."""
 
@@ -99,6 +101,8 @@ def _is_entry(document: Document, path: Path, table: dict[str, Any]) -> bool:
         # Taken for a key's table, not for a module of tasks with that name, unless its content is that of an entry.
         inner = {name: each for name, each in table.items() if name not in _TABLES}
         direct = isinstance(table.get("strategy"), str) or isinstance(table.get("limits"), list)
+        if key in _SCHEDULE:
+            return direct or any(entry_within(each) is not None for _, each in _tables(inner))
         return direct or (key not in _BY_VALUE and entry_within(inner) is not None)
     if entry_within(table) is not None:
         return True
