@@ -30,16 +30,16 @@ def name_of(limit: Limit) -> str:
 def most_starts(limit: Limit, seconds: int) -> int | None:
     """Return how many may start in a time at most, of one bucket; None where nothing limits that.
 
-    Where the cost of a start is read from its message, these are tokens.
+    Where the cost of a start is read from its message, or settled, these are tokens.
     """
     if limit.rate is None:
         return None
+    each = limit.cost.fixed if limit.settle is None else 1  # what is given back can start others
     if limit.strategy != "window":
-        tokens = floor(limit.burst + limit.rate.per_second * seconds)
-        return tokens // limit.cost.fixed
+        return floor(limit.burst + limit.rate.per_second * seconds) // each
     # A stretch of time may begin in one window and end in another; a sliding window has no such borders.
     windows = ceil(seconds / limit.rate.period) + (1 if limit.resets is not None else 0)
-    return limit.most // limit.cost.fixed * windows
+    return limit.most // each * windows
 
 
 def in_words(limits: Iterable[Limit]) -> Iterator[str]:
@@ -57,19 +57,22 @@ def _running(limit: Limit) -> str:
     if limit.strategy != "concurrency":
         return ""
     where = "in each worker" if limit.local else "in all workers together"
-    of_each = f" for each value of {limit.key}" if limit.key else ""
     lease = "" if limit.local else f"; a slot outlives a worker that is gone by {duration_text(limit.lease)} at most"
-    return f"at most {limit.max_running} at once{of_each}, {where}{lease}"
+    return f"at most {limit.max_running} at once{_of_each(limit)}, {where}{lease}"
 
 
 def _window(limit: Limit) -> str:
     if limit.strategy != "window" or limit.rate is None:
         return ""
-    what = f"{limit.most:,}{' tokens' if limit.metered else ''}"
+    what = f"{limit.most:,}{' tokens' if limit.metered else ''}{_of_each(limit)}"
     how = "" if limit.most == 1 else ", all of them in one second if they come so"
     if limit.resets is None:
         return f"at most {what} in any {_period(limit.rate.every)}{how}"
     return f"at most {what} {_borders(limit.resets, limit.rate.every)}{how}"
+
+
+def _of_each(limit: Limit) -> str:
+    return f" for each value of {limit.key}" if limit.key else ""
 
 
 def _period(every: tuple[int, str]) -> str:

@@ -66,6 +66,22 @@ def test_each_snapshot_has_its_example():
     assert {file.stem for file in (CLI / "snapshots").glob("*.txt")} == set(EXAMPLES)
 
 
+def test_explain_says_what_a_window_allows_each_value_and_in_tokens_where_costs_are_settled(tmp_path):
+    file = tmp_path / "ratelimits.toml"
+    file.write_text(
+        'version = 1\n[limits.day]\nstrategy = "window"\nrate = "100/d"\nkey = "tenant"\nfair_by = "model"\n'
+        "weights = { big = 1e9 }\n"
+        '[tasks.ask]\nlimits = [{ limit = "day", cost = 5, settle = "usage" }]\n'
+        '[tasks.tell]\nlimits = [{ limit = "day", cost = 5 }]\n'
+    )
+    said = run(["explain", "ask", "--config", str(file)]).stdout.decode()
+    assert "day: at most 100 tokens for each value of tenant in any day, all of them in one second" in said
+    assert "those take turns, by weight: big 1000000000; others 1." in said
+    assert said.splitlines()[3].split()[5:8] == ["100", "100", "100"]
+    said = run(["explain", "tell", "--config", str(file)]).stdout.decode()
+    assert said.splitlines()[3].split()[5:8] == ["20", "20", "20"]
+
+
 def test_validate_reads_standard_input():
     done = run(["validate", "-"], (CLI / "with_problems.toml").read_bytes())
     assert done.stdout.decode().splitlines()[-1].startswith("-:9:8: LK012 ")
