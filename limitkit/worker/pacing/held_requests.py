@@ -131,7 +131,8 @@ def waiting(lanes: Lanes, now: float, running: Mapping[str, int] = MappingProxyT
         runs = running.get(lane.bucket.key, 0)
         asks = {held: held.asks[held.lanes.index(lane)] for held in those if held.asks}
         weights = sum({ask.turn: ask.weight for ask in asks.values() if ask.turn}.values())
-        for index, held in enumerate(sorted(those)):
+        place = {held: index for index, held in enumerate(lane.waiting.in_order())} if lane.turns is not None else {}
+        for index, held in enumerate(sorted(those, key=lambda each: (place.get(each, -1), each.order))):
             request, ask = held.request, asks.get(held)
             starts = round(first + index * interval, 3)
             key, held_for = lane.bucket.key, round(now - held.since, 3)

@@ -28,7 +28,7 @@ class Scheduled:
     twice: int
 
 
-def scheduled(low=5, high=40, *, ahead=(1.0, -1.0)):
+def scheduled(low=5, high=20, *, ahead=(1.0, -1.0)):
     """Raise a rate for a minute, in two workers whose clocks are ahead by so much; the store's clock is right."""
     wall = time.time() + _SOON
     begin = datetime.fromtimestamp(wall - wall % 60 + 60, timezone.utc)
