@@ -26,9 +26,9 @@ def test_what_each_costs_whose_turn_it_is_and_how_many_run():
     bucket = Slots("limitkit:{api}:r1", 100_000, 3)
     lane = Lane(bucket, local=True)
     asks = [
-        Ask(bucket, True, 5, "=acme", 3.0),
-        Ask(bucket, True, 1, "=acme", 3.0),
-        Ask(bucket, True, 1, "=globex", 2.0),
+        Ask(bucket, local=True, cost=5, turn="=acme", weight=3.0),
+        Ask(bucket, local=True, cost=1, turn="=acme", weight=3.0),
+        Ask(bucket, local=True, cost=1, turn="=globex", weight=2.0),
     ]
     request = SimpleNamespace(id="1", name="call")
     held = [Held((0, number), request, (lane,), 99.0, asks=(ask,)) for number, ask in enumerate(asks)]
