@@ -32,6 +32,8 @@ class Bucket:
     metered: bool = False
     """Whether starts may cost other numbers of tokens than one: then what was spent beyond its tokens is *debt*, which
     the next starts wait off, and which a change of rate does not erase."""
+    varies: bool = field(default=False, compare=False)
+    """Whether its rate follows a schedule: then few slots are reserved ahead, since a change must be felt soon."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ def bucket_of(key: str, limit: Limit, terms: Terms) -> Bucket:
             exact=is_exact(limit.most),
             late_us=late,
         )
-    return Bucket(key, terms.interval_us, terms.burst, divides, limit.feedback, limit.metered)
+    varies = bool(limit.schedule)
+    return Bucket(key, terms.interval_us, terms.burst, divides, limit.feedback, limit.metered, varies=varies)
 
 
 def late_us(period_us: int) -> int:

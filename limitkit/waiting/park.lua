@@ -18,7 +18,7 @@ local queue = { line = KEYS[9], turns = KEYS[10] }
 local most = tonumber(ARGV[2])
 local first = math.floor(now * ARGV[3])
 local last = math.max(tonumber(call('GET', KEYS[5]) or 0), first - 1)
-local parked = {}
+local parked, enlisted = {}, {}
 -- What is written in one command for all messages.
 local tags, places, intervals = {}, {}, {}
 
@@ -35,7 +35,11 @@ for at = 4, #ARGV, 10 do
     -- Whoever looks for a message finds its line by the value, which stands behind the list.
     local list = ARGV[at + 6] .. (value and '\0' .. value or '')
     call('HSET', KEYS[3], tag, list .. '\n' .. ARGV[at + 7] .. string.format('%.0f', order) .. ARGV[at + 8])
-    local is_new = value and enlist(queue, bucket, value, tonumber(weight), tonumber(cost))
+    local waits, is_new = value and bucket .. '\0' .. ARGV[at + 9], false
+    if value and not enlisted[waits] then -- many of one value are the same to it
+      enlisted[waits] = true
+      is_new = enlist(queue, bucket, value, tonumber(weight), tonumber(cost))
+    end
     local next = 2 * #tags + 1
     places[next], places[next + 1] = 0, place(own_line(bucket, value or ''), order, tag)
     intervals[next], intervals[next + 1] = bucket, ARGV[at + 2]

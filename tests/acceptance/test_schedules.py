@@ -15,7 +15,7 @@ from limitkit import RateLimitManager
 pytestmark = pytest.mark.quiet
 
 FOLLOWS = 3.0
-"""Seconds in which workers follow at most (bench: 1.1): slots lie up to a second ahead; a busy machine may stall."""
+"""Seconds in which workers follow, at most (bench: 1.1): slots lie a second ahead, and a busy machine may stall."""
 LOW, HIGH = 2, 20
 PAID = f"""
 [tasks.paid]

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from support.commands import CLI, Runner, compare, masked
+from support.commands import CLI, Runner, compare, masked_widths
 from support.parked import age, filling
 from support.scrape import Scrape
 from support.servers import RedisServer
@@ -77,8 +77,7 @@ def filled(tmp_path_factory):
 
 def hidden(said):
     """Mask also what depends on the hour at which the test runs."""
-    said = re.sub(r"schedule until (?:\d\S+ )?\d\d:\d\d", "schedule until NOON", masked(said))
-    said = re.sub(r"  +", "  ", said)  # columns are as wide as what is masked was
+    said = re.sub(r"schedule until (?:\d\S+ )?\d\d:\d\d", "schedule until NOON", masked_widths(said))
     return re.sub(r'("(?:resets_at|oldest_running_seconds|drain_seconds)": )\d[\d.]*', r"\1...", said)
 
 
@@ -109,7 +108,7 @@ def test_what_the_exporter_shows(filled):
     assert seen["cluster_debt_tokens", "openai"] == -seen["cluster_tokens", "openai"] == pytest.approx(3_200, abs=5)
     assert seen["cluster_tokens", "mail"] == 1, "a limit that only a queue has"
     assert seen["cluster_drain_seconds", "daily"] == 0.0, "all that waits is within the window"
-    for name in ("reports", "exports"):
+    for name in ("reports", "exports", "disk"):
         gauges = ("cluster_rate", "cluster_declared_rate", "cluster_burst", "cluster_drain_seconds")
         assert not [gauge for gauge in gauges if (gauge, name) in seen]
     assert ("cluster_slots_running", "exports") not in seen, "it has partitions, which are never looked for"

@@ -1,27 +1,31 @@
 """What is said of a worker that keeps its limits in another way than its file says, or not at all."""
 
+import datetime as dt
 from dataclasses import replace
 from math import inf
 
 import pytest
 
+from limitkit.buckets.decision import Slots, Take
 from limitkit.buckets.override import Target
-from limitkit.cli.status_view import as_values, head, limits
-from limitkit.config.declared import Limit
+from limitkit.cli.status_view import as_values, head, limits, partitions
+from limitkit.config.declared import Key, Limit, Part
 from limitkit.config.model.units import parse_rate
 from limitkit.control.bucket_state import state_of
 from limitkit.control.current import current_of
 from limitkit.control.in_force import InForce
 from limitkit.control.status.drift import in_general, of_limits, of_workers, reasons
 from limitkit.control.status.snapshot import Row, Snapshot
+from limitkit.control.status.usages import MOST_PARTS, add_usages
 from limitkit.errors import Problem
+from limitkit.stores.memory import MemoryStore
 
 NOW = 1_800_000_000.0
 
 
 def row(name="api", *, held=0, **said):
-    told = {"strategy": "token_bucket", "mode": "enforce", "on_error": "allow"} | said
-    limit = Limit(name, own=False, rate=parse_rate("2/s"), burst=1, key=None, path="limits.toml", line=1, **told)
+    told = {"strategy": "token_bucket", "mode": "enforce", "on_error": "allow", "rate": parse_rate("2/s")} | said
+    limit = Limit(name, own=False, burst=1, path="limits.toml", line=1, **{"key": None, **told})
     in_force, target = InForce(), Target("limits", name)
     in_force.clock(NOW)
     now = state_of(in_force, limit, "")
@@ -171,3 +175,74 @@ def test_a_limit_of_another_file_is_shown_too():
     assert any("limits.theirs" in line and "of other.toml (d2) alone" in line for line in limits(found, every=False))
     ((_, _, fact),) = facts(of_workers(found))
     assert fact.endswith("limits.theirs differs")
+
+
+ONCE = {"strategy": "concurrency", "rate": None, "max_running": 3}
+
+
+def held_slots(key, count):
+    """Return a store in which so many slots of this key are taken."""
+    store = MemoryStore()
+    for number in range(count):
+        store.take([Take((Slots(key, 1, 99),), member=f"{NOW * 1000:.0f}-{number}")], now_us=round(NOW * 1_000_000))
+    return store
+
+
+def test_a_task_that_has_lost_its_slot_is_counted_where_it_runs():
+    reports = row(**ONCE)
+    reports.running = 4
+    add_usages(held_slots("limitkit:{api}:r1", 3), "limitkit", [reports], NOW)
+    assert reports.usage.text() == "4 of 3 run"
+
+
+@pytest.mark.parametrize("said", [{"mode": "shadow"}, {"mode": "off"}, {"scope": "worker"}])
+def test_the_store_is_not_asked_what_is_used_of_a_limit_that_is_not_kept_there(said):
+    reports = row(**(ONCE | said))
+    add_usages(held_slots("limitkit:{api}:r1", 3), "limitkit", [reports], NOW)
+    assert reports.usage is None
+
+
+def test_partitions_are_looked_into_where_most_wait_or_run_and_shown_in_clear_only_where_the_key_is():
+    reports = row(key=Key((Part(("tenant",)),)), **ONCE)
+    clear, digest = "=acme", "b" * 32
+    reports.part(clear).held, reports.part(digest).running, reports.held = 1, 2, 50
+    for number in range(MOST_PARTS):
+        reports.part(f"{number:032x}").held = 2
+    store = held_slots("limitkit:{api}:r1:=acme", 3)
+    add_usages(store, "limitkit", [reports], NOW)
+    assert reports.part(clear).usage is None, "others wait for more"
+    reports.part(clear).held = 9
+    add_usages(store, "limitkit", [reports], NOW)
+    assert reports.part(clear).usage.text() == "3 of 3 run"
+    said = partitions(reports, snapshot(reports))
+    assert said[4].split()[0] == "acme"
+    assert len(said) == 4 + MOST_PARTS + 1
+    assert said[-1] == "And 2 more."
+    assert reports.drained_in is None
+    assert "not known" in "\n".join(limits(snapshot(reports), every=True))
+
+
+def test_when_running_tasks_end_is_guessed_from_the_starts_of_the_last_minute():
+    reports = row(held=10, **ONCE)
+    assert reports.drained_in is None
+    reports.started = 20
+    assert reports.drained_in == pytest.approx(30)
+    assert "about 30s" in "\n".join(limits(snapshot(reports), every=True))
+
+
+def test_a_schedule_is_named_with_its_end():
+    night = row()
+    night.current = replace(night.current, source="schedule", until=NOW + 60)
+    at = dt.datetime.fromtimestamp(NOW + 60).astimezone()
+    assert [*reasons(night, snapshot(night))] == [f"schedule until {at:%Y-%m-%d %H:%M}"]
+    night.current = replace(night.current, until=None)
+    assert [*reasons(night, snapshot(night))] == ["schedule"]
+    assert [*of_limits(snapshot(night))] == [], "it is what the file says"
+
+
+def test_a_concurrency_limit_of_each_worker_that_no_pacer_keeps():
+    disk = row("disk", **ONCE, scope="worker")
+    told = report(disk, paced=False)
+    told["limits"]["disk"] |= {"local": True, "on_error": None, "declared": "3 at once", "declared_burst": 3}
+    ((kind, _, fact),) = facts(of_workers(snapshot(disk, w1=told)))
+    assert (kind, fact) == ("unpaced", "has no pacer, so limits.disk is not kept there")

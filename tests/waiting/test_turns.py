@@ -47,7 +47,7 @@ class Room:
 
     def bring(self, count=0, bucket=API, **steering):
         """Have so many come back; returns their values, as a set counts them."""
-        hungry = {bucket.key: (1.0, count)} if count else {}
+        hungry = {bucket.key: (FAR, count)} if count else {}
         left = self.filler.room.bring(Steering(hungry, **steering)).left
         came = []
         while message := self.filler.channel.basic_get("celery"):

@@ -6,7 +6,6 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
@@ -97,9 +96,8 @@ class HeldRequests:
         return self._tokens.running()
 
     def running_by_limit(self) -> Counter[str]:
-        """Count those of enforced limits by limit, its partitions together. May be called in any thread."""
-        running = self.running()
-        return self._emit.by_limit({key: count for key, count in running.items() if parts_of(key) is not None})
+        """Count those of enforced limits, all partitions together; others by key. May be called in any thread."""
+        return self._emit.by_limit(self.running())
 
     def command_rates(self) -> dict[str, float]:
         """Return the rates, per second, that ``app.control.rate_limit`` has set for static limits. In any thread."""
@@ -133,7 +131,8 @@ def waiting(lanes: Lanes, now: float, running: Mapping[str, int] = MappingProxyT
         runs = running.get(lane.bucket.key, 0)
         asks = {held: held.asks[held.lanes.index(lane)] for held in those if held.asks}
         weights = sum({ask.turn: ask.weight for ask in asks.values() if ask.turn}.values())
-        for index, held in enumerate(sorted(those)):
+        place = {held: index for index, held in enumerate(lane.waiting.in_order())} if lane.turns is not None else {}
+        for index, held in enumerate(sorted(those, key=lambda each: (place.get(each, -1), each.order))):
             request, ask = held.request, asks.get(held)
             starts = round(first + index * interval, 3)
             key, held_for = lane.bucket.key, round(now - held.since, 3)

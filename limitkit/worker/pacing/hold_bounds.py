@@ -29,7 +29,7 @@ _PATIENCE: Final = 2
 _TURNS_SHARE: Final = 0.125
 """Of a bucket whose limit has ``fair_by``, a worker holds so much of what it would hold of others."""
 _FEW: Final = 2
-"""So many requests of each value a worker holds in any case, and of each bucket."""
+"""So many requests of a bucket a worker holds in any case; and of each value, as long as it has not far too many."""
 _FOR_RETURNED: Final = 2
 """A request that was parked before may be held so many times longer: parking it again costs more than a place."""
 
@@ -89,7 +89,7 @@ class HoldBounds:
             return lane.refs / per_limit
         starts = self._starts(lane)
         if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
-            starts = min(starts + lane.bucket.burst, self.most)
+            starts = min(starts + lane.at_once, self.most)
         return lane.refs / max(starts, 1.0)
 
     def admits(self, held: Held, count: int, now: float, *, returned: bool) -> bool:
@@ -103,15 +103,10 @@ class HoldBounds:
         return all(self._has_room(lane, held.taker(lane), most, now) for lane in held.lanes)
 
     def _has_room(self, lane: Lane, taker: TurnTaker, most: float, now: float) -> bool:
-        """Whether a lane may have one more; where values take turns, none fills it while others wait."""
-        level = self.level(lane, now)
+        """Whether a lane may have one more; where values take turns, each may have a few."""
         if isinstance(lane.waiting, TurnOrder) and self._settings().per_limit is None:
-            own = lane.waiting.count(taker.value)
-            if own < _FEW:
-                return level <= _FOR_RETURNED * most
-            others = lane.waiting.values - 1
-            return level <= most and own <= max(_FEW, _FOR_RETURNED * most * self._starts(lane) / (others + 1))
-        return level <= most
+            most *= _FOR_RETURNED if lane.waiting.count(taker.value) < _FEW else 1
+        return self.level(lane, now) <= most
 
     def seconds(self, lane: Lane) -> float:
         """Return in how many seconds half of what a lane may hold is left, at the lane's rate."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.decision import Bucket, GiveBack, Slots, Take
+from limitkit.buckets.lateness import lateness
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns
-from limitkit.worker.pacing.lateness import lateness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from limitkit.buckets.turns import TurnTaker
     from limitkit.control.task_limits import Ask
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 NEVER: Final = float("inf")
 
 _HORIZON: Final = (1.0, 0.5)
-_HORIZON_WITH_FEEDBACK: Final = (0.2, 0.1)
-"""Seconds; see ``Lane.horizon``. Shorter, since what was reserved before the other side refused still starts."""
+_SHORT_HORIZON: Final = (0.2, 0.1)
+"""Seconds; see ``Lane.horizon``. What is reserved still starts when the other side refuses, or a schedule ends."""
 _SOON: Final = 1.0
 """Seconds."""
 _STALE: Final = 0.1
@@ -46,6 +46,7 @@ class Lane:
     __slots__ = (
         "batch",
         "bucket",
+        "cost",
         "dry_at",
         "dry_until",
         "due",
@@ -100,6 +101,8 @@ class Lane:
         """Static: the bucket is this worker's own."""
         self.tag = (parts_of(bucket.key) or ("",))[0]
         """The name of its limit, as buckets' keys have it; empty for an extra cap."""
+        self.cost = 1.0
+        """Tokens that a start usually takes."""
         self.use(bucket)
 
     def use(self, bucket: Bucket) -> None:
@@ -112,7 +115,7 @@ class Lane:
         self.bucket = bucket
         self.reserves = type(bucket) is Bucket and not bucket.metered
         """Whether slots of it can be reserved ahead, and given to any request: each costs one token."""
-        self.horizon, self.lead = _HORIZON if bucket.feedback is None else _HORIZON_WITH_FEEDBACK
+        self.horizon, self.lead = _SHORT_HORIZON if bucket.feedback or bucket.varies else _HORIZON
         """Seconds within which a slot may be reserved, and seconds before its time at which it is."""
         self.follow(bucket.interval_us)
 
@@ -149,7 +152,7 @@ class Lane:
         if 0 < wanted <= len(self.slots):
             return max(0.0, self.slots[wanted - 1].at - now)
         if self.dry_until <= now:
-            return max(0, wanted - self.bucket.burst) / self.rate
+            return max(0, wanted - self.at_once) / self.rate
         return self.dry_until - now + max(0, wanted - len(self.slots) - 1) / self.rate
 
     def push(self, held: Held) -> None:
@@ -166,32 +169,27 @@ class Lane:
         """Take the first one out."""
         return self.waiting.take_first()
 
-    def remove(self, held: Held) -> None:
-        """Take out a request that may not be the first."""
-        self.waiting.take_out(held)
-
     def is_ahead_of(self, held: Held) -> bool:
         """Whether a request that comes before this one waits for this bucket, or is its mover."""
-        first = self.waiting.is_before
-        return bool(self.waiting and first(self.waiting[0], held)) or (
-            self.mover is not None and first(self.mover, held)
-        )
-
-    def in_order(self) -> Iterator[Held]:
-        """Go through the requests that wait, in order."""
-        return self.waiting.in_order()
+        rivals = [*self.waiting[:1], *filter(None, [self.mover])]
+        return any(self.waiting.is_before(rival, held) for rival in rivals)
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
         if self.waiting[0] is asked:
             return self.pop()
-        self.remove(asked)
+        self.waiting.take_out(asked)
         return asked
 
     @property
     def rate(self) -> float:
-        """Tokens a second."""
-        return MICROSECONDS / self.interval_us
+        """Starts a second, as they usually are."""
+        return MICROSECONDS / (self.interval_us * self.cost)
+
+    @property
+    def at_once(self) -> int:
+        """How many may start at once after a quiet time."""
+        return max(1, int(self.bucket.burst / self.cost))
 
     @property
     def paced(self) -> Bucket:
@@ -199,6 +197,11 @@ class Lane:
         if self.interval_us == self.bucket.interval_us:
             return self.bucket
         return replace(self.bucket, interval_us=self.interval_us)
+
+    @property
+    def spaced(self) -> Bucket:
+        """The same with the time between two usual starts, for those who wait elsewhere."""
+        return replace(self.bucket, interval_us=round(self.interval_us * self.cost)) if self.cost != 1.0 else self.paced
 
 
 def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.decision import Slots
 from limitkit.buckets.partition import parts_of
-from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.worker.pacing.lane import NEVER, Lane
 from limitkit.worker.pacing.taking import wanted
 from limitkit.worker.pool.revoked import is_revoked
+from limitkit.worker.pool.usual_starts import UsualStarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.processes import Processes
     from limitkit.worker.pool.request_order import RequestOrder
 
-_NEWEST: Final = 0.2
-"""The weight of the newest run in the mean."""
 _FARTHEST: Final = 32
 """How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
 _MOST_TURNS: Final = 256
@@ -49,8 +46,7 @@ class Lanes:
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
         """Is called with each request that is not held any more."""
-        self._runs: dict[str, int] = {}
-        """For how many microseconds a task of a concurrency limit runs, as a running mean, by the limit's tag."""
+        self.usual = UsualStarts()
         self._keeping: list[Lane] = []
         """Lanes for which a process is kept."""
         self._turns: dict[str, Turns] = {}
@@ -70,13 +66,9 @@ class Lanes:
             lane.use(bucket)
         else:
             return lane
-        self._follow_runs(lane)
+        lane.cost = self.usual.cost(lane.tag)
+        lane.follow(self.usual.interval_us(lane.tag, bucket))
         return lane
-
-    def _follow_runs(self, lane: Lane) -> None:
-        """Expect starts as often as tasks of a concurrency limit have ended so far."""
-        if isinstance(lane.bucket, Slots) and (run_us := self._runs.get(lane.tag)):
-            lane.follow(max(1, run_us // max(1, lane.bucket.burst)))
 
     def counts(self) -> dict[str, int]:
         """Count the requests in each lane, by the bucket's key. May be called in any thread."""
@@ -88,6 +80,8 @@ class Lanes:
         """Hold a request, in no lane yet."""
         for lane in held.lanes:
             lane.refs += 1
+            if lane.bucket.metered:
+                lane.cost = self.usual.costs(lane.tag, held.cost(lane))
         self.held[held] = None
 
     def enter(self, held: Held) -> None:
@@ -113,7 +107,7 @@ class Lanes:
     def drop(self, held: Held) -> None:
         """Forget a request wherever it waits."""
         if held.at is not None and held in held.at.waiting:
-            held.at.remove(held)
+            held.at.waiting.take_out(held)
             self._lane_timer.line.advance(held.at)  # with turns, the next may come before the one that has left
         self.leave(held)
 
@@ -258,11 +252,10 @@ class Lanes:
     def note_run(self, key: str, seconds: float) -> None:
         """Note for how long a task has had a slot of a concurrency limit: so long others wait."""
         tag = (parts_of(key) or ("",))[0]
-        took = max(1, round(seconds * MICROSECONDS))
-        self._runs[tag] = round(_NEWEST * took + (1 - _NEWEST) * self._runs.get(tag, took))
+        self.usual.ran(tag, seconds)
         lane = self.by_key.get(key)
         if lane is not None:
-            self._follow_runs(lane)
+            lane.follow(self.usual.interval_us(tag, lane.bucket))
 
     def wake(self, key: str) -> None:
         """Look at a lane at once, since a slot of its concurrency limit may be free."""

@@ -82,7 +82,7 @@ class Pacer:
         self._emit = PacingEvents(consumer.app, task_limits)
         self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
         self._widening = PrefetchWidening(self._window)
-        self._lanes.on_leave = self._left
+        self._lanes.on_leave, parking.between_starts = self._left, self._lanes.usual.between_starts
         self._parking.on_parked = self._emit.parked
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled

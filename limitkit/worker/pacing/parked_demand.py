@@ -77,7 +77,7 @@ class ParkedDemand:
                 continue
             lane = lanes.get(key)
             level = self._bounds.level(lane, now) if lane is not None else 0.0
-            interval = (lane.paced if lane is not None else bucket).interval_us / MICROSECONDS
+            interval = (lane.spaced if lane is not None else bucket).interval_us / MICROSECONDS
             rate = 1 / interval
             if key in unsure:
                 hungry[key] = interval, 0
@@ -89,7 +89,7 @@ class ParkedDemand:
             elif key in wet if lane is None else lane.dry_until <= now:
                 self._wet.add(key)
                 if level < _LOW:
-                    hungry[key] = interval, min(bucket.burst, self._bounds.beside)
+                    hungry[key] = interval, min(bucket.burst if lane is None else lane.at_once, self._bounds.beside)
             elif level < _LOW and (rate >= _FAST or key in self._local):
                 hungry[key] = interval, self._feed(key, lane, rate)
             if key in dead and lane is None:

@@ -49,6 +49,8 @@ class Parking:
         """Messages parked since the worker started."""
         self.on_parked: Callable[[Held, Leaving], None] = lambda *_: None
         """Is called with each request that was parked."""
+        self.between_starts: Callable[[str, Terms], Terms] = lambda _, terms: terms
+        """Returns a limit's terms with the time between two of its usual starts."""
         self.bounds = bounds
         self.backlog = ParkedBacklog()
         self._demand = ParkedDemand(self.backlog, bounds)
@@ -109,7 +111,7 @@ class Parking:
             return None
         returned = _came_back(held)
         if returned:
-            self._expect_more([lane.paced for lane in held.lanes], now)
+            self._expect_more([lane.spaced for lane in held.lanes], now)
             self.backlog.returned(zip((lane.bucket.key for lane in held.lanes), held.takers, strict=False))
         else:
             for lane in held.lanes:
@@ -142,12 +144,12 @@ class Parking:
             turn = behind if self._room.steered else turn
         if held_here:
             turn = min(turn, lane.wait(now, 1))
-        self.backlog.parked(lane.paced, behind, now)
+        self.backlog.parked(lane.spaced, behind, now)
         if lane.local or (ORDER in held.request.message.properties and self._demand.is_stuck(lane, now)):
             turn = NO_MORE
         if len(self._leaving) < self.bounds.most:  # else a broker that can't park would fill this worker's memory
             self.window.widen(held)
-        self._leaving.append((held, Leaving(held.request, queue, lane.paced, turn, taker if taker.value else None)))
+        self._leaving.append((held, Leaving(held.request, queue, lane.spaced, turn, taker if taker.value else None)))
         self._bring_at = min(self._bring_at, now + _EVERY)
         if self._park_at == NEVER or (len(self._leaving) >= self._room.most and not self._failing):
             self._park_at = min(self._park_at, now + _LINGER)
@@ -218,6 +220,7 @@ class Parking:
     def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""
         now = time.monotonic()
+        terms = {name: self.between_starts(name, of) for name, of in terms.items()}
         changed = self.backlog.retime(terms, now)
         self._demand.ask_of(changed)
         for key in changed:

@@ -36,7 +36,7 @@ class ProcessShare:
         """The first request that could use a process and has none."""
         self.unsure: RequestOrder | None = None
         """The first request that may be able to start too; that is known only after the take for these."""
-        self._waiting: Iterator[Held] = lane.in_order()
+        self._waiting: Iterator[Held] = lane.waiting.in_order()
         self.advance()
 
     def asks(self, now: float) -> bool:

@@ -29,7 +29,7 @@ class WithoutStore:
     def start(self, lane: Lane, processes: int, now: float) -> float:
         """Let up to so many requests of a lane start, and return when to look again."""
         due, spent = now + _PAUSE, False
-        for held in list(lane.in_order()):
+        for held in list(lane.waiting.in_order()):
             own = self._tokens.without_store(held)
             if own is None or (spent and lane in own):
                 continue
@@ -37,13 +37,13 @@ class WithoutStore:
                 return max(now, lane.slots[0].at) if lane.slots else now
             refused = self._tokens.take_own(held, own)
             if refused is None:
-                lane.remove(held)
+                lane.waiting.take_out(held)
                 until = now + min((each.tolerance for each in own), default=NEVER)
                 self._start(Admitted(held.starting(), now, until, own=tuple(own)))
                 processes -= 1
             elif refused[0] is lane:
                 due, spent = min(due, now + refused[1]), True
             else:
-                lane.remove(held)
+                lane.waiting.take_out(held)
                 self._lanes.move(held, refused[0], now + refused[1])
         return due

@@ -76,6 +76,12 @@ def test_nothing_is_used_and_looking_uses_nothing(store):
         assert not any(each.is_used or each.is_full for each in found)
 
 
+def test_slots_that_are_reserved_ahead_are_no_debt(store):
+    store.take([Take((PLAIN,), 8, 5, horizon=1.0)], now_us=round(NOW * SECOND))
+    (found,) = usages(store, [PLAIN], NOW)
+    assert (found.tokens, found.debt, found.text()) == (0.0, 0.0, "0")
+
+
 def test_more_than_one_call_can_look_into(store):
     many = [replace(PLAIN if number % 2 else REPORTS, key=str(number)) for number in range(250)]
     take(store, many[201])

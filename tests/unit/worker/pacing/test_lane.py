@@ -38,7 +38,7 @@ def test_the_first_is_of_the_first_priority_and_came_first(orders, data):
         assert request.at is waiting
     gone = data.draw(st.sets(st.sampled_from(requests))) if requests else set()
     for request in gone:
-        waiting.remove(request)
+        waiting.waiting.take_out(request)
     left = [waiting.pop().order for _ in range(len(requests) - len(gone))]
     assert left == sorted(request.order for request in requests if request not in gone)
     assert not waiting.waiting

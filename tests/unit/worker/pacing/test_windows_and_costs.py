@@ -94,7 +94,7 @@ def test_what_is_parked_until_a_window_ends_comes_back_when_its_number_grows(mak
     assert len(worker.room.parked[window.key]) == 6
     more = replace(window, interval_us=day // 6, burst=6)
     worker.limits["task0"] = (bound(more),)
-    worker.pacer.retime({window.key: Terms(more.interval_us, more.burst)})
+    worker.pacer.retime({window.key: Terms(more.interval_us, more.burst)}, {})
     worker.pacer.reconsider()
     worker.run(worker.clock.now + 60)
     assert sum(request.handed_over for request in requests) == 6
