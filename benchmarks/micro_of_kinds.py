@@ -26,9 +26,12 @@ def _window(key, number, period_us):
 
 @contextlib.contextmanager
 def _store():
-    with tempfile.TemporaryDirectory() as folder, RedisServer(folder) as server:
-        with contextlib.closing(RedisStore(server.url, 0.25)) as store:
-            yield server, store
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RedisServer(folder) as server,
+        contextlib.closing(RedisStore(server.url, 0.25)) as store,
+    ):
+        yield server, store
 
 
 def takes(pairs=10, calls=2000):
@@ -66,7 +69,7 @@ def takes(pairs=10, calls=2000):
 
 def window_size(seed=1):
     """Return the most bytes that a window of 10,000 in a day has in Redis, when it is full of starts at any times."""
-    rng, most = random.Random(seed), 0  # noqa: S311 (not for secrets)
+    rng, most = random.Random(seed), 0
     with _store() as (server, store), redis.Redis(port=server.port) as client:
         window = _window("limitkit:{bench}:w1", NUMBER, DAY_US)
         seconds, micros = client.time()

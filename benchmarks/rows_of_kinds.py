@@ -61,7 +61,7 @@ KINDS = (
     ),
     Row(
         "slot-ends",
-        "1 at once: a process is killed, exits, or has its hard time limit; a task is revoked and terminated, or retries",
+        "1 at once: a process is killed, exits, or meets its time limit; a task is revoked (terminated), or retries",
         (
             _at_once(1),
             Target("seconds", "longest time until the next starts", most=0.5, unit=" s"),

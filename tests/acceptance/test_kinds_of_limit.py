@@ -17,7 +17,7 @@ pytestmark = pytest.mark.quiet
 
 
 def test_how_many_run_at_once_and_in_what_stretch():
-    """The measures themselves: a run that begins at another's end does not overlap it, nor does a stretch's end count."""
+    """The measures themselves: what begins at another's end does not overlap it; a stretch's end does not count."""
     assert most_at_once([(0, 2), (1, 3), (2, 4), (3, 5)]) == 2
     assert most_at_once([(0, 5), (1, 2), (3, 4), (3.5, 6)]) == 3
     assert most_within([0, 1, 2, 3, 3.5], 2) == 3
@@ -51,9 +51,9 @@ def test_the_slots_of_a_killed_worker_are_free_when_its_leases_end():
 
 
 def test_no_stretch_of_a_window_s_time_has_more_starts_than_it_says():
-    figures = sliding(number=20, window=1, seconds=5)
+    figures = sliding(number=20, window=2, seconds=6)
     assert (figures.lost, figures.twice) == (0, 0)
-    assert figures.most <= 20
+    assert figures.most_for_sure <= 20  # bench: stretches of the whole time
     assert figures.efficiency >= 0.4  # bench: 0.97
 
 
