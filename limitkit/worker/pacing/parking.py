@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from celery.worker import state
 
-from limitkit.buckets.decision import Slots, Window
+from limitkit.buckets.decision import Window
 from limitkit.buckets.partition import parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting.choose_room import longest_hold
@@ -194,9 +194,9 @@ class Parking:
                 self._demand.is_dead(bucket.key)
 
     def started(self, lanes: Iterable[Lane], now: float) -> None:
-        """Note that one has started: of a concurrency limit another should be here by the time that it ends."""
+        """Note that one has started: where no slot is reserved ahead, the next should be here by the time it may."""
         for lane in lanes:
-            if isinstance(lane.bucket, Slots) and not lane.waiting and self.backlog.waits(lane.bucket.key, now):
+            if not lane.reserves and not lane.waiting and self.backlog.waits(lane.bucket.key, now):
                 self._demand.next_of(lane.bucket.key)
                 self._bring_at = min(self._bring_at, now + _LINGER)
 
