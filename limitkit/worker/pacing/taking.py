@@ -8,7 +8,7 @@ from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from limitkit.buckets.decision import GiveBack, Slots, Take
+from limitkit.buckets.decision import GiveBack, Slots, Take, Window
 from limitkit.buckets.slots import new_member
 from limitkit.worker.pacing.lane import follow
 
@@ -95,6 +95,7 @@ class Plan:
         "_patience",
         "_processes",
         "_reserving",
+        "_since",
         "due",
         "early",
         "frees",
@@ -127,7 +128,7 @@ class Plan:
         """The slots that need no take, since they were reserved before and have come."""
         self._lane_take: Take | None = None
         self._reserving = False
-        self._patience = 0.0
+        self._patience = self._since = 0.0
 
     @property
     def processes(self) -> int:
@@ -193,6 +194,7 @@ class Plan:
         self._own = {other: other.slots.popleft() for other in head.lanes if self._has_slot(other, head, now)}
         if head.has_slots:
             head.member = new_member(time.time())
+        self._since = time.monotonic()
         shared = [other for other in head.lanes if not other.local and other not in self._own]
         if shared:
             takes.append(head.take(shared, waiter))
@@ -274,7 +276,8 @@ class Plan:
             if other.local and other not in own:
                 wait = local.take([head.take([other])])[0].waits[0]
                 self.frees.append((other, now + wait))
-        until = now + min(other.tolerance for other in head.lanes)
+        # A window has counted it at some time since it was asked.
+        until = min((self._since if type(other.bucket) is Window else now) + other.tolerance for other in head.lanes)
         until = min([until, *(slot.until for slot in own.values())])
         # A slot of a concurrency limit stays with the request until that has ended.
         undo = tuple(gift for gift in undo if not gift.member)
