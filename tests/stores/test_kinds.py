@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sizes import examples
 
-from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Slots, Take, Window
+from limitkit.buckets.decision import Bucket, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take, Window
 from limitkit.config.declared import Feedback, Resets
 from limitkit.stores import server_clock
 from limitkit.stores.memory import MemoryStore
@@ -223,6 +223,17 @@ def test_what_was_removed_is_not_revived(store, clock):
     assert store.renew([Lease(few, "a")], now_us=clock + 4 * SECOND) == [False]
     assert store.renew([], now_us=clock) == []
     store.settle([], now_us=clock)
+
+
+def test_what_is_settled_again_under_the_same_name_counts_once(store, clock):
+    many, sender = fresh(metered, burst=2000), f"sender{next(_numbers)}"
+    one(store, clock, many, costs=(2000,))
+    corrected = [Settlement(many, 1, 2)] * 1000  # more than go in one call
+    for number in (1, 1, 2, 1, 2):
+        store.settle(corrected, Once(sender, number), now_us=clock)
+    assert one(store, clock, many, costs=(1,), count=0).waits == (20.01,)
+    store.settle(corrected, Once(f"another {sender}", 1), now_us=clock)
+    assert one(store, clock, many, costs=(1,), count=0).waits == (30.01,)
 
 
 def test_who_waits_for_a_slot_is_woken_once_it_is_free(store):

@@ -8,6 +8,7 @@ import pytest
 from support.virtual_worker import Request
 
 from limitkit.buckets.decision import Bucket, Window
+from limitkit.buckets.ticket import KEY
 from limitkit.control.in_force import Terms
 from limitkit.control.task_limits import Ask
 
@@ -51,6 +52,25 @@ def test_a_window_is_used_up_and_no_stretch_of_its_time_has_more(make_worker, ex
     assert densest(times, seconds) == most
     ideal = (300 / most - 1) * seconds
     assert max(times) - min(times) <= ideal / (0.97 if exact else 0.95)
+
+
+def test_a_window_s_ticket_is_stale_when_the_answer_was_late(make_worker):
+    window = Window("limitkit:{calls}:w1", 100_000, 20, period_us=2_020_000, exact=True, late_us=20_000)
+    worker = make_worker(size=4, prefetch=16)
+    take = worker.store.take
+
+    def take_slowly(*args, **options):
+        decisions = take(*args, **options)
+        worker.clock.now += 0.1
+        return decisions
+
+    worker.store.take = take_slowly
+    (request,) = send_all(worker, [(bound(window),)], 1)
+    worker.run(worker.clock.now + 1)
+    assert not worker.errors
+    ticket = request.request_dict["properties"][KEY]
+    assert ticket.until < request.at
+    assert [gift.bucket for gift in ticket.undo] == [window], "the guard counts it again, at its start"
 
 
 def test_tokens_are_used_up_whatever_each_start_costs(make_worker):
