@@ -53,12 +53,26 @@ local function look(at, key, count, extra)
   end
   prepare(kind)
   local seen = looks[kind](key, ask)
-  seen.paused = max(0, ask.paused - now)
+  seen.paused, seen.is_slot = max(0, ask.paused - now), kind == 's'
   return to, seen, ask.every, adaptive, extra
+end
+
+-- Claims the tokens that a start was refused; `from` has when each of its limits lets it start. Nobody knows when a slot
+-- will be free: until then, none.
+local function claim(others, from, buckets)
+  local longest = 0
+  for i = 1, buckets do
+    local seen = others[i]
+    if seen and seen.is_slot and seen.wait > 0 then return end
+    longest = max(longest, from[i] - now)
+  end
+  for i = 1, buckets do
+    if others[i] and others[i].claim then others[i].claim(longest) end
+  end
 end
 
 local function wake()
   for _, each in ipairs(freed) do looks.wake(unpack(each)) end
 end
 
-return look, undo, wake
+return look, undo, claim, wake
