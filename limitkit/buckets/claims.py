@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MOST_CLAIMS: Final = 4
+MOST_CLAIMS: Final = 8
 """Who finds the line full leaves the tokens to all of it, and gets into it when one of them has started."""
 SOON_US: Final = 1_000_000
 """After this time one who waits asks again at the latest."""

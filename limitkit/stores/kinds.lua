@@ -57,9 +57,9 @@ local function look(at, key, count, extra)
   return to, seen, ask.every, adaptive, extra
 end
 
--- Claims the tokens that a start was refused; `from` has when each of its limits lets it start. Nobody knows when a slot
--- will be free: until then, none.
-local function claim(others, from, buckets)
+-- Says for how long the slowest limit refuses a start, so that the others may have its tokens left to it; `from` has when
+-- each lets it start. Nobody knows when a slot will be free: until then, none has.
+local function refuse(others, from, buckets)
   local longest = 0
   for i = 1, buckets do
     local seen = others[i]
@@ -67,7 +67,7 @@ local function claim(others, from, buckets)
     longest = max(longest, from[i] - now)
   end
   for i = 1, buckets do
-    if others[i] and others[i].claim then others[i].claim(longest) end
+    if others[i] then others[i].longest = longest end
   end
 end
 
@@ -75,4 +75,4 @@ local function wake()
   for _, each in ipairs(freed) do looks.wake(unpack(each)) end
 end
 
-return look, undo, claim, wake
+return look, undo, refuse, wake

@@ -6,7 +6,7 @@
 
 local function add_metered(looks, recounts, now)
   local LONGEST_LEAD = 1000000
-  local MOST_CLAIMS, SOON, GRACE, OTHERS, LEAST_WAIT = 4, 1000000, 1000000, 2000000, 10000
+  local MOST_CLAIMS, SOON, GRACE, OTHERS, LEAST_WAIT = 8, 1000000, 1000000, 2000000, 10000
   local ceil, floor, max, min, format = math.ceil, math.floor, math.max, math.min, string.format
   local call = redis.call
 
@@ -29,9 +29,9 @@ local function add_metered(looks, recounts, now)
   local function read(key, own, most)
     local kept = call('GET', key)
     if not kept then return now, false end
-    local _, _, tat, was, ahead, text = kept:find('^(%d+) ?(%d*) ?(%d*)(.*)$')
+    local _, _, tat, was, ahead, over = kept:find('^(%d+) ?(%d*) ?(%d*)()')
     local claims
-    if text ~= '' then claims = live(text) end
+    if over <= #kept then claims = live(kept:sub(over)) end
     local left = tat - now
     if left <= 0 then return now, false, claims end
     if was == '' then return now + min(left, most), left > most end
@@ -57,14 +57,16 @@ local function add_metered(looks, recounts, now)
     end
   end
 
-  -- Returns where in the line the claim for such a start is, and the tokens of those before it; 0 where it has none.
-  local function place(claims, cost, burst)
-    local before = 0
-    for i = 1, claims and #claims or 0 do
-      if claims[i][1] == cost then return i, before end
-      before = before + min(claims[i][1], burst)
+  -- Returns the wait of such a start, if it would be from `from` on without claims, and where in the line its own is: 0
+  -- where it has none.
+  local function behind(claims, from, cost, ask)
+    local before, mine = 0, 0
+    for i = 1, #claims do
+      if claims[i][1] == cost then mine = i break end
+      before = before + min(claims[i][1], ask.burst)
     end
-    return 0, before
+    local wait = max(0, from + before * ask.every - now)
+    return wait > 0 and before > 0 and max(wait, LEAST_WAIT) or wait, mine
   end
 
   function looks.m(key, ask)
@@ -78,32 +80,21 @@ local function add_metered(looks, recounts, now)
     local tat, cut, claims = read(key, own, deep + every + LONGEST_LEAD)
     if ask.paused > 0 then tat = max(tat, ask.paused + deep) end -- it does not fill up while it is paused
     local enough = max(0, whole - min(cost, burst) * every)
-    local mine, before = 0, 0
-    if claims then mine, before = place(claims, cost, burst) end
-    local function wait()
-      local left = max(0, tat - enough + before * every - now)
-      return left > 0 and before > 0 and max(left, LEAST_WAIT) or left
-    end
-    local seen = { wait = wait() }
-    -- Has those who come later leave the tokens to this start, which is refused.
-    function seen.claim(longest)
-      local short = seen.wait
-      if (short == 0 and mine == 0) or longest > max(short, OTHERS) then return end
-      claims = claims or {}
-      if mine == 0 then mine = #claims + 1 end
-      if mine <= MOST_CLAIMS then claims[mine] = { cost, now + min(short, SOON) + GRACE } end
-      cut = true
-    end
+    local seen, mine = { wait = max(0, tat - enough - now) }, 0
+    if claims then seen.wait, mine = behind(claims, tat - enough, cost, ask) end
     function seen.finish(taken)
+      local wait = seen.wait
       if taken then
         tat = max(tat, now) + cost * every
-        if mine > 0 then
-          table.remove(claims, mine)
-          mine, before = place(claims, cost, burst)
-        end
+        if mine > 0 then table.remove(claims, mine) end
+        wait = claims and behind(claims, tat - enough, cost, ask) or max(0, tat - enough - now)
+      elseif seen.longest and (wait > 0 or mine > 0) and seen.longest <= max(wait, OTHERS) then
+        claims, cut = claims or {}, true
+        if mine == 0 then mine = #claims + 1 end
+        if mine <= MOST_CLAIMS then claims[mine] = { cost, now + min(wait, SOON) + GRACE } end
       end
       if taken or (cut and ask.count > 0) then keep(key, tat, own, claims) end
-      return wait(), format('%.0f', tat)
+      return wait, format('%.0f', tat)
     end
     return seen
   end
