@@ -36,9 +36,7 @@ class CircuitBreaker:
         """Ask the store, if it has not failed less than a second ago."""
         return self._ask(lambda: self.store.take(takes, give_backs, now_us=now_us))
 
-    def settle(
-        self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None
-    ) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Ask the store, if it has not failed less than a second ago."""
         self._ask(lambda: self.store.settle(settlements, once, now_us=now_us))
 

@@ -81,9 +81,7 @@ class ClusterStore:
         """Give back, then take, in the order given; a group on several slots in a step of its own."""
         return self._guarded(lambda client: self._take(client, takes, give_backs, now_us))
 
-    def settle(
-        self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None
-    ) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not; one call a slot."""
         corrected, parts = with_costs(settlements), itertools.count()
         self._guarded(

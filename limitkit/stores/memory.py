@@ -62,9 +62,7 @@ class MemoryStore:
             on_wake(key)
         return decisions
 
-    def settle(
-        self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None
-    ) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not."""
         now = _now(now_us)
         with self._lock:

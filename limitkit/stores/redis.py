@@ -54,9 +54,7 @@ class RedisStore:
         """Give back, then take, in the order given, in one call of the script."""
         return self._guarded(lambda: self._take(takes, give_backs, now_us))
 
-    def settle(
-        self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None
-    ) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not, in one call."""
         for part, some in enumerate(_batches(with_costs(settlements))):
             self._script("settle", *settlement(some, now_us, once, part))

@@ -26,9 +26,7 @@ class Store(Protocol):
         can't be asked; what was taken then is unknown.
         """
 
-    def settle(
-        self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None
-    ) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not.
 
         A token bucket may get debt, and is never more than full. A window counts the difference now, or takes it from

@@ -41,9 +41,7 @@ class TimeBound:
         """Ask the store. Raises StoreError when it has not answered in time."""
         return self._answer(lambda: self.store.take(takes, give_backs, now_us=now_us))
 
-    def settle(
-        self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None
-    ) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Ask the store. Raises StoreError when it has not answered in time."""
         self._answer(lambda: self.store.settle(settlements, once, now_us=now_us))
 

@@ -164,6 +164,47 @@ def test_any_row_of_calls_gets_the_same_from_every_store(name, store_named, requ
         admin.delete(key)
 
 
+@st.composite
+def lines(draw):
+    """What workers ask of one metered bucket and others, one shortly after another, so that they wait in line."""
+    number, told = next(_numbers), draw(TOLD)
+    buckets = [metered(number, draw(st.sampled_from([50_000, 170_001])), burst, feedback=told) for burst in (0, 10, 10)]
+    others = [metered(f"{number}o", 90_000, 5), slots(number), window(number, 3, 2 * SECOND)]
+    costs = st.sampled_from([*range(1, 13), 50])
+    group = st.builds(
+        lambda mine, cost, others, costs, count, member: Take(
+            (mine, *others), count, costs=(cost, *costs[: len(others)]), member=member
+        ),
+        st.sampled_from([*buckets, *buckets[1:] * 4]), costs,
+        st.just(()) | st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple),
+        st.tuples(st.just(1), st.just(1)), st.sampled_from([0, 1, 1, 1, 1]), st.sampled_from("abcd"),
+    )  # fmt: skip
+    gap = st.sampled_from([0, 10_000, 50_000, 500_000, 999_999, SECOND, 2 * SECOND - 1, 2 * SECOND, -300_000])
+    after = st.none() | st.tuples(st.integers(-5, 20), st.booleans())
+    return draw(st.lists(st.tuples(gap, group, after), min_size=3, max_size=25))
+
+
+@pytest.mark.parametrize("name", STORES)
+@settings(max_examples=examples(50), deadline=None)
+@given(calls=lines())
+def test_those_who_wait_for_tokens_have_the_same_claims_in_every_store(name, store_named, request, calls):
+    store, exact, at = store_named(name), MemoryStore(), NOW
+    for gap, ask, after in calls:
+        at += gap
+        (got,) = store.take([ask], now_us=at)
+        assert [got] == exact.take([ask], now_us=at)
+        if after is not None:
+            more, gives_back = after
+            corrected = [Settlement(ask.buckets[0], 10, 10 + more)]
+            gifts = [GiveBack(ask.buckets[0], got.marks[0], ask.costs[0])] if gives_back else []
+            for each in (store, exact):
+                each.settle(corrected, now_us=at)
+                each.take([], gifts, now_us=at)
+    admin = request.getfixturevalue("cluster_admin" if name == "cluster" else "admin")
+    for key in admin.scan_iter("limitkit:{kinds}:*"):
+        admin.delete(key)
+
+
 # -- what a call means --------------------------------------------------------------------------------------------
 
 
@@ -366,6 +407,35 @@ def test_a_bucket_that_was_metered_is_read_as_a_plain_one(store, clock):
     assert one(store, clock, plain).waits == (1.0,)
     assert one(store, clock + SECOND, plain).slots == (0.0,)
     assert one(store, clock + SECOND, debtor, costs=(5,)).waits == (5.0,)
+
+
+def test_a_bucket_for_which_somebody_waits_is_read_as_a_plain_one(store, clock):
+    debtor = fresh(metered, SECOND, 5)
+    one(store, clock, debtor, costs=(5,))
+    assert one(store, clock, debtor, costs=(4,)).waits == (4.0,)
+    assert one(store, clock, debtor, costs=(1,)).waits == (5.0,)
+    plain = Bucket(debtor.key, SECOND, 5)
+    assert one(store, clock, plain).waits == (1.0,)
+    assert one(store, clock + SECOND, plain).slots == (0.0,)
+    assert one(store, clock + 2 * SECOND, debtor, costs=(1,)).slots == (0.0,), "a plain take keeps no claims"
+
+
+def test_a_bucket_of_before_there_were_claims_is_read(redis_store, admin):
+    old = fresh(metered, SECOND, 5)
+    admin.set(old.key, f"{NOW + 5 * SECOND} {SECOND} {5 * SECOND}")
+    assert one(redis_store, NOW, old, costs=(5,)).waits == (5.0,)
+    assert one(redis_store, NOW, old, costs=(2,)).waits == (7.0,)
+    assert admin.get(old.key).startswith(f"{NOW + 5 * SECOND} {SECOND} {5 * SECOND} 5 ".encode())
+
+
+def test_claims_fade(server, admin):
+    waited = fresh(metered, 1000, 5)
+    with closing(RedisStore(server.url, 5.0)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCRIPTS, "take", FADING)
+        one(store, None, waited, costs=(500,))
+        one(store, None, waited, costs=(5,))
+        assert admin.get(waited.key).count(b" ") == 4
+        assert 1000 < admin.pttl(waited.key) <= 3000
 
 
 def test_a_user_needs_only_the_rights_that_the_docs_list(server, admin):

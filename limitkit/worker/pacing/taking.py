@@ -8,7 +8,8 @@ from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from limitkit.buckets.decision import GiveBack, Slots, Take, Window
+from limitkit.buckets.decision import GiveBack, Slots, Take
+from limitkit.buckets.lateness import fresh_until
 from limitkit.buckets.slots import new_member
 from limitkit.worker.pacing.lane import follow
 
@@ -90,12 +91,12 @@ class Plan:
     __slots__ = (
         "_ahead",
         "_asked",
+        "_began",
         "_lane_take",
         "_own",
         "_patience",
         "_processes",
         "_reserving",
-        "_since",
         "due",
         "early",
         "frees",
@@ -128,7 +129,7 @@ class Plan:
         """The slots that need no take, since they were reserved before and have come."""
         self._lane_take: Take | None = None
         self._reserving = False
-        self._patience = self._since = 0.0
+        self._patience = 0.0
 
     @property
     def processes(self) -> int:
@@ -137,7 +138,7 @@ class Plan:
 
     def takes(self, now: float, local: Store, processes: Processes, waiter: str = "") -> list[Take]:
         """Start requests whose slot has come, and return the takes from the shared store for the others."""
-        lane = self.lane
+        lane, self._began = self.lane, now
         self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
         self._patience = 0.0 if self._reserving else min(processes.longest_keep, lane.horizon)
         while self._left and lane.waiting and lane.slots and lane.slots[0].at <= now:
@@ -194,7 +195,6 @@ class Plan:
         self._own = {other: other.slots.popleft() for other in head.lanes if self._has_slot(other, head, now)}
         if head.has_slots:
             head.member = new_member(time.time())
-        self._since = time.monotonic()
         shared = [other for other in head.lanes if not other.local and other not in self._own]
         if shared:
             takes.append(head.take(shared, waiter))
@@ -276,8 +276,7 @@ class Plan:
             if other.local and other not in own:
                 wait = local.take([head.take([other])])[0].waits[0]
                 self.frees.append((other, now + wait))
-        # A window has counted it at some time since it was asked.
-        until = min((self._since if type(other.bucket) is Window else now) + other.tolerance for other in head.lanes)
+        until = fresh_until(((other.bucket, other.tolerance) for other in head.lanes), self._began, now)
         until = min([until, *(slot.until for slot in own.values())])
         # A slot of a concurrency limit stays with the request until that has ended.
         undo = tuple(gift for gift in undo if not gift.member)

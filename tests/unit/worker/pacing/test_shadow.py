@@ -56,7 +56,9 @@ class Worker:
     def come(self, name, count=1, **properties):
         task = SimpleNamespace(name=name, run=lambda tenant=None: tenant)
         message = SimpleNamespace(properties=properties, headers={})
-        request = SimpleNamespace(id=f"request of {name}", task=task, args=(), kwargs={}, request_dict={}, message=message)
+        request = SimpleNamespace(
+            id=f"request of {name}", task=task, args=(), kwargs={}, request_dict={}, message=message
+        )
         return [self.shadow.came(request) for _ in range(count)]
 
     def shadow_count(self, tag):

@@ -119,3 +119,22 @@ def test_what_is_parked_until_a_window_ends_comes_back_when_its_number_grows(mak
     worker.run(worker.clock.now + 60)
     assert sum(request.handed_over for request in requests) == 6
     assert not worker.errors
+
+
+@pytest.mark.parametrize("turn", ["", "acme"])
+@pytest.mark.parametrize("rate", [10, 1])
+def test_a_bucket_that_is_full_is_not_kept_waiting_by_a_cost_above_its_burst(make_worker, turn, rate):
+    bucket = Bucket("limitkit:{tokens}:g1", SECOND // rate, 20, metered=True)
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    costs = [15, 15, 15, 500, 1]
+    requests = send_all(worker, [(bound(bucket, cost),) for cost in costs], len(costs))
+    ask = worker.task_limits.ask
+    worker.task_limits.ask = lambda *given: ask(*given)._replace(turn=turn)
+    began = worker.clock.now
+    worker.run(began + 700)
+    assert not worker.errors
+    dear = next(request for request in requests if request.task.name == "task3")
+    cheap = next(request for request in requests if request.task.name == "task4")
+    assert dear.at - began <= (45 + 2) / rate + 1.5, "it starts once the bucket is full"
+    assert cheap.at - began <= (545 - 20 + 1 + 2) / rate + 3, "and the next once its debt is paid"
