@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks import works
 from benchmarks.row import LOST, TWICE, Row, Target
 from benchmarks.rows_of_costs import COSTS
+from benchmarks.rows_of_kinds import KINDS
 from benchmarks.rows_of_pools import POOLS, backlog_row, full_pool_row, users_row
 
 
@@ -195,4 +196,4 @@ LIMITS = (
         works.changed_rate,
     ),
 )
-ROWS = (*LIMITS, *POOLS, *COSTS)
+ROWS = (*LIMITS, *KINDS, *POOLS, *COSTS)

@@ -9,6 +9,8 @@ from limitkit.buckets.decision import Slots, Window
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from limitkit.buckets.decision import Bucket
 
 _LEAST_TOLERANCE: Final = 0.008
@@ -22,6 +24,8 @@ _HAND_OVER: Final = 0.02
 """Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _MOST_SLACK: Final = 0.5
 """Seconds; see ``Lane.use``."""
+_PART_OF_LATE: Final = 0.75
+"""Of how late a start may be in a window: the rest is for the way from the last check to the task's first line."""
 
 
 def lateness(bucket: Bucket, interval_us: int) -> tuple[float, float, float]:
@@ -32,8 +36,16 @@ def lateness(bucket: Bucket, interval_us: int) -> tuple[float, float, float]:
     if bucket.metered:
         tolerance = max(tolerance, _MOST_TOLERANCE)
     if isinstance(bucket, Window):
-        tolerance = bucket.late_us / MICROSECONDS
+        tolerance = _PART_OF_LATE * bucket.late_us / MICROSECONDS
     elif isinstance(bucket, Slots):  # a slot stays taken until its task ends, however late that starts
         tolerance = inf
     depth = (bucket.burst * bucket.interval_us - interval_us) / MICROSECONDS
     return tolerance, min(tolerance / 4, _HAND_OVER), tolerance + min(max(0.0, depth), _MOST_SLACK)
+
+
+def fresh_until(tolerances: Iterable[tuple[Bucket, float]], began: float, now: float) -> float:
+    """Return until when tokens of these buckets are fresh that a call has taken, which ``began`` and ended ``now``.
+
+    A window counts a start when it is taken, and has no room for the time of the call beside that for late starts.
+    """
+    return min((began if isinstance(bucket, Window) else now) + tolerance for bucket, tolerance in tolerances)

@@ -219,7 +219,7 @@ class Held:
     lanes: tuple[Lane, ...]
     since: float
     anchor: Lane = field(init=False)
-    """Of its buckets, the fastest shared one: most others want it too, so slots are reserved only there."""
+    """Of its buckets, the shared one fastest at its cost: most others want it too, so slots are reserved only there."""
     at: Lane | None = None
     window: bool = False
     """Whether the prefetch window grew by one for it."""
@@ -236,7 +236,7 @@ class Held:
 
     def __post_init__(self) -> None:
         self.takers = tuple(ask.taker for ask in self.asks) if any(ask.turn for ask in self.asks) else ()
-        self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us))
+        self.anchor = max(self.lanes, key=lambda lane: (not lane.local, -lane.bucket.interval_us * self.cost(lane)))
 
     def __lt__(self, other: Held) -> bool:
         return self.order < other.order

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.buckets.decision import GiveBack, Slots, Take
+from limitkit.buckets.lateness import fresh_until
 from limitkit.buckets.slots import new_member
 from limitkit.worker.pacing.lane import follow
 
@@ -90,6 +91,7 @@ class Plan:
     __slots__ = (
         "_ahead",
         "_asked",
+        "_began",
         "_lane_take",
         "_own",
         "_patience",
@@ -136,7 +138,7 @@ class Plan:
 
     def takes(self, now: float, local: Store, processes: Processes, waiter: str = "") -> list[Take]:
         """Start requests whose slot has come, and return the takes from the shared store for the others."""
-        lane = self.lane
+        lane, self._began = self.lane, now
         self._reserving = processes.wait <= max(lane.slack / 2, _LEAST_BUSY)
         self._patience = 0.0 if self._reserving else min(processes.longest_keep, lane.horizon)
         while self._left and lane.waiting and lane.slots and lane.slots[0].at <= now:
@@ -274,7 +276,7 @@ class Plan:
             if other.local and other not in own:
                 wait = local.take([head.take([other])])[0].waits[0]
                 self.frees.append((other, now + wait))
-        until = now + min(other.tolerance for other in head.lanes)
+        until = fresh_until(((other.bucket, other.tolerance) for other in head.lanes), self._began, now)
         until = min([until, *(slot.until for slot in own.values())])
         # A slot of a concurrency limit stays with the request until that has ended.
         undo = tuple(gift for gift in undo if not gift.member)

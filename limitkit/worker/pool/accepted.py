@@ -3,6 +3,9 @@
 As its consumer closes, Celery removes from the pool what no process has accepted so far, since the broker delivers that
 again. A process to which it was sent a moment ago runs it even so: it would run twice, and the process would wait for
 half a minute for its result to be read.
+
+Celery before 5.7 removes also what runs. Then nobody learns of its end: its message would not be acknowledged, and its
+slots of concurrency limits would stay taken for ever.
 """
 
 from __future__ import annotations
@@ -53,6 +56,26 @@ def read_accepted(pool: Any) -> None:
                 pool.handle_result_event(pipe)
     except Exception:
         logger.exception("The pool can't be asked what it has accepted; some of that may start twice.")
+
+
+def keep_accepted(pool: Any) -> None:
+    """Have Celery's pool, which runs, keep what its processes have accepted, when it removes the others."""
+    flush: Callable[[], None] | None = getattr(pool, "flush", None)
+    if flush is None or getattr(flush, "_keeps", False):
+        return
+    cache = pool._pool._cache  # noqa: SLF001 (as above)
+
+    def flush_others() -> None:
+        running = {number: job for number, job in cache.items() if getattr(job, "_accepted", False)}
+        try:
+            flush()
+        finally:
+            for number, job in running.items():
+                if not job.ready():
+                    cache.setdefault(number, job)
+
+    flush_others._keeps = True  # type: ignore[attr-defined] # noqa: SLF001
+    pool.flush = flush_others
 
 
 def _is_on_its_way(job: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from limitkit.worker.pool.accepted import read_before_close
+from limitkit.worker.pool.accepted import keep_accepted, read_before_close
 from limitkit.worker.pool.in_pool import CountedInPool, InPool, ProcessesInPool
 from limitkit.worker.pool.job_end import watch_job
 from limitkit.worker.pool.kinds import kind_of
@@ -43,6 +43,7 @@ class PoolEntry:
         self.loop.connected(consumer, is_busy)
         if isinstance(self.in_pool, ProcessesInPool):
             look_again(consumer.pool)
+            keep_accepted(consumer.pool)
         if isinstance(self.semaphore, Places):
             self.semaphore.follow()
 

@@ -34,7 +34,7 @@ def memory(worker):
     return int(found.stdout) / 1024
 
 
-def tenants(count=500, each=10, most=3, seconds=10.0, *, limited=True, pool=_WIDE):
+def tenants(count=500, each=10, most=3, seconds=20.0, *, limited=True, pool=_WIDE):
     """Let tenants' tasks wait for slots of each tenant's own, in pools with room for all that may run."""
     toml = slots("report", most, 'key = "tenant"') if limited else ""
     names = [f"t{number}" for number in range(count)]

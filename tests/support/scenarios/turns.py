@@ -60,3 +60,12 @@ def turns(big=20_000, others=20, each=20, rate=50, burst=5, *, weight=None, late
             excess=excess([start.at for start in starts], rate),
             **scene.tally(),
         )
+
+
+def unlimited(count):
+    """Return in how many seconds such workers start so many tasks without a limit."""
+    with Scene(config(limit("paid", "50/s"))) as scene:
+        scene.start_workers()
+        flooded = flood(scene, [("user", (BIG,))] * count)
+        scene.wait_for({"user": count}, 60 + count / 100)
+        return scene.last_at - flooded
