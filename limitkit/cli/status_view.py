@@ -97,7 +97,7 @@ def partitions(row: Row, snapshot: Snapshot, width: int | None = None) -> list[s
     otherwise = any(_stands_apart(part, row) for _, part in parts)
     cells = [
         (
-            shown(form, _DIGITS),
+            shown(form, _DIGITS) or '""',
             *_counted(part, snapshot, row, otherwise=otherwise),
             why_of_part(row, form, snapshot.now),
         )

@@ -129,7 +129,7 @@ def _in_force(config: Config) -> Iterator[tuple[Path, Limit]]:
 
 
 def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit]]) -> Iterator[Problem]:
-    shared = [path for path, limit in limited if not limit.local]
+    shared = [(path, limit) for path, limit in limited if not limit.local]
     url = store_url(worker.app, config.rules.store)
     if not shared:
         return
@@ -137,9 +137,10 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
     yield from (replace(each, severity="error") for each in config.warnings if each.code == UNUSABLE_FILE)
     if url is None:
         fact = "this limit needs a store, and there is neither store.url nor a Redis broker or result backend"
-        yield config.document.problem(
-            NO_STORE, shared[0], fact, 'write [store] with url = "redis://…", or strategy = "static"', at="header"
-        )
+        path, limit = shared[0]
+        alone = 'scope = "worker"' if limit.strategy == "concurrency" else 'strategy = "static"'
+        hint = f'write [store] with url = "redis://…", or {alone}'
+        yield config.document.problem(NO_STORE, path, fact, hint, at="header")
     elif url.startswith("memory://") and _has_processes(worker.pool_cls):
         fact = "memory:// holds the buckets of one process, and this worker's pool has several"
         hint = "name a Redis, or use another pool (-P threads or -P solo)"

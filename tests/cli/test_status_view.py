@@ -218,6 +218,8 @@ def test_partitions_are_looked_into_where_most_wait_or_run_and_shown_in_clear_on
     assert said[4].split()[0] == "acme"
     assert len(said) == 4 + MOST_PARTS + 1
     assert said[-1] == "And 2 more."
+    reports.part("=").held = 10
+    assert partitions(reports, snapshot(reports))[4].split()[0] == '""', "a value without letters can be seen, too"
     assert reports.drained_in is None
     assert "not known" in "\n".join(limits(snapshot(reports), every=True))
 

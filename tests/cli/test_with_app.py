@@ -249,3 +249,16 @@ def test_what_an_app_prints_is_no_data(project):
     done = project("explain", "shop.charge", tasks="print('hello')")
     assert b"hello" not in done.stdout
     assert b"hello" in done.stderr
+
+
+def test_a_concurrency_limit_without_a_store_may_be_each_worker_s(project):
+    file = """version = 1
+
+[tasks."shop.charge"]
+strategy = "concurrency"
+max_running = 2
+"""
+    done = project("validate", file=file)
+    assert done.returncode == 1
+    assert 'write [store] with url = "redis://…", or scope = "worker"' in done.said
+    assert project("validate", file=f'{file}scope = "worker"\n').returncode == 0
