@@ -179,7 +179,9 @@ def lines(draw):
         st.just(()) | st.just(()) | st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple),
         st.tuples(st.just(1), st.just(1)), st.sampled_from([1, 1, 1, 1, 0]), st.sampled_from("abcd"),
     )  # fmt: skip
-    gap = st.sampled_from([0, 0, 10_000, 50_000, 170_001, 500_000, 999_999, SECOND, 2 * SECOND - 1, 2 * SECOND, -300_000])
+    gap = st.sampled_from(
+        [0, 0, 10_000, 50_000, 170_001, 500_000, 999_999, SECOND, 2 * SECOND - 1, 2 * SECOND, -300_000]
+    )
     after = st.none() | st.none() | st.tuples(st.integers(-5, 20), st.booleans())
     emptied = (0, Take((buckets[1],), costs=(10,)), None)
     return [emptied, *draw(st.lists(st.tuples(gap, group, after), min_size=3, max_size=25))]
