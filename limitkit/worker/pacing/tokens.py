@@ -85,8 +85,11 @@ class Tokens:
         None when the share isn't known, since the store has never answered this worker.
         """
         bucket = lane.bucket if lane.local else self._task_limits.worker_count.share(lane.bucket)
-        # Nobody renews a lease here: a slot is taken until its task ends.
-        return replace(bucket, lease_us=_ENDLESS_US) if isinstance(bucket, Slots) and not lane.local else bucket
+        if not isinstance(bucket, Slots) or lane.local:
+            return bucket
+        # What runs here with slots of the store counts, too. Nobody renews a lease here: it lasts until its task ends.
+        left = max(0, bucket.burst - self.leases.running()[bucket.key])
+        return replace(bucket, burst=left, lease_us=_ENDLESS_US)
 
     def used_ahead(self, lane: Lane) -> float:
         """Return the seconds until an own bucket is full again, without the slots that the lane still has."""

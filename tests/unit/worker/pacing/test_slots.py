@@ -1,5 +1,6 @@
 """Concurrency limits in one worker: slots are taken with the tokens, renewed while a task runs, and free at its end."""
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -71,3 +72,23 @@ def test_each_partition_keeps_its_slot_busy_though_most_wait_in_the_room(make_wo
         assert most_at_once(mine, seconds - 0.0001) == 1
         spans.append(max(request.at for request in mine) - min(request.at for request in mine))
     assert max(spans) <= (each - 1) * seconds / 0.9 + 0.2
+
+
+def test_without_the_store_a_worker_s_share_counts_what_runs_already(make_worker):
+    worker = make_worker(size=16, prefetch=16)
+    report = slots("reports", 4)
+    report.limit.on_error = "divide"
+    report.bucket = replace(report.bucket, divides=True)
+    worker.limits = {"report": (report,)}
+    worker.seconds = lambda _: 5.0
+    worker.latency = lambda _: 0.0
+    requests = [Request(f"r{number}", SimpleNamespace(name="report")) for number in range(12)]
+    began = worker.clock.now
+    for number, request in enumerate(requests):
+        worker.at(began + number * 0.001, partial(worker.send, request))
+    worker.at(began + 1.0, lambda: setattr(worker.store, "gone", True))
+    worker.run(began + 9)
+    assert not worker.errors
+    starts = sorted(request.at - began for request in requests if request.handed_over)
+    assert len(starts) == 6, "four before the store went, and this worker's two in their place"
+    assert min(starts[4:]) >= 5.0
