@@ -123,6 +123,15 @@ class Settlement:
     mark: int = 0
 
 
+class Once(NamedTuple):
+    """Names a call of a store, so that it can be repeated where its answer was lost, and still counts once."""
+
+    sender: str
+    """Who calls, one call at a time."""
+    number: int
+    """From 1 on; each new call of a sender has a higher one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A slot that a start holds, to be renewed."""

@@ -96,8 +96,19 @@ class Kinds:
         asked = ask.count > 0
         held = [max(0, how.paused - now) for how in goes]
         taken = asked and ask.ready > 0 and not any(look.wait for look in found) and not any(held)
+        if asked and not taken:
+            self._claim(found, held)
         marks = tuple(look.finish(taken=taken, asked=asked) for look in found)
         return (0,) * taken, tuple(max(look.wait, pause) for look, pause in zip(found, held, strict=True)), marks
+
+    def _claim(self, found: Sequence[_Look], held: Sequence[int]) -> None:
+        """Claim the tokens that a start was refused. Nobody knows when a slot will be free: until then, none."""
+        if any(isinstance(look, Place) and look.wait for look in found):
+            return
+        longest = max(*(look.wait for look in found), *held)
+        for look in found:
+            if isinstance(look, Meter):
+                look.claim(longest)
 
     def give_back(self, gift: GiveBack, now: int) -> None:
         """Undo a take."""
@@ -121,7 +132,7 @@ class Kinds:
 
     def forget(self, now: int, wall: int) -> None:
         """Drop what is as if nothing had ever been taken."""
-        for key in [key for key, tat in self.tats.items() if tat <= now]:
+        for key in [key for key, tat in self.tats.items() if tat <= now and not self.meters.claims(key, now)]:
             del self.tats[key]
         for key in [key for key in self.meters.spent if key not in self.tats]:
             del self.meters.spent[key]

@@ -2,8 +2,8 @@
 
 A plain bucket's TAT is cut down to what a take can reach, so that a raised rate has effect at once. Here that would
 erase debt. So the bucket keeps, beside its TAT, the interval and how far ahead the TAT was: under another interval it
-has spent as many *tokens* as before, and a clock that was set back adds none. ``stores/metered.lua`` does the same
-arithmetic inside Redis.
+has spent as many *tokens* as before, and a clock that was set back adds none. It also keeps who waits for its tokens
+(``claims``). ``stores/metered.lua`` does the same arithmetic inside Redis.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
+from limitkit.buckets.claims import LEAST_WAIT_US, OTHERS_US, Claim, ahead, live, renewed, without
 from limitkit.buckets.token_bucket import LONGEST_LEAD_US, NOTHING, pace
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Spent(NamedTuple):
     """The bucket's own interval when this was written."""
     ahead: int
     """By how much the TAT was ahead of the time."""
+    claims: tuple[Claim, ...] = ()
 
 
 class Meters:
@@ -43,6 +45,10 @@ class Meters:
         """Whether a bucket was last written as a metered one."""
         spent = self.spent.get(key)
         return spent is not None and spent.tat == self.tats.get(key)
+
+    def claims(self, key: str, now: int) -> tuple[Claim, ...]:
+        """Return who waits for the tokens of a bucket, first come first."""
+        return live(self.spent[key].claims, now) if self.has_spent(key) else ()
 
     def settled(self, bucket: Bucket, now: int, own: int, most: int) -> tuple[int, bool]:
         """Return the TAT that is in force, and whether it must be written: so that time counts at the new rate.
@@ -61,10 +67,11 @@ class Meters:
             found, cut = ceil(float(found) * own / spent.interval), True
         return now + found, cut
 
-    def keep(self, key: str, tat: int, own: int, now: int) -> None:
-        """Write a bucket; one that is full is not kept."""
-        if tat > now:
-            self.tats[key], self.spent[key] = tat, Spent(tat, own, tat - now)
+    def keep(self, key: str, tat: int, own: int, now: int, claims: tuple[Claim, ...]) -> None:
+        """Write a bucket; one that is full, and for which nobody waits, is not kept."""
+        if tat > now or claims:
+            tat = max(tat, now)
+            self.tats[key], self.spent[key] = tat, Spent(tat, own, tat - now, claims)
         else:
             self.tats.pop(key, None)
             self.spent.pop(key, None)
@@ -76,13 +83,14 @@ class Meters:
         if not bucket.burst:  # paused: its interval is none of a rate
             own = every = self.spent[bucket.key].interval if self.has_spent(bucket.key) else own
         tat, _ = self.settled(bucket, now, own, max(0, bucket.burst * own - every) + every + LONGEST_LEAD_US)
-        self.keep(bucket.key, tat + more * every, own, now)
+        self.keep(bucket.key, tat + more * every, own, now, self.claims(bucket.key, now))
 
     def undo(self, bucket: Bucket, mark: int, tokens: int, now: int) -> None:
         """Give back the tokens of the last take, if there was none since."""
         if self.tats.get(bucket.key) == mark:
             own = self.spent[bucket.key].interval if self.has_spent(bucket.key) else bucket.interval_us
-            self.keep(bucket.key, mark - tokens * bucket.interval_us, own, now)
+            back = tokens * bucket.interval_us
+            self.keep(bucket.key, mark - back, own, now, self.claims(bucket.key, now))
 
 
 class Meter:
@@ -93,10 +101,12 @@ class Meter:
         self._cost = cost
         self._enough = bucket.burst * bucket.interval_us
         self._tat, self._cut = now, False
+        self._claims: tuple[Claim, ...] = ()
         if bucket.burst:
             whole = bucket.burst * bucket.interval_us
             depth = max(0, whole - goes.interval)
             most = depth + goes.interval + LONGEST_LEAD_US
+            self._claims = meters.claims(bucket.key, now)
             self._tat, self._cut = meters.settled(bucket, now, bucket.interval_us, most)
             if goes.paused:  # it does not fill up while it is paused
                 self._tat = max(self._tat, goes.paused + depth)
@@ -105,12 +115,27 @@ class Meter:
     @property
     def wait(self) -> int:
         """Microseconds until this start may be."""
-        return max(0, self._tat - self._enough - self._now) if self._bucket.burst else self._every
+        if not self._bucket.burst:
+            return self._every
+        left = ahead(self._claims, self._cost, self._bucket.burst) * self._every
+        wait = max(0, self._tat - self._enough + left - self._now)
+        return max(wait, LEAST_WAIT_US) if wait and left else wait
+
+    def claim(self, longest: int) -> None:
+        """Have those who come later leave the tokens to this start, which is refused.
+
+        ``longest`` is for how many microseconds the slowest of its limits refuses it.
+        """
+        wait = self.wait
+        is_known = any(each.cost == self._cost for each in self._claims)
+        if self._bucket.burst and (wait or is_known) and longest <= max(wait, OTHERS_US):
+            self._claims, self._cut = renewed(self._claims, self._cost, wait, self._now), True
 
     def finish(self, *, taken: bool, asked: bool) -> int:
         """Take the cost, or not; returns the mark."""
         if taken:
             self._tat += self._cost * self._every
+            self._claims = without(self._claims, self._cost)
         if taken or (self._cut and asked):
-            self._meters.keep(self._bucket.key, self._tat, self._bucket.interval_us, self._now)
+            self._meters.keep(self._bucket.key, self._tat, self._bucket.interval_us, self._now, self._claims)
         return self._tat

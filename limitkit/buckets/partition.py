@@ -149,6 +149,12 @@ def waiters_key(key: str) -> str:
     return f"{key}:q" if match is None else f"{match[1]}q{match[2]}{match[3]}"
 
 
+def sender_key(key: str, sender: str) -> str:
+    """Name the key of what a sender has settled last: in the same slot of a cluster as the key of this bucket."""
+    match = _END_OF_TAG.fullmatch(key)
+    return f"{key if match is None else match[1]}s:{sender}"
+
+
 def holds_slots(key: str) -> bool:
     """Whether this is the key of a concurrency limit, or the beginning of the keys of its partitions."""
     match = _END_OF_TAG.fullmatch(key)

@@ -57,7 +57,7 @@ class Limits:
         if table.limits is None:
             limit = self._limit(("tasks", name), table, mode)
             limit = _with(limit, _at_cost(limit, table.cost, table.settle))
-            return (_with(limit, {"metered": limit.cost != ONE or limit.settle is not None}),)
+            return (_with(limit, {"metered": table.cost is not None or limit.settle is not None}),)
         return tuple(
             self._entry(each, mode, table.on_error, cost=table.cost, settle=table.settle) for each in table.limits
         )
@@ -131,12 +131,12 @@ def _part(text: str) -> Part:
 
 
 def _metered(model: RateLimits) -> set[str]:
-    """Find the named limits of which some start costs another number of tokens than one, or is settled."""
+    """Find the named limits of which some start has a cost in the file, even of one token, or is settled."""
     named: list[tuple[EntryTable | TaskTable, EntryTable]] = []
     for task in model.tasks.values():
         named += [(said, entry) for entry in task.limits or () for said in (entry, task)]
     named += [(entry, entry) for queue in model.queues.values() for entry in queue.limits]
-    return {entry.limit for said, entry in named if _cost(said.cost) != ONE or said.settle is not None}
+    return {entry.limit for said, entry in named if said.cost is not None or said.settle is not None}
 
 
 def _at_cost(limit: Limit, cost: CostTable | None, settle: str | None) -> dict[str, Any]:

@@ -172,7 +172,7 @@ class Limit:
     settle: tuple[str, ...] | None = None
     """The path into what the task returns, where its true cost is."""
     metered: bool = False
-    """Whether any task of the file has another cost than 1 for this limit, or settles."""
+    """Whether any task of the file has a cost for this limit, even of 1, or settles."""
     fair_by: Key | None = None
     weights: Mapping[str, float] = field(default_factory=dict, hash=False)
     """By the TOML key as written, compared like that with the value of ``fair_by``; others have 1."""

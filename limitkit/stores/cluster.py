@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import defaultdict
 from dataclasses import replace
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Lease, Refusal, Settlement, Slots
+    from limitkit.buckets.decision import BackedOff, Lease, Once, Refusal, Settlement, Slots
 
 T = TypeVar("T")
 
@@ -80,10 +81,11 @@ class ClusterStore:
         """Give back, then take, in the order given; a group on several slots in a step of its own."""
         return self._guarded(lambda client: self._take(client, takes, give_backs, now_us))
 
-    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not; one call a slot."""
+        corrected, parts = with_costs(settlements), itertools.count()
         self._guarded(
-            lambda _: self._each_slot("settle", with_costs(settlements), lambda some: settlement(some, now_us))
+            lambda _: self._each_slot("settle", corrected, lambda some: settlement(some, now_us, once, next(parts)))
         )
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:

@@ -53,12 +53,26 @@ local function look(at, key, count, extra)
   end
   prepare(kind)
   local seen = looks[kind](key, ask)
-  seen.paused = max(0, ask.paused - now)
+  seen.paused, seen.is_slot = max(0, ask.paused - now), kind == 's'
   return to, seen, ask.every, adaptive, extra
+end
+
+-- Says for how long the slowest limit refuses a start, so that the others may have its tokens left to it; `from` has when
+-- each lets it start. Nobody knows when a slot will be free: until then, none has.
+local function refuse(others, from, buckets)
+  local longest = 0
+  for i = 1, buckets do
+    local seen = others[i]
+    if seen and seen.is_slot and seen.wait > 0 then return end
+    longest = max(longest, from[i] - now)
+  end
+  for i = 1, buckets do
+    if others[i] then others[i].longest = longest end
+  end
 end
 
 local function wake()
   for _, each in ipairs(freed) do looks.wake(unpack(each)) end
 end
 
-return look, undo, wake
+return look, undo, refuse, wake

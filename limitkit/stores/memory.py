@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Take
+    from limitkit.buckets.decision import Bucket, GiveBack, Lease, Once, Refusal, Settlement, Take
 
 _SWEEP_EVERY: Final = 4096
 """Takes between two sweeps that drop full buckets, so that memory follows use."""
@@ -33,6 +33,8 @@ class MemoryStore:
         self._adapted: dict[str, Adapted] = {}
         self._kept: dict[str, int] = {}
         """Until when an adapted rate is kept, in microseconds."""
+        self._settled: dict[str, int] = {}
+        """The number of the last call of each sender that has settled."""
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
@@ -60,10 +62,14 @@ class MemoryStore:
             on_wake(key)
         return decisions
 
-    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not."""
         now = _now(now_us)
         with self._lock:
+            if once is not None:
+                if self._settled.get(once.sender, 0) >= once.number:
+                    return
+                self._settled[once.sender] = once.number
             for each in settlements:
                 self._kinds.settle(each, now, self._adapted)
 

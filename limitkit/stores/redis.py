@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Refusal, Settlement, Slots, Take
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take
 
 _Answer = TypeVar("_Answer")
 _Asked = TypeVar("_Asked")
@@ -54,10 +54,10 @@ class RedisStore:
         """Give back, then take, in the order given, in one call of the script."""
         return self._guarded(lambda: self._take(takes, give_backs, now_us))
 
-    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not, in one call."""
-        for some in _batches(with_costs(settlements)):
-            self._script("settle", *settlement(some, now_us))
+        for part, some in enumerate(_batches(with_costs(settlements))):
+            self._script("settle", *settlement(some, now_us, once, part))
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
         """Renew leases, in one call of a script; returns for each whether its slot was still there."""

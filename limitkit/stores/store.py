@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Refusal, Settlement, Slots, Take
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take
 
 
 class Store(Protocol):
@@ -26,14 +26,15 @@ class Store(Protocol):
         can't be asked; what was taken then is unknown.
         """
 
-    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not.
 
         A token bucket may get debt, and is never more than full. A window counts the difference now, or takes it from
         where the start was counted, as far as that is still in the window; one that resets is corrected only if the
         start was in the present one. Slots have no costs.
 
-        Raises StoreError when the store can't be asked; which of them were settled then is unknown.
+        Raises StoreError when the store can't be asked; which of them were settled then is unknown. With ``once`` the
+        same may be asked again: what was settled already is not settled twice.
         """
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:

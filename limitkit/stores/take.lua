@@ -44,8 +44,8 @@ local function keep(key, tat)
 end
 
 -- Other kinds have functions that are made only where they are asked about: that takes time, too.
-local look, undo, wake
-if kinds then look, undo, wake = kinds(now) end
+local look, undo, refuse, wake
+if kinds then look, undo, refuse, wake = kinds(now) end
 local extra = #KEYS -- where the next one of the extra keys is
 
 local key = 0
@@ -131,6 +131,7 @@ while at < last do
       from[i] = max(from[i], slot - depth[i]) + interval[i]
     end
   end
+  if others and taken == 0 and count > 0 then refuse(others, from, buckets) end
   reply[head] = taken
   for i = 1, buckets do
     local seen = others and others[i]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.adaptive_rate import Adapted
-    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Refusal, Settlement, Slots, Take
+    from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take
     from limitkit.stores.store import Store
 
 T = TypeVar("T")
@@ -41,9 +41,9 @@ class TimeBound:
         """Ask the store. Raises StoreError when it has not answered in time."""
         return self._answer(lambda: self.store.take(takes, give_backs, now_us=now_us))
 
-    def settle(self, settlements: Sequence[Settlement], *, now_us: int | None = None) -> None:
+    def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Ask the store. Raises StoreError when it has not answered in time."""
-        self._answer(lambda: self.store.settle(settlements, now_us=now_us))
+        self._answer(lambda: self.store.settle(settlements, once, now_us=now_us))
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
         """Ask the store. Raises StoreError when it has not answered in time."""

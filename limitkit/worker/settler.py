@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from limitkit.buckets.decision import Once
 from limitkit.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,21 +36,27 @@ class Settler:
     def __init__(self, store: Callable[[], Store | None]) -> None:
         self._store = store
         self._waiting: deque[tuple[float, Settlement]] = deque()
+        self._sent: tuple[Once, list[tuple[float, Settlement]]] | None = None
+        """What was sent without an answer: the store may have it, so it is sent again as it was."""
+        self._begin()
         self._sending = threading.Lock()
         self._again: threading.Thread | None = None
-        self._pid = os.getpid()
+
+    def _begin(self) -> None:
+        self._pid, self._sender, self._number = os.getpid(), secrets.token_hex(8), 0
 
     def __call__(self, settlements: Sequence[Settlement]) -> None:
         """Send these, unless another thread does. Never raises for the store: it is tried again for a minute."""
         if self._pid != os.getpid():  # a fork may have copied a lock that is taken
-            self._pid, self._sending, self._again = os.getpid(), threading.Lock(), None
+            self._sending, self._again, self._sent = threading.Lock(), None, None
             self._waiting.clear()
+            self._begin()
         now = time.monotonic()
         self._waiting.extend((now, each) for each in settlements)
         self._send()
 
     def _send(self) -> None:
-        while self._waiting and self._again is None and self._sending.acquire(blocking=False):
+        while (self._waiting or self._sent) and self._again is None and self._sending.acquire(blocking=False):
             try:
                 if not self._send_all():
                     self._again = threading.Thread(target=self._try_again, name="limitkit-settle", daemon=True)
@@ -61,20 +69,26 @@ class Settler:
         store = self._store()
         if store is None:
             self._waiting.clear()
+            self._sent = None
             return True
-        while self._waiting:
-            some = [self._waiting[at] for at in range(min(_MOST, len(self._waiting)))]
+        while self._sent is not None or self._waiting:
+            if self._sent is None:
+                self._number += 1
+                some = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+                self._sent = Once(self._sender, self._number), some
+            once, some = self._sent
             try:
-                store.settle([each for _, each in some])
+                store.settle([each for _, each in some], once)
             except StoreError as error:
                 self._drop_old(error)
                 return False
-            for _ in some:
-                self._waiting.popleft()
+            self._sent = None
         return True
 
     def _drop_old(self, error: StoreError) -> None:
         now, dropped = time.monotonic(), 0
+        if self._sent is not None and now - self._sent[1][-1][0] > _LONGEST:
+            dropped, self._sent = len(self._sent[1]), None
         while self._waiting and (now - self._waiting[0][0] > _LONGEST or len(self._waiting) > _MOST_KEPT):
             self._waiting.popleft()
             dropped += 1

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from limitkit.buckets.decision import Bucket, Decision, Slots, Take
+from limitkit.buckets.decision import Bucket, Decision, Slots, Take, Window
+from limitkit.buckets.group import undo
 from limitkit.buckets.slots import new_member
 from limitkit.buckets.ticket import Charge
+from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from limitkit.buckets.decision import GiveBack
     from limitkit.control.task_limits import Ask
 
 NOTHING_TAKEN: Final = Decision((), (), ())
@@ -34,6 +38,16 @@ class Wanted(NamedTuple):
     def slots(self) -> tuple[Slots, ...]:
         """Those of concurrency limits."""
         return tuple(bucket for bucket in self.buckets if isinstance(bucket, Slots))
+
+    @property
+    def tolerance(self) -> float:
+        """How many seconds after it was asked it may start."""
+        windows = (bucket for bucket in self.buckets if isinstance(bucket, Window))
+        return min((window.late_us / MICROSECONDS for window in windows), default=inf)
+
+    def undo(self, taken: Decision) -> list[GiveBack]:
+        """Return what gives it back, but for slots: those it keeps."""
+        return [gift for gift in undo(self.take(0.0), taken.marks) if not isinstance(gift.bucket, Slots)]
 
     def only(self, chosen: Sequence[bool]) -> Wanted:
         """Return the part that these limits ask for."""

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sizes import examples
 
-from limitkit.buckets.decision import Bucket, GiveBack, Lease, Refusal, Settlement, Slots, Take, Window
+from limitkit.buckets.decision import Bucket, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take, Window
 from limitkit.config.declared import Feedback, Resets
 from limitkit.stores import server_clock
 from limitkit.stores.memory import MemoryStore
@@ -164,6 +164,47 @@ def test_any_row_of_calls_gets_the_same_from_every_store(name, store_named, requ
         admin.delete(key)
 
 
+@st.composite
+def lines(draw):
+    """What workers ask of one metered bucket and others, one shortly after another, so that they wait in line."""
+    number, told = next(_numbers), draw(TOLD)
+    buckets = [metered(number, draw(st.sampled_from([50_000, 170_001])), burst, feedback=told) for burst in (0, 10, 10)]
+    others = [metered(f"{number}o", 90_000, 5), slots(number), window(number, 3, 2 * SECOND)]
+    costs = st.sampled_from([*range(1, 13), 50])
+    group = st.builds(
+        lambda mine, cost, others, costs, count, member: Take(
+            (mine, *others), count, costs=(cost, *costs[: len(others)]), member=member
+        ),
+        st.sampled_from([*buckets, *buckets[1:] * 4]), costs,
+        st.just(()) | st.lists(st.sampled_from(others), max_size=2, unique=True).map(tuple),
+        st.tuples(st.just(1), st.just(1)), st.sampled_from([0, 1, 1, 1, 1]), st.sampled_from("abcd"),
+    )  # fmt: skip
+    gap = st.sampled_from([0, 10_000, 50_000, 500_000, 999_999, SECOND, 2 * SECOND - 1, 2 * SECOND, -300_000])
+    after = st.none() | st.tuples(st.integers(-5, 20), st.booleans())
+    return draw(st.lists(st.tuples(gap, group, after), min_size=3, max_size=25))
+
+
+@pytest.mark.parametrize("name", STORES)
+@settings(max_examples=examples(50), deadline=None)
+@given(calls=lines())
+def test_those_who_wait_for_tokens_have_the_same_claims_in_every_store(name, store_named, request, calls):
+    store, exact, at = store_named(name), MemoryStore(), NOW
+    for gap, ask, after in calls:
+        at += gap
+        (got,) = store.take([ask], now_us=at)
+        assert [got] == exact.take([ask], now_us=at)
+        if after is not None:
+            more, gives_back = after
+            corrected = [Settlement(ask.buckets[0], 10, 10 + more)]
+            gifts = [GiveBack(ask.buckets[0], got.marks[0], ask.costs[0])] if gives_back else []
+            for each in (store, exact):
+                each.settle(corrected, now_us=at)
+                each.take([], gifts, now_us=at)
+    admin = request.getfixturevalue("cluster_admin" if name == "cluster" else "admin")
+    for key in admin.scan_iter("limitkit:{kinds}:*"):
+        admin.delete(key)
+
+
 # -- what a call means --------------------------------------------------------------------------------------------
 
 
@@ -223,6 +264,17 @@ def test_what_was_removed_is_not_revived(store, clock):
     assert store.renew([Lease(few, "a")], now_us=clock + 4 * SECOND) == [False]
     assert store.renew([], now_us=clock) == []
     store.settle([], now_us=clock)
+
+
+def test_what_is_settled_again_under_the_same_name_counts_once(store, clock):
+    many, sender = fresh(metered, burst=2000), f"sender{next(_numbers)}"
+    one(store, clock, many, costs=(2000,))
+    corrected = [Settlement(many, 1, 2)] * 1000  # more than go in one call
+    for number in (1, 1, 2, 1, 2):
+        store.settle(corrected, Once(sender, number), now_us=clock)
+    assert one(store, clock, many, costs=(1,), count=0).waits == (20.01,)
+    store.settle(corrected, Once(f"another {sender}", 1), now_us=clock)
+    assert one(store, clock, many, costs=(1,), count=0).waits == (30.01,)
 
 
 def test_who_waits_for_a_slot_is_woken_once_it_is_free(store):
@@ -355,6 +407,35 @@ def test_a_bucket_that_was_metered_is_read_as_a_plain_one(store, clock):
     assert one(store, clock, plain).waits == (1.0,)
     assert one(store, clock + SECOND, plain).slots == (0.0,)
     assert one(store, clock + SECOND, debtor, costs=(5,)).waits == (5.0,)
+
+
+def test_a_bucket_for_which_somebody_waits_is_read_as_a_plain_one(store, clock):
+    debtor = fresh(metered, SECOND, 5)
+    one(store, clock, debtor, costs=(5,))
+    assert one(store, clock, debtor, costs=(4,)).waits == (4.0,)
+    assert one(store, clock, debtor, costs=(1,)).waits == (5.0,)
+    plain = Bucket(debtor.key, SECOND, 5)
+    assert one(store, clock, plain).waits == (1.0,)
+    assert one(store, clock + SECOND, plain).slots == (0.0,)
+    assert one(store, clock + 2 * SECOND, debtor, costs=(1,)).slots == (0.0,), "a plain take keeps no claims"
+
+
+def test_a_bucket_of_before_there_were_claims_is_read(redis_store, admin):
+    old = fresh(metered, SECOND, 5)
+    admin.set(old.key, f"{NOW + 5 * SECOND} {SECOND} {5 * SECOND}")
+    assert one(redis_store, NOW, old, costs=(5,)).waits == (5.0,)
+    assert one(redis_store, NOW, old, costs=(2,)).waits == (7.0,)
+    assert admin.get(old.key).startswith(f"{NOW + 5 * SECOND} {SECOND} {5 * SECOND} 5 ".encode())
+
+
+def test_claims_fade(server, admin):
+    waited = fresh(metered, 1000, 5)
+    with closing(RedisStore(server.url, 5.0)) as store, pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SCRIPTS, "take", FADING)
+        one(store, None, waited, costs=(500,))
+        one(store, None, waited, costs=(5,))
+        assert admin.get(waited.key).count(b" ") == 4
+        assert 1000 < admin.pttl(waited.key) <= 3000
 
 
 def test_a_user_needs_only_the_rights_that_the_docs_list(server, admin):

@@ -96,7 +96,7 @@ class HeldRequests:
         return self._tokens.running()
 
     def running_by_limit(self) -> Counter[str]:
-        """Count those of enforced limits, all partitions together; others by key. May be called in any thread."""
+        """Count those of enforced limits by limit, others by key. May be called in any thread."""
         return self._emit.by_limit(self.running())
 
     def command_rates(self) -> dict[str, float]:

@@ -9,7 +9,6 @@ from limitkit.buckets.partition import parts_of
 from limitkit.worker.pacing.lane import NEVER, Lane
 from limitkit.worker.pacing.taking import wanted
 from limitkit.worker.pool.revoked import is_revoked
-from limitkit.worker.pool.usual_starts import UsualStarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacing.tokens import Tokens
     from limitkit.worker.pool.processes import Processes
     from limitkit.worker.pool.request_order import RequestOrder
+    from limitkit.worker.pool.usual_starts import UsualStarts
 
 _FARTHEST: Final = 32
 """How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
@@ -36,7 +36,10 @@ class Lanes:
     next come forward.
     """
 
-    def __init__(self, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, window: PrefetchWindow) -> None:
+    def __init__(
+        self, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, window: PrefetchWindow, usual: UsualStarts
+    ) -> None:
+        self.usual = usual
         self.held: dict[Held, None] = {}
         """In the order of arrival."""
         self._lane_timer = lane_timer
@@ -46,7 +49,6 @@ class Lanes:
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
         """Is called with each request that is not held any more."""
-        self.usual = UsualStarts()
         self._keeping: list[Lane] = []
         """Lanes for which a process is kept."""
         self._turns: dict[str, Turns] = {}
@@ -67,7 +69,7 @@ class Lanes:
         else:
             return lane
         lane.cost = self.usual.cost(lane.tag)
-        lane.follow(self.usual.interval_us(lane.tag, bucket))
+        lane.follow(self.usual.interval_us(bucket))
         return lane
 
     def counts(self) -> dict[str, int]:
@@ -255,7 +257,7 @@ class Lanes:
         self.usual.ran(tag, seconds)
         lane = self.by_key.get(key)
         if lane is not None:
-            lane.follow(self.usual.interval_us(tag, lane.bucket))
+            lane.follow(self.usual.interval_us(lane.bucket))
 
     def wake(self, key: str) -> None:
         """Look at a lane at once, since a slot of its concurrency limit may be free."""

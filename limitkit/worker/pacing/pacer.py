@@ -75,14 +75,14 @@ class Pacer:
         self._lane_timer = LaneTimer(entry.loop, self.pump)
         self._arrivals = Arrivals(lambda: consumer.connection)
         self._processes = Processes(entry.semaphore, self.pump, self._arrivals)
-        self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window)
+        self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window, parking.usual)
         self._ends = Ends(self._lanes, self._tokens, self.pump)
         self._tokens.on_wake = lambda key: entry.loop.post(self._ends.woken, key)
         self._hand_over = HandOver(consumer, entry, self._tokens, self._ends)
         self._emit = PacingEvents(consumer.app, task_limits)
         self._max_wait = MaxWait(task_limits, self._through, self._lanes.drop, self._emit)
         self._widening = PrefetchWidening(self._window)
-        self._lanes.on_leave, parking.between_starts = self._left, self._lanes.usual.between_starts
+        self._lanes.on_leave = self._left
         self._parking.on_parked = self._emit.parked
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
@@ -193,6 +193,7 @@ class Pacer:
         for lane in admitted.held.lanes:
             self.recent.count(lane.tag, now)
         self._lanes.leave(admitted.held)
+        self._parking.started(admitted.held.lanes, now)
         self._processes.use()
         self._hand_over(admitted)
 

@@ -9,7 +9,7 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting.room import NO_MORE, Steering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from limitkit.buckets.decision import Bucket
     from limitkit.worker.pacing.hold_bounds import HoldBounds
@@ -44,6 +44,10 @@ class ParkedDemand:
         """Buckets for which the waiting room must say how many are parked."""
         self._dead: dict[str, int] = {}
         """How many were brought back for a bucket and will never start."""
+        self._next: set[str] = set()
+        """Concurrency limits of which this worker holds none that could have the slot of what it runs."""
+        self.interval_us: Callable[[Bucket], int] = lambda bucket: bucket.interval_us
+        """Returns the microseconds between two usual starts."""
 
     def came(self, lanes: Iterable[Lane]) -> None:
         """Note for which buckets a request has come."""
@@ -56,6 +60,10 @@ class ParkedDemand:
     def is_dead(self, key: str) -> None:
         """Note that one of a bucket will never start: the next is wanted instead."""
         self._dead[key] = self._dead.get(key, 0) + 1
+
+    def next_of(self, key: str) -> None:
+        """Have one more come back for a concurrency limit: it starts as soon as what runs has ended."""
+        self._next.add(key)
 
     def is_low(self, lane: Lane, now: float) -> bool:
         """Whether a worker holds so few for a lane that it wants more."""
@@ -72,12 +80,13 @@ class ParkedDemand:
         wet, self._wet = self._wet, set()
         dead, self._dead = self._dead, {}
         unsure, self._unsure = self._unsure, set()
-        for key, bucket in self._looked_at(lanes, unsure):
+        following, self._next = self._next, set()
+        for key, bucket in self._looked_at(lanes, unsure | following):
             if not self._backlog.waits(key, now):
                 continue
             lane = lanes.get(key)
             level = self._bounds.level(lane, now) if lane is not None else 0.0
-            interval = (lane.spaced if lane is not None else bucket).interval_us / MICROSECONDS
+            interval = (self.interval_us(bucket) if lane is None else lane.spaced.interval_us) / MICROSECONDS
             rate = 1 / interval
             if key in unsure:
                 hungry[key] = interval, 0
@@ -92,9 +101,11 @@ class ParkedDemand:
                     hungry[key] = interval, min(bucket.burst if lane is None else lane.at_once, self._bounds.beside)
             elif level < _LOW and (rate >= _FAST or key in self._local):
                 hungry[key] = interval, self._feed(key, lane, rate)
-            if key in dead and lane is None:
-                # Those behind them may be dead too: ask for more each time.
-                hungry[key] = interval, max(_DEEPER * dead[key], hungry.get(key, (0, 0))[1])
+            # Those behind dead ones may be dead too: ask for more each time.
+            lacking = _DEEPER * dead.get(key, 0) if lane is None else 0
+            lacking = max(lacking, key in following and not (lane is not None and lane.waiting))
+            if lacking:
+                hungry[key] = interval, max(lacking, hungry.get(key, (0, 0))[1])
         return Steering(hungry, full, self._bounds.lead, places, self._bounds.turns_lead)
 
     def _feed(self, key: str, lane: Lane | None, rate: float) -> int:

@@ -19,6 +19,7 @@ from limitkit.waiting.room import NO_MORE, ORDER, Leaving
 from limitkit.worker.pacing.lane import NEVER
 from limitkit.worker.pacing.parked_backlog import ParkedBacklog
 from limitkit.worker.pacing.parked_demand import ParkedDemand
+from limitkit.worker.pool.usual_starts import UsualStarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -49,11 +50,11 @@ class Parking:
         """Messages parked since the worker started."""
         self.on_parked: Callable[[Held, Leaving], None] = lambda *_: None
         """Is called with each request that was parked."""
-        self.between_starts: Callable[[str, Terms], Terms] = lambda _, terms: terms
-        """Returns a limit's terms with the time between two of its usual starts."""
         self.bounds = bounds
         self.backlog = ParkedBacklog()
+        self.usual = UsualStarts()
         self._demand = ParkedDemand(self.backlog, bounds)
+        self._demand.interval_us = self.usual.interval_us
         self._app = consumer.app
         self._consumer = consumer
         self._rooms = rooms
@@ -192,6 +193,13 @@ class Parking:
                 self._expect_more([bucket], now)
                 self._demand.is_dead(bucket.key)
 
+    def started(self, lanes: Iterable[Lane], now: float) -> None:
+        """Note that one has started: where no slot is reserved ahead, the next should be here by the time it may."""
+        for lane in lanes:
+            if not lane.reserves and not lane.waiting and self.backlog.waits(lane.bucket.key, now):
+                self._demand.next_of(lane.bucket.key)
+                self._bring_at = min(self._bring_at, now + _LINGER)
+
     def _expect_more(self, buckets: Collection[Bucket], now: float) -> None:
         """Assume that more of these are parked, until the waiting room says how many."""
         for bucket in buckets:
@@ -220,7 +228,7 @@ class Parking:
     def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""
         now = time.monotonic()
-        terms = {name: self.between_starts(name, of) for name, of in terms.items()}
+        terms = {name: self.usual.between_starts(name, of) for name, of in terms.items()}
         changed = self.backlog.retime(terms, now)
         self._demand.ask_of(changed)
         for key in changed:

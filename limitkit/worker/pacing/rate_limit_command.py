@@ -86,7 +86,8 @@ class RateLimitCommand:
 
     def _set(self, task: Any, limits: tuple[BoundLimit, ...], rate: float) -> None:
         interval = ceil(MICROSECONDS / rate) if rate > 0 else 0
-        static = [bound.bucket for bound in limits if bound.local and bound.bucket is not None]
+        # Slots of this worker alone have no rate.
+        static = [bound.bucket for bound in limits if bound.local and type(bound.bucket) is Bucket]
         for bucket in static:
             if interval:
                 self._static[bucket.key] = interval

@@ -145,8 +145,9 @@ class Shadow:
 
     def _sweep(self, now: float) -> None:
         """Give back the slots of requests that have ended, as far as Celery knows."""
+        asked_later = {take.member for _, take in self._collected}
         for member, slot in list(self._running.items()):
-            if slot.id in state.requests:
+            if slot.id in state.requests or member in asked_later:
                 continue
             del self._running[member]
             gifts = give_backs([slot.bucket], member)

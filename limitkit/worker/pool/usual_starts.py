@@ -40,8 +40,9 @@ class UsualStarts:
         """Return how many tokens a start usually takes."""
         return self._costs.get(tag, 1.0)
 
-    def interval_us(self, tag: str, bucket: Bucket) -> int:
+    def interval_us(self, bucket: Bucket) -> int:
         """Return the microseconds between two tokens; of a concurrency limit, between two ends of its tasks."""
+        tag = (parts_of(bucket.key) or ("",))[0]
         run_us = self._runs.get(tag) if isinstance(bucket, Slots) else None
         return bucket.interval_us if run_us is None else max(1, round(run_us / max(1, bucket.burst)))
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sizes import examples
 
+from limitkit.buckets.claims import LEAST_WAIT_US, MOST_CLAIMS
 from limitkit.buckets.decision import Bucket, GiveBack, Settlement, Slots, Take, Window
 from limitkit.buckets.group import Kinds
 from limitkit.buckets.slots import new_member, since
@@ -40,10 +41,11 @@ def window(burst, period, *, exact, key="w"):
 
 
 class Tokens:
-    """A token bucket as in the textbook; below zero is debt."""
+    """A token bucket as in the textbook; below zero is debt. Who was refused is in a line, as costs with their ends."""
 
     def __init__(self, burst, interval, now):
         self.burst, self.interval, self.tokens, self.then = burst, interval, Fraction(burst), now
+        self.line = {}
 
     def at(self, now):
         self.tokens = min(Fraction(self.burst), self.tokens + Fraction(now - self.then, self.interval))
@@ -51,7 +53,21 @@ class Tokens:
         return self.tokens
 
     def wait(self, cost, now):
-        return max(Fraction(0), (min(cost, self.burst) - self.at(now)) * self.interval)
+        line = [each for each, end in self.line.items() if now < end]
+        first = line[: line.index(cost)] if cost in line else line
+        tokens = min(cost, self.burst) + sum(min(each, self.burst) for each in first)
+        wait = max(Fraction(0), (tokens - self.at(now)) * self.interval)
+        return max(wait, LEAST_WAIT_US) if wait and first else wait
+
+    def start(self, cost):
+        self.tokens -= cost
+        self.line.pop(cost, None)
+
+    def refuse(self, cost, now):
+        wait = self.wait(cost, now)
+        self.line = {each: end for each, end in self.line.items() if now < end}
+        if cost in self.line or len(self.line) < MOST_CLAIMS:
+            self.line[cost] = now + min(wait, SECOND) + SECOND
 
 
 costs = st.integers(1, 5) | st.integers(1, 40)
@@ -68,12 +84,15 @@ def test_costs_and_settled_ones_are_those_of_a_bucket_of_tokens(interval, burst,
         assert take(kinds, now, bucket, costs=(cost,), count=0)[1] == (wanted,)
         admitted, waits, _ = take(kinds, now, bucket, costs=(cost,))
         assert admitted == (wanted == 0)
-        model.tokens -= cost * admitted
+        if admitted:
+            model.start(cost)
+        else:
+            model.refuse(cost, now)
         assert waits == (model.wait(cost, now),)
         if known is not None and admitted:
             kinds.settle(Settlement(bucket, cost, known), now)
             model.tokens += cost - known
-    assert take(kinds, now, bucket)[1][0] <= 60 * 15 * interval
+    assert take(kinds, now + 2 * SECOND, bucket)[1][0] <= 60 * 15 * interval, "the claims have ended"
 
 
 @thoroughly

@@ -1,5 +1,6 @@
 """What a message says of itself does not switch the guard off, and a message never goes to a queue that nobody has."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from celery.exceptions import Retry
 from kombu import Exchange, Message, Queue
 from kombu.common import Broadcast
 
-from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.decision import Bucket, Take, Window
 from limitkit.buckets.ticket import KEY, NONCE, Ticket
 from limitkit.control.task_limits import Ask
 from limitkit.errors import StoreError
@@ -73,6 +74,24 @@ def test_without_the_store_the_guard_takes_from_its_part_of_a_bucket_unless_that
     admit()
     with pytest.raises(Retry):
         admit()
+
+
+def test_what_a_window_has_counted_long_before_its_answer_came_is_counted_again(monkeypatch):
+    window = Window("limitkit:{paid}:x1", 100_000, 10, period_us=60_000_000, exact=True, late_us=10_000)
+
+    class Slow(MemoryStore):
+        asked = 0
+
+        def take(self, takes, give_backs=(), **options):
+            self.asked += 1
+            decisions = super().take(takes, give_backs, **options)
+            time.sleep(0.02 if self.asked == 1 else 0.0)
+            return decisions
+
+    store = Slow()
+    asking(monkeypatch, store, window)()
+    assert store.asked == 2
+    assert store.take([Take((window,), 0)])[0].marks == (1,)
 
 
 @pytest.mark.parametrize("header", [{}, {"_limitkit_guarded": True}, {"is_eager": True}])

@@ -20,16 +20,19 @@ class Store(MemoryStore):
     def __init__(self):
         super().__init__()
         self.away, self.calls = False, []
+        self.loses_answers = False
         self.came, self.goes_on = threading.Event(), threading.Event()
         self.goes_on.set()
 
-    def settle(self, settlements, **options):
+    def settle(self, settlements, *once, **options):
         self.came.set()
         self.goes_on.wait()
         if self.away:
             raise StoreError("away")
         self.calls.append(len(settlements))
-        super().settle(settlements, **options)
+        super().settle(settlements, *once, **options)
+        if self.loses_answers:
+            raise StoreError("no answer in time")
 
 
 def spent(store):
@@ -67,6 +70,19 @@ def test_what_the_store_has_missed_is_settled_once_it_is_back(store):
     assert round(-spent(store)) == 5
     settles([Settlement(TOKENS, 1, 2)])
     assert round(-spent(store)) == 6
+
+
+def test_what_was_settled_counts_once_although_the_answer_was_lost(store):
+    settles = Settler(lambda: store)
+    store.loses_answers = True
+    settles([Settlement(TOKENS, 1, 4)])
+    again = settles._again
+    settles([Settlement(TOKENS, 1, 3)])
+    while len(store.calls) < 4:
+        store.came.wait()
+    store.loses_answers = False
+    again.join()
+    assert round(-spent(store)) == 5
 
 
 def test_after_a_minute_the_estimate_stays_and_the_log_says_so(store, caplog, monkeypatch):

@@ -33,6 +33,11 @@ key = "tenant"
 [tasks.paid]
 limits = ["api", "tenant"]
 
+[tasks.report]
+strategy = "concurrency"
+max_running = 1
+mode = "shadow"
+
 [tasks.own]
 strategy = "static"
 rate = "1/m"
@@ -51,7 +56,9 @@ class Worker:
     def come(self, name, count=1, **properties):
         task = SimpleNamespace(name=name, run=lambda tenant=None: tenant)
         message = SimpleNamespace(properties=properties, headers={})
-        request = SimpleNamespace(task=task, args=(), kwargs={}, request_dict={}, message=message)
+        request = SimpleNamespace(
+            id=f"request of {name}", task=task, args=(), kwargs={}, request_dict={}, message=message
+        )
         return [self.shadow.came(request) for _ in range(count)]
 
     def shadow_count(self, tag):
@@ -118,3 +125,17 @@ def test_its_buckets_are_not_those_of_the_limit_in_force():
         )
     ]
     assert keys == ["limitkit:{api}:s1", "limitkit:{api}:g1"]
+
+
+def test_a_slot_of_a_request_that_ended_before_it_was_counted_is_given_back(worker):
+    for number in range(3):
+        worker.come("report")
+        worker.shadow._sweep(worker.shadow._due)  # Celery knows it no more
+        worker.shadow._tokens.flush()
+        worker.shadow.work(worker.shadow._due)
+        worker.shadow._sweep(worker.shadow._swept)
+        assert worker.shadow._swept == float("inf")
+        assert worker.shadow._tokens.leases.running() == {}
+        worker.shadow._tokens.flush()
+        count = worker.shadow_count("task=report")
+        assert (count.came, count.delayed) == (number + 1, 0)

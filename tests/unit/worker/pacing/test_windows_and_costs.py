@@ -8,6 +8,7 @@ import pytest
 from support.virtual_worker import Request
 
 from limitkit.buckets.decision import Bucket, Window
+from limitkit.buckets.ticket import KEY
 from limitkit.control.in_force import Terms
 from limitkit.control.task_limits import Ask
 
@@ -51,6 +52,25 @@ def test_a_window_is_used_up_and_no_stretch_of_its_time_has_more(make_worker, ex
     assert densest(times, seconds) == most
     ideal = (300 / most - 1) * seconds
     assert max(times) - min(times) <= ideal / (0.97 if exact else 0.95)
+
+
+def test_a_window_s_ticket_is_stale_when_the_answer_was_late(make_worker):
+    window = Window("limitkit:{calls}:w1", 100_000, 20, period_us=2_020_000, exact=True, late_us=20_000)
+    worker = make_worker(size=4, prefetch=16)
+    take = worker.store.take
+
+    def take_slowly(*args, **options):
+        decisions = take(*args, **options)
+        worker.clock.now += 0.1
+        return decisions
+
+    worker.store.take = take_slowly
+    (request,) = send_all(worker, [(bound(window),)], 1)
+    worker.run(worker.clock.now + 1)
+    assert not worker.errors
+    ticket = request.request_dict["properties"][KEY]
+    assert ticket.until < request.at
+    assert [gift.bucket for gift in ticket.undo] == [window], "the guard counts it again, at its start"
 
 
 def test_tokens_are_used_up_whatever_each_start_costs(make_worker):
@@ -113,3 +133,22 @@ def test_what_waits_for_many_tokens_does_not_keep_others_from_a_limit_they_share
     mine, free = ([each.at for each in requests if each.task.name == name] for name in ("task0", "task1"))
     assert max(mine) - min(mine) >= (20 * 500 - 2_000) / 1_000 - 0.1
     assert max(free) - min(free) <= 40 * 0.1 / 0.9, "it has all that is left by the others, who start twice a second"
+
+
+@pytest.mark.parametrize("turn", ["", "acme"])
+@pytest.mark.parametrize("rate", [10, 1])
+def test_a_bucket_that_is_full_is_not_kept_waiting_by_a_cost_above_its_burst(make_worker, turn, rate):
+    bucket = Bucket("limitkit:{tokens}:g1", SECOND // rate, 20, metered=True)
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    costs = [15, 15, 15, 500, 1]
+    requests = send_all(worker, [(bound(bucket, cost),) for cost in costs], len(costs))
+    ask = worker.task_limits.ask
+    worker.task_limits.ask = lambda *given: ask(*given)._replace(turn=turn)
+    began = worker.clock.now
+    worker.run(began + 700)
+    assert not worker.errors
+    dear = next(request for request in requests if request.task.name == "task3")
+    cheap = next(request for request in requests if request.task.name == "task4")
+    assert dear.at - began <= (45 + 2) / rate + 1.5, "it starts once the bucket is full"
+    assert cheap.at - began <= (545 - 20 + 1 + 2) / rate + 3, "and the next once its debt is paid"

@@ -24,7 +24,7 @@ SENT = {"X-Tenant": "acme", "hostname": "not the worker's", "n": 5}
 def app():
     app = Celery("calls", broker="memory://", set_as_current=False)
 
-    @app.task(name="paid", lazy=False)
+    @app.task(name="paid", lazy=False, shared=False)
     def paid(user_id, other=None): ...
 
     return app
