@@ -121,6 +121,20 @@ def test_what_is_parked_until_a_window_ends_comes_back_when_its_number_grows(mak
     assert not worker.errors
 
 
+def test_what_waits_for_many_tokens_does_not_keep_others_from_a_limit_they_share(make_worker):
+    """By the token, the limit with costs is the faster one; by the start it is the slower."""
+    calls = Bucket("limitkit:{calls}:g1", 100_000, 1)
+    tokens = Bucket("limitkit:{tokens}:g1", 1_000, 2_000, metered=True)
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    requests = send_all(worker, [(bound(replace(calls)), bound(tokens, 500)), (bound(calls),)], 40)
+    worker.run(worker.clock.now + 60)
+    assert not worker.errors
+    mine, free = ([each.at for each in requests if each.task.name == name] for name in ("task0", "task1"))
+    assert max(mine) - min(mine) >= (20 * 500 - 2_000) / 1_000 - 0.1
+    assert max(free) - min(free) <= 40 * 0.1 / 0.9, "it has all that is left by the others, who start twice a second"
+
+
 @pytest.mark.parametrize("turn", ["", "acme"])
 @pytest.mark.parametrize("rate", [10, 1])
 def test_a_bucket_that_is_full_is_not_kept_waiting_by_a_cost_above_its_burst(make_worker, turn, rate):
@@ -138,17 +152,3 @@ def test_a_bucket_that_is_full_is_not_kept_waiting_by_a_cost_above_its_burst(mak
     cheap = next(request for request in requests if request.task.name == "task4")
     assert dear.at - began <= (45 + 2) / rate + 1.5, "it starts once the bucket is full"
     assert cheap.at - began <= (545 - 20 + 1 + 2) / rate + 3, "and the next once its debt is paid"
-
-
-def test_what_waits_for_many_tokens_does_not_keep_others_from_a_limit_they_share(make_worker):
-    """By the token, the limit with costs is the faster one; by the start it is the slower."""
-    calls = Bucket("limitkit:{calls}:g1", 100_000, 1)
-    tokens = Bucket("limitkit:{tokens}:g1", 1_000, 2_000, metered=True)
-    worker = make_worker(size=4, prefetch=16)
-    worker.seconds = lambda _: 0.01
-    requests = send_all(worker, [(bound(replace(calls)), bound(tokens, 500)), (bound(calls),)], 40)
-    worker.run(worker.clock.now + 60)
-    assert not worker.errors
-    mine, free = ([each.at for each in requests if each.task.name == name] for name in ("task0", "task1"))
-    assert max(mine) - min(mine) >= (20 * 500 - 2_000) / 1_000 - 0.1
-    assert max(free) - min(free) <= 40 * 0.1 / 0.9, "it has all that is left by the others, who start twice a second"
