@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import sys
 from functools import partial
 from types import SimpleNamespace
@@ -150,6 +151,8 @@ class Room:
             self.due[leaver.bucket.key] = min(turn, self.due.get(leaver.bucket.key, turn))
 
     def bring(self, steering):
+        json.dumps([steering.hungry, steering.full], allow_nan=False)
+        assert all(type(number) is int for _, number in steering.hungry.values()), "a script can't count with others"
         if self.gone:
             raise ConnectionError("the broker is gone")
         now, lead, places = self.clock.now, steering.lead, steering.places

@@ -103,7 +103,7 @@ class ParkedDemand:
                 hungry[key] = interval, self._feed(key, lane, rate)
             # Those behind dead ones may be dead too: ask for more each time.
             lacking = _DEEPER * dead.get(key, 0) if lane is None else 0
-            lacking = max(lacking, key in following and not (lane is not None and lane.waiting))
+            lacking = max(lacking, int(key in following and not (lane is not None and lane.waiting)))
             if lacking:
                 hungry[key] = interval, max(lacking, hungry.get(key, (0, 0))[1])
         return Steering(hungry, full, self._bounds.lead, places, self._bounds.turns_lead)
