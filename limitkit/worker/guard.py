@@ -159,7 +159,7 @@ class Guard:
             setattr(context, GUARDED, _SEEN)
             came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
-        note_queue(context, came, run.queue if run is not None else None)
+        note_queue(self._task_limits(), context, came, run.queue if run is not None else None)
         if shown is not None and time.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:

@@ -97,7 +97,7 @@ def test_the_store_has_the_keys_that_other_versions_know(shop, redis):
     end, text = posted["rate tasks user"].split("\n")
     assert end == "0"
     assert sorted(json.loads(text)) == ["at", "by", "declared_burst", "declared_rate", "rate"]
-    assert declared == ['[["tasks","paid",3600000000,1,"token_bucket "]]']
+    assert declared == ['[["tasks","paid",3600000000,1,"token_bucket ",0,[],{}]]']
     queue, message = parked[0].split("\n")
     assert queue == "celery"
     assert "limitkit_order" in json.loads(message)["properties"]

@@ -56,11 +56,13 @@ def noted_queue(context: Any) -> str | None:
     return noted.queue if isinstance(noted, _Origin) else None
 
 
-def note_queue(context: Any, came: Delivery | None, queue: str | None = None) -> None:
+def note_queue(task_limits: TaskLimits | None, context: Any, came: Delivery | None, queue: str | None = None) -> None:
     """Note on ``task.request`` the queue of the message with which it ``came``, or of a run for several.
+
+    It is noted only where some queue has limits: a task sees no more of limitkit than it must.
 
     Celery keeps only exchange and routing key there, and several queues may be bound alike.
     """
     queue = came.queue if came is not None else queue
-    if queue is not None:
+    if queue is not None and task_limits is not None and task_limits.has_queues:
         setattr(context, _ORIGIN, _Origin(queue))
