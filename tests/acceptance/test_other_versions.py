@@ -35,8 +35,8 @@ REPORT = """
 caps digest learnt limits mode overrides paced passing path pid prefix refused since store unguarded workers
 """
 LIMIT = """
-burst declared declared_burst dialled feedback held interval limit mode oldest on_error partitions pattern shadow source
-started strategy
+burst declared declared_burst dialled feedback held interval limit local mode oldest on_error partitions pattern running
+running_partitions shadow source started strategy version
 """
 HELD = "bucket held id interval place starts_in task"
 KEYS = {
