@@ -38,7 +38,7 @@ LIMIT = """
 burst declared declared_burst dialled feedback held interval limit local mode oldest on_error partitions pattern running
 running_partitions shadow source started strategy version
 """
-HELD = "bucket held id interval place starts_in task"
+HELD = "bucket cost held id interval place running starts_in task turn weight weights"
 KEYS = {
     "limitkit:workers",
     "limitkit:{overrides}",
