@@ -20,6 +20,8 @@ from limitkit.metrics import families
 from limitkit.stores.overrides import OverrideStore
 from limitkit.stores.redis import RedisStore
 
+pytestmark = pytest.mark.quiet  # some are parked only where a worker fetches faster than it starts
+
 LIMITS = config(
     limit("paid", "20/s", burst=5),
     limit("slow", "2/s", strategy="static"),
