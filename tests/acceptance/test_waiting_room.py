@@ -59,6 +59,7 @@ def displacement(starts, ids):
     return max(abs(order.index(id_) - place) for place, id_ in enumerate(ids))
 
 
+@pytest.mark.quiet  # a machine that fetches no faster than it starts has nothing to park
 def test_one_worker_serves_who_came_first_and_parks_each_once():
     """A backlog of 6 s at 50/s, of which 20 may be held. The workers do nothing else with the broker."""
     count, rate, most = 300, 50, 20
