@@ -173,10 +173,11 @@ def test_what_a_killed_worker_had_is_worth_one_pod(cluster, tmp_path):
     worker = cluster.scene.shop.start_worker()
     before = len(cluster.scene.shop.starts("until"))
     cluster.scene.send([("until", (str(tmp_path / "go"),))] * 6)
-    wait_until(lambda: len(cluster.scene.shop.starts("until")) == before + 2 and cluster.length("unacked"))
+    wait_until(lambda: len(cluster.scene.shop.starts("until")) == before + 2 and not cluster.length("celery"))
     worker.process.kill()
     worker.wait_stopped()
-    assert cluster.length("celery") == cluster.parked() == 0
+    assert cluster.length("unacked")
+    assert cluster.parked() == 0
     cluster.settles_at(1)
 
 

@@ -86,11 +86,11 @@ class HoldBounds:
         """Return how full a lane is: 1.0 is all that a worker should hold for it."""
         per_limit = self._settings().per_limit
         if per_limit is not None:
-            return lane.refs / per_limit
+            return lane.count / per_limit
         starts = self._starts(lane)
         if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
             starts = min(starts + lane.at_once, self.most)
-        return lane.refs / max(starts, 1.0)
+        return lane.count / max(starts, 1.0)
 
     def admits(self, held: Held, count: int, now: float, *, returned: bool) -> bool:
         """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
@@ -112,7 +112,7 @@ class HoldBounds:
         """Return in how many seconds half of what a lane may hold is left, at the lane's rate."""
         per_limit = self._settings().per_limit
         half = (self._starts(lane) if per_limit is None else per_limit) / 2 / lane.rate
-        return max(0.0, lane.refs / lane.rate - half)
+        return max(0.0, lane.count / lane.rate - half)
 
     def pause(self, lane: Lane, now: float) -> float:
         """Return for how many seconds no request should come back for a lane: it would be parked again; or 0.0."""

@@ -13,7 +13,7 @@ from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.buckets.turns import NOBODY, ArrivalOrder, TurnOrder, Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from limitkit.buckets.turns import TurnTaker
     from limitkit.control.task_limits import Ask
@@ -24,8 +24,7 @@ NEVER: Final = float("inf")
 _HORIZON: Final = (1.0, 0.5)
 _SHORT_HORIZON: Final = (0.2, 0.1)
 """Seconds; see ``Lane.horizon``. What is reserved still starts when the other side refuses, or a schedule ends."""
-_SOON: Final = 1.0
-"""Seconds."""
+_SOON: Final = 1.0  # seconds
 _STALE: Final = 0.1
 """A token that is not taken so many seconds after its time waits for a process; until then it is only a little late."""
 
@@ -45,6 +44,7 @@ class Lane:
 
     __slots__ = (
         "batch",
+        "blocked",
         "bucket",
         "cost",
         "dry_at",
@@ -97,6 +97,8 @@ class Lane:
         self.reserve = False
         """Whether the head needs only a slot of this bucket to start: then it is reserved."""
         self.refs = 0
+        self.blocked = 0
+        """How many of these wait for another bucket that is out of tokens, and leave this one's to others."""
         self.local = local
         """Static: the bucket is this worker's own."""
         self.tag = (parts_of(bucket.key) or ("",))[0]
@@ -108,9 +110,8 @@ class Lane:
     def use(self, bucket: Bucket) -> None:
         """Use this rate and burst from now on, until the store says another rate.
 
-        Slots that are reserved ahead are a token's time apart, while a burst may start at once. So starts may be late
-        for such slots by a burst less one, and still no window holds more than the limit allows
-        (docs/decisions/003-late-slots.md has the proof): that much *slack* adds to the tolerance.
+        Slots that are reserved ahead are a token's time apart, a burst starts at once: so starts may be late for such
+        slots by a burst less one, which is the *slack* (docs/decisions/003-late-slots.md has the proof).
         """
         self.bucket = bucket
         self.reserves = type(bucket) is Bucket and not bucket.metered
@@ -148,7 +149,7 @@ class Lane:
 
     def wait(self, now: float, more: int = 0) -> float:
         """Return in how many seconds all of this worker's requests may have started, and so many more; an estimate."""
-        wanted = self.refs + more
+        wanted = self.count + more
         if 0 < wanted <= len(self.slots):
             return max(0.0, self.slots[wanted - 1].at - now)
         if self.dry_until <= now:
@@ -157,13 +158,18 @@ class Lane:
 
     def push(self, held: Held) -> None:
         """Let a request wait here."""
-        held.at = self
+        held.wait_for(self)
         if held.takers and isinstance(self.waiting, ArrivalOrder) and held.taker(self) is not NOBODY:
             self.turns, before = self.turns or Turns(), self.waiting
             self.waiting = TurnOrder(self.turns, lambda each: each.taker(self))
             for each in before:
                 self.waiting.add(each)
         self.waiting.add(held)
+
+    @property
+    def count(self) -> int:
+        """How many requests of this worker could have this bucket's tokens."""
+        return self.refs - self.blocked
 
     def pop(self) -> Held:
         """Take the first one out."""
@@ -176,10 +182,10 @@ class Lane:
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
-        if self.waiting[0] is asked:
-            return self.pop()
-        self.waiting.take_out(asked)
-        return asked
+        if self.waiting[0] is not asked:
+            self.waiting.take_out(asked)
+            return asked
+        return self.pop()
 
     @property
     def rate(self) -> float:
@@ -202,12 +208,6 @@ class Lane:
     def spaced(self) -> Bucket:
         """The same with the time between two usual starts, for those who wait elsewhere."""
         return replace(self.bucket, interval_us=round(self.interval_us * self.cost)) if self.cost != 1.0 else self.paced
-
-
-def follow(lanes: Iterable[Lane], intervals: Iterable[int]) -> None:
-    """Have lanes use the intervals of a decision, which has none where no bucket has feedback."""
-    for lane, interval in zip(lanes, intervals, strict=False):
-        lane.follow(interval)
 
 
 @dataclass(slots=True, eq=False)
@@ -240,6 +240,13 @@ class Held:
 
     def __lt__(self, other: Held) -> bool:
         return self.order < other.order
+
+    def wait_for(self, at: Lane | None) -> None:
+        """Wait for a bucket: when it is not the anchor's, those of the other lanes are left to others."""
+        for lane in self.lanes:
+            lane.blocked -= self.at not in (None, self.anchor, lane)
+            lane.blocked += at not in (None, self.anchor, lane)
+        self.at = at
 
     def taker(self, lane: Lane) -> TurnTaker:
         """Return for whom it waits in a lane."""
@@ -288,12 +295,6 @@ class Held:
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""
         return max(self.lanes, key=lambda lane: lane.wait(now))
-
-    def starts_soon(self, now: float) -> bool:
-        """Whether it starts within a second, as far as this worker knows."""
-        return all(len(lane.waiting) / lane.rate <= _SOON for lane in self.lanes) and (
-            self.at is None or self.at.ready or self.at.due <= now + _SOON
-        )
 
     def others(self) -> list[Lane]:
         """Return the lanes of its buckets, without the anchor."""

@@ -94,6 +94,7 @@ class Lanes:
     def leave(self, held: Held) -> None:
         """Forget a request that waits in no lane, and lanes that have no request any more."""
         del self.held[held]
+        held.wait_for(None)
         self.on_leave(held)
         self._window.narrow(held)
         for lane in held.lanes:
@@ -285,6 +286,6 @@ class Lanes:
         for lane in self.by_key.values():
             self.return_slots(lane)
             lane.waiting.clear()
-            lane.mover, lane.refs, lane.due = None, 0, NEVER
+            lane.mover, lane.refs, lane.blocked, lane.due = None, 0, 0, NEVER
         self.by_key.clear()
         self._lane_timer.clear()

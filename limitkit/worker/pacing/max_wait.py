@@ -62,7 +62,7 @@ class MaxWait:
             return False
         self._watched[held] = patience, first_came(held.request.message, held.since) + patience.max_wait
         self._next = min(self._next, now)
-        ahead = max(((lane.refs - 1) / lane.rate for lane in held.lanes if lane.dry_until > now), default=0.0)
+        ahead = max(((lane.count - 1) / lane.rate for lane in held.lanes if lane.dry_until > now), default=0.0)
         return self._judge(held, max(ahead, parked), now)
 
     def look(self, now: float) -> None:

@@ -111,7 +111,7 @@ class ParkedDemand:
     def _feed(self, key: str, lane: Lane | None, rate: float) -> int:
         """Return how many a lane that runs low is given; where values take turns, no more than it should hold."""
         if self._backlog.has_turns(key):
-            return max(1, ceil(_FED * self._bounds.starts(rate, turns=True)) - (lane.refs if lane is not None else 0))
+            return max(1, ceil(_FED * self._bounds.starts(rate, turns=True)) - (lane.count if lane is not None else 0))
         return ceil(rate * _FEED)
 
     def _looked_at(self, lanes: Mapping[str, Lane], unsure: Iterable[str]) -> Iterable[tuple[str, Bucket]]:

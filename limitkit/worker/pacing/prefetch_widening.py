@@ -6,13 +6,16 @@ it takes from other workers, whose pools may be idle.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from limitkit.worker.pacing.lane import Held, Lane
     from limitkit.worker.pacing.prefetch_window import PrefetchWindow
+
+_SOON: Final = 1.0
+"""Seconds."""
 
 
 class PrefetchWidening:
@@ -54,7 +57,7 @@ class PrefetchWidening:
         squeezed, self._squeezed = [each for each in self._squeezed if each in held], []
         over: list[Held] = []
         for each in squeezed:
-            stays = len(self._squeezed) < self._window.room and each.starts_soon(now)
+            stays = len(self._squeezed) < self._window.room and _starts_soon(each, now)
             (self._squeezed if stays else over).append(each)
         return over
 
@@ -62,3 +65,10 @@ class PrefetchWidening:
         """Forget all."""
         self._waiting.clear()
         self._squeezed.clear()
+
+
+def _starts_soon(held: Held, now: float) -> bool:
+    """Whether a request starts within a second, as far as this worker knows."""
+    return all(len(lane.waiting) / lane.rate <= _SOON for lane in held.lanes) and (
+        held.at is None or held.at.ready or held.at.due <= now + _SOON
+    )

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from limitkit.buckets.decision import GiveBack, Slots, Take
 from limitkit.buckets.lateness import fresh_until
 from limitkit.buckets.slots import new_member
-from limitkit.worker.pacing.lane import follow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -226,7 +225,8 @@ class Plan:
         wait = 0.0
         if self._lane_take is not None:
             decision = local.take([self._lane_take])[0] if lane.local else next(decisions)
-            follow((lane,), decision.intervals)
+            for interval in decision.intervals:  # none where the bucket has no feedback
+                lane.follow(interval)
             lane.reserve_slots(decision.slots, decision.marks[0], now)
             wait = decision.waits[0]
             lane.note_wait(wait, now)
@@ -250,7 +250,8 @@ class Plan:
         shared = [other for other in head.lanes if not other.local and other not in own]
         if shared:
             decision = next(decisions)
-            follow(shared, decision.intervals)
+            for other, interval in zip(shared, decision.intervals, strict=False):
+                other.follow(interval)
             if not decision.slots:
                 self.keep_slots()
                 wait, worst = max(zip(decision.waits, shared, strict=True), key=lambda pair: pair[0])

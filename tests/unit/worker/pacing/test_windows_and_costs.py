@@ -135,6 +135,25 @@ def test_what_waits_for_many_tokens_does_not_keep_others_from_a_limit_they_share
     assert max(free) - min(free) <= 40 * 0.1 / 0.9, "it has all that is left by the others, who start twice a second"
 
 
+def test_those_that_wait_for_tokens_leave_what_is_parked_for_the_limit_they_share_to_others(make_worker):
+    calls = Bucket("limitkit:{calls}:g1", 100_000, 1)
+    tokens = Bucket("limitkit:{tokens}:g1", 1_000, 2_000, metered=True)
+    worker = make_worker(size=4, prefetch=16)
+    worker.seconds = lambda _: 0.01
+    mine = send_all(worker, [(bound(replace(calls)), bound(tokens, 500))], 60)
+    free = [Request(f"free{number}", SimpleNamespace(name="free")) for number in range(200)]
+    worker.limits["free"] = (bound(calls),)
+    for number, request in enumerate(free):
+        worker.at(worker.clock.now + 0.2 + number * 0.002, partial(worker.send, request))
+    worker.run(worker.clock.now + 80)
+    assert not worker.errors
+    assert all(request.handed_over == 1 for request in [*mine, *free])
+    assert worker.room.parks > 100
+    times = sorted(each.at for each in [*mine, *free])
+    until = max(each.at for each in free)
+    assert sum(at <= until for at in times) >= (until - times[0]) * 10 * 0.9
+
+
 @pytest.mark.parametrize("turn", ["", "acme"])
 @pytest.mark.parametrize("rate", [10, 1])
 def test_a_bucket_that_is_full_is_not_kept_waiting_by_a_cost_above_its_burst(make_worker, turn, rate):
