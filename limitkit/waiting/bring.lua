@@ -22,9 +22,9 @@ local lead, room, orders = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3
 local steps, hungry, full = cjson.decode(ARGV[4]), cjson.decode(ARGV[5]), cjson.decode(ARGV[6])
 local turns_lead = tonumber(ARGV[7])
 local first_queue = 8
-local most = max(room, 64)
 local MOST_SKIPPED = 4096
-local returns, left, unwanted = {}, {}, {}
+local MOST_UNFETCHED = 256 -- of what came back before: workers that fetch more slowly than they start get no more
+local returns, left, unwanted, takes_turns = {}, {}, {}, {}
 local came, soonest = 0, nil
 
 local function queue_at(number)
@@ -48,6 +48,23 @@ local function list_of(lists, named, order)
     if step <= order / orders then chosen = at end
   end
   return lists[chosen]
+end
+
+-- Reads the order out of a message that came back and was not fetched yet: `at` is its place from the front of the list.
+local function unfetched(list, at)
+  local message = call('LINDEX', list, -at)
+  return message and tonumber(message:sub(-80):match('"limitkit_order":%s*(%d+)}}$')), message
+end
+
+local function is_crowded(lists)
+  local count = 0
+  for _, list in ipairs(lists) do
+    local at = 1
+    while count < MOST_UNFETCHED and unfetched(list, at) do
+      count, at = count + 1, at + 1
+    end
+  end
+  return count >= MOST_UNFETCHED
 end
 
 local function lead_of(queue, bucket)
@@ -84,6 +101,7 @@ local function take_out(queue, bucket, wanted)
       local list = list_of(queue.lists, named, order)
       returns[list] = returns[list] or {}
       table.insert(returns[list], { order, message })
+      takes_turns[list] = takes_turns[list] or turns
       came = came + 1
     end
   end
@@ -105,7 +123,7 @@ end
 
 for number = 1, #ARGV - first_queue + 1 do
   local queue = queue_at(number)
-  local due, intervals = queue.due, queue.intervals
+  local due, intervals, crowded = queue.due, queue.intervals, is_crowded(queue.lists)
   for at = 1, #full, 3 do
     local bucket, interval, seconds = full[at], full[at + 1], full[at + 2]
     local moment = seconds >= 0 and call('ZSCORE', due, bucket)
@@ -120,7 +138,7 @@ for number = 1, #ARGV - first_queue + 1 do
     local moment = call('ZSCORE', due, bucket)
     left[bucket] = left[bucket] or 0
     if moment then
-      local taken, count = take_out(queue, bucket, hungry[at + 2])
+      local taken, count = take_out(queue, bucket, crowded and 0 or hungry[at + 2])
       if count > 0 and taken > 0 then
         call('HSET', intervals, bucket, interval)
         set_due(due, bucket, min(moment, now + lead_of(queue, bucket) + taken * interval))
@@ -130,7 +148,7 @@ for number = 1, #ARGV - first_queue + 1 do
   local skipped, buckets, size = 0, nil, room + floor(#full / 3)
   repeat
     buckets = {}
-    if room > 0 then
+    if room > 0 and not crowded then
       buckets = call('ZRANGEBYSCORE', due, '-inf', now + lead, 'WITHSCORES', 'LIMIT', skipped, size)
     end
     local before = skipped
@@ -160,14 +178,24 @@ for number = 1, #ARGV - first_queue + 1 do
 end
 
 -- The front of the queue is the end of the list: the first to be fetched is pushed last. Messages that came back before
--- and were not fetched yet are sorted in.
+-- and were not fetched yet are sorted in by their order. Where values take turns, they stay in front of those that come now:
+-- their turn was before, and their order says only when they came.
 for list, messages in pairs(returns) do
-  for _ = 1, most do
-    local front = call('LINDEX', list, -1)
-    local order = front and tonumber(front:sub(-80):match('"limitkit_order":%s*(%d+)}}$'))
+  local before = {}
+  for _ = 1, MOST_UNFETCHED do
+    local order, message = unfetched(list, 1)
     if not order then break end
     call('RPOP', list)
-    table.insert(messages, { order, front })
+    table.insert(before, { order, message })
+  end
+  for at = 1, #messages do
+    before[#before + 1] = messages[at]
+  end
+  messages = before
+  if takes_turns[list] then
+    for at, each in ipairs(messages) do
+      each[1] = floor(each[1] / orders) * orders + at
+    end
   end
   table.sort(messages, function(one, other) return one[1] < other[1] end)
   for at = #messages, 1, -1 do

@@ -49,11 +49,20 @@ class Room:
         """Have so many come back; returns their values, as a set counts them."""
         hungry = {bucket.key: (FAR, count)} if count else {}
         left = self.filler.room.bring(Steering(hungry, **steering)).left
+        return Counter(self.fetched()), left.get(bucket.key)
+
+    def have_come(self, *counts, bucket=API):
+        """Have so many come back, one call after the other, before any is fetched; returns their values in order."""
+        for count in counts:
+            self.filler.room.bring(Steering({bucket.key: (FAR, count)}))
+        return self.fetched()
+
+    def fetched(self):
         came = []
         while message := self.filler.channel.basic_get("celery"):
             came.append(self.names[message.headers["id"]])
             message.ack()
-        return Counter(came), left.get(bucket.key)
+        return came
 
     def reweigh(self, **weights):
         for _ in self.filler.room.retime({}, {"api": weights}):
@@ -199,6 +208,21 @@ def test_within_a_value_the_first_to_come_is_the_first_to_come_back(room):
     assert [room.parked.find(id_) is None for id_ in ids] == [True, True, False, False, False] * 2
     found = room.parked.find(ids[2])
     assert (found.place, found.pile.bucket, found.pile.count, found.pile.values) == (1, API.key, 6, 2)
+
+
+def test_those_that_came_back_in_turns_are_fetched_in_turns_though_workers_fetch_slowly(room):
+    room.park("campaign", 12)
+    room.park("receipt", 12)
+    came = room.have_come(4, 4, 4)
+    assert all(Counter(came[at : at + 4]) == {"campaign": 2, "receipt": 2} for at in (0, 4, 8))
+
+
+def test_no_more_come_back_than_workers_fetch(room):
+    room.park("a", 500)
+    for left in (400, 300, 200, 200, 200):
+        assert room.filler.room.bring(Steering({API.key: (FAR, 100)})).left[API.key] == left
+    assert len(room.fetched()) == 300
+    assert room.bring(100) == (Counter({"a": 100}), 100)
 
 
 def test_the_oldest_of_any_value_is_said(room):
