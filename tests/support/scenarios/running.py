@@ -4,6 +4,7 @@ import statistics
 from dataclasses import dataclass
 from itertools import pairwise
 
+from support.flood import flood
 from support.measure import most_at_once
 from support.pools import PREFORK, Pool
 from support.scene import Scene, config
@@ -50,8 +51,8 @@ def running(count=400, seconds=0.05, most=4, others=500, *, pool=FOUR):
             mixed.append(names[1])
     arguments = {"report": (seconds,), "free": ()}
     with Scene(config(slots("report", most)), pool=pool, module=APP, own_store=True) as scene:
-        scene.send([(task, arguments[task]) for task in mixed])
         scene.start_workers()
+        flood(scene, [(task, arguments[task]) for task in mixed])
         scene.wait_for({"report": count, "free": others}, 60 + 4 * count * seconds / most)
         scene.wait(lambda: len(scene.shop.ends()) >= count)
         ran, free = spans(scene.shop, "report"), scene.shop.times("free")

@@ -11,8 +11,6 @@ from support.scene import Scene, config
 class Windows:
     most: int
     """Starts in the fullest stretch of the window's time."""
-    most_for_sure: int
-    """The same of stretches a tenth shorter: on a busy machine a start may be late by more than a window allows for."""
     efficiency: float
     """Starts in the time from the first one on, over what the windows allow in it."""
     sent_back: int
@@ -33,7 +31,6 @@ def sliding(number=100, window=5, seconds=60, *, pool=PREFORK):
         times = [at for at in scene.shop.times("paid") if at < first + seconds]
         return Windows(
             most=most_within(scene.shop.times("paid"), window),
-            most_for_sure=most_within(scene.shop.times("paid"), 0.9 * window),
             efficiency=len(times) / (number * rounds),
             sent_back=scene.sent_back(),
             **scene.tally(),
