@@ -182,10 +182,10 @@ class Lane:
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
-        if self.waiting[0] is not asked:
-            self.waiting.take_out(asked)
-            return asked
-        return self.pop()
+        if self.waiting[0] is asked:
+            return self.pop()
+        self.waiting.take_out(asked)
+        return asked
 
     @property
     def rate(self) -> float:
@@ -289,8 +289,7 @@ class Held:
 
     def slots(self, *, local: bool) -> tuple[Slots, ...]:
         """Return the concurrency limits of which it has slots: this worker's own, or those of the store."""
-        buckets = (lane.bucket for lane in self.lanes if lane.local == local)
-        return tuple(bucket for bucket in buckets if isinstance(bucket, Slots))
+        return tuple(lane.bucket for lane in self.lanes if lane.local == local and isinstance(lane.bucket, Slots))
 
     def slowest(self, now: float) -> Lane:
         """Return the lane in which this worker's requests need longest to start."""
