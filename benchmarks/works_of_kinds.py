@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from support.scenarios import leases, queues, running, scheduled, tenants, tokens, turns, windows
 
-from benchmarks import micro_of_kinds
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -87,8 +85,3 @@ def queue() -> dict[str, float]:
 
 def schedule() -> dict[str, float]:
     return vars(scheduled.scheduled())
-
-
-def takes(pairs: int) -> list[dict[str, float]]:
-    size = micro_of_kinds.window_size()
-    return [{**found, "size": size} for found in micro_of_kinds.takes(pairs)]

@@ -18,6 +18,7 @@ from limitkit.buckets.window import is_exact
 
 if TYPE_CHECKING:
     import inspect
+    from collections.abc import Iterable
 
     from limitkit.buckets.call import Call
     from limitkit.config.declared import Key, Limit
@@ -184,3 +185,8 @@ def limit_tag(name: str, *, own: bool) -> str:
 
 def _digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def buckets_of(key: str, keys: Iterable[str], *, partitions: bool) -> list[str]:
+    """Return those keys that are of one bucket, or of all partitions below it."""
+    return [each for each in keys if (each.startswith(f"{key}:") if partitions else each == key)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from limitkit.config.checks.declared_limits import entries_of, table_of
 from limitkit.config.native_limit import setting_of
 from limitkit.config.spelling import Nearest
+from limitkit.config.waiting_parents import waiting_parents
 from limitkit.config.wording import listed, quote, suggest
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
     """Find all points in which the file and the app disagree, in the order of the file.
 
     The caller decides by ``code`` which of them are fatal. Warnings are a missing key of a limit that is off, a missing
-    argument of a cost or of turns, a settle without a result, and a task's own rate limit. All others are errors.
+    argument of a cost or of turns, a settle without a result, a parent that waits for a child under the same slots,
+    and a task's own rate limit. All others are errors.
     """
     found = [
         *unknown_tasks(config, tasks),
@@ -40,6 +42,7 @@ def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
         *missing_keys(config, tasks),
         *missing_arguments(config, tasks),
         *unreturned_costs(config, tasks),
+        *waiting_parents(config, tasks),
         *own_rate_limits(config, tasks),
     ]
     return sorted(found, key=lambda problem: (problem.line, problem.column))

@@ -68,9 +68,12 @@ def _running(target: Target, said: object) -> int:
 def _fits_window(target: Target, limit: Limit, found: Rate) -> None:
     """Refuse a rate that a window can't have."""
     if found.tokens.denominator != 1:
+        tokens, (every, unit) = found.tokens, found.every
+        longer = f"{tokens.numerator}/{every * tokens.denominator}{unit}"
+        shorter = f"{max(1, int(tokens))}/{found.text.partition('/')[2]}"
         raise OverrideError(
             f"{target} is a window and counts whole starts, and {quote(found.text)} has a part of one; "
-            'write a longer time: "5/2s" for "2.5/s"'
+            f"write {quote(longer if limit.resets is None else shorter)}"
         )
     if limit.resets is not None and limit.rate is not None and found.period != limit.rate.period:
         declared = limit.rate.text.partition("/")[2]

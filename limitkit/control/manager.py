@@ -174,7 +174,7 @@ class RateLimitManager:
         """Make the bucket of a limit full again, or that of one partition; returns how many were not full.
 
         A window is empty again. Without a partition, all buckets of a limit with a key are filled; of a static limit,
-        that of each worker.
+        that of each worker. What is parked comes back at once, where the broker lets workers be told of it.
         """
         target, found = self._find(limit, partition)
         if found.strategy == "concurrency":
@@ -186,7 +186,9 @@ class RateLimitManager:
             return sum(len(self._posting.command("limitkit_refill", key=key)) for key in buckets)
         assert self.store is not None  # noqa: S101 (_find refuses a shared limit without one)
         whole = found.key is not None and not target.partition
-        return sum(self.store.refill(key, partitions=whole) for key in buckets)
+        filled = sum(self.store.refill(key, partitions=whole) for key in buckets)
+        self._posting.refilled(buckets, partitions=whole)
+        return filled
 
     # -- what there is --------------------------------------------------------------------------------------------
 

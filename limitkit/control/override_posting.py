@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.override import OverrideError, name_of
@@ -49,6 +50,13 @@ class OverridePosting:
         """Remove overrides from the store, by name."""
         if self._override_store is not None and names:
             self._override_store.post([], names)
+
+    def refilled(self, keys: Iterable[str], *, partitions: bool) -> None:
+        """Tell the workers that buckets in the store are full again. Who is not told finds out when one is due."""
+        if self._app is not None:
+            with contextlib.suppress(NoRemoteControlError):
+                for key in keys:
+                    tell(self._app, "limitkit_refill", key=key, partitions=partitions)
 
     def forget(self, targets: Iterable[Target], kinds: Sequence[Kind] = KINDS) -> None:
         """Let each running worker forget the overrides of limits that it has for itself."""

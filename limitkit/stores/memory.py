@@ -10,6 +10,7 @@ from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.adaptive_rate import kept_us, shifted
 from limitkit.buckets.decision import BackedOff, Decision, Slots
 from limitkit.buckets.group import Kinds, is_plain
+from limitkit.buckets.partition import buckets_of
 from limitkit.buckets.slots import Leases
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.stores.memory_overrides import MemoryOverrides
@@ -148,15 +149,11 @@ class MemoryStore:
 
     def refill(self, key: str, *, partitions: bool) -> int:
         """Forget the bucket, or all whose keys begin with this one: a bucket that is not kept is full."""
-
-        def is_meant(each: str) -> bool:
-            return each.startswith(f"{key}:") if partitions else each == key
-
         with self._lock:
-            adapted = [each for each in self._kept if is_meant(each)]
+            adapted = buckets_of(key, self._kept, partitions=partitions)
             for each in adapted:
                 del self._kept[each], self._adapted[each]
-            dropped = self._kinds.drop({each for each in self._kinds.keys() if is_meant(each)})  # noqa: SIM118 (no dict)
+            dropped = self._kinds.drop(set(buckets_of(key, self._kinds.keys(), partitions=partitions)))
             return max(dropped, len(adapted))
 
     def evicts(self) -> str:

@@ -58,6 +58,6 @@ class PacerDoor:
         """Have what is parked come back at other rates."""
         self._loop.run(self._pacer.retime, terms, weights)
 
-    def refill(self, key: str) -> None:
-        """Fill a bucket of this worker's own again."""
-        self._loop.run(self._pacer.refill, key)
+    def refill(self, key: str, *, partitions: bool) -> None:
+        """Fill a bucket of this worker's own again, or look again at what was filled in the store."""
+        self._loop.run(lambda: self._pacer.refill(key, partitions=partitions))

@@ -141,10 +141,10 @@ def limitkit_forget(state: Any, names: Sequence[str] = (), **_: Any) -> dict[str
 
 
 @control_command()  # type: ignore[untyped-decorator] # likewise
-def limitkit_refill(state: Any, key: str = "", **_: Any) -> dict[str, Any]:
-    """Fill a bucket of this worker's own again."""
+def limitkit_refill(state: Any, key: str = "", **words: Any) -> dict[str, Any]:
+    """Fill a bucket of this worker's own again, or look again at what was filled in the store."""
     here = _installed(state)
     if here is None or here.pacer is None:
         return _NOT_HERE
-    here.pacer.refill(key)
+    here.pacer.refill(key, partitions=bool(words.get("partitions")))
     return {"ok": key}

@@ -20,6 +20,7 @@ FOLLOWS = 3.0
 def scene():
     """Two workers, whose store is a Redis of its own; each test has a task for itself."""
     limits = [limit(name, "10/s") for name in ("paid", "slow", "user")] + [limit("other", "5/s", strategy="static")]
+    limits.append('[tasks.until]\nstrategy = "window"\nrate = "3/d"\n')
     with Scene(config(*limits), own_store=True) as scene:
         scene.shop.start_workers(2, concurrency=3)
         yield scene
@@ -126,3 +127,15 @@ def test_a_pause_lets_nothing_start_whatever_becomes_of_the_store(scene, manager
     manager.resume("slow")
     scene.wait_for({"slow": 60})
     assert before < 60
+
+
+def test_what_is_parked_until_a_day_is_over_starts_when_its_window_is_reset(scene, manager):
+    scene.send([("until", ("/",))] * 40)
+    scene.wait_for({"until": 3})
+    assert seen(scene, "until", 1.5) == 0.0
+    for number in (6, 9):
+        assert manager.reset("until") == 1
+        scene.wait_for({"until": number})
+    assert seen(scene, "until", 1.5) == 0.0
+    manager.adjust_rate("until", "1000/d")
+    scene.wait_for({"until": 40})

@@ -26,7 +26,8 @@ from limitkit.control.targets import find
 def command(ctx: click.Context, limit: str, *, partition: str | None, app: str | None, config: str | None) -> None:
     """Make the bucket of LIMIT full again, so that its burst may start at once; its rate stays.
 
-    A window is empty again: its whole number may start. A concurrency limit can't be reset.
+    A window is empty again: its whole number may start. What is parked comes back at once. A concurrency limit can't
+    be reset.
 
     LIMIT is a limit's name, the name of a task that has one limit, or a pattern in the file. Of a limit with a
     key, all partitions' buckets are filled, or with --partition that of one: P is the value of the key as text, as in a

@@ -90,10 +90,12 @@ def _too_much(document: Document, path: Path, cost: object, limits: list[Declare
     if not isinstance(number, int) or isinstance(number, bool) or cost_number_fault(number):
         return  # that has a message of its own
     for limit in limits:
-        if limit.most is not None and 1 <= limit.most < number:
-            window = limit.strategy == "window"
-            holds = f"rate {show(limit.table['rate'])}" if window else f"burst {show(limit.table.get('burst', 1))}"
-            fact = f"{show(number)} is more than {dotted(limit.path)} holds ({holds}), so each start would leave debt"
+        window = limit.strategy == "window"
+        for share in limit.shares():
+            if share.most is None or not 1 <= share.most < number:
+                continue
+            holds = f"rate {show(share.table['rate'])}" if window else f"burst {show(share.table.get('burst', 1))}"
+            fact = f"{show(number)} is more than {dotted(share.path)} holds ({holds}), so each start would leave debt"
             masked = hasattr(number, "masked")
             remedy = (
                 "write a larger rate" if window else "write a larger burst" if masked else f"write burst = {number}"

@@ -38,6 +38,17 @@ class DeclaredLimit(NamedTuple):
         rate = rate_of(self.table.get("rate"))
         return int(rate.tokens) if self.strategy == "window" and rate is not None else None
 
+    def shares(self) -> Iterator[DeclaredLimit]:
+        """Go through the limit itself, and its partitions and schedules with what they say in its place."""
+        yield self
+        for key, shares in (("partitions", self.table.get("partitions")), ("schedule", self.table.get("schedule"))):
+            named = (
+                shares.items() if isinstance(shares, dict) else enumerate(shares) if isinstance(shares, list) else ()
+            )
+            for name, share in named:
+                if isinstance(share, dict):
+                    yield DeclaredLimit((*self.path, key, name), {**self.table, **share})
+
     def has_store(self) -> bool:
         """Whether all workers share it."""
         return self.strategy != "static" and self.table.get("scope") != "worker"

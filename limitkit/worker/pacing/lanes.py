@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.buckets.partition import parts_of
+from limitkit.buckets.partition import buckets_of, parts_of
 from limitkit.worker.pacing.lane import NEVER, Lane
 from limitkit.worker.pacing.taking import wanted
 from limitkit.worker.pool.revoked import is_revoked
@@ -266,6 +266,12 @@ class Lanes:
         if lane is not None and lane.waiting and not lane.ready and not lane.mover:
             lane.dry_until = 0.0
             self._lane_timer.schedule(lane, 0.0)
+
+    def refill(self, key: str, *, partitions: bool) -> None:
+        """Fill a bucket of this worker's own, or all partitions; look at lanes whose bucket is full again."""
+        self._tokens.own.refill(key, partitions=partitions)
+        for each in buckets_of(key, self.by_key, partitions=partitions):
+            self.wake(each)
 
     # -- all of them ----------------------------------------------------------------------------------------------
 

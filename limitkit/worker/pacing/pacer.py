@@ -1,8 +1,7 @@
 """The pacer sits where Celery's consumer hands requests to the pool, and lets each through when its slot comes.
 
 It runs in the worker's main process, on one loop (``worker.pool.loops``). A request over its limit waits in a lane,
-unacknowledged; the prefetch window grows by one meanwhile, so that other tasks can pass it. The pacer decides when a
-request starts; ``limitkit.worker.guard`` decides last, at the start itself.
+unacknowledged, and the prefetch window grows by one so that others pass it. ``limitkit.worker.guard`` decides last.
 """
 
 from __future__ import annotations
@@ -278,9 +277,10 @@ class Pacer:
         """Have what is parked come back at other rates, given by the limits' tags in the buckets' keys."""
         self._parking.retime(terms, weights)
 
-    def refill(self, key: str) -> None:
-        """Fill a bucket of this worker's own again."""
-        self._tokens.own.refill(key, partitions=False)
+    def refill(self, key: str, *, partitions: bool) -> None:
+        """Fill a bucket of this worker's own, or all partitions; of the store's, see that they are full again."""
+        self._lanes.refill(key, partitions=partitions)
+        self._parking.refilled(key, partitions=partitions)
         self.pump()
 
     def _is_changed(self, held: Held) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from celery.worker import state
 
 from limitkit.buckets.decision import Window
-from limitkit.buckets.partition import parts_of
+from limitkit.buckets.partition import buckets_of, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
 from limitkit.waiting.choose_room import longest_hold
 from limitkit.waiting.message_copy import was_parked
@@ -244,6 +244,12 @@ class Parking:
         self._weights.update(weights)
         self._begin_retiming()
         self._bring_at = min(self._bring_at, now)
+
+    def refilled(self, key: str, *, partitions: bool) -> None:
+        """Have some come back now: the bucket that they are parked for is full again."""
+        for each in buckets_of(key, self.backlog.buckets, partitions=partitions):
+            self._demand.is_dead(each)
+            self._bring_at = 0.0
 
     def _retime(self, now: float) -> None:
         """Do one step of retiming."""

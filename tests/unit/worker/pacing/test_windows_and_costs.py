@@ -121,6 +121,27 @@ def test_what_is_parked_until_a_window_ends_comes_back_when_its_number_grows(mak
     assert not worker.errors
 
 
+@pytest.mark.parametrize("partitions", [False, True])
+def test_what_is_parked_until_a_window_ends_comes_back_when_it_is_reset(make_worker, partitions):
+    day = 86_400 * SECOND
+    digest = ":" + "0" * 32 if partitions else ""
+    window = Window(f"limitkit:{{day}}:w1{digest}", day // 2, 2, period_us=day, exact=True)
+    worker = make_worker()
+    worker.parking.bounds.longest = 0.75
+    requests = send_all(worker, [(bound(window),)], 8)
+    worker.run(worker.clock.now + 60)
+    assert sum(request.handed_over for request in requests) == 2
+    for started in (4, 6):
+        assert worker.store.refill("limitkit:{day}:w1", partitions=partitions) == 1
+        worker.pacer.refill("limitkit:{day}:w1", partitions=partitions)
+        worker.run(worker.clock.now + 5)
+        assert sum(request.handed_over for request in requests) == started
+    worker.pacer.refill("limitkit:{other}:w1", partitions=partitions)
+    worker.run(worker.clock.now + 5)
+    assert sum(request.handed_over for request in requests) == 6
+    assert not worker.errors
+
+
 def test_what_waits_for_many_tokens_does_not_keep_others_from_a_limit_they_share(make_worker):
     """By the token, the limit with costs is the faster one; by the start it is the slower."""
     calls = Bucket("limitkit:{calls}:g1", 100_000, 1)
