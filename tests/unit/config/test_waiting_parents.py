@@ -1,6 +1,7 @@
 """Parents that wait for children under the same concurrency limit: found in the code of the app's tasks."""
 
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -11,62 +12,63 @@ from limitkit import load
 from limitkit.config.app_check import problems
 
 app = Celery("parents", set_as_current=False)
+task = partial(app.task, shared=False)  # else every app of this process has them
 
 
-@app.task(name="child")
+@task(name="child")
 def child(): ...
 
 
-@app.task(name="free")
+@task(name="free")
 def free(): ...
 
 
-@app.task(name="waits")
+@task(name="waits")
 def waits():
     return child.delay().get(disable_sync_subtasks=False)
 
 
-@app.task(name="allowed")
+@task(name="allowed")
 def allowed():
     with allow_join_result():
         return group(child.s(), free.s())().join()
 
 
-@app.task(name="itself", bind=True)
+@task(name="itself", bind=True)
 def itself(self, depth):
     return depth and self.apply_async((depth - 1,)).get(disable_sync_subtasks=False)
 
 
-@app.task(name="by_name", bind=True)
+@task(name="by_name", bind=True)
 def by_name(self):
     result = self.app.send_task("child")
     return result.get(timeout=5, disable_sync_subtasks=False)
 
 
-@app.task(name="inside")
+@task(name="inside")
 def inside():
     from sample_children import late
 
     return late.si().delay().wait(disable_sync_subtasks=False)
 
 
-@app.task(name="sends")
+@task(name="sends")
 def sends(options):
     child.delay()
     return options.get("more")
 
 
-@app.task(name="refused")
+@task(name="refused")
 def refused():
     return child.delay().get()  # Celery raises an error
 
 
-@app.task(name="other")
+@task(name="other")
 def other():
     return free.delay().get(disable_sync_subtasks=False)
 
 
-@app.task(name="hostile")
+@task(name="hostile")
 def hostile():
     return trap.apply_async().get(disable_sync_subtasks=False)
 
