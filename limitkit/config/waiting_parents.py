@@ -65,7 +65,8 @@ def _children(task: Any, tasks: Mapping[str, Any]) -> set[str]:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     if not any(_may_wait(node) for node in calls) or not any(_method(node) in _WAITS for node in calls):
         return set()
-    known = {**inspect.getclosurevars(run).nonlocals, **run.__globals__, **_imported(tree)}
+    known = {**inspect.getclosurevars(run).nonlocals, **run.__globals__}
+    known |= _imported(tree, known.get("__package__") or "")
     return {name for node in calls if (name := _sent(node, known, task)) and name in tasks}
 
 
@@ -109,12 +110,13 @@ def _name_of(found: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _imported(tree: ast.AST) -> dict[str, Any]:
+def _imported(tree: ast.AST, package: str) -> dict[str, Any]:
     """Return what the code itself imports, as far as it is loaded already."""
     found: dict[str, Any] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            module = sys.modules.get(node.module)
+        if isinstance(node, ast.ImportFrom):
+            above = package.rsplit(".", node.level - 1)[:1] if node.level else []
+            module = sys.modules.get(".".join([*above, *filter(None, [node.module])]))
             found |= {name.asname or name.name: getattr(module, name.name, None) for name in node.names}
         elif isinstance(node, ast.Import):
             found |= {name.asname or name.name: sys.modules.get(name.name) for name in node.names}

@@ -10,7 +10,7 @@ from limitkit.config.model.value_errors import HEADER, key_fault
 from limitkit.config.wording import quote, show
 
 MOST_COST: Final = 1_000_000
-PATH_PATTERN: Final = r"^[^.:]+(\.[^.]+)*$"
+PATH_PATTERN: Final = r"^[^.]+(\.[^.]+)*$"
 _LARGEST: Final = sys.float_info.max
 _READ_FROM: Final = 'write a whole number, or what it is read from, e.g. "max_tokens" or "emails.length"'
 _FROM_ONE: Final = f"write a whole number from 1 to {MOST_COST}"
@@ -52,11 +52,11 @@ def weight_fault(number: float) -> tuple[str, str] | None:
 
 def settle_fault(text: str) -> tuple[str, str] | None:
     """Say what is wrong with ``settle``, as fact and hint; None when it is a dotted path."""
-    if re.fullmatch(PATH_PATTERN, text) and text.isprintable():
-        return None
-    if text.startswith("headers:"):
+    if text.startswith(HEADER):
         return (
             f"{quote(text)} is known at the start already, and the true cost comes with what the task returns",
             'write a dotted path into that, e.g. "usage.total_tokens", or cost = ' + quote(text),
         )
+    if re.fullmatch(PATH_PATTERN, text) and text.isprintable():
+        return None
     return f"{quote(text)} is not a path", 'write a dotted path into what the task returns, e.g. "usage.total_tokens"'

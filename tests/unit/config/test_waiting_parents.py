@@ -52,6 +52,13 @@ def inside():
     return late.si().delay().wait(disable_sync_subtasks=False)
 
 
+@task(name="beside")
+def beside():
+    from .sample_children import late as other  # noqa: TID252 (as in many apps)
+
+    return other.delay().get(disable_sync_subtasks=False)
+
+
 @task(name="sends")
 def sends(options):
     child.delay()
@@ -105,9 +112,12 @@ def test_whoever_waits_for_one_under_the_same_slots_is_warned_of(tmp_path, paren
     )
 
 
-def test_what_the_code_imports_itself_is_found_where_it_is_loaded(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "sample_children", SimpleNamespace(late=child))
-    assert found(tmp_path, limited=["child", "inside"])[0].message.startswith("tasks.inside: ")
+@pytest.mark.parametrize(
+    ("parent", "module"), [("inside", "sample_children"), ("beside", f"{__package__}.sample_children")]
+)
+def test_what_the_code_imports_itself_is_found_where_it_is_loaded(tmp_path, monkeypatch, parent, module):
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(late=child))
+    assert found(tmp_path, limited=["child", parent])[0].message.startswith(f"tasks.{parent}: ")
 
 
 def test_nobody_else_is_warned_of(tmp_path):
