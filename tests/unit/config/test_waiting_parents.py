@@ -2,7 +2,7 @@
 
 import sys
 from functools import partial
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from celery import Celery, group
@@ -107,8 +107,8 @@ def test_whoever_waits_for_one_under_the_same_slots_is_warned_of(tmp_path, paren
     assert problem.line == 8
     assert str(problem).endswith(
         f"LK087 tasks.{parent}: {parent} waits for a result, sends {whom}, and each needs a slot of reports: with 3 "
-        "such parents running no other can start, and none of them ends; use a chain, a chord or self.replace() in "
-        "place of waiting, or give the child another limit"
+        "such parents running no child can start, so they would wait for nothing; use a chain, a chord or self.replace() "
+        "in place of waiting, or give the child another limit"
     )
 
 
@@ -125,3 +125,106 @@ def test_nobody_else_is_warned_of(tmp_path):
     assert parents == {"tasks.waits", "tasks.allowed", "tasks.itself", "tasks.by_name"}
     assert not found(tmp_path, limited=["waits"]), "the child has no such limit"
     assert not found(tmp_path, more='mode = "shadow"'), "nobody waits for a slot"
+
+
+def by_another_name():
+    from celery.result import allow_join_result as lets
+
+    with lets():
+        return child.delay().get()
+
+
+def by_its_module():
+    import tests.unit.config.test_waiting_parents
+
+    sent = tests.unit.config.test_waiting_parents.child.delay()
+    return sent.get(disable_sync_subtasks=False)
+
+
+def by_keyword():
+    return list(group([app.signature(task=CHILD)]).apply_async().iterate(disable_sync_subtasks=False))
+
+
+def bound(me):
+    return me.apply_async().get(disable_sync_subtasks=False)
+
+
+def leaves_it_alone():
+    with allow_join_result():
+        value = free.delay().get()
+    child.delay(value)
+
+
+def puts_it_in_its_place(self):
+    with allow_join_result():
+        value = free.delay().get()
+    raise self.replace(child.s(value))
+
+
+def runs_it_here():
+    with allow_join_result():
+        free.delay().get()
+        child.s().apply()
+
+
+def takes_it(child=None):
+    return child.delay().get(disable_sync_subtasks=False)
+
+
+def joins_texts(parts):
+    with allow_join_result():
+        child.delay()
+        return ",".join(parts)
+
+
+def not_yet():
+    with allow_join_result():
+        return child.delay().get(), later.delay()
+
+    later = None  # the name is this function's own, and stands for nothing
+
+
+def unreadable():
+    with allow_join_result():
+        from pool_of_lazy import Thing
+
+        return child.delay(Thing).get()
+
+
+CHILD = "child"
+
+
+def lazy(name):
+    raise ImportError(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "options", "sends"),
+    [
+        (by_another_name, {}, True),
+        (by_its_module, {}, True),
+        (by_keyword, {}, True),
+        (bound, {"bind": True}, True),
+        (not_yet, {}, True),
+        (unreadable, {}, True),
+        (leaves_it_alone, {}, False),
+        (puts_it_in_its_place, {"bind": True}, False),
+        (runs_it_here, {}, False),
+        (takes_it, {}, False),
+        (joins_texts, {}, False),
+        (len, {}, False),
+    ],
+    ids=lambda each: getattr(each, "__name__", None),
+)
+def test_code_as_apps_have_it(tmp_path, monkeypatch, code, options, sends):
+    module = ModuleType("pool_of_lazy")
+    module.__getattr__ = lazy
+    monkeypatch.setitem(sys.modules, "pool_of_lazy", module)
+    made = Celery("more", set_as_current=False)
+    parent = made.task(name="parent", shared=False, **options)(code)
+    file = tmp_path / "ratelimits.toml"
+    file.write_text(
+        'version = 1\n[limits.reports]\nstrategy = "concurrency"\nmax_running = 3\n[tasks."*"]\nlimits = ["reports"]\n[tasks.free]\nlimits = []\n'
+    )
+    said = problems(load(file), {"parent": parent, "child": child, "free": free})
+    assert ["LK087" in problem.code for problem in said] == [True] * sends
