@@ -107,8 +107,8 @@ def test_whoever_waits_for_one_under_the_same_slots_is_warned_of(tmp_path, paren
     assert problem.line == 8
     assert str(problem).endswith(
         f"LK087 tasks.{parent}: {parent} waits for a result, sends {whom}, and each needs a slot of reports: with 3 "
-        "such parents running no child can start, so they would wait for nothing; use a chain, a chord or self.replace() "
-        "in place of waiting, or give the child another limit"
+        "such parents running no child can start, so they would wait for nothing; use a chain, a chord or "
+        "self.replace() in place of waiting, or give the child another limit"
     )
 
 
@@ -177,11 +177,14 @@ def joins_texts(parts):
         return ",".join(parts)
 
 
-def not_yet():
-    with allow_join_result():
-        return child.delay().get(), later.delay()
+def with_an_empty_cell(*, filled=False):
+    def not_yet():
+        with allow_join_result():
+            return child.delay().get(), later.delay()
 
-    later = None  # the name is this function's own, and stands for nothing
+    if filled:
+        later = child
+    return not_yet
 
 
 def unreadable():
@@ -205,7 +208,7 @@ def lazy(name):
         (by_its_module, {}, True),
         (by_keyword, {}, True),
         (bound, {"bind": True}, True),
-        (not_yet, {}, True),
+        (with_an_empty_cell(), {}, True),
         (unreadable, {}, True),
         (leaves_it_alone, {}, False),
         (puts_it_in_its_place, {"bind": True}, False),
@@ -223,8 +226,7 @@ def test_code_as_apps_have_it(tmp_path, monkeypatch, code, options, sends):
     made = Celery("more", set_as_current=False)
     parent = made.task(name="parent", shared=False, **options)(code)
     file = tmp_path / "ratelimits.toml"
-    file.write_text(
-        'version = 1\n[limits.reports]\nstrategy = "concurrency"\nmax_running = 3\n[tasks."*"]\nlimits = ["reports"]\n[tasks.free]\nlimits = []\n'
-    )
+    tasks = '[tasks."*"]\nlimits = ["reports"]\n[tasks.free]\nlimits = []\n'
+    file.write_text(f'version = 1\n[limits.reports]\nstrategy = "concurrency"\nmax_running = 3\n{tasks}')
     said = problems(load(file), {"parent": parent, "child": child, "free": free})
     assert ["LK087" in problem.code for problem in said] == [True] * sends
