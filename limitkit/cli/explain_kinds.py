@@ -100,7 +100,9 @@ def _cost(limit: Limit) -> str:
     said = f"a start costs {cost_text(limit.cost)}"
     if limit.settle is not None:
         said += f"; what it really cost is read from what the task returns ({'.'.join(limit.settle)})"
-    return said + ("; the numbers above are tokens" if limit.cost.of is not None or limit.settle else "")
+    if limit.cost.of is None and not limit.settle:
+        return said
+    return f"{said}; the numbers above are tokens, and one start that costs more needs all of them"
 
 
 def cost_text(cost: Cost) -> str:

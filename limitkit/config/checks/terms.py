@@ -82,7 +82,11 @@ def _rates(document: Document, limit: DeclaredLimit, path: Path, terms: dict[str
             hint = "write a whole number" if hasattr(said, "masked") else f"write a whole number: {quote(each)}"
             yield document.problem("LK063", (*path, "rate"), fact, hint)
         elif fault := _unfit(limit, said, rate):
-            yield document.problem("LK062", (*path, "rate"), *fault)
+            fact, hint = fault
+            if path != limit.path:  # a partition has no resets of its own
+                first, _, _ = hint.partition(", or resets = ")
+                hint = "write a rate in days" if hint.startswith("write resets") else first
+            yield document.problem("LK062", (*path, "rate"), fact, hint)
     elif limit.strategy and limit.strategy != "concurrency" and (found := rate_fault(said)):
         yield document.problem("LK012", (*path, "rate"), *found)
 
@@ -146,7 +150,7 @@ def _of_running(document: Document, limit: DeclaredLimit) -> Iterator[Problem]:
         )
     store = table_of(document.data.get("store")).get("on_error")
     on_error, most = limit.table.get("on_error", store), limit.table.get("max_running")
-    if on_error == "divide" and isinstance(most, int) and most == 1:
+    if on_error == "divide" and isinstance(most, int) and most == 1 and limit.table.get("mode") != "off":
         fact = "one slot can't be divided: while the store can't be asked, each worker runs one task at once"
         hint = 'write on_error = "hold" if there must never be two'
         path = (*limit.path, "on_error") if "on_error" in limit.table else (*limit.path, "max_running")

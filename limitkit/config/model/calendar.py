@@ -51,9 +51,9 @@ def parse_resets(text: str) -> Begins:
             raise ValueError(f'"{text}" names no time zone; write one, e.g. "{text} UTC"')
         raise ValueError(f'"{text}" does not say when a window begins anew; {_SAY_WHEN}')
     day, time, zone = match.groups()
-    minute = minutes_of(time)
-    if minute >= DAY_MINUTES:
+    if time_fault(time, last=DAY_MINUTES - 1):
         raise ValueError(f'"{time}" is not a time of the day; write 00:00 to 23:59')
+    minute = minutes_of(time)
     if day is None:
         return Begins("d", minute, timezone=zone)
     if day in DAYS:

@@ -11,6 +11,8 @@ from limitkit.config.wording import quote, show
 
 MOST_COST: Final = 1_000_000
 PATH_PATTERN: Final = r"^[^.]+(\.[^.]+)*$"
+_NO_PATH: Final = re.compile(r"^\s|\s$|[\[\]]|\$\{")
+"""What nobody has in a name of a path, but writes for an index or a variable."""
 _LARGEST: Final = sys.float_info.max
 _READ_FROM: Final = 'write a whole number, or what it is read from, e.g. "max_tokens" or "emails.length"'
 _FROM_ONE: Final = f"write a whole number from 1 to {MOST_COST}"
@@ -34,12 +36,12 @@ def cost_number_fault(number: int) -> tuple[str, str] | None:
 
 def times_fault(number: float) -> tuple[str, str] | None:
     """Say what is wrong with ``times``, as fact and hint; None when it is a number above 0."""
-    return None if 0 < number <= _LARGEST else (f"{show(number)} is out of range", "write a number above 0")
+    return None if 0 < number <= _LARGEST else (f"{show(number)} is out of range", _in_range(number, "above 0"))
 
 
 def plus_fault(number: float) -> tuple[str, str] | None:
     """Say what is wrong with ``plus``, as fact and hint; None when it is a number from 0."""
-    return None if 0 <= number <= _LARGEST else (f"{show(number)} is out of range", "write a number from 0")
+    return None if 0 <= number <= _LARGEST else (f"{show(number)} is out of range", _in_range(number, "from 0"))
 
 
 def weight_fault(number: float) -> tuple[str, str] | None:
@@ -47,7 +49,11 @@ def weight_fault(number: float) -> tuple[str, str] | None:
     if 0 < number <= _LARGEST:
         return None
     never = ", and who has no turns would never start a task" if number == 0 else ""
-    return f"{show(number)} is out of range{never}", "write a number above 0; those without a weight have 1"
+    return f"{show(number)} is out of range{never}", f"{_in_range(number, 'above 0')}; those without a weight have 1"
+
+
+def _in_range(number: float, least: str) -> str:
+    return f"write a number {least}" + (f", at most {MOST_COST}" if number > _LARGEST else "")
 
 
 def settle_fault(text: str) -> tuple[str, str] | None:
@@ -57,6 +63,6 @@ def settle_fault(text: str) -> tuple[str, str] | None:
             f"{quote(text)} is known at the start already, and the true cost comes with what the task returns",
             'write a dotted path into that, e.g. "usage.total_tokens", or cost = ' + quote(text),
         )
-    if re.fullmatch(PATH_PATTERN, text) and text.isprintable():
+    if re.fullmatch(PATH_PATTERN, text) and text.isprintable() and not _NO_PATH.search(text):
         return None
     return f"{quote(text)} is not a path", 'write a dotted path into what the task returns, e.g. "usage.total_tokens"'
