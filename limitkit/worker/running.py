@@ -79,13 +79,13 @@ class Running:
         """Note the true cost of this run by one of its limits."""
         if self._is_over:
             _warn(self.task, "over", "limitkit.settle() was called after the end of %s; its estimate stays.", self.task)
-        elif all(charge.limit != limit for charge in self._charges):
+        elif all(charge.limit != limit for charge in self._charges):  # whatever was given instead may be a secret
             known = sorted({charge.limit for charge in self._charges})
             _warn(
                 self.task,
-                limit,
-                "limitkit.settle() names %s, which charges %s nothing to be settled%s; give it a cost in the file.",
-                quote(limit),
+                "limit",
+                "limitkit.settle() in %s names no limit that charges it something to be settled%s; "
+                "write the limit's name, and give it a cost in the file.",
                 self.task,
                 f" ({', '.join(map(one_line, known))} can)" if known else "",
             )
@@ -139,19 +139,16 @@ def settle(limit: str, cost: float) -> None:
     twice, the last counts. It never raises: where it can't count, one line of the log says why. In a task that is
     called directly, or by ``apply()``, it does nothing, as limits do not count such calls either.
     """
-    running = _running.get()
-    if running is not None:
-        running.said(limit, cost)
-    elif not _is_call():
-        _warn("", "outside", "limitkit.settle() was called where no task under limits runs; it does nothing there.")
-
-
-def _is_call() -> bool:
-    """Whether the task that runs here was called, and not started by a worker."""
     from celery import current_task  # noqa: PLC0415 (who settles nothing needs no Celery here)
 
-    context = getattr(current_task, "request", None)
-    return context is None or bool(context.called_directly or context.is_eager)
+    running, context = _running.get(), getattr(current_task, "request", None)
+    is_call = context is not None and bool(context.called_directly or context.is_eager)
+    if running is not None and is_call:  # the task that runs has called another one
+        _warn(running.task, "call", "limitkit.settle() in a task that %s calls itself does nothing.", running.task)
+    elif running is not None:
+        running.said(limit, cost)
+    elif context is not None and not is_call:
+        _warn("", "outside", "limitkit.settle() was called where no task under limits runs; it does nothing there.")
 
 
 def _warn(task: str, what: str, text: str, *args: Any) -> None:

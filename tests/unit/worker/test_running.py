@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from celery import Celery
 
 import limitkit
 from limitkit.buckets.decision import Bucket, Settlement
@@ -74,10 +75,13 @@ def test_a_result_without_a_cost_is_logged_once_and_the_estimate_stays(caplog, r
 @pytest.mark.parametrize(
     ("name", "cost", "said"),
     [
-        (
-            "token",
-            1,
-            'limitkit.settle() names "token", which charges shop.ask nothing to be settled (points, tokens can)',
+        *(
+            (
+                name,
+                1,
+                "limitkit.settle() in shop.ask names no limit that charges it something to be settled",
+            )
+            for name in ("token", "hunter2", None, 5, {"tokens": 1}, ["tokens"])
         ),
         ("tokens", -1, "limitkit.settle() in shop.ask was given no number of tokens"),
         ("tokens", float("nan"), "limitkit.settle() in shop.ask was given no number of tokens"),
@@ -89,6 +93,7 @@ def test_what_can_t_be_settled_never_fails_the_task(caplog, name, cost, said):
         result, settled = run(lambda: limitkit.settle(name, cost), CHARGES[1:] + CHARGES[:1])
     assert (result, settled) == (None, [])
     assert caplog.records[0].getMessage().startswith(said)
+    assert "hunter2" not in caplog.text
 
 
 def test_after_the_end_nothing_is_settled_any_more(caplog):
@@ -102,6 +107,32 @@ def test_after_the_end_nothing_is_settled_any_more(caplog):
     assert settled == []
     said = [record.getMessage() for record in caplog.records if "after" in record.getMessage()]
     assert said == ["limitkit.settle() was called after the end of shop.ask; its estimate stays."]
+
+
+def test_names_that_are_not_known_are_logged_once_a_task(caplog):
+    with caplog.at_level(logging.WARNING, "limitkit"):
+        run(lambda: [limitkit.settle(f"tenant{number}", 1) for number in range(1500)], CHARGES[1:])
+        run(lambda: limitkit.settle("points", "many"), CHARGES[1:])
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("call", ["directly", "apply"])
+def test_a_task_that_is_called_inside_settles_nothing_of_the_one_that_runs(caplog, call):
+    app = Celery("settles", set_as_current=False)
+
+    @app.task(name="inner", shared=False)
+    def inner():
+        limitkit.settle("tokens", 900)
+
+    def code():
+        limitkit.settle("tokens", 2)
+        return inner() if call == "directly" else inner.apply().get(disable_sync_subtasks=False)
+
+    with caplog.at_level(logging.WARNING, "limitkit"):
+        assert run(code, CHARGES[:1])[1] == [Settlement(TOKENS, 500, 2, 7)]
+    assert [record.getMessage() for record in caplog.records if "settle()" in record.getMessage()] == [
+        "limitkit.settle() in a task that shop.ask calls itself does nothing."
+    ]
 
 
 def test_where_no_task_runs_it_does_nothing():
