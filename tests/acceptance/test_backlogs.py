@@ -26,3 +26,10 @@ def test_a_worker_that_joins_gets_its_share():
     assert figures.excess <= promised(50, 10)
     # bench: 0.3. Where the first worker has fetched all it is 0.
     assert figures.share >= 0.15
+
+
+def test_a_worker_that_joins_gets_its_share_of_what_waits_for_each_worker_s_own_limit():
+    figures = joins(count=28, rate=2, burst=1, before=4, strategy="static")
+    assert (figures.lost, figures.twice) == (0, 0)
+    # Where the first worker holds four prefetch windows of them, all that there are, it is 0.
+    assert figures.share >= 0.25

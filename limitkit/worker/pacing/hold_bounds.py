@@ -96,8 +96,9 @@ class HoldBounds:
         """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
         if count > self.most:
             return False
-        turns = self.steered and any(lane.turns is not None for lane in held.lanes)
-        if count <= self.beside and self._settings().per_limit is None and not turns:
+        # Other workers hold values whose turn it is, and could start what waits here for this one's own buckets.
+        others = self.steered and any(lane.turns is not None or lane.local for lane in held.lanes)
+        if count <= self.beside and self._settings().per_limit is None and not others:
             return True
         most = _FOR_RETURNED if returned else 1.0
         return all(self._has_room(lane, held.taker(lane), most, now) for lane in held.lanes)

@@ -86,9 +86,9 @@ class Joins:
     twice: int
 
 
-def joins(count=1500, rate=100, burst=10, *, before=300):
+def joins(count=1500, rate=100, burst=10, *, before=300, strategy="token_bucket"):
     """Let a second worker join when the first one has started so many of a backlog."""
-    with Scene(config(limit("paid", f"{rate}/s", burst=burst))) as scene:
+    with Scene(config(limit("paid", f"{rate}/s", burst=burst, strategy=strategy))) as scene:
         scene.shop.start_worker()
         flood(scene, [("paid", ())] * count)
         scene.wait_for({"paid": before})
