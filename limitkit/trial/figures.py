@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from math import fsum
-from typing import TYPE_CHECKING, Final
+from itertools import accumulate, zip_longest
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from limitkit.config.declared import Limit
     from limitkit.trial.outcome import Outcome, Run
@@ -29,6 +28,14 @@ ALL: Final = "all"
 
 Starts = tuple[list[int], list[int]]
 """Of a bucket or a task: the microseconds of each start, and how many tokens it took; both in the order of time."""
+
+
+Times = tuple["Run", int, "int | None"]
+"""A message, when it was sent, and when it ceased to wait: its first start, or when it was given up; in microseconds.
+None if it waits still.
+"""
+Number = TypeVar("Number", int, float)
+_GIVEN_UP: Final = ("dropped", "failed", "lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +115,18 @@ class Figures:
 
 def figures_of(outcome: Outcome, limits: Mapping[str, Limit]) -> Figures:
     """Reckon the figures of a play; ``limits`` are the declared ones by the names that runs give them."""
-    tasks: defaultdict[str, list[Run]] = defaultdict(list)
-    named: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in outcome.runs:
-        tasks[run.task].append(run)
-        for name in run.limits:
-            named[name].append(run)
+    times = [_times(run) for run in outcome.runs]
+    tasks: defaultdict[str, list[Times]] = defaultdict(list)
+    named: defaultdict[str, list[Times]] = defaultdict(list)
+    for each in times:
+        tasks[each[0].task].append(each)
+        for name in each[0].limits:
+            named[name].append(each)
     most_held = max((worker.most_held for worker in outcome.workers), default=0)
     return Figures(
-        whole=_row(ALL, outcome.runs, [_starts(outcome.runs)]),
-        tasks=tuple(_row(name, runs, [_starts(runs)]) for name, runs in tasks.items()),
-        limits=tuple(_limit_row(name, runs, limits.get(name), outcome.ended) for name, runs in named.items()),
+        whole=_row(ALL, times, [_starts(times)]),
+        tasks=tuple(_row(name, each, [_starts(each)]) for name, each in tasks.items()),
+        limits=tuple(_limit_row(name, each, limits.get(name), outcome.ended) for name, each in named.items()),
         ended=outcome.ended,
         complete=outcome.complete,
         most_held=most_held,
@@ -131,46 +139,49 @@ def figures_of(outcome: Outcome, limits: Mapping[str, Limit]) -> Figures:
     )
 
 
-def waits_of(runs: Iterable[Run]) -> Waits | None:
-    """Return the quantiles of the waits of those that have started; None if none has."""
-    waits = sorted(run.starts[0] - run.sent for run in runs if run.starts)
-    if not waits:
-        return None
-    return Waits(nearest_rank(waits, 50), nearest_rank(waits, 95), waits[-1], fsum(waits) / len(waits))
-
-
-def nearest_rank(ordered: Sequence[float], percent: int) -> float:
+def nearest_rank(ordered: Sequence[Number], percent: int) -> Number:
     """Return the smallest value that at least so many percent of them do not exceed: at place ceil(percent n / 100)."""
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
 
 
-def left_at(run: Run) -> float | None:
-    """When a message ceased to wait: its first start, or when it was given up; None if it never did."""
+def _times(run: Run) -> Times:
     if run.starts:
-        return run.starts[0]
-    return run.ended if run.fate in {"dropped", "failed", "lost"} else None
+        left: float | None = run.starts[0]
+    else:
+        left = run.ended if run.fate in _GIVEN_UP else None
+    return run, round(run.sent * MICROSECONDS), None if left is None else round(left * MICROSECONDS)
 
 
-def backlog_of(runs: Iterable[Run]) -> dict[int, int]:
-    """Return how many wait from each moment on at which that changes; moments are in whole microseconds, in order.
+def comings(runs: Iterable[Run]) -> tuple[list[int], list[int]]:
+    """Return when messages were sent, and when they ceased to wait, in microseconds, each in order."""
+    return _comings([_times(run) for run in runs])
+
+
+def _comings(times: Sequence[Times]) -> tuple[list[int], list[int]]:
+    return sorted([sent for _, sent, _ in times]), sorted([left for _, _, left in times if left is not None])
+
+
+def backlog_of(sent: Sequence[int], left: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Go through the moments at which something was sent, with how many waited then: in between they only get fewer.
 
     At a time t those wait that were sent at t or before, and had not ceased to wait at t: who starts in the moment in
     which it is sent has not waited.
     """
-    marks = []
-    for run in runs:
-        marks.append(2 * round(run.sent * MICROSECONDS) + 1)
-        if (left := left_at(run)) is not None:
-            marks.append(2 * round(left * MICROSECONDS))
-    marks.sort()
-    # Of several changes at one moment, the last one stays in the dict.
-    return dict(zip([mark >> 1 for mark in marks], accumulate([1 if mark & 1 else -1 for mark in marks]), strict=True))
+    gone, last = 0, len(left)
+    for number, (at, after) in enumerate(zip_longest(sent, sent[1:], fillvalue=-1), start=1):
+        if at != after:
+            while gone < last and left[gone] <= at:
+                gone += 1
+            yield at, number - gone
 
 
-def longest(backlog: Mapping[int, int]) -> Peak:
+def longest(backlog: Iterable[tuple[int, int]]) -> Peak:
     """Find the most messages that waited at once, and when that was first."""
-    most = max(backlog.values(), default=0)
-    return Peak(most, next(at for at, waiting in backlog.items() if waiting == most) / MICROSECONDS if most else 0.0)
+    most, since = 0, 0
+    for at, waiting in backlog:
+        if waiting > most:
+            most, since = waiting, at
+    return Peak(most, since / MICROSECONDS)
 
 
 def busiest(starts: Starts, seconds: int) -> Peak:
@@ -199,54 +210,58 @@ def most_at_once(runs: Iterable[Run], ended: float) -> int:
     return max(accumulate(step for _, step in sorted(changes)), default=0)
 
 
-def _starts(runs: Iterable[Run]) -> Starts:
-    times = sorted([round(at * MICROSECONDS) for run in runs for at in run.starts])
-    return times, [1] * len(times)
+def _starts(times: Iterable[Times]) -> Starts:
+    begun = sorted([round(at * MICROSECONDS) for run, _, _ in times for at in run.starts])
+    return begun, [1] * len(begun)
 
 
-def _limit_row(name: str, runs: Sequence[Run], limit: Limit | None, ended: float) -> Row:
+def _limit_row(name: str, times: Sequence[Times], limit: Limit | None, ended: float) -> Row:
     local, running = limit is not None and limit.local, limit is not None and limit.strategy == "concurrency"
     buckets: defaultdict[tuple[str, str], Starts] = defaultdict(lambda: ([], []))
     runs_of: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
-    for run in runs:
+    for run, _, _ in times:
         place = run.limits.index(name)
         bucket, cost = run.buckets[place], run.costs[place]
         for at, worker in zip(run.starts, run.workers, strict=True):
-            times, costs = buckets[bucket, worker if local else ""]
-            times.append(round(at * MICROSECONDS))
+            begun, costs = buckets[bucket, worker if local else ""]
+            begun.append(round(at * MICROSECONDS))
             costs.append(cost)
         if running and run.starts:
             runs_of[bucket, run.workers[-1] if local else ""].append(run)
     most = max((most_at_once(each, ended) for each in runs_of.values()), default=0)
-    row = _row(name, runs, [_in_order(*starts) for starts in buckets.values()])
+    row = _row(name, times, [_in_order(*starts) for starts in buckets.values()])
     return replace(row, buckets=len(buckets), most_running=most if running else None)
 
 
-def _in_order(times: list[int], costs: list[int]) -> Starts:
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return [times[each] for each in order], [costs[each] for each in order]
+def _in_order(begun: list[int], costs: list[int]) -> Starts:
+    order = sorted(range(len(begun)), key=begun.__getitem__)
+    return [begun[each] for each in order], [costs[each] for each in order]
 
 
-def _row(name: str, runs: Sequence[Run], buckets: Sequence[Starts]) -> Row:
-    fates = Counter([run.fate for run in runs if not run.starts])
-    begun = [run for run in runs if run.starts]
-    left = [left_at(run) for run in runs]
-    drained = None not in left
+def _row(name: str, times: Sequence[Times], buckets: Sequence[Starts]) -> Row:
+    never = Counter([run.fate for run, _, _ in times if not run.starts])
+    waits = sorted([left - sent for run, sent, left in times if left is not None and run.starts])
+    sent, left = _comings(times)
     return Row(
         name=name,
-        sent=len(runs),
-        started=len(begun),
-        again=sum([len(run.starts) for run in begun]) - len(begun),
-        waiting=fates["waiting"],
-        dropped=fates["dropped"],
-        failed=fates["failed"],
-        lost=len([run for run in runs if run.fate == "lost"]),
-        waits=waits_of(begun),
-        backlog=longest(backlog_of(runs)),
-        drained_at=max((at for at in left if at is not None), default=None) if drained else None,
+        sent=len(times),
+        started=len(waits),
+        again=sum([len(run.starts) for run, _, _ in times]) - len(waits),
+        waiting=never["waiting"],
+        dropped=never["dropped"],
+        failed=never["failed"],
+        lost=len([run for run, _, _ in times if run.fate == "lost"]),
+        waits=_waits(waits) if waits else None,
+        backlog=longest(backlog_of(sent, left)),
+        drained_at=left[-1] / MICROSECONDS if left and len(left) == len(sent) else None,
         second=_busiest_of(buckets, 1),
         minute=_busiest_of(buckets, 60),
     )
+
+
+def _waits(ordered: Sequence[int]) -> Waits:
+    found = (nearest_rank(ordered, 50), nearest_rank(ordered, 95), ordered[-1], sum(ordered) / len(ordered))
+    return Waits(*(each / MICROSECONDS for each in found))
 
 
 def _busiest_of(buckets: Iterable[Starts], seconds: int) -> Peak:

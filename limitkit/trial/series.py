@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.token_bucket import MICROSECONDS
-from limitkit.trial.figures import backlog_of
+from limitkit.trial.figures import backlog_of, comings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from limitkit.trial.outcome import Run
 
@@ -64,18 +65,14 @@ def series_of(runs: Sequence[Run], seconds: float, most: int) -> Series:
     for run in runs:
         for at in run.starts:
             starts[min(bins - 1, round(at * MICROSECONDS) // micros)] += 1
-    return Series(length, tuple(starts), tuple(_backlog(backlog_of(runs), micros, bins)))
+    return Series(length, tuple(starts), _backlog(runs, micros, bins))
 
 
-def _backlog(changes: Mapping[int, int], micros: int, bins: int) -> list[int]:
+def _backlog(runs: Sequence[Run], micros: int, bins: int) -> tuple[int, ...]:
     """Return the most that waited at any moment of each bin; a bin begins with what waited before."""
-    most, waiting, last = [0] * bins, 0, 0
-    for at, then in changes.items():
+    sent, left = comings(runs)
+    most = [bisect_right(sent, at) - bisect_right(left, at) for at in range(0, bins * micros, micros)]
+    for at, waiting in backlog_of(sent, left):
         number = min(at // micros, bins - 1)
-        if number > last:
-            before = number + 1 if at > number * micros else number
-            most[last + 1 : before] = [waiting] * (before - last - 1)
-        most[number] = max(most[number], then)
-        waiting, last = then, number
-    most[last + 1 :] = [waiting] * (bins - last - 1)
-    return most
+        most[number] = max(most[number], waiting)
+    return tuple(most)
