@@ -17,6 +17,7 @@ from limitkit.name_clash import damage
 COMMANDS = (
     "validate",
     "explain",
+    "plan",
     "schema",
     "demo",
     "waiting",

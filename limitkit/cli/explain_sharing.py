@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from limitkit.cli.explain_kinds import in_words, most_starts
 from limitkit.cli.explain_terms import WINDOWS, allowed, beside, modes
 from limitkit.cli.output import say
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config.declared import TaskRule, patience_of
+from limitkit.config.limit_words import in_words, most_starts
 from limitkit.config.wording import dotted
 
 if TYPE_CHECKING:

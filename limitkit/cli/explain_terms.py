@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from limitkit.cli.explain_kinds import most_starts, name_of
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config.declared import MOST_RESENDS, WaitingSettings
+from limitkit.config.limit_words import most_starts, name_of
 from limitkit.config.model.env_values import names_variable
 from limitkit.config.model.units import duration_text
 from limitkit.config.wording import listed, quote

@@ -11,13 +11,13 @@ from limitkit.buckets.call import Call
 from limitkit.buckets.cost import CostReader
 from limitkit.buckets.partition import Resolver, bucket_key
 from limitkit.cli.config_in_use import config_in_use
-from limitkit.cli.explain_kinds import in_words, name_of
 from limitkit.cli.explain_sharing import bare, limit_of, now_in_force, pattern_of, show_limit, show_pattern
 from limitkit.cli.explain_terms import allowed, beside, modes, parked
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import Unusable, say, show_problems, table
 from limitkit.config.app_check import task_signature
 from limitkit.config.declared import ONE
+from limitkit.config.limit_words import in_words, name_of
 from limitkit.config.native_limit import native_limit
 from limitkit.config.wording import dotted, quote, suggest
 

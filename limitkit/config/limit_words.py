@@ -50,7 +50,7 @@ def in_words(limits: Iterable[Limit]) -> Iterator[str]:
             if said:
                 yield f"{name}: {said}."
         for each in limit.schedule:
-            yield f"{name}, {_when(each)}: {_terms(limit, each.terms)}."
+            yield f"{name}, {when_words(each)}: {terms_words(limit, each.terms)}."
 
 
 def _running(limit: Limit) -> str:
@@ -129,14 +129,14 @@ def _some(weights: Mapping[str, float]) -> str:
 
 def _parts(limit: Limit) -> Iterator[str]:
     for name, terms in list(limit.partitions.items())[:_SHOWN]:
-        yield f"{listed([name])} has {_terms(limit, terms)}"
+        yield f"{listed([name])} has {terms_words(limit, terms)}"
     if len(limit.partitions) > _SHOWN:
         yield f"{len(limit.partitions) - _SHOWN} more values have terms of their own"
     if limit.show_key:
         yield f"values of {limit.key} are stored and shown in clear"
 
 
-def _terms(limit: Limit, terms: ShareTerms) -> str:
+def terms_words(limit: Limit, terms: ShareTerms) -> str:
     """Write terms that stand in place of a limit's own."""
     said = [terms.rate.text] if terms.rate is not None else []
     said += [f"burst {terms.burst}"] if terms.burst is not None else []
@@ -144,7 +144,8 @@ def _terms(limit: Limit, terms: ShareTerms) -> str:
     return f"{', '.join(said)}{' in a window' if limit.strategy == 'window' else ''}"
 
 
-def _when(each: Scheduled) -> str:
+def when_words(each: Scheduled) -> str:
+    """Write when an entry of a schedule holds."""
     days = _days(each.days)
     if (each.begin, each.end) == (0, DAY_MINUTES):
         return f"{days} in {each.timezone}"

@@ -1,0 +1,93 @@
+"""What ``plan`` writes for a pull request: tables in GitHub's Markdown, in which no name can be more than a name.
+
+Names, keys and values come from the file of whoever opens the pull request. They stand in spans of code, where nothing
+is a link, a mention or HTML; in sentences, all signs of Markdown are escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from limitkit.cli.plan_text import HEADINGS, WORST_COLUMNS, names, said, summary, title, where, worst_rows
+from limitkit.config.wording import one_line, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from limitkit.trial.plan.changes import Change, Plan
+
+_MOST: Final = 60_000
+"""Characters: GitHub takes comments of up to 65,536."""
+_LONGEST: Final = 300
+_SIGNS: Final = re.compile(r"[\\`*_\[\]<>#!|~$&]")
+_AS_HTML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_NOT_LINKED: Final = re.compile(r"@|#(?=\d)|(?<=GH)-(?=\d)|(?<=:)//|(?<=www)\.|(?<=\w):(?=\w)", re.IGNORECASE)
+"""After these signs GitHub makes links, mentions and pictures also of plain text."""
+_NOTHING: Final = "&#8203;"
+"""A space without width, which ends what would be linked."""
+
+
+def markdown(plan: Plan) -> Iterator[str]:
+    """Write a plan as a comment."""
+    yield f"**limitkit plan**: {text(summary(plan))}"
+    if plan.changes:
+        yield from _changes(plan)
+    rows = worst_rows(plan.worst)
+    if rows:
+        at = [0, *(at for at in range(1, len(WORST_COLUMNS) + 1) if any(row[at] != "-" for row in rows))]
+        yield from ("", "The most that may start:", "")
+        yield from _head(["limit", *(WORST_COLUMNS[each - 1] for each in at[1:])])
+        for row in rows[:_LONGEST]:
+            yield _row([code(row[0]), *(text(row[each]) for each in at[1:])])
+    if plan.notes:
+        yield from ("", "When it is deployed:", "")
+        yield from (f"- {text(note)}" for note in plan.notes)
+
+
+def code(words: str) -> str:
+    """Write a text as a span of code in a table; empty without any."""
+    words = shorten(one_line(words), _LONGEST)
+    if not words.strip():
+        return ""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", words)), default=0))
+    pad = " " if words[0] in "` " or words[-1] in "` " else ""
+    return f"{fence}{pad}{words}{pad}{fence}".replace("|", "\\|")
+
+
+def text(words: str) -> str:
+    """Write a sentence, which may have names in it, as plain text."""
+    plain = _NOT_LINKED.sub(lambda sign: f"\0{sign[0]}\0", one_line(words))
+    escaped = _SIGNS.sub(lambda sign: _AS_HTML.get(sign[0], f"\\{sign[0]}"), plain)
+    return escaped.replace("\0", _NOTHING)
+
+
+def _changes(plan: Plan) -> Iterator[str]:
+    yield ""
+    yield from _head(["", "what", "before", "after", "what it does", "where"])
+    length = 0
+    for number, each in enumerate(plan.changes):
+        row = _change(each)
+        length += len(row) + 1
+        if length > _MOST * 2 // 3:
+            yield from ("", f"{len(plan.changes) - number} more changes do not fit here.")
+            return
+        yield row
+
+
+def _change(change: Change) -> str:
+    effect = f"**{HEADINGS[change.effect].lower()}**" if change.effect == "looser" else HEADINGS[change.effect].lower()
+    told = text(said(change))
+    if change.names:
+        told += f" {code(names(change))}"
+    place = [effect if change.effect != "other" else "", code(title(change))]
+    return _row([*place, code(change.before or ""), code(change.after or ""), told, code(where(change))])
+
+
+def _head(headings: Sequence[str]) -> Iterator[str]:
+    yield _row(headings)
+    yield _row(["---"] * len(headings))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

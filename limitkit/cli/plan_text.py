@@ -1,0 +1,163 @@
+"""What ``plan`` writes for people and for programs: text for a terminal, and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.cli.output import Drawn, styled
+from limitkit.cli.table_width import as_wide_as_the_terminal, width_of_terminal, wrapped
+from limitkit.config.wording import count, one_line, shorten
+from limitkit.trial.plan.changes import EFFECTS
+from limitkit.trial.plan.worst_windows import WINDOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from limitkit.trial.plan.changes import Change, Plan, Worst
+
+HEADINGS: Final = {"looser": "Lets more through", "stricter": "Lets less through", "other": "Other changes"}
+WORST_COLUMNS: Final = (*WINDOWS, "at once")
+NOTHING: Final = "nothing changes in what the file means"
+_COLORS: Final = {"looser": "red", "stricter": "yellow", "other": None}
+_SIGNS: Final = {"add": "+", "remove": "-", "change": "~", "rename": "~"}
+_SHOWN: Final = 20
+"""Names of tasks that are listed; JSON has all of them."""
+
+
+def lines(plan: Plan) -> Iterator[str]:
+    """Write a plan for a terminal."""
+    yield from _wrapped(f"{plan.old} -> {plan.new}: {summary(plan)}")
+    for effect in EFFECTS:
+        those = [each for each in plan.changes if each.effect == effect]
+        if those:
+            yield ""
+            yield styled(HEADINGS[effect], bold=True, fg=_COLORS[effect])
+            for each in those:
+                yield from _change(each)
+    yield from _worst(plan.worst)
+    if plan.notes:
+        yield ""
+        yield styled("When it is deployed", bold=True)
+        for note in plan.notes:
+            yield from _wrapped(f"  {note}", "  ")
+
+
+def summary(plan: Plan) -> str:
+    """Count the changes; the dangerous ones apart."""
+    if not plan.changes:
+        return NOTHING
+    looser = plan.count("looser")
+    more = "lets more through" if looser == 1 else "let more through"
+    return f"{count(len(plan.changes), 'change')}, {looser or 'none'} {more if looser else 'lets more through'}"
+
+
+def title(change: Change) -> str:
+    """Name what has changed."""
+    whole = change.subject if change.subject != change.field else ""
+    parts = [whole, change.field] if change.field else [whole]
+    return f"{whole} {change.field}" if whole.startswith("[") or " " in whole else ".".join(filter(None, parts))
+
+
+def where(change: Change) -> str:
+    """Say where it is declared, in the new file and in the old one."""
+    if change.new is None:
+        return f"was {change.old}" if change.old is not None else ""
+    return f"{change.new}{f', was {change.old}' if change.old is not None else ''}"
+
+
+def said(change: Change) -> str:
+    """Write what a change does as a sentence."""
+    text = change.message
+    return f"{text[:1].upper()}{text[1:]}." if not text.startswith('"') else f"{text}."
+
+
+def names(change: Change, most: int = _SHOWN) -> str:
+    """List the tasks, or queues, of a change."""
+    more = f" and {len(change.names) - most} more" if len(change.names) > most else ""
+    return f"{', '.join(change.names[:most])}{more}"
+
+
+def cell(before: int | None, after: int | None) -> str:
+    """Write what may start in one window, before and after."""
+    was, now = ("no limit" if each is None else f"{each:,}" for each in (before, after))
+    return was if was == now else f"{was} -> {now}"
+
+
+def worst_rows(worst: Iterable[Worst]) -> list[tuple[str, ...]]:
+    """Return the rows of the table of worst windows; a limit without a number has none in that column."""
+    rows = []
+    for each in worst:
+        pairs = zip(each.before, each.after, strict=True)
+        cells = ["-" if was is now is None else cell(was, now) for was, now in pairs]
+        rows.append((each.subject, *cells))
+    return rows
+
+
+def as_json(plan: Plan) -> dict[str, Any]:
+    """Write a plan for programs."""
+    return {
+        "version": 1,
+        "old": plan.old,
+        "new": plan.new,
+        "summary": {effect: plan.count(effect) for effect in EFFECTS},
+        "changes": [_change_json(each) for each in plan.changes],
+        "worst": [_worst_json(each) for each in plan.worst],
+        "notes": list(plan.notes),
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    old, new = change.old, change.new
+    return {
+        "action": change.action,
+        "kind": change.kind,
+        "subject": change.subject,
+        "field": change.field,
+        "before": change.before,
+        "after": change.after,
+        "effect": change.effect,
+        "message": change.message,
+        "new_buckets": change.new_buckets,
+        "names": list(change.names),
+        "path": new.path if new is not None else None,
+        "line": new.line if new is not None else None,
+        "old_path": old.path if old is not None else None,
+        "old_line": old.line if old is not None else None,
+    }
+
+
+def _worst_json(worst: Worst) -> dict[str, Any]:
+    keys = [heading.replace(" ", "_") for heading in WORST_COLUMNS]
+    return {
+        "limit": worst.subject,
+        "before": dict(zip(keys, worst.before, strict=True)),
+        "after": dict(zip(keys, worst.after, strict=True)),
+    }
+
+
+def _change(change: Change) -> Iterator[str]:
+    head = f"  {_SIGNS[change.action]} {title(change)}"
+    if change.before is not None or change.after is not None:
+        head += f": {shorten(change.before or 'none', 200)} -> {shorten(change.after or 'none', 200)}"
+    yield from _wrapped(head, "    ")
+    yield from _wrapped(f"      {said(change)}", "      ")
+    if change.names:
+        yield from _wrapped(f"      {names(change)}", "      ")
+    if where(change):
+        yield styled(f"      {where(change)}", dim=True)
+
+
+def _worst(worst: Iterable[Worst]) -> Iterator[str]:
+    rows = worst_rows(worst)
+    if rows:
+        yield ""
+        yield styled("The most that may start", bold=True)
+        first = ("limit", "in an hour", "at once", "in a minute", "in a second", "in a day")
+        yield from as_wide_as_the_terminal(("limit", *WORST_COLUMNS), rows, numbers=WORST_COLUMNS, first=first)
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    begin = text[: len(text) - len(text.lstrip())]
+    width = width_of_terminal()
+    found = wrapped(text.strip(), None if width is None else width - len(begin), indent[len(begin) :])
+    return [Drawn(f"{begin}{one_line(line)}") for line in found]
