@@ -13,16 +13,17 @@ if TYPE_CHECKING:
 
 
 def declared_limits(rules: Rules, runs: Iterable[Run]) -> dict[str, Limit]:
-    """Return the limits of runs by the names that they give them, as ``status`` shows them: ``limits.api``."""
-    names = dict.fromkeys(name for run in runs for name in run.limits)
-    found = {name: _declared(rules, name) for name in names}
-    return {name: limit for name, limit in found.items() if limit is not None}
+    """Return the limits of runs by the names that they give them, in the order in which they come.
 
-
-def _declared(rules: Rules, shown: str) -> Limit | None:
-    section, _, name = shown.partition(".")
-    if section == "limits":
-        return rules.named.get(name)
-    entry = next((each for each in (*rules.exact.values(), *rules.patterns) if each.pattern == name), None)
-    rule = entry if entry is not None else rules.for_task(name)
-    return next((limit for limit in rule.limits if limit.own), None) if rule is not None else None
+    A limit that several tasks have may differ between them in what one start costs: the first one is returned.
+    """
+    found: dict[str, Limit] = {}
+    seen: set[tuple[str, str]] = set()
+    for run in runs:
+        if run.limits and (run.task, run.queue) not in seen:
+            seen.add((run.task, run.queue))
+            rule = rules.together(run.task, run.queue)
+            for limit in rule.limits if rule is not None else ():
+                if limit.name in run.limits:
+                    found.setdefault(limit.name, limit)
+    return found

@@ -202,11 +202,16 @@ def busiest(starts: Starts, seconds: int) -> Peak:
 
 
 def most_at_once(runs: Iterable[Run], ended: float) -> int:
-    """Count the most runs that were under way at once, from their last start to their end."""
+    """Count the most runs that were under way at once, each from its start to its end; ``ended`` is when the play did.
+
+    Of a message that has started several times, the last start before its end counts.
+    """
     changes = []
     for run in runs:
-        if run.starts:
-            changes += [(run.starts[-1], 1), (run.ended if run.ended is not None else ended, -1)]
+        end = run.ended if run.ended is not None else ended
+        begun = [at for at in run.starts if at <= end]
+        if begun:
+            changes += [(begun[-1], 1), (end, -1)]
     return max(accumulate(step for _, step in sorted(changes)), default=0)
 
 

@@ -27,7 +27,7 @@ def time_text(seconds: float | None) -> str:
         return "-"
     if round(seconds * 1000) < 1:
         return "0s"
-    if seconds < 1:
+    if round(seconds * 1000) < 1000:  # noqa: PLR2004 (a second)
         return f"{seconds * 1000:.0f}ms"
     if round(seconds, 1) < _SPAN:
         return f"{seconds:.{2 if seconds < _EXACT else 1}f}".rstrip("0").rstrip(".") + "s"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from limitkit.trial.declared_limits import declared_limits
@@ -50,7 +51,7 @@ class Played:
     def changes(self, name: str) -> bool:
         """Whether an operator changes a limit while this is played."""
         faults = [fault for fault in self.scenario.faults if isinstance(fault, SetOverride)]
-        return any(str(fault.override.target.whole) == name for fault in faults)
+        return any(fnmatchcase(name, fault.override.target.name) for fault in faults)
 
     def runs_of(self, row: Row) -> list[Run]:
         """Return the runs that a row counts."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from limitkit.config.load import load
-from limitkit.trial.figures import HELD_BYTES, PARKED_BYTES, Peak, busiest, figures_of, nearest_rank
+from limitkit.trial.figures import HELD_BYTES, PARKED_BYTES, Peak, busiest, figures_of, most_at_once, nearest_rank
 from limitkit.trial.outcome import Outcome, Run, WorkerUse
 
 TICKS = st.integers(0, 60).map(lambda tick: tick / 8)
@@ -22,7 +22,7 @@ def runs(draw, most=25):
         starts = sorted(at + draw(TICKS) for _ in range(draw(st.sampled_from([0, 1, 1, 1, 2]))))
         fate = "started" if starts else draw(st.sampled_from(["waiting", "dropped", "failed", "lost"]))
         task = draw(st.sampled_from(["a", "b"]))
-        limits = draw(st.sampled_from([(), ("limits.x",), ("limits.x", "limits.y")]))
+        limits = draw(st.sampled_from([(), ("x",), ("x", "y")]))
         ended = None if fate == "waiting" else (starts[-1] if starts else at) + draw(TICKS)
         run = Run(number, task, at, "celery", limits, limits, tuple(draw(st.integers(1, 3)) for _ in limits))
         run.starts, run.ended, run.fate = starts, ended, fate
@@ -33,7 +33,7 @@ def runs(draw, most=25):
 
 def one(number, *, sent=0.0, started=None, bucket="x", cost=1, worker="worker-1", ended=None):
     """Make a run under one limit."""
-    run = Run(number, "a", sent, "celery", ("limits.x",), (bucket,), (cost,))
+    run = Run(number, "a", sent, "celery", ("x",), (bucket,), (cost,))
     if started is not None:
         run.starts, run.workers, run.fate, run.ended = [started], [worker], "started", ended
     return run
@@ -122,7 +122,7 @@ def test_a_window_ends_before_a_start_that_comes_exactly_a_second_later():
 def limits_of(text, folder):
     path = folder / "ratelimits.toml"
     path.write_text(f"version = 1\n[limits.x]\n{text}\n", encoding="utf-8")
-    return {f"limits.{name}": limit for name, limit in load(str(path)).rules.named.items()}
+    return load(str(path)).rules.named
 
 
 def test_a_limit_s_busiest_windows_are_in_tokens_and_of_one_bucket(tmp_path):
@@ -156,3 +156,12 @@ def test_memory_is_that_of_the_worker_that_held_most():
     workers = [WorkerUse("worker-1", most_held=5), WorkerUse("worker-2", most_held=9)]
     figures = figures_of(Outcome([], workers=workers, most_parked=100), {})
     assert (figures.most_held, figures.held_bytes, figures.parked_bytes) == (9, 9 * HELD_BYTES, 100 * PARKED_BYTES)
+
+
+def test_a_run_that_was_killed_runs_until_then_though_it_started_again_later():
+    killed = one(0, started=0.0, ended=3.0)
+    killed.starts.append(20.0)
+    killed.workers.append("worker-2")
+    assert most_at_once([killed, one(1, started=2.0, ended=4.0)], 30.0) == 2
+    assert most_at_once([killed, one(1, started=3.0, ended=4.0)], 30.0) == 1
+    assert figures_of(Outcome([killed]), {}).whole.again == 1
