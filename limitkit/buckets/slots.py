@@ -9,6 +9,8 @@ import secrets
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.buckets.decision import Slots, Take
 
 POLL_US: Final = 1_000_000
@@ -18,9 +20,14 @@ PATIENCE_US: Final = 2_000_000
 MOST_WOKEN: Final = 8
 
 
-def new_member(now: float) -> str:
+def random_hex() -> str:
+    """Return 16 hexadecimal digits that nobody else has."""
+    return secrets.token_hex(8)
+
+
+def new_member(now: float, new_name: Callable[[], str] = random_hex) -> str:
     """Name a start that begins now (seconds since 1970), so that its slots are its own: ``<ms>-<random hex>``."""
-    return f"{int(now * 1000)}-{secrets.token_hex(8)}"
+    return f"{int(now * 1000)}-{new_name()}"
 
 
 def since(member: str) -> float:

@@ -38,7 +38,7 @@ class Ticket:
     nonce: str
     task_id: str
     until: float
-    """Fresh until then (``time.monotonic()``, which processes of one host share); infinite when nothing was taken."""
+    """Fresh until then (monotonic time, which processes of one host share); infinite when nothing was taken."""
     buckets: tuple[Bucket, ...]
     """The shared buckets to ask when it is stale."""
     undo: tuple[GiveBack, ...]

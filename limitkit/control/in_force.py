@@ -8,13 +8,13 @@ strictest of their terms hold.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from limitkit.buckets.named_partition import named
 from limitkit.buckets.override import Target
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.clock import SYSTEM, epoch
 from limitkit.config.declared import ShareTerms
 from limitkit.control.declarations import Numbers, declared_of, numbers_of, strictest, with_terms
 from limitkit.control.schedules import holding
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.override import Kind, Override
     from limitkit.buckets.partition import Partition
+    from limitkit.clock import Clock
     from limitkit.config.declared import Limit, Scheduled
     from limitkit.control.declarations import Declared
     from limitkit.control.schedules import Holding
@@ -63,7 +64,8 @@ class _Found(NamedTuple):
 class InForce:
     """The overrides and the other files' declarations that this process knows, and what schedules say now."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self.overrides: tuple[Override, ...] = ()
         self._by: dict[tuple[Kind, Target], Override] = {}
         self._parts: dict[Target, tuple[Override, ...]] = {}
@@ -74,13 +76,13 @@ class InForce:
         self._declared: dict[int, tuple[Limit, Declared]] = {}
         self._holding: dict[int, tuple[tuple[Scheduled, ...], float, Holding]] = {}
         self._has_turned = False
-        self._offset = time.time() - time.monotonic()
+        self._offset = -epoch(clock)
         """The difference of this host's clock and the store's, once that is known."""
 
     @property
     def now(self) -> float:
         """The store's time, in seconds since 1970; this host's time until the store's is known."""
-        return time.monotonic() + self._offset
+        return self._clock.monotonic() + self._offset
 
     # -- what changes it ------------------------------------------------------------------------------------------
 
@@ -129,7 +131,7 @@ class InForce:
 
     def clock(self, now: float) -> None:
         """Note the store's time."""
-        self._offset = now - time.monotonic()
+        self._offset = now - self._clock.monotonic()
 
     def end(self) -> bool:
         """Drop the overrides that have ended; returns whether there were any, or a schedule has turned."""

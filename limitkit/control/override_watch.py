@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 from typing import TYPE_CHECKING, Final
 
 from limitkit.control.declarations import declarations, declarations_text, read_declarations
@@ -49,7 +48,7 @@ class OverrideWatch:
 
     def look(self) -> bool:
         """Look once; returns whether something else is in force than before. Overrides end also without the store."""
-        self._at = time.monotonic()
+        self._at = self._task_limits.clock.monotonic()
         in_force = self._task_limits.in_force
         before = in_force.overrides
         try:
@@ -82,7 +81,7 @@ class OverrideWatch:
 
     def freshen(self) -> None:
         """Look if the last look is too old: in a pool process of a worker without a pacer."""
-        if time.monotonic() - self._at >= EVERY and (os.getpid() != self._pid or self._at < 0):
+        if self._task_limits.clock.monotonic() - self._at >= EVERY and (os.getpid() != self._pid or self._at < 0):
             self.look()
 
     def _ask(self) -> Look:

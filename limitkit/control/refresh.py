@@ -208,8 +208,9 @@ def _changed(before: Mapping[str, Terms], terms: Mapping[str, Terms]) -> dict[st
     """
     changed = {key: of for key, of in terms.items() if before.get(key) != of}
     changed |= {key: of for key, of in terms.items() if _tag(key) in changed}
-    for key in before.keys() - terms.keys():
-        changed[key] = terms.get(_tag(key), Terms(round(_AT_ONCE * 1_000_000), 1))
+    for key in before:  # in their order, which is the same each time
+        if key not in terms:
+            changed[key] = terms.get(_tag(key), Terms(round(_AT_ONCE * 1_000_000), 1))
     return changed
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from limitkit.buckets.cost import CostReader, most_tokens, settled_cost
 from limitkit.buckets.override import Target
 from limitkit.buckets.partition import Resolver, bucket_key, limit_tag
+from limitkit.buckets.slots import new_member, random_hex
 from limitkit.buckets.turns import NOBODY, TurnTaker
+from limitkit.clock import SYSTEM
 from limitkit.config.declared import ONE
 from limitkit.control.in_force import InForce
 from limitkit.control.make_bucket import bucket_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from limitkit.buckets.call import Call
     from limitkit.buckets.decision import Bucket
     from limitkit.buckets.override import Section
+    from limitkit.clock import Clock
     from limitkit.config.declared import Limit, Patience, TaskRule
     from limitkit.config.model.fields import Mode, OnError
     from limitkit.config.rules import Rules
@@ -85,14 +88,19 @@ _Bound: TypeAlias = dict[tuple[str, str | None], tuple[BoundLimit, ...]]
 
 
 class TaskLimits:
-    """The config that is in force, bound to the tasks of one app."""
+    """The config that is in force, bound to the tasks of one app, and the clock by which they start."""
 
-    def __init__(self, rules: Rules, store: Store | None) -> None:
+    def __init__(
+        self, rules: Rules, store: Store | None, clock: Clock = SYSTEM, new_name: Callable[[], str] = random_hex
+    ) -> None:
+        """``new_name`` makes names that nobody else has, of workers and of starts that take slots."""
         self.rules = rules
         self.store = store
-        self.worker_count = WorkerCount(rules.store.prefix)
-        self.in_force = InForce()
-        self.outage = Outage()
+        self.clock = clock
+        self.new_name = new_name
+        self.worker_count = WorkerCount(rules.store.prefix, new_name)
+        self.in_force = InForce(clock)
+        self.outage = Outage(clock)
         self.freshen: Callable[[], None] = lambda: None
         """Looks at the overrides in the store, in a process where no timer does."""
         self.on_errors = _on_errors(rules)
@@ -117,6 +125,10 @@ class TaskLimits:
         """Forget the cached limits of each task, because something else is in force."""
         self._enforced.clear()
         self._shadows.clear()
+
+    def new_member(self) -> str:
+        """Name a start that begins now, so that its slots are its own."""
+        return new_member(self.clock.time(), self.new_name)
 
     def terms(self, tasks: Iterable[Any]) -> dict[str, Terms]:
         """Return the terms of each limit of these tasks, by the tag in its buckets' keys.

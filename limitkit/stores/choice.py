@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, quote, urlsplit
 
+from limitkit.clock import SYSTEM
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.model.store_url import MASTER
 from limitkit.stores.circuit_breaker import CircuitBreaker
@@ -15,6 +16,7 @@ from limitkit.stores.time_bound import TimeBound
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from limitkit.clock import Clock
     from limitkit.config.declared import StoreSettings
     from limitkit.stores.store import Store
 
@@ -44,13 +46,13 @@ def store_shown(app: Any, settings: StoreSettings) -> str | None:
     return f"{scheme}{separator}{plain}{'' if settings.url else ' (from the app)'}"
 
 
-def open_store(app: Any, settings: StoreSettings) -> Store | None:
-    """Open the store of a config; None when it has none."""
+def open_store(app: Any, settings: StoreSettings, clock: Clock = SYSTEM) -> Store | None:
+    """Open the store of a config; None when it has none. A server has its own clock."""
     url, options = _store(app, settings)
     if url is None:
         return None
     if url.startswith("memory://"):
-        return MemoryStore()
+        return MemoryStore(clock)
     # redis is imported only where it is needed.
     if not settings.url:
         from limitkit.config.model.store_options import usable  # noqa: PLC0415
@@ -59,11 +61,11 @@ def open_store(app: Any, settings: StoreSettings) -> Store | None:
     if url.startswith(_CLUSTER):
         from limitkit.stores.cluster import ClusterStore  # noqa: PLC0415
 
-        return CircuitBreaker(TimeBound(ClusterStore(url, settings.timeout), settings.timeout))
+        return CircuitBreaker(TimeBound(ClusterStore(url, settings.timeout), settings.timeout), clock)
     from limitkit.stores.redis import RedisStore  # noqa: PLC0415
 
     store: Store = RedisStore(url, settings.timeout, **options)
-    return CircuitBreaker(TimeBound(store, settings.timeout) if url.startswith(_SENTINEL) else store)
+    return CircuitBreaker(TimeBound(store, settings.timeout) if url.startswith(_SENTINEL) else store, clock)
 
 
 def _store(app: Any, settings: StoreSettings) -> tuple[Expanded | None, dict[str, Any]]:

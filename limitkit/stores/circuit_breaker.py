@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from limitkit.clock import SYSTEM
 from limitkit.errors import StoreError, StoreRefusedError
 from limitkit.events.emitter import emit, wanted
 from limitkit.events.event_types import StoreAsked
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.adaptive_rate import Adapted
     from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take
+    from limitkit.clock import Clock
     from limitkit.stores.store import Store
 
 T = TypeVar("T")
@@ -25,8 +26,9 @@ _PAUSE: Final = 1.0
 class CircuitBreaker:
     """A store that, once it has failed, raises the same error for a second, without a call."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock = SYSTEM) -> None:
         self.store = store
+        self._clock = clock
         self._closed_until = 0.0
         self._cause: StoreError | None = None
 
@@ -83,26 +85,25 @@ class CircuitBreaker:
 
     def _ask(self, ask: Callable[[], T], *, may_refuse: bool = False) -> T:
         self._check()
-        began = time.monotonic()
+        began = self._clock.monotonic()
         try:
             answer = ask()
         except StoreError as error:
             if not (may_refuse and isinstance(error, StoreRefusedError)):
-                self._closed_until = time.monotonic() + _PAUSE
+                self._closed_until = self._clock.monotonic() + _PAUSE
                 self._cause = error
-            _emit_asked(began, failed=True)
+            self._emit_asked(began, failed=True)
             raise
-        _emit_asked(began, failed=False)
+        self._emit_asked(began, failed=False)
         return answer
 
     def _check(self) -> None:
-        if time.monotonic() < self._closed_until and self._cause is not None:
+        if self._clock.monotonic() < self._closed_until and self._cause is not None:
             # The cause itself: the next error must say more than that the store is not asked.
             cause = StoreError(*self._cause.args)
             cause.remedy = self._cause.remedy
             raise cause
 
-
-def _emit_asked(began: float, *, failed: bool) -> None:
-    if wanted(StoreAsked):
-        emit(StoreAsked(seconds=time.monotonic() - began, failed=failed))
+    def _emit_asked(self, began: float, *, failed: bool) -> None:
+        if wanted(StoreAsked):
+            emit(StoreAsked(seconds=self._clock.monotonic() - began, failed=failed))

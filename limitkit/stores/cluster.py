@@ -71,7 +71,7 @@ class ClusterStore:
             "retry": Retry(NoBackoff(), 0),
         }
         self._url = single
-        self._clock = ServerClock()
+        self._server_clock = ServerClock()
         self._client: Any = None
         self._pid = -1
 
@@ -243,17 +243,17 @@ class ClusterStore:
 
     def _calls(self, calls: Sequence[_Call], now_us: int | None) -> list[list[Decision]]:
         """Call ``take`` for each of these slots."""
-        wall = self._clock.now(now_us)
+        wall = self._server_clock.now(now_us)
         replies = self._run("take", [question(call.takes, call.give_backs, now_us, wall) for call in calls])
         decided = [answers(reply, call.takes) for reply, call in zip(replies, calls, strict=True)]
         for decisions, reply, call in zip(decided, replies, calls, strict=True):
             if has_unfit(reply):
-                self._clock.fit(decisions, call.takes, lambda some: self._again(some, now_us))
+                self._server_clock.fit(decisions, call.takes, lambda some: self._again(some, now_us))
         return decided
 
     def _again(self, takes: Sequence[Take], now_us: int | None) -> list[Decision]:
         """Call ``take`` for one slot, with borders by what the clock is known to say now."""
-        (reply,) = self._run("take", [question(takes, (), now_us, self._clock.now(now_us))])
+        (reply,) = self._run("take", [question(takes, (), now_us, self._server_clock.now(now_us))])
         return answers(reply, takes)
 
     def _run(self, script: str, questions: Sequence[tuple[list[str], list[Any]]]) -> list[Any]:

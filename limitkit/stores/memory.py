@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets import token_bucket as sums
@@ -13,6 +12,7 @@ from limitkit.buckets.group import Kinds, is_plain
 from limitkit.buckets.partition import buckets_of
 from limitkit.buckets.slots import Leases
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.clock import SYSTEM, monotonic_us, time_us
 from limitkit.stores.memory_overrides import MemoryOverrides
 
 if TYPE_CHECKING:
@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 
     from limitkit.buckets.adaptive_rate import Adapted
     from limitkit.buckets.decision import Bucket, GiveBack, Lease, Once, Refusal, Settlement, Take
+    from limitkit.clock import Clock
 
 _SWEEP_EVERY: Final = 4096
 """Takes between two sweeps that drop full buckets, so that memory follows use."""
 
 
 class MemoryStore:
-    """Limits of one process, by its monotonic clock; windows that reset do so by its wall clock."""
+    """Limits of one process, by the monotonic time of its clock; windows that reset do so by the time since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self._kinds = Kinds()
         self._tats = self._kinds.tats
         self._adapted: dict[str, Adapted] = {}
@@ -39,7 +41,7 @@ class MemoryStore:
         self._listeners: dict[str, Callable[[str], None]] = {}
         self._lock = threading.Lock()
         self._until_sweep = _SWEEP_EVERY
-        overrides = MemoryOverrides()
+        overrides = MemoryOverrides(clock)
         self._scripts: dict[str, Callable[[Sequence[str], Sequence[Any]], Any]] = {
             "look": overrides.look,
             "post": overrides.post,
@@ -49,7 +51,7 @@ class MemoryStore:
         self, takes: Sequence[Take], give_backs: Sequence[GiveBack] = (), *, now_us: int | None = None
     ) -> list[Decision]:
         """Give back, then take, in the order given."""
-        now = _now(now_us)
+        now = self._now(now_us)
         with self._lock:
             for gift in give_backs:
                 self._kinds.give_back(gift, now)
@@ -65,7 +67,7 @@ class MemoryStore:
 
     def settle(self, settlements: Sequence[Settlement], once: Once | None = None, *, now_us: int | None = None) -> None:
         """Take what starts have cost beyond their estimates, or give back what they have not."""
-        now = _now(now_us)
+        now = self._now(now_us)
         with self._lock:
             if once is not None:
                 if self._settled.get(once.sender, 0) >= once.number:
@@ -76,13 +78,13 @@ class MemoryStore:
 
     def renew(self, leases: Sequence[Lease], *, now_us: int | None = None) -> list[bool]:
         """Renew leases; returns for each whether its slot was still there."""
-        now = _now(now_us)
+        now = self._now(now_us)
         with self._lock:
             return [self._leases(each.bucket).renew(each.member, each.bucket.lease_us, now) for each in leases]
 
     def running(self, slots: Sequence[Slots], *, now_us: int | None = None) -> list[list[tuple[str, float]]]:
         """Return for each limit who has a slot, and the seconds left of each lease."""
-        now = _now(now_us)
+        now = self._now(now_us)
         with self._lock:
             return [
                 [(member, (end - now) / MICROSECONDS) for member, end in self._leases(each).ends.items() if end > now]
@@ -101,13 +103,13 @@ class MemoryStore:
 
     def all_running(self) -> dict[str, int]:
         """Return how many slots are taken, by the keys of concurrency limits."""
-        now = _now(None)
+        now = monotonic_us(self._clock)
         with self._lock:
             return {key: count for key, each in self._kinds.leases.items() if (count := each.running(now))}
 
     def back_off(self, refusal: Refusal, *, now_us: int | None = None) -> BackedOff:
         """Slow a bucket down, or pause it."""
-        now, bucket = _now(now_us), refusal.bucket
+        now, bucket = self._now(now_us), refusal.bucket
         with self._lock:
             changed, pause, interval = sums.back_off(self._tats, self._adapted, refusal, now)
             self._kept[bucket.key] = now + kept_us(self._adapted[bucket.key], bucket, now)
@@ -116,10 +118,10 @@ class MemoryStore:
     def ahead(self, bucket: Bucket) -> float:
         """Return the seconds until a bucket is full again: what its last starts have used."""
         with self._lock:
-            return max(0, self._tats.get(bucket.key, 0) - time.monotonic_ns() // 1000) / MICROSECONDS
+            return max(0, self._tats.get(bucket.key, 0) - monotonic_us(self._clock)) / MICROSECONDS
 
     def postpone(self, bucket: Bucket, start: float, ahead: float) -> None:
-        """Count starts from ``start`` on (seconds of ``time.monotonic()``), which was later than their slots.
+        """Count starts from ``start`` on (seconds of its clock's monotonic time), which was later than their slots.
 
         ``ahead`` is how far ahead the bucket was when they were handed over: now it is as far ahead at ``start``.
         """
@@ -134,7 +136,7 @@ class MemoryStore:
 
     def all_adapted(self) -> dict[str, Adapted]:
         """Return all adapted rates, by the buckets' keys; their times count from now."""
-        now = time.monotonic_ns() // 1000
+        now = monotonic_us(self._clock)
         with self._lock:
             return {key: shifted(each, -now) for key, each in self._adapted.items()}
 
@@ -167,7 +169,7 @@ class MemoryStore:
         if is_plain(ask):
             slots, waits, marks = sums.take(self._tats, ask, now, self._adapted)
         else:
-            slots, waits, marks = self._kinds.take(ask, now, _wall(now_us), self._adapted)
+            slots, waits, marks = self._kinds.take(ask, now, self._wall(now_us), self._adapted)
         return Decision(
             tuple(slot / MICROSECONDS for slot in slots),
             tuple(wait / MICROSECONDS for wait in waits),
@@ -186,14 +188,12 @@ class MemoryStore:
         return [(self._listeners[each], bucket.key) for each in waiters if each in self._listeners]
 
     def _sweep(self, now: int, now_us: int | None) -> None:
-        self._kinds.forget(now, _wall(now_us))
+        self._kinds.forget(now, self._wall(now_us))
         for key in [key for key, until in self._kept.items() if until <= now]:
             del self._kept[key], self._adapted[key]
 
+    def _now(self, now_us: int | None) -> int:
+        return monotonic_us(self._clock) if now_us is None else now_us
 
-def _now(now_us: int | None) -> int:
-    return time.monotonic_ns() // 1000 if now_us is None else now_us
-
-
-def _wall(now_us: int | None) -> int:
-    return time.time_ns() // 1000 if now_us is None else now_us
+    def _wall(self, now_us: int | None) -> int:
+        return time_us(self._clock) if now_us is None else now_us

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.clock import time_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from limitkit.clock import Clock
 
 _LATELY_US: Final = 15_000_000
 
@@ -15,7 +18,8 @@ _LATELY_US: Final = 15_000_000
 class MemoryOverrides:
     """The overrides of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._version = ""
         self._posted: dict[str, tuple[int, str]] = {}
         self._files: dict[str, int] = {}
@@ -24,7 +28,7 @@ class MemoryOverrides:
     def look(self, _keys: Sequence[str], args: Sequence[Any]) -> list[Any]:
         """Answer as ``look.lua`` does."""
         now, known, own, declares, left, *wanted = args
-        now = _now(now)
+        now = self._now(now)
         if own:
             self._files[own] = now
             if declares:
@@ -44,7 +48,7 @@ class MemoryOverrides:
     def post(self, _keys: Sequence[str], args: Sequence[Any]) -> str:
         """Answer as ``post.lua`` does."""
         now, lost, text = args
-        now, posts = _now(now), json.loads(text)
+        now, posts = self._now(now), json.loads(text)
         if lost and self._version:
             return self._version
         for name, ends, kept in zip(posts[::3], posts[1::3], posts[2::3], strict=True):
@@ -55,6 +59,5 @@ class MemoryOverrides:
         self._version = lost or str(max(now, int(self._version or 0) + 1))
         return self._version
 
-
-def _now(given: int | str) -> int:
-    return time.time_ns() // 1000 if given == "" else int(given)
+    def _now(self, given: int | str) -> int:
+        return time_us(self._clock) if given == "" else int(given)

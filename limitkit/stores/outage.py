@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import re
-import time
 from typing import TYPE_CHECKING, Final
 
+from limitkit.clock import SYSTEM
 from limitkit.events.emitter import emit
 from limitkit.events.event_types import StoreFailed, StoreRecovered
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from limitkit.clock import Clock
     from limitkit.config.model.fields import OnError
     from limitkit.errors import StoreError
 
@@ -36,7 +37,8 @@ class Outage:
     It is for one process: a child that is forked meanwhile detects and reports an outage by itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self._pid = os.getpid()
         self._causes: set[str] = set()
         self._failed_start = False
@@ -47,7 +49,7 @@ class Outage:
     def recent(self) -> bool:
         """Whether other workers may not have seen yet that the store is back."""
         self._detect_fork()
-        return self._failed_start or time.monotonic() < self._settled
+        return self._failed_start or self._clock.monotonic() < self._settled
 
     def lost(self, error: StoreError, on_errors: Collection[OnError]) -> None:
         """Note that a take has failed; ``on_errors`` are the settings of the limits for that case."""
@@ -64,7 +66,7 @@ class Outage:
         """Note that a take was answered; another worker may still wait ``timeout`` seconds."""
         self._detect_fork()
         if self._failed_start:
-            self._settled = time.monotonic() + timeout + _UNSEEN
+            self._settled = self._clock.monotonic() + timeout + _UNSEEN
         self._failed_start = False
         self.in_sight()
 
@@ -96,4 +98,4 @@ class Outage:
 
     def _detect_fork(self) -> None:
         if self._pid != os.getpid():
-            self.__init__()  # type: ignore[misc] # a forked process starts without its parent's state
+            self.__init__(self._clock)  # type: ignore[misc] # a forked process starts without its parent's state

@@ -43,7 +43,7 @@ class RedisStore:
             "retry": Retry(NoBackoff(), 0),
             **options,
         }
-        self._clock = ServerClock()
+        self._server_clock = ServerClock()
         self._client: Any = None
         self._calls: Any = None
         self._pid = -1
@@ -104,17 +104,17 @@ class RedisStore:
         return self._guarded(lambda: self._calls(name, keys, args))
 
     def _take(self, takes: Sequence[Take], give_backs: Sequence[GiveBack], now_us: int | None) -> list[Decision]:
-        keys, args = question(takes, give_backs, now_us, self._clock.now(now_us))
+        keys, args = question(takes, give_backs, now_us, self._server_clock.now(now_us))
         reply = self._calls("take", keys, args)
         decisions = answers(reply, takes)
         if not has_unfit(reply):
             return decisions
 
         def again(some: Sequence[Take]) -> list[Decision]:
-            keys, args = question(some, (), now_us, self._clock.now(now_us))
+            keys, args = question(some, (), now_us, self._server_clock.now(now_us))
             return answers(self._calls("take", keys, args), some)
 
-        return self._clock.fit(decisions, takes, again)
+        return self._server_clock.fit(decisions, takes, again)
 
     def _guarded(self, ask: Callable[[], _Answer]) -> _Answer:
         """Call Redis, and read the answer. Raises StoreError, also for an answer that no Redis gives."""

@@ -6,13 +6,15 @@ how far the two clocks are apart, and asks once more.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
+
+from limitkit.clock import SYSTEM, time_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.decision import Decision, Take
+    from limitkit.clock import Clock
 
 _BEHIND_US: Final = 100_000
 """The reckoning is this much behind: the script takes borders of the present window, and of the one after it."""
@@ -23,12 +25,13 @@ _LATER: Final = 1.0
 class ServerClock:
     """How far the clock of a store is ahead of this host's."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
+        self._clock = clock
         self._ahead_us = 0
 
     def now(self, given_us: int | None) -> int:
         """Return about what the store's clock says, in microseconds since 1970; ``given_us`` if it is not None."""
-        return time.time_ns() // 1000 + self._ahead_us - _BEHIND_US if given_us is None else given_us
+        return time_us(self._clock) + self._ahead_us - _BEHIND_US if given_us is None else given_us
 
     def fit(
         self, decisions: list[Decision], takes: Sequence[Take], ask: Callable[[Sequence[Take]], list[Decision]]
@@ -37,7 +40,7 @@ class ServerClock:
         unfit = [at for at, decision in enumerate(decisions) if _said(decision) is not None]
         if not unfit:
             return decisions
-        self._ahead_us = max(filter(None, map(_said, decisions))) - time.time_ns() // 1000
+        self._ahead_us = max(filter(None, map(_said, decisions))) - time_us(self._clock)
         for at, again in zip(unfit, ask([takes[at] for at in unfit]), strict=True):
             waits = tuple(wait if wait >= 0 else _LATER for wait in again.waits)
             decisions[at] = again._replace(waits=waits)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import struct
 from dataclasses import replace
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.buckets.slots import random_hex
 from limitkit.errors import StoreError
 from limitkit.events.repeated import Repeated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.buckets.decision import Bucket
     from limitkit.stores.store import Store
 
@@ -29,10 +31,10 @@ class WorkerCount:
     It is in memory that pool processes share with the worker, since they are forked before the number is known.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, new_name: Callable[[], str] = random_hex) -> None:
         self._key = f"{prefix}:workers"
         # Not the host's or node's name: two workers may have the same one.
-        self._name = secrets.token_hex(8)
+        self._name = new_name()
         self._memory = mmap(-1, _NUMBERS.size)
         self._store: Store | None = None
         self._pool: Any = None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.clock import SYSTEM
 from limitkit.waiting import room_names
 from limitkit.waiting.redelivery import redelivery
 
 if TYPE_CHECKING:
+    from limitkit.clock import Clock
     from limitkit.waiting.room import Room
 
 _VISIBILITY_TIMEOUT: Final = 3600.0
@@ -18,7 +20,7 @@ _SHARE: Final = 4
 """A request is held for at most this part of the time after which the broker delivers it again."""
 
 
-def open_room(consumer: Any, prefix: str) -> Room:
+def open_room(consumer: Any, prefix: str, clock: Clock = SYSTEM) -> Room:
     """Return the waiting room of a consumer's broker; the connection need not be there yet."""
     kind = room_names.kind_of_transport(consumer.app.connection_for_read().transport)
     if kind == room_names.REDIS:
@@ -31,7 +33,7 @@ def open_room(consumer: Any, prefix: str) -> Room:
         return RabbitMQRoom(consumer.app, lambda: consumer.connection)
     from limitkit.waiting.eta_room import EtaRoom  # noqa: PLC0415 (likewise)
 
-    return EtaRoom(consumer.app)
+    return EtaRoom(consumer.app, clock)
 
 
 def longest_hold(consumer: Any) -> float:

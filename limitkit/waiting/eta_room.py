@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.clock import SYSTEM
 from limitkit.waiting import room_names
 from limitkit.waiting.delivery import delivery_of
 from limitkit.waiting.message_copy import Copy, copy_with_eta, routed, turn_of, waits
@@ -14,6 +15,7 @@ from limitkit.waiting.redelivery import redelivery
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from limitkit.clock import Clock
     from limitkit.waiting.room import Brought, Leaving, Steering
 
 _LONGEST: Final = 60.0
@@ -31,9 +33,9 @@ class EtaRoom:
     every = 0.1
     steered = False
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
-        self._counter = ParkedCounter()
+    def __init__(self, app: Any, clock: Clock = SYSTEM) -> None:
+        self._app, self._clock = app, clock
+        self._counter = ParkedCounter(clock)
 
     def park(self, leavers: Sequence[Leaving]) -> None:
         """Park these, one by one."""
@@ -65,7 +67,8 @@ class EtaRoom:
         note = waits(delivery, turn, wait)
 
         def copy_for(channel: Any) -> Copy:
-            return copy_with_eta(delivery, note if keeps_routing(channel) else routed(delivery, note) or note, wait)
+            noted = note if keeps_routing(channel) else routed(delivery, note) or note
+            return copy_with_eta(delivery, noted, self._clock.time() + wait)
 
         publish(self._app, delivery, copy_for)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -90,11 +89,11 @@ def was_parked(message: Any) -> bool:
     return ORDER in message.properties or note_of(message) is not None
 
 
-def first_came(message: Any, since: float, *, epoch: float | None = None) -> float:
+def first_came(message: Any, since: float, epoch: float) -> float:
     """Return when a message first came to a worker, or was parked; ``since`` is when it came to this one.
 
-    Both are of ``time.monotonic()``, and so is ``epoch``, the beginning of 1970. The clock of Redis may differ a little
-    from this machine's, and so may the result.
+    Both are monotonic times of a clock, and so is ``epoch``, the beginning of 1970. The clock of Redis may differ a
+    little from this machine's, and so may the result.
     """
     note = note_of(message)
     if note is not None:
@@ -103,8 +102,6 @@ def first_came(message: Any, since: float, *, epoch: float | None = None) -> flo
         order = int(message.properties[ORDER])
     except (KeyError, TypeError, ValueError):
         return since
-    if epoch is None:
-        epoch = time.monotonic() - time.time()
     return min(since, epoch + order % MOST_ORDERS / ORDERS_A_SECOND)
 
 
@@ -145,9 +142,12 @@ def waits(delivery: Delivery, turn: float, wait: float) -> Note:
     return before._replace(rest=max(0.0, turn - wait), waited=before.waited + wait)
 
 
-def copy_with_eta(delivery: Delivery, note: Note, wait: float) -> Copy:
-    """Copy a message that waits for an ETA in its queue. Its task will see the one that the sender gave it, or none."""
-    eta = (dt.datetime.now(dt.timezone.utc) + dt.timedelta(seconds=wait)).isoformat()
+def copy_with_eta(delivery: Delivery, note: Note, at: float) -> Copy:
+    """Copy a message that waits in its queue for an ETA, in seconds since 1970.
+
+    Its task will see the ETA that the sender gave it, or none.
+    """
+    eta = dt.datetime.fromtimestamp(at, dt.timezone.utc).isoformat()
     in_body = _first_protocol(delivery)
     own = delivery.headers.get("eta") if in_body is None else in_body.get("eta")
     if note.eta == _UNTOUCHED:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import heapq
 import math
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.clock import SYSTEM
 from limitkit.waiting.room import Brought
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from limitkit.buckets.decision import Bucket
+    from limitkit.clock import Clock
     from limitkit.waiting.room import Steering
 
 _AGAIN: Final = 1.0
@@ -24,7 +23,7 @@ _AGAIN: Final = 1.0
 class ParkedCounter:
     """How many requests of each bucket are parked and not due back yet; counted by whole seconds."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
         self._clock = clock
         self._left: Counter[str] = Counter()
         self._due: list[tuple[int, str]] = []
@@ -33,7 +32,7 @@ class ParkedCounter:
 
     def went(self, bucket: str, seconds: float) -> None:
         """Count one that comes back in so many seconds."""
-        due = math.ceil(self._clock() + seconds), bucket
+        due = math.ceil(self._clock.monotonic() + seconds), bucket
         if due not in self._counts:
             heapq.heappush(self._due, due)
         self._counts[due] += 1
@@ -45,10 +44,10 @@ class ParkedCounter:
 
     def look(self, steering: Steering) -> Brought:
         """Say how many are still parked."""
-        now, asked = self._clock(), {*steering.hungry, *steering.full}
+        now, asked = self._clock.monotonic(), dict.fromkeys((*steering.hungry, *steering.full))
         while self._due and self._due[0][0] <= now:
             due = heapq.heappop(self._due)
-            asked.add(due[1])
+            asked[due[1]] = None
             self._left[due[1]] -= self._counts.pop(due)
         left = {bucket: self._left[bucket] for bucket in asked}
         for bucket in [bucket for bucket, count in left.items() if not count]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.clock import SYSTEM
 from limitkit.waiting.eta_room import longest
 from limitkit.waiting.message_copy import Copy, Note, copy_of, copy_with_eta, note_of, routed
 from limitkit.waiting.publish import keeps_routing, publish
 
 if TYPE_CHECKING:
+    from limitkit.clock import Clock
     from limitkit.waiting.delivery import Delivery
 
 logger = logging.getLogger("limitkit")
@@ -21,8 +23,8 @@ _SHORTEST: Final = 0.05
 class SendBack:
     """Publishes messages of an app again, each to its own queue."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, app: Any, clock: Clock = SYSTEM) -> None:
+        self._app, self._clock = app, clock
         self._warned: set[str] = set()
 
     def __call__(
@@ -50,7 +52,7 @@ class SendBack:
             if not keeps_routing(channel):
                 note = routed(delivery, note)
             if wait > _SHORTEST:
-                return copy_with_eta(delivery, note or Note(), min(wait, longest(channel)))
+                return copy_with_eta(delivery, note or Note(), self._clock.time() + min(wait, longest(channel)))
             return copy_of(delivery, note and note._replace(rest=0.0))
 
         try:

@@ -61,7 +61,7 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         if installation.trouble is not None:
             installation.task_limits.outage.out_of_sight(installation.trouble, installation.task_limits.on_errors)
             installation.trouble = None
-        self.entry = open_entry(consumer)
+        self.entry = open_entry(consumer, installation.task_limits.clock)
         if kind_of_transport(consumer.app.connection_for_read().transport) == REDIS:
             from limitkit.worker.rescue import Rescue  # noqa: PLC0415 (only this broker needs it)
 
@@ -95,7 +95,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
         command_rates, window = RateLimitCommand(consumer, task_limits), PrefetchWindow(consumer)
         bounds = HoldBounds(lambda: task_limits.rules.waiting, lambda: consumer.initial_prefetch_count)
-        parking = Parking(consumer, lambda: open_room(consumer, task_limits.rules.store.prefix), bounds, window)
+        prefix, clock = task_limits.rules.store.prefix, task_limits.clock
+        parking = Parking(consumer, lambda: open_room(consumer, prefix, clock), bounds, window, clock)
         pacer = Pacer(consumer, entry, task_limits, parking, command_rates)
         door = pacer if consumer.hub else PacerDoor(pacer, entry.loop)
         consumer.on_task_request = door

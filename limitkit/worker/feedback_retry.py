@@ -8,12 +8,12 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from celery.exceptions import Ignore, Reject, Retry
 
 from limitkit.buckets import ticket
+from limitkit.clock import SYSTEM
 from limitkit.config.model.regex import sharing_time
 from limitkit.events.emitter import emit
 from limitkit.events.event_types import TaskSentBack
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.clock import Clock
     from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
     from limitkit.waiting.send_back import SendBack
@@ -40,7 +41,7 @@ class Attempt(NamedTuple):
     buckets: tuple[Bucket, ...]
     """Those with feedback."""
     started: float
-    """Seconds of ``time.monotonic()``."""
+    """Monotonic time in seconds."""
 
     @property
     def refusals(self) -> int:
@@ -52,7 +53,10 @@ class Attempt(NamedTuple):
 class FeedbackRetry:
     """Passes refusals to the feedback handler, and sends the refused tasks back."""
 
-    def __init__(self, task_limits: Callable[[], TaskLimits | None], send_back: SendBack) -> None:
+    def __init__(
+        self, task_limits: Callable[[], TaskLimits | None], send_back: SendBack, clock: Clock = SYSTEM
+    ) -> None:
+        self._clock = clock
         self._handler = FeedbackHandler(task_limits)
         self._send_back = send_back
 
@@ -86,7 +90,7 @@ class FeedbackRetry:
         """Note a start that may happen now and takes from these buckets."""
         with_feedback = tuple(bucket for bucket in buckets if bucket.feedback is not None)
         if with_feedback:
-            setattr(context, _ATTEMPT, Attempt(shown, came, with_feedback, time.monotonic()))
+            setattr(context, _ATTEMPT, Attempt(shown, came, with_feedback, self._clock.monotonic()))
 
     def run(self, task: Any, code: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Run a task's own code. Raises Retry when it was refused and its message was sent back."""
@@ -120,7 +124,7 @@ class FeedbackRetry:
         if not isinstance(attempt, Attempt):  # a message's headers become attributes, too
             return False
         setattr(context, _ATTEMPT, None)  # first: a time limit may interrupt the report, and one start reports once
-        refused = self._handler.handle(error, attempt.buckets, time.monotonic() - attempt.started)
+        refused = self._handler.handle(error, attempt.buckets, self._clock.monotonic() - attempt.started)
         if refused is None:
             setattr(context, _ATTEMPT, attempt)
             return False

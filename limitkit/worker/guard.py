@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
 
 from limitkit.buckets import ticket
+from limitkit.clock import SYSTEM
 from limitkit.config.wording import one_line
 from limitkit.errors import RateLimitExceeded, StoreError
 from limitkit.stores.memory import MemoryStore
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.buckets.decision import Decision, GiveBack, Take
+    from limitkit.clock import Clock
     from limitkit.config.declared import Limit
     from limitkit.control.task_limits import TaskLimits
     from limitkit.waiting.delivery import Delivery
@@ -64,14 +65,14 @@ class _Start(NamedTuple):
 class Guard:
     """Admits starts, or sends their messages back."""
 
-    def __init__(self, app: Any, task_limits: Callable[[], TaskLimits | None]) -> None:
-        self._task_limits = task_limits
-        self._own = MemoryStore()
+    def __init__(self, app: Any, task_limits: Callable[[], TaskLimits | None], clock: Clock = SYSTEM) -> None:
+        self._task_limits, self._clock = task_limits, clock
+        self._own = MemoryStore(clock)
         """This process's shares of buckets, while the store is gone."""
-        self._send_back = SendBack(app)
-        self._feedback = FeedbackRetry(task_limits, self._send_back)
-        self._settler = Settler(self._store)
-        self._leases = Leases(self._store, limit_of)
+        self._send_back = SendBack(app, clock)
+        self._feedback = FeedbackRetry(task_limits, self._send_back, clock)
+        self._settler = Settler(self._store, clock)
+        self._leases = Leases(self._store, limit_of, clock)
         """Of slots that this process has taken itself, since no pacer did."""
         self.elsewhere = False
         """Whether the pool is none of Celery's: it may run a task's code where the guard can't find its request."""
@@ -160,10 +161,12 @@ class Guard:
             came_back(vars(context))  # the pacer does it, where there is one
             shown, came = ticket.collect(context), delivery.collect(context)
         note_queue(self._task_limits(), context, came, run.queue if run is not None else None)
-        if shown is not None and time.monotonic() <= shown.until:
+        if shown is not None and self._clock.monotonic() <= shown.until:
             self._feedback.begin(context, shown, came, shown.buckets)
             if shown.at is not None:
-                emit_start(task, noted_queue(context), time.monotonic() - shown.at, failed_open=shown.failed_open)
+                emit_start(
+                    task, noted_queue(context), self._clock.monotonic() - shown.at, failed_open=shown.failed_open
+                )
             return Running(task.name, shown.charges, self._settler) if shown.charges else None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
@@ -180,7 +183,7 @@ class Guard:
             task_limits.freshen()
             bound = [limit for limit in limits_of_context(task_limits, task, context) if not limit.local]
             call = call_of_context(context, came, args, kwargs)
-            wanted = wanted_by([task_limits.ask(limit, task, call) for limit in bound])
+            wanted = wanted_by([task_limits.ask(limit, task, call) for limit in bound], task_limits.new_member)
         taken = NOTHING_TAKEN if not wanted.buckets else self._take(task, start, wanted, task_limits)
         self._feedback.begin(context, shown, came, wanted.buckets)
         emit_start(task, noted_queue(context), failed_open=taken is None)
@@ -208,10 +211,10 @@ class Guard:
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED
         ask = wanted.take(patience)
         undo = shown.undo if shown is not None else ()
-        until, again = time.monotonic() + patience, False
+        until, again = self._clock.monotonic() + patience, False
         limits = [each.limit for each in limits_of_context(task_limits, task, context) if not each.local]
         while True:
-            worst, decision, asked = 0, None, time.monotonic()
+            worst, decision, asked = 0, None, self._clock.monotonic()
             try:
                 decision = self._ask_store(task_limits, ask, undo, paced=shown is not None)
             except StoreError as error:
@@ -222,19 +225,19 @@ class Guard:
             else:
                 task_limits.outage.over(task_limits.rules.store.timeout)
                 undo = ()
-                retry_after, taken = _admitted(decision), decision
+                retry_after, taken = self._admitted(decision), decision
                 worst = decision.waits.index(max(decision.waits))
                 if shown is None and retry_after is not None and context.id is not None:
                     self._give_up(task, context, task_limits, retry_after)
             if retry_after is None:
-                late = time.monotonic() - asked - wanted.tolerance
+                late = self._clock.monotonic() - asked - wanted.tolerance
                 if decision is None or late <= 0.0 or again:
                     return taken
                 # A window counts it where it was asked, and after its time has room for another: so ask once more.
                 again, undo = True, tuple(wanted.undo(decision))
                 continue
-            if shown is not None and time.monotonic() + retry_after <= until:
-                time.sleep(retry_after)
+            if shown is not None and self._clock.monotonic() + retry_after <= until:
+                self._clock.sleep(retry_after)
                 continue
             # A pacer knows when to start it again.
             wait = retry_after if shown is None else 0.0
@@ -243,7 +246,7 @@ class Guard:
                 names = [limit.name for limit in limits]
                 emit_sent_back(task, context.id, names, worst, retry_after, throttled=throttled)
                 raise Retry(ticket.REASON)
-            time.sleep(min(retry_after, _PUBLISH_PAUSE))
+            self._clock.sleep(min(retry_after, _PUBLISH_PAUSE))
 
     def _give_up(self, task: Any, context: Any, task_limits: TaskLimits, retry_after: float) -> None:
         """Drop or fail a start that would wait longer than ``max_wait``; a pacer would have done so before."""
@@ -276,7 +279,14 @@ class Guard:
         if not divided.buckets:
             return None
         share = None if paced else divided.shared_out(task_limits.worker_count.share_of_process)
-        return _PUBLISH_PAUSE if share is None else _admitted(self._own.take([share.take(_PATIENCE)])[0])
+        return _PUBLISH_PAUSE if share is None else self._admitted(self._own.take([share.take(_PATIENCE)])[0])
+
+    def _admitted(self, decision: Decision) -> float | None:
+        """Wait for a slot if there is one; else return in how many seconds there may be."""
+        if not decision.slots:
+            return decision.retry_after
+        self._clock.sleep(decision.slots[0])
+        return None
 
 
 def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
@@ -284,11 +294,3 @@ def _exceeded(task: Any, context: Any, retry_after: float) -> RateLimitExceeded:
     return RateLimitExceeded(
         f"the limits of {one_line(task.name)} admit this start in {retry_after:.3g} s", retry_after
     )
-
-
-def _admitted(decision: Decision) -> float | None:
-    """Wait for a slot if there is one; else return in how many seconds there may be."""
-    if not decision.slots:
-        return decision.retry_after
-    time.sleep(decision.slots[0])
-    return None

@@ -152,7 +152,7 @@ class Installation:
         strange_pool = pool_of(worker.pool_cls) is not None
         if strange_pool or tracer_of() is not None:
             self.guard.look_elsewhere(strange_pool=strange_pool)
-        store = self.task_limits.store = open_store(self.app, self.config.rules.store)
+        store = self.task_limits.store = open_store(self.app, self.config.rules.store, self.task_limits.clock)
         if self.task_limits.store is not None and self.task_limits.on_errors:
             self.trouble = ask_once(
                 self.task_limits.store, self.task_limits.rules.store.prefix, declared(self.task_limits.rules)

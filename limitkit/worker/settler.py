@@ -6,17 +6,18 @@ import logging
 import os
 import secrets
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Once
+from limitkit.clock import SYSTEM
 from limitkit.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.decision import Settlement
+    from limitkit.clock import Clock
     from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
@@ -33,8 +34,8 @@ _PAUSE: Final = 1.0
 class Settler:
     """Corrects charges in the store, from any thread: the one that comes first sends for all that come meanwhile."""
 
-    def __init__(self, store: Callable[[], Store | None]) -> None:
-        self._store = store
+    def __init__(self, store: Callable[[], Store | None], clock: Clock = SYSTEM) -> None:
+        self._store, self._clock = store, clock
         self._waiting: deque[tuple[float, Settlement]] = deque()
         self._sent: tuple[Once, list[tuple[float, Settlement]]] | None = None
         """What was sent without an answer: the store may have it, so it is sent again as it was."""
@@ -51,7 +52,7 @@ class Settler:
             self._sending, self._again, self._sent = threading.Lock(), None, None
             self._waiting.clear()
             self._begin()
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._waiting.extend((now, each) for each in settlements)
         self._send()
 
@@ -86,7 +87,7 @@ class Settler:
         return True
 
     def _drop_old(self, error: StoreError) -> None:
-        now, dropped = time.monotonic(), 0
+        now, dropped = self._clock.monotonic(), 0
         if self._sent is not None and now - self._sent[1][-1][0] > _LONGEST:
             dropped, self._sent = len(self._sent[1]), None
         while self._waiting and (now - self._waiting[0][0] > _LONGEST or len(self._waiting) > _MOST_KEPT):
@@ -103,7 +104,7 @@ class Settler:
     def _try_again(self) -> None:
         sent = False
         while not sent:
-            time.sleep(_PAUSE)
+            self._clock.sleep(_PAUSE)
             with self._sending:
                 sent = self._send_all()
                 if sent:

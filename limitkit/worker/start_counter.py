@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from limitkit.buckets.partition import limit_tag
@@ -34,6 +33,6 @@ class Starts:
         """Count a start. Called in the thread that begins it, or for an event from another process."""
         assert isinstance(event, TaskStarted)  # noqa: S101 (it wants no others)
         task = self._tasks.get(event.task)
-        now = time.monotonic()
+        now = self._task_limits.clock.monotonic()
         for bound in self._task_limits.limits(task, event.queue) if task is not None else ():
             self._recent.count(limit_tag(bound.limit.name, own=bound.limit.own), now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -94,7 +93,7 @@ def _limits(
             bound[tag] = each, rule.pattern if rule is not None else name
     for each in (*task_limits.of_queues("shadow"), *task_limits.of_queues()):
         bound.setdefault(limit_tag(each.limit.name, own=False), (each, ""))
-    now = time.monotonic()
+    now = task_limits.clock.monotonic()
     running = _by_tag(pacer.view.running().items() if pacer is not None else ())
     held: dict[str, list[tuple[float, str]]] = {}
     for request in pacer.view.waiting() if pacer is not None else ():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.buckets.decision import Bucket, Decision, Slots, Take, Window
 from limitkit.buckets.group import undo
-from limitkit.buckets.slots import new_member
 from limitkit.buckets.ticket import Charge
 from limitkit.buckets.token_bucket import MICROSECONDS
 
@@ -66,13 +64,13 @@ class Wanted(NamedTuple):
         return tuple(charge._replace(mark=marks.get(charge.bucket.key, charge.mark)) for charge in self.charges)
 
 
-def wanted_by(asks: Sequence[Ask]) -> Wanted:
-    """Return what a start takes that no pacer has let through."""
+def wanted_by(asks: Sequence[Ask], new_member: Callable[[], str]) -> Wanted:
+    """Return what a start takes that no pacer has let through; ``new_member`` names it where it takes slots."""
     buckets = tuple(ask.bucket for ask in asks)
     metered = [ask for ask in asks if ask.bucket.metered and ask.limit is not None]
     return Wanted(
         buckets,
         tuple(ask.cost for ask in asks) if metered else (),
-        new_member(time.time()) if any(isinstance(bucket, Slots) for bucket in buckets) else "",
+        new_member() if any(isinstance(bucket, Slots) for bucket in buckets) else "",
         tuple(Charge(ask.limit.name, ask.bucket, ask.cost, 0, ask.limit.settle) for ask in metered if ask.limit),
     )

@@ -8,18 +8,18 @@ import socket
 import time
 from contextlib import closing
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.given_clock import GivenClock
 from support.servers import RedisServer, free_port
 from support.sizes import examples
 
 from limitkit.buckets import token_bucket as sums
 from limitkit.buckets.decision import Bucket, GiveBack, Take
 from limitkit.errors import StoreError
-from limitkit.stores import circuit_breaker, memory
+from limitkit.stores import memory
 from limitkit.stores.circuit_breaker import CircuitBreaker
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
@@ -494,11 +494,9 @@ def test_closing_in_a_forked_process_leaves_the_parents_connection(server, admin
 
 
 @pytest.fixture
-def clock(monkeypatch):
+def clock():
     """The clock by which a store that failed is left alone."""
-    clock = SimpleNamespace(at=1000.0)
-    monkeypatch.setattr(circuit_breaker, "time", SimpleNamespace(monotonic=lambda: clock.at))
-    return clock
+    return GivenClock()
 
 
 def listening(port=0):
@@ -531,22 +529,22 @@ def test_options_that_cannot_be_used_are_a_store_error(url):
 
 def test_a_refused_connection_is_a_store_error_and_then_no_call_for_a_second(clock):
     port = free_port()
-    with closing(CircuitBreaker(RedisStore(f"redis://127.0.0.1:{port}/0", 0.05))) as store:
+    with closing(CircuitBreaker(RedisStore(f"redis://127.0.0.1:{port}/0", 0.05), clock)) as store:
         begun = time.monotonic()
         with pytest.raises(StoreError, match=r"ConnectionError: .*refused"):
             one(store, None, (bucket(),))
         assert time.monotonic() - begun < 5
         with listening(port) as server:
             for later in (0.0, 0.5, 0.999):
-                clock.at = 1000.0 + later
+                clock.now = 1000.0 + later
                 with pytest.raises(StoreError, match=r"ConnectionError: .*refused"):
                     one(store, None, (bucket(),))
             assert accepted(server) == 0
-            clock.at = 1001.0
+            clock.now = 1001.0
             with pytest.raises(StoreError, match="TimeoutError"):
                 one(store, None, (bucket(),))
             assert accepted(server) == 1
-            clock.at = 1001.999
+            clock.now = 1001.999
             with pytest.raises(StoreError, match="TimeoutError"):
                 one(store, None, (bucket(),))
             assert accepted(server) == 0
@@ -566,16 +564,16 @@ def test_a_store_that_never_answers_costs_one_timeout():
 def test_a_store_that_comes_back_is_asked_again(tmp_path, clock, admin):
     coming = RedisServer(tmp_path)
     thin = bucket(3600 * SECOND, 2)
-    with closing(CircuitBreaker(RedisStore(coming.url, 5.0))) as store:
+    with closing(CircuitBreaker(RedisStore(coming.url, 5.0), clock)) as store:
         with pytest.raises(StoreError):
             one(store, None, (thin,))
         with coming:
             with pytest.raises(StoreError):
                 one(store, None, (thin,))
-            clock.at += 1.0
+            clock.now += 1.0
             assert one(store, None, (thin,)).slots == (0.0,)
         with pytest.raises(StoreError):
             one(store, None, (thin,))
-        clock.at += 1.0
+        clock.now += 1.0
         with coming:
             assert one(store, None, (thin,)).slots == (0.0,)

@@ -18,9 +18,9 @@ from support.sizes import examples
 
 from limitkit.buckets.decision import Bucket, GiveBack, Lease, Once, Refusal, Settlement, Slots, Take, Window
 from limitkit.config.declared import Feedback, Resets
-from limitkit.stores import server_clock
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.redis import RedisStore
+from limitkit.stores.server_clock import ServerClock
 from limitkit.stores.take_script import SCRIPTS
 
 SECOND = 1_000_000
@@ -368,12 +368,11 @@ def test_without_a_time_a_window_resets_by_the_servers_clock(store):
 
 
 @pytest.mark.parametrize("ahead", [-40 * 86_400, -3600, 3600, 40 * 86_400])
-def test_a_caller_whose_clock_is_wrong_learns_what_the_servers_says(server, monkeypatch, ahead):
+def test_a_caller_whose_clock_is_wrong_learns_what_the_servers_says(server, ahead):
     hourly = fresh(calendar, 2, resets=Resets("clock", "clock", period_us=1800 * SECOND))
     other = fresh(slots, 9)
-    true = time.time_ns
-    monkeypatch.setattr(server_clock, "time", SimpleNamespace(time_ns=lambda: true() + ahead * 1_000_000_000))
     with closing(RedisStore(server.url, 5.0)) as store:
+        store._server_clock = ServerClock(SimpleNamespace(time=lambda: time.time() + ahead))
         both = store.take([Take((other,), member="a"), Take((other, hourly), member="b"), Take((other,), member="c")])
         assert [each.slots for each in both] == [(0.0,)] * 3
         assert store.take([Take((hourly,), count=0)])[0].marks == (1,)

@@ -19,19 +19,20 @@ from kombu.asynchronous.semaphore import LaxBoundedSemaphore
 from kombu.common import QoS
 
 from limitkit.buckets.decision import Bucket, Take
+from limitkit.buckets.slots import new_member
 from limitkit.control.task_limits import Ask
 from limitkit.errors import StoreError
-from limitkit.stores import memory, outage
+from limitkit.stores import outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
-from limitkit.worker.pacing import admission, hand_over, pacer, pacing_events, taking, tokens
+from limitkit.worker.pacing import hand_over, pacer
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
 from limitkit.worker.pacing.prefetch_window import PrefetchWindow
 from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
-from limitkit.worker.pool import processes, request_order, revoked
+from limitkit.worker.pool import processes, revoked
 from limitkit.worker.pool.entry import PoolEntry
 from limitkit.worker.pool.loops import HubLoop
 
@@ -60,11 +61,8 @@ class Clock:
     def time(self):
         return 1.8e9 + self.monotonic()
 
-    def time_ns(self):
-        return round(self.time() * 1e9)
-
-    def monotonic_ns(self):
-        return round(self.monotonic() * 1e9)
+    def sleep(self, seconds):
+        raise SpinError(f"the event loop sleeps for {seconds} s")
 
 
 class Request:
@@ -107,7 +105,7 @@ class Store(MemoryStore):
     """The store of all workers, a little away; it can be gone."""
 
     def __init__(self, clock):
-        super().__init__()
+        super().__init__(clock)
         self.clock, self.gone, self.was_gone, self.open_at = clock, False, False, 0.0
 
     def take(self, takes, give_backs=(), **options):
@@ -205,19 +203,6 @@ class Worker:
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
         self.passed_over = []
         self.store = Store(self.clock)
-        for module in (
-            pacer,
-            request_order,
-            processes,
-            memory,
-            outage,
-            pacing_events,
-            admission,
-            taking,
-            tokens,
-            hand_over,
-        ):
-            patch.setattr(module, "time", self.clock)
         for module in (pacer, hand_over, processes, outage, revoked):
             patch.setattr(module, "logger", self._log(), raising=False)
         patch.setattr(state, "revoked", set())
@@ -241,8 +226,11 @@ class Worker:
         self._connect()
         self.task_limits = task_limits = SimpleNamespace(
             store=self.store,
+            clock=self.clock,
+            new_name=self._new_name,
+            new_member=lambda: new_member(self.clock.time(), self._new_name),
             worker_count=self._headcount(2),
-            outage=outage.Outage(),
+            outage=outage.Outage(self.clock),
             on_errors=(),
             rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25, prefix="limitkit")),
             limits=lambda task, *_: self.limits[task.name],
@@ -255,12 +243,26 @@ class Worker:
         self.room = Room(self.clock, self._deliver)
         settings = SimpleNamespace(hold=2.0, per_limit=None, per_worker=None)
         window = PrefetchWindow(self.consumer)
-        self.parking = Parking(self.consumer, lambda: self.room, HoldBounds(lambda: settings, lambda: prefetch), window)
+        self.parking = Parking(
+            self.consumer, lambda: self.room, HoldBounds(lambda: settings, lambda: prefetch), window, self.clock
+        )
         entry = PoolEntry("played", HubLoop(self.consumer.timer), self.semaphore, self._hand_over, None, self._watch)
         command_rates = RateLimitCommand(self.consumer, task_limits)
         self.pacer = Pacer(self.consumer, entry, task_limits, self.parking, command_rates)
+        leases = self.pacer._tokens.leases
+        leases.on_sooner = lambda: self.at(leases.due, self._renew)
         start = self.pacer._admission.on_start
         self.pacer._admission.on_start = lambda admitted: (self._judge(admitted), start(admitted))
+
+    def _new_name(self):
+        return f"{next(self.numbers):016x}"
+
+    def _renew(self):
+        leases = self.pacer._tokens.leases
+        if self.clock.now >= leases.due:
+            leases.renew()
+        if leases:
+            self.at(leases.due, self._renew)
 
     def _log(self):
         return SimpleNamespace(

@@ -15,6 +15,7 @@ from kombu.serialization import prepare_accept_content
 from support.servers import RedisServer
 
 from limitkit.buckets.decision import Bucket
+from limitkit.clock import SYSTEM
 from limitkit.waiting import redis_keys, redis_room
 from limitkit.waiting.origin_queue import priority_of
 from limitkit.waiting.parked_messages import ParkedMessages
@@ -394,7 +395,7 @@ def test_a_place_that_no_worker_gave_loses_no_message(broker, order):
 def test_what_comes_back_goes_before_what_came_after_it_in_a_worker_too(broker):
     ids = [broker.send(n) for n in range(4)]
     worker = broker.worker()
-    arrivals = Arrivals(lambda: worker.channel.connection.client)
+    arrivals = Arrivals(lambda: worker.channel.connection.client, SYSTEM)
     worker.park_all(2, turn=60.0)
     places = {each.request.id: arrivals(each.request.message) for each in worker.receive(2)}
     worker.bring({SLOW.key: (60.0, 2)})

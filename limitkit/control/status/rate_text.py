@@ -28,7 +28,8 @@ def until(override: Override, now: float) -> str:
 def moment(at: float) -> str:
     """Write a time (seconds since 1970) by the clock here, with the day unless it is today."""
     then = dt.datetime.fromtimestamp(at).astimezone()
-    day = "" if then.date() == dt.datetime.now().astimezone().date() else f"{then:%Y-%m-%d} "
+    today = dt.datetime.now().astimezone().date()  # noqa: TID251 (for people)
+    day = "" if then.date() == today else f"{then:%Y-%m-%d} "
     return f"{day}{then:%H:%M:%S}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from limitkit.errors import StoreError
@@ -27,7 +26,7 @@ class Admission:
     def __init__(
         self, controller: Any, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, lanes: Lanes
     ) -> None:
-        self._controller = controller
+        self._controller, self._clock = controller, tokens.clock
         self._lane_timer = lane_timer
         self._processes = processes
         self._tokens = tokens
@@ -60,7 +59,8 @@ class Admission:
         self._processes.claim(shares.wanting)
         if shares.wanting:
             self._lane_timer.pressing |= scale(self._controller, self._lanes.wanting(now))
-        return [taking.Plan(share.lane, share.processes, ahead=share.ahead) for share in shares.dealt]
+        named = self._tokens.new_member
+        return [taking.Plan(share.lane, share.processes, named, ahead=share.ahead) for share in shares.dealt]
 
     def _carry_out(self, plans: list[taking.Plan], begun: float) -> None:
         waiter = (
@@ -73,7 +73,7 @@ class Admission:
             self._tokens.give_back_later(gift for plan in plans for gift in plan.unanswered)
             self._without_store([plan for plan in plans if not plan.lane.local])
             plans, decisions = [plan for plan in plans if plan.lane.local], iter(())
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._lane_timer.pressing |= self._lane_timer.call_up(now)
         for plan in plans:
             plan.settle(decisions, now, self._tokens.own)
@@ -93,12 +93,12 @@ class Admission:
         for admitted in plan.starts:
             self.on_start(admitted)
         for held, lane, due in plan.moves:
-            self.on_refused(held, lane, max(0.0, due - time.monotonic()))
+            self.on_refused(held, lane, max(0.0, due - self._clock.monotonic()))
             self._lanes.move(held, lane, due)
 
     def _without_store(self, plans: Iterable[taking.Plan]) -> None:
         """Let requests start without the store, as ``on_error`` of their shared limits says."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         for plan in plans:
             plan.keep_slots()
             self._start_and_move(plan)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +49,7 @@ class Ends:
             self._tokens.free(held, admitted.own)
         for lane in held.lanes:
             if isinstance(lane.bucket, Slots):
-                self._lanes.note_run(lane.bucket.key, time.monotonic() - begun)
+                self._lanes.note_run(lane.bucket.key, self._tokens.clock.monotonic() - begun)
             elif not lane.bucket.metered:
                 continue
             self._lanes.wake(lane.bucket.key)
@@ -87,7 +86,7 @@ class HandOver:
                 self._entry.semaphore.release()
             logger.exception("%s could not be handed to the pool; the broker delivers it again.", request)
         if admitted.held.member or any(lane.bucket.metered for lane in admitted.held.lanes):
-            self._entry.watch(request, partial(self._ends.ended, admitted, time.monotonic()))
+            self._entry.watch(request, partial(self._ends.ended, admitted, self._tokens.clock.monotonic()))
 
     def _hold_slots(self, admitted: Admitted) -> None:
         """Renew the leases of its slots from now on; those that were not asked for have none."""

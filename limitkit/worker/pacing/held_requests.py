@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,7 +77,7 @@ class HeldRequests:
     def waiting(self) -> list[Waiting]:
         """Return all that is held, lane by lane, in the order in which it starts."""
         running = self.running()
-        return self.ask(lambda: list(waiting(self._lanes, time.monotonic(), running))) or []
+        return self.ask(lambda: list(waiting(self._lanes, self._tokens.clock.monotonic(), running))) or []
 
     def find(self, task_id: str) -> Waiting | None:
         """Find the held request of a task; None when it is not held here."""

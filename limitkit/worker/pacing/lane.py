@@ -39,7 +39,7 @@ class Slot(NamedTuple):
 class Lane:
     """Requests that wait for one bucket, the slots reserved for them, and when to look again.
 
-    All times are seconds of ``time.monotonic()``.
+    All times are seconds of monotonic time.
     """
 
     __slots__ = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from celery.worker import state
 
 from limitkit.buckets import ticket
+from limitkit.clock import epoch
 from limitkit.waiting.message_copy import first_came
 from limitkit.worker.pacing.lane import NEVER
 from limitkit.worker.pacing.pacing_events import emit_dropped
@@ -60,7 +61,8 @@ class MaxWait:
         patience = self._task_limits.patience(held.request.task, limited_queue(self._task_limits, held.request))
         if patience is None:
             return False
-        self._watched[held] = patience, first_came(held.request.message, held.since) + patience.max_wait
+        came = first_came(held.request.message, held.since, epoch(self._task_limits.clock))
+        self._watched[held] = patience, came + patience.max_wait
         self._next = min(self._next, now)
         ahead = max(((lane.count - 1) / lane.rate for lane in held.lanes if lane.dry_until > now), default=0.0)
         return self._judge(held, max(ahead, parked), now)

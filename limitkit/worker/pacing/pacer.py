@@ -7,7 +7,6 @@ unacknowledged, and the prefetch window grows by one so that others pass it. ``l
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from celery import signals
@@ -66,14 +65,15 @@ class Pacer:
         self, consumer: Any, entry: PoolEntry, task_limits: TaskLimits, parking: Parking, rates: RateLimitCommand
     ) -> None:
         self._task_limits, self._command_rates = task_limits, rates
+        self._clock = clock = task_limits.clock
         self._consumer, self._entry = consumer, entry
         self._through = consumer.on_task_request
         self._parking = parking
         self._window = parking.window
         self._tokens = Tokens(task_limits)
         self._lane_timer = LaneTimer(entry.loop, self.pump)
-        self._arrivals = Arrivals(lambda: consumer.connection)
-        self._processes = Processes(entry.semaphore, self.pump, self._arrivals)
+        self._arrivals = Arrivals(lambda: consumer.connection, clock)
+        self._processes = Processes(entry.semaphore, self.pump, self._arrivals, clock)
         self._lanes = Lanes(self._lane_timer, self._processes, self._tokens, self._window, parking.usual)
         self._ends = Ends(self._lanes, self._tokens, self.pump)
         self._tokens.on_wake = lambda key: entry.loop.post(self._ends.woken, key)
@@ -111,7 +111,7 @@ class Pacer:
             return
         state.reserved_requests.discard(request)
         try:
-            held = self._hold(request, limits, self._arrivals(request.message), time.monotonic())
+            held = self._hold(request, limits, self._arrivals(request.message), self._clock.monotonic())
         except Exception:
             logger.exception("%s can't be paced; the guard limits it in the pool.", request)
             state.task_reserved(request)
@@ -147,7 +147,7 @@ class Pacer:
         held = Held(order, request, lanes, since, asks=tuple(asks))
         held.throttled = before is not None and before.throttled
         self._lanes.add(held)
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if self._max_wait.watch(held, self._parking.ahead(held, now), now):
             return held
         if before is None:
@@ -166,9 +166,9 @@ class Pacer:
 
     def _leave(self, held: Held, lane: Lane | None = None) -> None:
         """Let a request leave for the waiting room: it waits longest for that lane's bucket."""
-        held_here, lane = lane is None, lane or held.slowest(time.monotonic())
+        held_here, lane = lane is None, lane or held.slowest(self._clock.monotonic())
         self._lanes.drop(held)
-        self._parking.add(held, lane, time.monotonic(), held_here=held_here)
+        self._parking.add(held, lane, self._clock.monotonic(), held_here=held_here)
 
     def _let_go(self) -> None:
         """Park requests that take places in a window that can't grow, and won't start soon."""
@@ -188,7 +188,7 @@ class Pacer:
 
     def _start(self, admitted: taking.Admitted) -> None:
         self._emit.admitted(admitted.held)
-        now = time.monotonic()
+        now = self._clock.monotonic()
         for lane in admitted.held.lanes:
             self.recent.count(lane.tag, now)
         self._lanes.leave(admitted.held)
@@ -214,7 +214,7 @@ class Pacer:
                     self._processes.release()  # the next in the semaphore's line may be this pacer: then pump again
         except Exception:
             logger.exception("The pacer failed; what it holds is looked at again in a second.")
-            self._lanes.start_over(time.monotonic() + _PAUSE)
+            self._lanes.start_over(self._clock.monotonic() + _PAUSE)
             self._processes.release()
         finally:
             self._pumping = False
@@ -227,7 +227,7 @@ class Pacer:
         return min(sweep, self._parking.due, self._max_wait.due, self._shadow.due)
 
     def _step(self, *, admits: bool) -> None:
-        self._now = now = time.monotonic()
+        self._now = now = self._clock.monotonic()
         self._lane_timer.call_up(now)
         if now - self._swept >= _SWEEP_EVERY:
             self._swept = now

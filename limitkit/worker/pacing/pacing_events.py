@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.partition import parts_of
+from limitkit.clock import epoch
 from limitkit.events.emitter import emit, wanted
 from limitkit.events.event_types import (
     TaskAdmitted,
@@ -34,7 +34,7 @@ class PacingEvents:
 
     def __init__(self, app: Any, task_limits: TaskLimits) -> None:
         self._app = app
-        self._task_limits = task_limits
+        self._task_limits, self._clock = task_limits, task_limits.clock
         self._owners: Owners | None = None
         self._rules = task_limits.rules
 
@@ -78,12 +78,12 @@ class PacingEvents:
 
     def admitted(self, held: Held) -> None:
         """Emit that a request goes to the pool."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if not held.throttled:
             self._if_dry(held, now)
         if wanted(TaskAdmitted):
             request = held.request
-            waited = max(0.0, now - first_came(request.message, held.since))
+            waited = max(0.0, now - first_came(request.message, held.since, epoch(self._clock)))
             emit(TaskAdmitted(task=request.task.name, id=request.id, waited=waited))
 
     def parked(self, held: Held, leaver: Leaving) -> None:
@@ -95,7 +95,7 @@ class PacingEvents:
 
     def gave_up(self, held: Held, wait: float) -> None:
         """Emit that a request is throttled that may not wait so long; it is not held any more."""
-        self.throttled(held, held.slowest(time.monotonic()), wait, held_here=False)
+        self.throttled(held, held.slowest(self._clock.monotonic()), wait, held_here=False)
 
     def _if_dry(self, held: Held, now: float) -> None:
         lane = max(held.lanes, key=lambda lane: lane.dry_at)

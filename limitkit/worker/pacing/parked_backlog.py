@@ -27,7 +27,7 @@ _MOST_VALUES: Final = 4096
 class ParkedBacklog:
     """Buckets with parked requests: an estimate, since other workers park, and bring back, too.
 
-    All times are seconds of ``time.monotonic()``.
+    All times are seconds of monotonic time.
     """
 
     def __init__(self) -> None:
@@ -105,9 +105,9 @@ class ParkedBacklog:
             else:
                 self._forget(key)
 
-    def retime(self, terms: Mapping[str, Terms], now: float) -> set[str]:
+    def retime(self, terms: Mapping[str, Terms], now: float) -> list[str]:
         """Use other rates, given by buckets' keys or the limits' tags in them; returns the buckets that changed."""
-        changed = set()
+        changed = []
         for key, bucket in list(self.buckets.items()):
             parts = parts_of(key)
             of = terms.get(key) or (terms.get(parts[0]) if parts else None)
@@ -115,7 +115,7 @@ class ParkedBacklog:
                 self.buckets[key] = replace(bucket, interval_us=of.interval_us, burst=of.burst)
                 left = max(0.0, self._until.get(key, now) - now)
                 self._until[key] = now + left * of.interval_us / bucket.interval_us + _SURPLUS
-                changed.add(key)
+                changed.append(key)
         return changed
 
     def clear(self) -> None:

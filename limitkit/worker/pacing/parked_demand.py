@@ -40,11 +40,11 @@ class ParkedDemand:
         """Buckets that had more tokens than requests when they were last looked at."""
         self._local: set[str] = set()
         """Buckets that each worker has of its own: other workers may have tokens when this one has none."""
-        self._unsure: set[str] = set()
+        self._unsure: dict[str, None] = {}
         """Buckets for which the waiting room must say how many are parked."""
         self._dead: dict[str, int] = {}
         """How many were brought back for a bucket and will never start."""
-        self._next: set[str] = set()
+        self._next: dict[str, None] = {}
         """Concurrency limits of which this worker holds none that could have the slot of what it runs."""
         self.interval_us: Callable[[Bucket], int] = lambda bucket: bucket.interval_us
         """Returns the microseconds between two usual starts."""
@@ -55,7 +55,7 @@ class ParkedDemand:
 
     def ask_of(self, keys: Iterable[str]) -> None:
         """Have the waiting room say how many are parked for these buckets."""
-        self._unsure.update(keys)
+        self._unsure.update(dict.fromkeys(keys))
 
     def is_dead(self, key: str) -> None:
         """Note that one of a bucket will never start: the next is wanted instead."""
@@ -63,7 +63,7 @@ class ParkedDemand:
 
     def next_of(self, key: str) -> None:
         """Have one more come back for a concurrency limit: it starts as soon as what runs has ended."""
-        self._next.add(key)
+        self._next[key] = None
 
     def is_low(self, lane: Lane, now: float) -> bool:
         """Whether a worker holds so few for a lane that it wants more."""
@@ -79,8 +79,8 @@ class ParkedDemand:
         full: dict[str, tuple[float, float]] = {}
         wet, self._wet = self._wet, set()
         dead, self._dead = self._dead, {}
-        unsure, self._unsure = self._unsure, set()
-        following, self._next = self._next, set()
+        unsure, self._unsure = self._unsure, {}
+        following, self._next = self._next, {}
         for key, bucket in self._looked_at(lanes, unsure | following):
             if not self._backlog.waits(key, now):
                 continue
@@ -118,4 +118,4 @@ class ParkedDemand:
         known = self._backlog.buckets
         if len(known) <= _MOST_LOOKED_AT:
             return list(known.items())
-        return [(key, known[key]) for key in {*lanes, *unsure} if key in known]
+        return [(key, known[key]) for key in dict.fromkeys((*lanes, *unsure)) if key in known]

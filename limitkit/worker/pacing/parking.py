@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.clock import Clock
     from limitkit.control.in_force import Terms
     from limitkit.waiting.room import Room
     from limitkit.worker.pacing.hold_bounds import HoldBounds
@@ -45,7 +45,9 @@ _LONGEST_SQUEEZED: Final = 2.0
 class Parking:
     """The way into the waiting room and back, with the requests that are about to leave."""
 
-    def __init__(self, consumer: Any, rooms: Callable[[], Room], bounds: HoldBounds, window: PrefetchWindow) -> None:
+    def __init__(
+        self, consumer: Any, rooms: Callable[[], Room], bounds: HoldBounds, window: PrefetchWindow, clock: Clock
+    ) -> None:
         self.count = 0
         """Messages parked since the worker started."""
         self.on_parked: Callable[[Held, Leaving], None] = lambda *_: None
@@ -55,8 +57,7 @@ class Parking:
         self.usual = UsualStarts()
         self._demand = ParkedDemand(self.backlog, bounds)
         self._demand.interval_us = self.usual.interval_us
-        self._app = consumer.app
-        self._consumer = consumer
+        self._app, self._consumer, self._clock = consumer.app, consumer, clock
         self._rooms = rooms
         self._room = rooms()
         bounds.steered = self._room.steered
@@ -187,7 +188,7 @@ class Parking:
 
     def is_dead(self, properties: Mapping[str, Any], buckets: Iterable[Bucket]) -> None:
         """Note that a request will never start: the next that is parked is wanted instead."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         for bucket in buckets:
             if ORDER in properties or self.backlog.waits(bucket.key, now):
                 self._expect_more([bucket], now)
@@ -227,7 +228,7 @@ class Parking:
 
     def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         terms = {name: self.usual.between_starts(name, of) for name, of in terms.items()}
         changed = self.backlog.retime(terms, now)
         self._demand.ask_of(changed)

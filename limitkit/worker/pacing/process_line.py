@@ -22,7 +22,7 @@ class ProcessLine:
     """A heap of lanes. The first request of a lane may change while it is here, so an entry is checked at the top."""
 
     def __init__(self) -> None:
-        self._lanes: set[Lane] = set()
+        self._lanes: dict[Lane, None] = {}
         self._heap: list[tuple[RequestOrder, int, Lane]] = []
         self._entries = itertools.count()
 
@@ -38,7 +38,7 @@ class ProcessLine:
     def join(self, lane: Lane) -> None:
         """Put a lane into the line."""
         lane.ready = True
-        self._lanes.add(lane)
+        self._lanes[lane] = None
         self._enter(lane)
 
     def advance(self, lane: Lane) -> None:
@@ -48,7 +48,7 @@ class ProcessLine:
 
     def leave(self, lane: Lane) -> None:
         """Take a lane out of the line; ``lane.ready`` is reset by the caller."""
-        self._lanes.discard(lane)
+        self._lanes.pop(lane, None)
 
     def first(self) -> Lane | None:
         """Return the lane at the head."""

@@ -7,7 +7,6 @@ slot is how long the request would have waited, if all before it had waited too.
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,7 +14,6 @@ from celery.worker import state
 
 from limitkit.buckets.decision import Bucket, Slots, Take
 from limitkit.buckets.partition import limit_tag
-from limitkit.buckets.slots import new_member
 from limitkit.errors import StoreError
 from limitkit.events.emitter import emit, wanted
 from limitkit.events.event_types import TaskShadowed
@@ -112,7 +110,7 @@ class Shadow:
                 self._collected.append((shadowed, take))
         if not self._collected or self._due != NEVER:
             return False
-        self._due = time.monotonic() + _LINGER
+        self._due = self._task_limits.clock.monotonic() + _LINGER
         return True
 
     def work(self, now: float) -> None:
@@ -138,9 +136,9 @@ class Shadow:
             return Take((bucket,), 1, 1, _LONGEST)
         member = ""
         if isinstance(bucket, Slots):
-            member = new_member(time.time())
+            member = self._task_limits.new_member()
             self._running[member] = _Slot(request.id, bucket, ask.local)
-            self._swept = min(self._swept, time.monotonic() + _SWEEP_EVERY)
+            self._swept = min(self._swept, self._task_limits.clock.monotonic() + _SWEEP_EVERY)
         return Take((bucket,), costs=(ask.cost,), member=member)
 
     def _sweep(self, now: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import takewhile
 from math import ceil
 from types import MappingProxyType
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.buckets.decision import GiveBack, Slots, Take
 from limitkit.buckets.lateness import fresh_until
-from limitkit.buckets.slots import new_member
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from limitkit.buckets.decision import Decision
     from limitkit.stores.store import Store
@@ -92,6 +90,7 @@ class Plan:
         "_asked",
         "_began",
         "_lane_take",
+        "_new_member",
         "_own",
         "_patience",
         "_processes",
@@ -106,9 +105,9 @@ class Plan:
         "starts",
     )
 
-    def __init__(self, lane: Lane, processes: int, *, ahead: int = 0) -> None:
+    def __init__(self, lane: Lane, processes: int, new_member: Callable[[], str], *, ahead: int = 0) -> None:
         self.lane = lane
-        self._ahead = ahead
+        self._ahead, self._new_member = ahead, new_member
         self.due = 0.0
         self.starts: list[Admitted] = []
         """Requests to hand over."""
@@ -193,7 +192,7 @@ class Plan:
         self._asked = head
         self._own = {other: other.slots.popleft() for other in head.lanes if self._has_slot(other, head, now)}
         if head.has_slots:
-            head.member = new_member(time.time())
+            head.member = self._new_member()
         shared = [other for other in head.lanes if not other.local and other not in self._own]
         if shared:
             takes.append(head.take(shared, waiter))

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.decision import Slots, Take
-from limitkit.buckets.slots import new_member
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.recovery import take_both
@@ -38,10 +35,11 @@ class Tokens:
     """Takes tokens and gives them back."""
 
     def __init__(self, task_limits: TaskLimits) -> None:
-        self.own = MemoryStore()
+        self.clock = task_limits.clock
+        self.own = MemoryStore(self.clock)
         self._task_limits = task_limits
         self._give_backs: list[GiveBack] = []
-        self.leases = Leases(lambda: task_limits.store, limit_of)
+        self.leases = Leases(lambda: task_limits.store, limit_of, self.clock)
         self.on_wake: Callable[[str], None] = lambda _: None
         """Is called, in any thread, with the key of a concurrency limit that may have a free slot."""
         self._waiter = ""
@@ -51,9 +49,13 @@ class Tokens:
         """The name by which this worker is woken when a slot is free; from the first use on, it listens for that."""
         store = self._task_limits.store
         if not self._waiter and store is not None:
-            self._waiter = f"{self._task_limits.rules.store.prefix}:wake:{secrets.token_hex(8)}"
+            self._waiter = f"{self._task_limits.rules.store.prefix}:wake:{self._task_limits.new_name()}"
             store.listen(self._waiter, lambda key: self.on_wake(key))  # noqa: PLW0108 (set later)
         return self._waiter
+
+    def new_member(self) -> str:
+        """Name a start that begins now, so that its slots are its own."""
+        return self._task_limits.new_member()
 
     def running(self) -> Counter[str]:
         """Count the slots that tasks of this worker have, by the keys of their limits. May be called in any thread."""
@@ -158,7 +160,7 @@ class Tokens:
     def take_own(self, held: Held, lanes: list[Lane]) -> tuple[Lane, float] | None:
         """Take what a start needs from each of these own buckets; or nothing; then return the longest wait."""
         if held.has_slots:
-            held.member = new_member(time.time())
+            held.member = self.new_member()
         pairs = [(lane, bucket) for lane in lanes if (bucket := self.own_bucket(lane)) is not None]
         waits = [(self.own.take([_take(held, lane, bucket, 0)])[0].retry_after, lane) for lane, bucket in pairs]
         wait, worst = max(waits, key=lambda pair: pair[0], default=(0.0, None))

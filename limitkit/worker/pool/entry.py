@@ -16,6 +16,7 @@ from limitkit.worker.pool.process_exit import look_again
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from limitkit.clock import Clock
     from limitkit.worker.pool.kinds import Kind
 
 
@@ -63,7 +64,7 @@ def paces(worker: Any) -> bool:
     return _has_semaphore(worker) or _kind(worker) is not None
 
 
-def open_entry(consumer: Any) -> PoolEntry | None:
+def open_entry(consumer: Any, clock: Clock) -> PoolEntry | None:
     """Put a semaphore before the pool of a consumer, where it has none; None where its places can't be counted."""
     worker = consumer.controller
     if _has_semaphore(worker):
@@ -79,7 +80,9 @@ def open_entry(consumer: Any) -> PoolEntry | None:
     kind = _kind(worker)
     if kind is None:
         return None
-    own_loop: Loop = HubLoop(consumer.timer) if consumer.hub else ConsumingLoop() if kind.consumes else LockedLoop()
+    own_loop: Loop = HubLoop(consumer.timer)
+    if not consumer.hub:
+        own_loop = ConsumingLoop(clock) if kind.consumes else LockedLoop(clock)
     places = worker.semaphore = Places(consumer.pool, kind, own_loop)
     entry = PoolEntry(kind.name, own_loop, places, places.process, CountedInPool(places), places.watch)
     consumer.on_task_request = entry.through

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.buckets.decision import GiveBack, Lease
 from limitkit.buckets.partition import OWN, parts_of
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.clock import SYSTEM
 from limitkit.errors import StoreError
 from limitkit.events.emitter import emit
 from limitkit.events.event_types import LeaseLost
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from limitkit.buckets.decision import Slots
+    from limitkit.clock import Clock
     from limitkit.stores.store import Store
 
 logger = logging.getLogger("limitkit")
@@ -42,14 +43,14 @@ class _Running(NamedTuple):
 
 
 class Leases:
-    """Renews, in a thread of its own, the leases of all that runs here.
+    """Renews the leases of all that runs here: in a thread of its own, unless ``on_sooner`` is set to something else.
 
     A thread, since the worker's loop may be busy, or may be the thread that runs the tasks.
     """
 
-    def __init__(self, store: Callable[[], Store | None], name_of: Callable[[str], str]) -> None:
+    def __init__(self, store: Callable[[], Store | None], name_of: Callable[[str], str], clock: Clock = SYSTEM) -> None:
         """``name_of`` names the limit of a bucket's key, for the log."""
-        self._store = store
+        self._store, self._clock = store, clock
         self._name_of = name_of
         self._running: dict[str, _Running] = {}
         self._changed = threading.Condition()
@@ -59,6 +60,10 @@ class Leases:
         """When the log has last said that a lease was lost, by limit."""
         self._every = _LONGEST
         """Seconds between two renewals: as the shortest lease that was ever held here needs."""
+        self._last = self._pause = 0.0
+        self._began = False
+        self.on_sooner: Callable[[], None] = self._wake_thread
+        """Is called when ``due`` comes nearer, and with the first lease: has ``renew`` called then."""
 
     def __len__(self) -> int:
         return len(self._running)
@@ -73,12 +78,12 @@ class Leases:
         every = min(each.lease_us for each in held) / MICROSECONDS / _RENEWALS
         with self._changed:
             self._running[member] = _Running(held, member)
-            if every < self._every:
-                self._every = every
-                self._changed.notify()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._renew_all, name="limitkit-leases", daemon=True)
-                self._thread.start()
+            if not self._began:
+                self._last = self._clock.monotonic()
+            sooner = every < self._every or not self._began
+            self._began, self._every = True, min(every, self._every)
+        if sooner:
+            self.on_sooner()
 
     def end(self, member: str) -> list[GiveBack]:
         """Renew them no more; returns what gives them back to the store."""
@@ -91,15 +96,31 @@ class Leases:
         """Renew none any more; returns what gives all back."""
         return [gift for member in list(self._running) for gift in self.end(member)]
 
+    @property
+    def due(self) -> float:
+        """When to renew next, as monotonic time."""
+        return self._last + (self._pause or self._every)
+
+    def renew(self) -> None:
+        """Renew all that is held now. Never raises: a store that can't be asked is asked again soon."""
+        with self._changed:
+            running = list(self._running.values())
+        self._last = self._clock.monotonic()
+        self._pause = 0.0 if not running or self._renew(running) else min(_PAUSE, self._every)
+
+    def _wake_thread(self) -> None:
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._renew_all, name="limitkit-leases", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
     def _renew_all(self) -> None:
-        last, pause = time.monotonic(), 0.0
         while True:
             with self._changed:
-                while (rest := last + (pause or self._every) - time.monotonic()) > 0.0:
+                while (rest := self.due - self._clock.monotonic()) > 0.0:
                     self._changed.wait(rest)
-                running = list(self._running.values())
-            last = time.monotonic()
-            pause = 0.0 if not running or self._renew(running) else min(_PAUSE, self._every)
+            self.renew()
 
     def _renew(self, running: list[_Running]) -> bool:
         """Renew these; returns whether the store could be asked."""
@@ -127,7 +148,7 @@ class Leases:
             if lease.member not in self._running or lease.member in self._lost:
                 return
             self._lost.add(lease.member)
-        name, now = self._name_of(lease.bucket.key), time.monotonic()
+        name, now = self._name_of(lease.bucket.key), self._clock.monotonic()
         if not name:
             return
         emit(LeaseLost(limit=name))

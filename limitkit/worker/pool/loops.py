@@ -13,12 +13,13 @@ import itertools
 import logging
 import os
 import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from limitkit.clock import Clock
 
 logger = logging.getLogger("limitkit")
 
@@ -38,7 +39,7 @@ class Loop(Protocol):
     """Makes the pacer's calls, one at a time."""
 
     def call_at(self, at: float, call: Callable[[], Any]) -> Timer:
-        """Make a call at that time of ``time.monotonic()``."""
+        """Make a call at that monotonic time."""
 
     def post(self, call: Callable[..., Any], *args: Any) -> None:
         """Make a call soon; of any thread or greenlet, which does not wait for it."""
@@ -139,7 +140,8 @@ class _Call:
 class _Calls:
     """Calls that were posted, and those whose time comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._posted: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()
         self._later: list[tuple[float, int, _Call]] = []
         self._numbers = itertools.count()
@@ -168,7 +170,7 @@ class _Calls:
         with self._guard:
             while self._later:
                 at, _, later = self._later[0]
-                if later.call is not None and at > time.monotonic():
+                if later.call is not None and at > self._clock.monotonic():
                     return None
                 heapq.heappop(self._later)
                 if later.call is not None:
@@ -182,7 +184,7 @@ class _Calls:
         with self._guard:
             while self._later and self._later[0][2].call is None:
                 heapq.heappop(self._later)
-            return max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
+            return max(0.0, self._later[0][0] - self._clock.monotonic()) if self._later else None
 
 
 class LockedLoop:
@@ -191,8 +193,8 @@ class LockedLoop:
     The thread that consumes makes its calls itself (``run``): its next wait for messages begins with their effect.
     """
 
-    def __init__(self) -> None:
-        self._calls = _Calls()
+    def __init__(self, clock: Clock) -> None:
+        self._calls = _Calls(clock)
         self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -240,8 +242,8 @@ class LockedLoop:
 class ConsumingLoop:
     """The thread that consumes: between two waits for messages it makes what was posted, and what is due."""
 
-    def __init__(self) -> None:
-        self._calls = _Calls()
+    def __init__(self, clock: Clock) -> None:
+        self._calls = _Calls(clock)
         self._thread = threading.get_ident()
 
     def call_at(self, at: float, call: Callable[[], Any]) -> Timer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.worker.pool.unlimited_requests import UnlimitedRequests
@@ -11,6 +10,7 @@ from limitkit.worker.pool.unlimited_requests import UnlimitedRequests
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from limitkit.clock import Clock
     from limitkit.worker.pool.request_order import Arrivals, RequestOrder
 
 logger = logging.getLogger("limitkit")
@@ -40,7 +40,8 @@ class Processes:
     releases it, and the next in the semaphore's line gets it.
     """
 
-    def __init__(self, semaphore: Any, on_free: Callable[[], None], arrivals: Arrivals) -> None:
+    def __init__(self, semaphore: Any, on_free: Callable[[], None], arrivals: Arrivals, clock: Clock) -> None:
+        self._clock = clock
         self.free = 0
         """Processes that the pacer holds now."""
         self.wait = 0.0
@@ -57,7 +58,7 @@ class Processes:
         self._kept = 0
         self._kept_since = 0.0
         self._patience = _MOST_PATIENCE
-        self._patience_at = time.monotonic()
+        self._patience_at = self._clock.monotonic()
 
     def seize(self, wanted: int) -> int:
         """Get up to ``wanted`` idle processes, without waiting; returns how many are free and not kept."""
@@ -73,7 +74,7 @@ class Processes:
         semaphore = self._semaphore
         for _ in range(min(len(wanting), semaphore.initial_value) - self._claims):
             if not self._claims:
-                self._claimed_at = time.monotonic()
+                self._claimed_at = self._clock.monotonic()
             self._claims += 1
             semaphore.acquire(self._claim, self._generation)
         if self._claims:
@@ -127,7 +128,7 @@ class Processes:
     @property
     def patience(self) -> float:
         """Seconds for which processes may be kept idle now."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         earned = (now - self._patience_at) * _PATIENCE_SHARE * self._semaphore.initial_value
         self._patience = min(_MOST_PATIENCE, self._patience + earned)
         self._patience_at = now
@@ -136,7 +137,7 @@ class Processes:
     def keep(self, seconds: float) -> None:
         """Keep one process idle for a slot that is due in so many seconds."""
         if not self._kept:
-            self._kept_since = time.monotonic()
+            self._kept_since = self._clock.monotonic()
         self._kept += 1
         self._patience -= seconds
 
@@ -150,7 +151,7 @@ class Processes:
         if not self._kept:
             # A claim has waited for that slot meanwhile. If the pool counted as busy for that time, the next process
             # would be kept too, and so on, while the pool is idle.
-            self._claimed_at += time.monotonic() - max(self._kept_since, self._claimed_at)
+            self._claimed_at += self._clock.monotonic() - max(self._kept_since, self._claimed_at)
 
     def use(self) -> None:
         """Use one process for a start; the pool gives it back when the task is done."""
@@ -187,7 +188,7 @@ class Processes:
             self._semaphore.release()
             return
         self._claims -= 1
-        now = time.monotonic()
+        now = self._clock.monotonic()
         waited = now - self._claimed_at
         if waited > 0.0:
             self.wait += min(_NEWEST, waited / (waited + _LASTING * self.wait)) * (waited - self.wait)

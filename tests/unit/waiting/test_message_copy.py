@@ -13,6 +13,8 @@ from limitkit.waiting.message_copy import Note, came_back, copy_of, copy_with_et
 from limitkit.waiting.publish import amqp_message
 from limitkit.waiting.room import Leaving
 
+AT = 1_800_000_000.25
+
 OURS = {"queue": "limitkit.wait.celery.5", "reason": "expired"}
 THEIRS = {"queue": "failed", "reason": "rejected"}
 
@@ -108,10 +110,10 @@ def test_a_task_sees_none_where_its_sender_gave_no_headers():
 
 def test_an_eta_of_the_senders_own_comes_back():
     first = delivery_of(message({"eta": "2020"}), "celery")
-    ours = message(copy_with_eta(first, waits(first, 9, 5), 5).headers)
-    assert ours.headers["eta"] > "2026"
+    ours = message(copy_with_eta(first, waits(first, 9, 5), AT).headers)
+    assert ours.headers["eta"] == "2027-01-15T08:00:00.250000+00:00"
     again = delivery_of(ours, "celery")
-    second = message(copy_with_eta(again, waits(again, 4, 4), 4).headers)
+    second = message(copy_with_eta(again, waits(again, 4, 4), AT + 4).headers)
     assert note_of(second)[:3] == (0.0, 9.0, "2020")
     request = {"id": "1", **second.headers}
     came_back(request)

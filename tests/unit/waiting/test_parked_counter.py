@@ -1,20 +1,14 @@
 """What is parked where nobody can ask is counted until it is due back."""
 
+from support.given_clock import GivenClock
+
 from limitkit.buckets.decision import Bucket
 from limitkit.waiting.parked_counter import ParkedCounter
 from limitkit.waiting.room import Steering
 
 
-class Clock:
-    def __init__(self, now):
-        self.now = now
-
-    def __call__(self):
-        return self.now
-
-
 def test_what_comes_back_is_counted_down_bucket_by_bucket():
-    clock = Clock(100.0)
+    clock = GivenClock(100.0)
     away = ParkedCounter(clock)
     for bucket, seconds in (("a", 1), ("a", 1), ("a", 5), ("b", 5)):
         away.went(bucket, seconds)
@@ -37,7 +31,7 @@ def test_what_comes_back_is_counted_down_bucket_by_bucket():
 
 
 def test_who_comes_back_is_said_though_nobody_asked():
-    clock = Clock(0.0)
+    clock = GivenClock(0.0)
     away = ParkedCounter(clock)
     away.went("a", 1)
     away.went("b", 9)

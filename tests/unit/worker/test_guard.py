@@ -35,6 +35,7 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
     worker_count.start(MemoryStore(), pool, SimpleNamespace(call_repeatedly=lambda *_: None))
     task_limits = SimpleNamespace(
         store=store,
+        new_member=lambda: "1-a",
         has_queues=False,
         limits=lambda *_: [SimpleNamespace(local=False, limit=SimpleNamespace(name="paid", on_error=on_error))],
         patience=lambda *_: None,

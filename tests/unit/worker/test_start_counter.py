@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from support.listeners import in_child
 
+from limitkit.clock import SYSTEM
 from limitkit.events import emitter
 from limitkit.events.emitter import emit
 from limitkit.events.event_types import TaskStarted
@@ -22,7 +23,7 @@ BOUND = SimpleNamespace(limit=SimpleNamespace(name="paid", own=False))
 def recent(listen):
     """What is counted of a task that has one limit, which is called as it is."""
     recent = Recent()
-    task_limits = SimpleNamespace(limits=lambda task, _: (BOUND,) if task is TASK else ())
+    task_limits = SimpleNamespace(clock=SYSTEM, limits=lambda task, _: (BOUND,) if task is TASK else ())
     listen(Starts(recent, task_limits, {"paid": TASK}))
     return recent
 

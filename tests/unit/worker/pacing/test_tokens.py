@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from limitkit.buckets.decision import Bucket, GiveBack, Take
+from limitkit.clock import SYSTEM
 from limitkit.stores.memory import MemoryStore
 from limitkit.worker.pacing.tokens import Tokens
 
@@ -25,7 +26,7 @@ def tokens_of_many():
     store = Counting()
     outage = SimpleNamespace(recent=False, over=lambda _: None)
     rules = SimpleNamespace(store=SimpleNamespace(timeout=1.0))
-    tokens = Tokens(SimpleNamespace(store=store, outage=outage, rules=rules))
+    tokens = Tokens(SimpleNamespace(store=store, clock=SYSTEM, outage=outage, rules=rules))
     buckets = [Bucket(f"b{number}", 60_000_000, 1) for number in range(COUNT)]
     marks = [decision.marks[0] for decision in store.take([Take((each,)) for each in buckets])]
     tokens.give_back_later(GiveBack(each, mark) for each, mark in zip(buckets, marks, strict=True))

@@ -8,6 +8,7 @@ import pytest
 from kombu.asynchronous import Hub
 from support.workers import wait_until
 
+from limitkit.clock import SYSTEM
 from limitkit.worker.pool.loops import ConsumingLoop, HubLoop, LockedLoop
 
 
@@ -37,7 +38,7 @@ def in_a_thread(call, *args):
 
 @pytest.fixture
 def locked():
-    loop = LockedLoop()
+    loop = LockedLoop(SYSTEM)
     loop.connected(consumer(), never)
     yield loop
     loop.close()
@@ -124,7 +125,7 @@ def test_one_thread_is_in_at_a_time(locked):
 
 def test_who_consumes_waits_for_messages_only_shortly_while_what_it_may_fetch_can_change():
     busy, there = [], consumer()
-    loop = LockedLoop()
+    loop = LockedLoop(SYSTEM)
     loop.connected(there, lambda: bool(busy))
     there.connection.drain_events(timeout=2.0)
     busy.append(1)
@@ -135,7 +136,7 @@ def test_who_consumes_waits_for_messages_only_shortly_while_what_it_may_fetch_ca
 
 
 def test_the_thread_that_consumes_makes_all_calls():
-    loop, there, made = ConsumingLoop(), consumer(), []
+    loop, there, made = ConsumingLoop(SYSTEM), consumer(), []
     loop.connected(there, never)
     in_a_thread(loop.post, lambda: made.append(threading.current_thread()))
     in_a_thread(loop.run, lambda: made.append(threading.current_thread()))
@@ -146,7 +147,7 @@ def test_the_thread_that_consumes_makes_all_calls():
 
 
 def test_who_consumes_waits_for_messages_no_longer_than_until_the_next_call():
-    loop, there, made = ConsumingLoop(), consumer(), []
+    loop, there, made = ConsumingLoop(SYSTEM), consumer(), []
     loop.connected(there, never)
     loop.call_at(time.monotonic() + 0.05, lambda: made.append(1))
     there.connection.drain_events(timeout=2.0)

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from limitkit.clock import SYSTEM
 from limitkit.waiting.message_copy import waits
 from limitkit.waiting.origin_queue import priority_of
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND
-from limitkit.worker.pool import request_order
 from limitkit.worker.pool.request_order import Arrivals
 
 
@@ -34,7 +34,7 @@ def test_brokers_without_priorities_know_none_here_either(driver):
 
 @pytest.fixture
 def arrivals():
-    return Arrivals(lambda: connection("amqp"))
+    return Arrivals(lambda: connection("amqp"), SYSTEM)
 
 
 def parked(seconds_ago, number=0):
@@ -62,10 +62,10 @@ def test_those_that_were_parked_at_once_keep_their_order(arrivals):
     assert sorted(places) == places[::-1]
 
 
-def test_the_order_of_parked_ones_outlives_that_clocks_are_not_read_at_once(arrivals, monkeypatch):
+def test_the_order_of_parked_ones_outlives_that_clocks_are_not_read_at_once():
     late = itertools.cycle([0.0, -0.001, 0.002])  # between two readings of them
     clock = SimpleNamespace(monotonic=time.monotonic, time=lambda: time.time() + next(late))
-    monkeypatch.setattr(request_order, "time", clock)
+    arrivals = Arrivals(lambda: connection("amqp"), clock)
     messages = [parked(5, number) for number in range(9)]
     places = [arrivals(each) for each in messages]
     assert sorted(places) == places
