@@ -1,6 +1,6 @@
-"""Time, as an object that is given: what decides when tasks start asks no other clock, so that it can be tried on one.
+"""Time, as an object that is given: what decides when tasks start asks no other, so that it can be tried on any.
 
-Its methods are called very often, so those of the machine's clock are the C functions themselves.
+The time is asked for very often, so the methods of the machine's clock that say it are the C functions themselves.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ class _System:
     sleep: Callable[[float], None]
 
 
-SYSTEM: Final[Clock] = _System(time.monotonic, time.time, time.sleep)
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)  # found only now: gevent may replace it after this module was imported
+
+
+SYSTEM: Final[Clock] = _System(time.monotonic, time.time, _sleep)
 """This machine's own clock."""
 
 

@@ -1,0 +1,91 @@
+"""Time and names are given, so that what decides when tasks start can be tried on a virtual clock, twice the same."""
+
+import ast
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from support.given_clock import GivenClock
+
+from limitkit.clock import SYSTEM, epoch, monotonic_us, time_us
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "limitkit"
+LIFE = """
+import random, sys
+import pytest
+from celery.worker import state
+from support.virtual_worker import Worker
+from unit.worker.pacing.test_pacer_invariants import life
+
+with pytest.MonkeyPatch.context() as patch:
+    for seed in range(6):
+        rnd = random.Random(seed)
+        worker = Worker(patch, size=rnd.choice([1, 2]), prefetch=4, grows=True)
+        for each in life(worker, rnd, random.Random(seed) if seed % 2 else None)[0]:
+            print(each.id, each.handed_over, each.parks, getattr(each, "at", None))
+        state.requests.clear()
+"""
+
+
+def test_this_machines_clock_costs_no_frame_of_python():
+    for method in (SYSTEM.monotonic, SYSTEM.time):
+        assert isinstance(method, types.BuiltinFunctionType)
+
+
+def test_sleep_is_what_gevent_has_made_of_it_meanwhile(monkeypatch):
+    slept = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    SYSTEM.sleep(3.0)
+    assert slept == [3.0]
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 1_000_100_000, 1_000_299_999, 86_400_000_001, 4_000_000_000_001])
+def test_microseconds_are_those_that_have_passed(microseconds):
+    clock = GivenClock(microseconds / 1e6)
+    assert monotonic_us(clock) == microseconds
+    clock.now += 0.9e-6
+    assert monotonic_us(clock) == microseconds
+
+
+def test_the_time_since_1970_is_exact_to_a_microsecond():
+    for microseconds in range(1_800_000_000_000_000, 1_800_000_000_000_999, 7):
+        assert time_us(types.SimpleNamespace(time=lambda at=microseconds / 1e6: at)) == microseconds
+
+
+def test_1970_began_when_a_clock_says_so():
+    assert epoch(GivenClock(77.0)) == -1.8e9
+
+
+def test_nobody_asks_this_machines_clock_but_where_no_other_is_given():
+    """Else what is deep inside would ask it, and nobody would see why a trial differs."""
+    uses, defaults = 0, 0
+    for file in PACKAGE.rglob("*.py"):
+        if file.parent.name == "trial" or file.name == "clock.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            uses += isinstance(node, ast.Name) and node.id == "SYSTEM"
+            if isinstance(node, ast.FunctionDef):
+                given = node.args.args[-len(node.args.defaults) :] if node.args.defaults else []
+                pairs = zip(given, node.args.defaults, strict=True)
+                defaults += sum(
+                    arg.arg == "clock" and isinstance(value, ast.Name) and value.id == "SYSTEM" for arg, value in pairs
+                )
+    assert uses == defaults > 5
+
+
+def test_a_worker_does_the_same_whatever_the_hashes_of_this_process():
+    played = [
+        subprocess.run(
+            [sys.executable, "-c", LIFE],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert played[0].count("\n") > 100
+    assert played[0] == played[1] == played[2]
