@@ -121,9 +121,9 @@ class Refresh:
                 self._follow()
         except Exception:
             logger.exception("What is set at run time can't be taken up; it is tried again in a second.")
-        self._turn()
+        self.turn()
 
-    def _turn(self) -> None:
+    def turn(self) -> None:
         """Put in force what schedules say now; what they say before the next tick is put in force at its moment."""
         in_force = self._task_limits.in_force
         try:
@@ -132,7 +132,7 @@ class Refresh:
                 self._follow()
             left = in_force.turns_in()
             if self._timer is not None and left < _TICK:
-                self._call_after(max(0.0, left) + _JUST_AFTER, self._turn)
+                self._call_after(max(0.0, left) + _JUST_AFTER, self.turn)
         except Exception:
             logger.exception("What a schedule says can't be put in force; it is tried again within a second.")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from celery.app.task import Context, Task
 from celery.exceptions import Ignore, Retry
@@ -31,7 +31,7 @@ from limitkit.worker.pool.leases import Leases, limit_of
 from limitkit.worker.pool.limits_of import limits_of_context, note_queue, noted_queue, queue_of_context
 from limitkit.worker.running import Running
 from limitkit.worker.settler import Settler
-from limitkit.worker.wanted import NOTHING_TAKEN, Wanted, wanted_by
+from limitkit.worker.wanted import NOTHING_TAKEN, Start, Wanted, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from limitkit.clock import Clock
     from limitkit.config.declared import Limit
     from limitkit.control.task_limits import TaskLimits
-    from limitkit.waiting.delivery import Delivery
 
 logger = logging.getLogger("limitkit")
 
@@ -53,23 +52,20 @@ _SEEN: Final = object()
 """The mark of a request that was seen; a message's headers become attributes of it too, but can't be this object."""
 
 
-class _Start(NamedTuple):
-    """A start that asks to be admitted."""
-
-    context: Any
-    """Its request; without an id it has no message that could be sent back."""
-    shown: ticket.Ticket | None
-    came: Delivery | None
-
-
 class Guard:
     """Admits starts, or sends their messages back."""
 
-    def __init__(self, app: Any, task_limits: Callable[[], TaskLimits | None], clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self,
+        app: Any,
+        task_limits: Callable[[], TaskLimits | None],
+        clock: Clock = SYSTEM,
+        send_back: SendBack | None = None,
+    ) -> None:
         self._task_limits, self._clock = task_limits, clock
         self._own = MemoryStore(clock)
         """This process's shares of buckets, while the store is gone."""
-        self._send_back = SendBack(app, clock)
+        self._send_back = send_back or SendBack(app, clock)
         self._feedback = FeedbackRetry(task_limits, self._send_back, clock)
         self._settler = Settler(self._store, clock)
         self._leases = Leases(self._store, limit_of, clock)
@@ -113,7 +109,7 @@ class Guard:
                     return await code(*args, **kwargs)
                 start = self._begin(whose)
                 running = (
-                    await off_loop(self._admit, whose, start, given, kwargs) if isinstance(start, _Start) else start
+                    await off_loop(self._admit, whose, start, given, kwargs) if isinstance(start, Start) else start
                 )
                 code_run = self._feedback.run(whose, code, args, kwargs)
                 return await (code_run if running is None else running.run_awaited(code_run))
@@ -140,9 +136,9 @@ class Guard:
         fails.
         """
         start = self._begin(task)
-        return self._admit(task, start, args, kwargs) if isinstance(start, _Start) else start
+        return self._admit(task, start, args, kwargs) if isinstance(start, Start) else start
 
-    def _begin(self, task: Any) -> _Start | Running | None:
+    def _begin(self, task: Any) -> Start | Running | None:
         """Return the start that needs a take; else it may start already: it has a fresh ticket, or needs none.
 
         Raises RateLimitExceeded when it must fail.
@@ -170,9 +166,9 @@ class Guard:
             return Running(task.name, shown.charges, self._settler) if shown.charges else None
         if shown is not None and shown.refused is not None:
             raise _exceeded(task, context, shown.refused)
-        return _Start(context, shown, came)
+        return Start(context, shown, came)
 
-    def _admit(self, task: Any, start: _Start, args: Any, kwargs: Any) -> Running | None:
+    def _admit(self, task: Any, start: Start, args: Any, kwargs: Any) -> Running | None:
         context, shown, came = start
         task_limits = self._task_limits()
         if task_limits is None:
@@ -205,7 +201,7 @@ class Guard:
 
         return Running(task.name, charges, self._settler, free)
 
-    def _take(self, task: Any, start: _Start, wanted: Wanted, task_limits: TaskLimits) -> Decision | None:
+    def _take(self, task: Any, start: Start, wanted: Wanted, task_limits: TaskLimits) -> Decision | None:
         """Take what a start needs; returns None when some of its limits were not asked."""
         context, shown, came = start
         patience = _PATIENCE if shown is None else _PATIENCE_OF_PACED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.buckets.decision import Bucket, Decision, Slots, Take, Window
 from limitkit.buckets.group import undo
@@ -14,9 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.decision import GiveBack
+    from limitkit.buckets.ticket import Ticket
     from limitkit.control.task_limits import Ask
+    from limitkit.waiting.delivery import Delivery
 
 NOTHING_TAKEN: Final = Decision((), (), ())
+
+
+class Start(NamedTuple):
+    """A start that asks to be admitted."""
+
+    context: Any
+    """Its request; without an id it has no message that could be sent back."""
+    shown: Ticket | None
+    came: Delivery | None
 
 
 class Wanted(NamedTuple):

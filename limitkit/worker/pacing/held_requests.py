@@ -74,6 +74,11 @@ class HeldRequests:
         """Whether anything is held. May be called in any thread."""
         return bool(self._lanes.held)
 
+    @property
+    def count(self) -> int:
+        """How many are held. May be called in any thread."""
+        return len(self._lanes.held)
+
     def waiting(self) -> list[Waiting]:
         """Return all that is held, lane by lane, in the order in which it starts."""
         running = self.running()

@@ -68,8 +68,7 @@ class Pacer:
         self._clock = clock = task_limits.clock
         self._consumer, self._entry = consumer, entry
         self._through = consumer.on_task_request
-        self._parking = parking
-        self._window = parking.window
+        self._parking, self._window = parking, parking.window
         self._tokens = Tokens(task_limits)
         self._lane_timer = LaneTimer(entry.loop, self.pump)
         self._arrivals = Arrivals(lambda: consumer.connection, clock)
@@ -86,7 +85,7 @@ class Pacer:
         self._admission = Admission(consumer.controller, self._lane_timer, self._processes, self._tokens, self._lanes)
         self._admission.on_start, self._admission.on_refused = self._start, self._emit.throttled
         self._shadow = Shadow(task_limits, self._tokens)
-        self.shutdown = self._tokens.close
+        self.shutdown, self.leases = self._tokens.close, self._tokens.leases
         self.view = HeldRequests(self._lanes, parking, self._emit, rates, self._shadow, self._tokens)
         self.recent = Recent()
         """Starts of the last minute, by the limits' tags in the buckets' keys."""

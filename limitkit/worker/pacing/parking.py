@@ -100,7 +100,7 @@ class Parking:
 
     def ahead(self, held: Held, now: float) -> float:
         """Return in how many seconds all that are parked before a request that comes now are due."""
-        if _came_back(held):
+        if was_parked(held.request.message):
             return 0.0
         return max(self.backlog.ahead(lane.bucket.key, now, held.taker(lane)) for lane in held.lanes)
 
@@ -111,7 +111,7 @@ class Parking:
         """
         if not self.may_leave(held):
             return None
-        returned = _came_back(held)
+        returned = was_parked(held.request.message)
         if returned:
             self._expect_more([lane.spaced for lane in held.lanes], now)
             self.backlog.returned(zip((lane.bucket.key for lane in held.lanes), held.takers, strict=False))
@@ -130,7 +130,7 @@ class Parking:
     def turn(self, held: Held, lane: Lane, now: float) -> float:
         """Return in how many seconds a request that leaves because of that lane's bucket has its turn."""
         # A request that was parked before is a part of the backlog, not behind it.
-        return lane.wait(now, 1) if _came_back(held) else self.backlog.turn(lane, now, held.taker(lane))
+        return lane.wait(now, 1) if was_parked(held.request.message) else self.backlog.turn(lane, now, held.taker(lane))
 
     def add(self, held: Held, lane: Lane, now: float, *, held_here: bool = False) -> None:
         """Let a request leave soon: it waits longest for that lane's bucket.
@@ -141,7 +141,7 @@ class Parking:
         assert queue is not None  # noqa: S101 (may_leave said so)
         taker = held.taker(lane)
         turn = behind = self.bounds.believed(lane, self.turn(held, lane, now))
-        if taker.value and not _came_back(held):  # a room that is steered knows whose turn is next
+        if taker.value and not was_parked(held.request.message):  # a room that is steered knows whose turn is next
             behind = self.bounds.believed(lane, self.backlog.turn(lane, now))
             turn = behind if self._room.steered else turn
         if held_here:
@@ -246,6 +246,10 @@ class Parking:
         self._begin_retiming()
         self._bring_at = min(self._bring_at, now)
 
+    def look_again(self) -> None:
+        """Look into the waiting room with the next work."""
+        self._bring_at = 0.0
+
     def refilled(self, key: str, *, partitions: bool) -> None:
         """Have some come back now: the bucket that they are parked for is full again."""
         for each in buckets_of(key, self.backlog.buckets, partitions=partitions):
@@ -291,8 +295,3 @@ class Parking:
         self._failing = True
         self._bring_at = max(self._bring_at, now + _PAUSE)
         log(text, error)
-
-
-def _came_back(held: Held) -> bool:
-    """Whether a request has been parked before, by this worker or another."""
-    return was_parked(held.request.message)

@@ -1,0 +1,53 @@
+"""Plays a scenario, and says what has come of it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import TYPE_CHECKING, Any
+
+from celery.worker import state
+
+if TYPE_CHECKING:
+    from limitkit.config.rules import Rules
+    from limitkit.trial.outcome import Outcome
+    from limitkit.trial.scenario import Scenario
+
+logger = logging.getLogger("limitkit")
+
+
+class _Warnings(logging.Handler):
+    """Keeps what workers log, each text once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        self.texts[record.getMessage()] = None
+
+
+def play(rules: Rules, scenario: Scenario, *, seed: int = 0, app: Any = None) -> Outcome:
+    """Play a scenario with these limits; the same seed gives the same outcome.
+
+    ``app`` is the Celery app whose tasks are meant: their signatures tell which argument is which. Without it, keys and
+    costs are read from arguments that are sent by name.
+    """
+    from limitkit.trial.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
+
+    warnings, before = _Warnings(), (logger.propagate, logger.level)
+    logger.addHandler(warnings)
+    logger.propagate = False
+    collects = gc.isenabled()
+    gc.disable()  # nearly all that is made stays until the end
+    try:
+        outcome = World(rules, scenario, seed, app).play()
+    finally:
+        logger.removeHandler(warnings)
+        logger.propagate = before[0]
+        state.requests.clear()
+        if collects:
+            gc.enable()
+    outcome.warnings += warnings.texts
+    return outcome

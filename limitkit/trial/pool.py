@@ -1,0 +1,164 @@
+"""The pool that is played: each process runs one task at a time, through the real guard."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.app.task import Context
+from celery.exceptions import Ignore, Retry
+from celery.worker import state
+
+from limitkit.buckets.ticket import KEY, Ticket
+from limitkit.errors import RateLimitExceeded
+from limitkit.worker.pool.guarded import is_guarded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from limitkit.trial.messages import Request
+    from limitkit.trial.timeline import Actor, Clock, Timeline
+
+BEGINS_AFTER: Final = 0.001
+"""Seconds from the hand-over until a process of the pool runs the task's code."""
+TOLD_AFTER: Final = 0.0005
+"""Seconds until the worker's main process hears of what a pool process has done."""
+
+
+class Pool:
+    """The processes of one worker, and what they have been given."""
+
+    def __init__(self, timeline: Timeline, owner: Actor, semaphore: Any, processes: int) -> None:
+        self._timeline, self._clock, self._owner = timeline, timeline.clock, owner
+        self._semaphore, self._processes = semaphore, processes
+        self._given: deque[Request] = deque()
+        """What waits for a process: only after a lost connection, since Celery then forgets what runs."""
+        self._jobs: dict[Request, None] = {}
+        """All that was given and has not ended."""
+        self._running = 0
+        self.run: Callable[[Request], float | None] = lambda _: 0.0
+        """Runs the code of a task; returns the seconds until it ends, or None when it did not start."""
+        self.ended: Callable[[Request], None] = lambda _: None
+        """Is told when a task has ended."""
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def given(self) -> list[Request]:
+        """All requests that it was given and that have not ended."""
+        return list(self._jobs)
+
+    def process(self, request: Request) -> None:
+        """Run a request, for which a process is taken."""
+        self._jobs[request] = None
+        if self._running < self._processes:
+            self._begin(request)
+        else:
+            self._given.append(request)
+
+    def watch(self, request: Request, on_end: Callable[[], None]) -> None:
+        """Call back when a request has ended; now if it has already."""
+        if request in self._jobs:
+            request.on_end = on_end
+        else:
+            on_end()
+
+    def _begin(self, request: Request) -> None:
+        self._running += 1
+        self._timeline.at(self._clock.now + BEGINS_AFTER, self._start, request)
+
+    def _start(self, request: Request) -> None:
+        if self._owner.gone:
+            return
+        began = self._clock.now
+        self._timeline.at(began + TOLD_AFTER, self._accepted, request, began, actor=self._owner)
+        if _may_wait(request, began):
+            _Sleeper(self._timeline, self._clock, self.run, self._ends_in, request)
+        else:
+            self._ends_in(request, self.run(request))
+
+    def _accepted(self, request: Request, began: float) -> None:
+        request.on_accepted(1, began)
+
+    def _ends_in(self, request: Request, seconds: float | None) -> None:
+        self._timeline.at(self._clock.now + (seconds or 0.0), self._ended, request)
+
+    def _ended(self, request: Request) -> None:
+        if self._owner.gone:
+            return
+        self._timeline.at(self._clock.now + TOLD_AFTER, self._told, request, actor=self._owner)
+
+    def _told(self, request: Request) -> None:
+        self._running -= 1
+        self._jobs.pop(request, None)
+        self.ended(request)
+        if self._given:
+            self._begin(self._given.popleft())
+        state.requests.pop(request.id, None)
+        state.reserved_requests.discard(request)
+        request.on_end()
+        self._semaphore.release()
+
+
+def run_guarded(request: Request) -> BaseException | None:
+    """Run a task's code as Celery's tracer does; returns what the guard has raised in place of it."""
+    task = request.task
+    context = Context(request.request_dict, args=request.args, kwargs=request.kwargs, called_directly=False)
+    task.request_stack.push(context)
+    try:
+        task.run(*request.args, **request.kwargs)
+    except (Retry, Ignore, RateLimitExceeded) as error:
+        return error
+    finally:
+        task.request_stack.pop()
+    return None
+
+
+def _may_wait(request: Request, now: float) -> bool:
+    """Whether the guard may have to wait: it does not, if the request comes with a fresh ticket."""
+    ticket = request.request_dict["properties"].get(KEY)
+    fresh = isinstance(ticket, Ticket) and (now <= ticket.until - 1e-3 or ticket.refused is not None)
+    return is_guarded(request.task) and not fresh
+
+
+class _Sleeper:
+    """A thread in which a start may sleep on the virtual clock; it and the timeline never run at once."""
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        clock: Clock,
+        run: Callable[[Request], float | None],
+        on_end: Callable[[Request, float | None], None],
+        request: Request,
+    ) -> None:
+        self._timeline, self._clock, self._run, self._on_end = timeline, clock, run, on_end
+        self._request = request
+        self._turn, self._back = threading.Semaphore(0), threading.Semaphore(0)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        self._clock.sleeper = self._sleep
+        self._turn.release()
+        self._back.acquire()
+        self._clock.sleeper = None
+        if self._error is not None:
+            raise self._error
+
+    def _sleep(self, seconds: float) -> None:
+        self._timeline.at(self._clock.now + seconds, self._go_on)
+        self._back.release()
+        self._turn.acquire()
+
+    def _work(self) -> None:
+        self._turn.acquire()
+        try:
+            self._on_end(self._request, self._run(self._request))
+        except BaseException as error:  # noqa: BLE001 (the thread of the timeline raises it)
+            self._error = error
+        self._back.release()

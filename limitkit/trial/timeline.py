@@ -1,0 +1,148 @@
+"""The virtual clock and what happens on it: events in the order of their times, each the work of one actor.
+
+An actor does one thing at a time, as a worker's main process does: what comes while it is busy waits for it. So time
+that one worker needs for a call delays nothing in another.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING, Any, Final
+
+from limitkit.errors import LimitkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BEGINS: Final = 1000.0
+"""The monotonic time at which a play begins: not 0, which may mean never."""
+_LOOK: Final = 1e-6
+"""Seconds that pass from one look at the clock to the next, so that a loop that waits for a time comes to it."""
+_MOST_LOOKS: Final = 100_000
+_MOST_AT_ONCE: Final = 20_000
+
+
+class SpinError(LimitkitError):
+    """What is played goes round and round without time passing."""
+
+
+class Clock:
+    """The time as what is played sees it; see ``limitkit.clock.Clock``."""
+
+    def __init__(self, begins: float) -> None:
+        """``begins`` is the start in seconds since 1970."""
+        self.epoch = begins - BEGINS
+        """The time since 1970 at the monotonic time 0."""
+        self.now = BEGINS
+        """The monotonic time, as the actor whose turn it is sees it."""
+        self.looks = 0
+        self.sleeper: Callable[[float], None] | None = None
+        """Lets the thread that sleeps go on later; None where nobody may sleep."""
+
+    def monotonic(self) -> float:
+        """Return the monotonic time in seconds."""
+        self.looks += 1
+        if self.looks > _MOST_LOOKS:
+            raise SpinError(f"the clock was looked at {_MOST_LOOKS:,} times within one event")
+        self.now += _LOOK
+        return self.now
+
+    def time(self) -> float:
+        """Return seconds since 1970."""
+        return self.epoch + self.monotonic()
+
+    def sleep(self, seconds: float, /) -> None:
+        """Go on after so many seconds."""
+        if self.sleeper is None:
+            self.now += seconds
+        else:
+            self.sleeper(seconds)
+
+
+class ServerClock:
+    """The clock of a server that several actors ask: it never goes back, as their own times may by a little."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last = 0.0
+
+    def monotonic(self) -> float:
+        """Return the monotonic time in seconds."""
+        self._last = max(self._last, self._clock.monotonic())
+        return self._last
+
+    def time(self) -> float:
+        """Return seconds since 1970."""
+        return self._clock.epoch + self.monotonic()
+
+    def sleep(self, seconds: float, /) -> None:
+        """Go on after so many seconds."""
+        self._clock.sleep(seconds)
+
+
+class Actor:
+    """Whoever does one thing at a time."""
+
+    def __init__(self) -> None:
+        self.busy_until = 0.0
+        self.gone = False
+        """Whether it does nothing any more."""
+
+    def after(self) -> None:
+        """Do what follows each of its events."""
+
+
+class Event:
+    """A call that is to be made."""
+
+    __slots__ = ("actor", "args", "call")
+
+    def __init__(self, call: Callable[..., Any] | None, args: tuple[Any, ...], actor: Actor | None) -> None:
+        self.call, self.args, self.actor = call, args, actor
+
+    def cancel(self) -> None:
+        """Don't make it."""
+        self.call = None
+
+
+class Timeline:
+    """All that is to happen."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._events: list[tuple[float, int, Event]] = []
+        self._numbers = itertools.count()
+
+    def at(self, when: float, call: Callable[..., Any], *args: Any, actor: Actor | None = None) -> Event:
+        """Have a call made at that time, or as soon as the actor is free."""
+        event = Event(call, args, actor)
+        heapq.heappush(self._events, (when, next(self._numbers), event))
+        return event
+
+    def run(self, until: float, is_over: Callable[[], bool]) -> None:
+        """Let happen what is due up to that time, or until it is over."""
+        events, clock, last, at_once = self._events, self.clock, -1.0, 0
+        while events:
+            when, number, event = events[0]
+            if when > until:
+                break
+            heapq.heappop(events)
+            call, actor = event.call, event.actor
+            if call is None or (actor is not None and actor.gone):
+                continue
+            if actor is not None and actor.busy_until > when:
+                heapq.heappush(events, (actor.busy_until, number, event))
+                continue
+            at_once = at_once + 1 if when == last else 0
+            if at_once > _MOST_AT_ONCE:
+                raise SpinError(f"{_MOST_AT_ONCE:,} events at {when:.6f} s")
+            last = clock.now = when
+            clock.looks = 0
+            call(*event.args)
+            if actor is not None:
+                actor.after()
+                actor.busy_until = clock.now
+            if is_over():
+                return
+        clock.now = max(clock.now, until) if not is_over() else clock.now

@@ -1,0 +1,252 @@
+"""All that is played together: clock, broker, store, workers, and the fate of each message."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from fnmatch import fnmatchcase
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from celery.exceptions import Retry
+
+from limitkit.buckets.call import Call
+from limitkit.config.load import Config
+from limitkit.config.source import toml
+from limitkit.control.task_limits import TaskLimits
+from limitkit.errors import RateLimitExceeded
+from limitkit.stores.circuit_breaker import CircuitBreaker
+from limitkit.trial.broker import Broker
+from limitkit.trial.faults import Faults
+from limitkit.trial.messages import PlayedSendBack, message_text
+from limitkit.trial.outcome import Outcome, Run, WorkerUse
+from limitkit.trial.played_parts import TRIP, Surroundings
+from limitkit.trial.pool import run_guarded
+from limitkit.trial.redis_server import RedisServer
+from limitkit.trial.shared_store import SharedStore
+from limitkit.trial.tasks import PlayedTasks
+from limitkit.trial.timeline import BEGINS, Clock, ServerClock, Timeline
+from limitkit.trial.worker import Worker
+from limitkit.worker.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.config.rules import Rules
+    from limitkit.trial.messages import Request
+    from limitkit.trial.scenario import Arrival, Scenario
+    from limitkit.waiting.delivery import Delivery
+
+_A_DAY: Final = 86_400.0
+
+
+class World:
+    """One play."""
+
+    def __init__(self, rules: Rules, scenario: Scenario, seed: int, app: Any) -> None:
+        self.rules, self._scenario = rules, scenario
+        self.config = Config(rules.path, rules, toml.Document(rules.path, "", {}))
+        self.clock = Clock(scenario.begins)
+        self.timeline = Timeline(self.clock)
+        server_clock = ServerClock(self.clock)
+        self.server = RedisServer(server_clock.time)
+        self.broker = Broker(self.server)
+        self._shared = SharedStore(self.clock, server_clock, TRIP, lambda: len(self._alive()))
+        self.store = CircuitBreaker(self._shared, self.clock)
+        self._random = Random(seed)  # noqa: S311 (no secret)
+        self._tasks = PlayedTasks(app, self._began)
+        self.app = self._tasks.app
+        self._here = threading.local()
+        self._guard = Guard(self.app, lambda: self._here.limits, self.clock, PlayedSendBack(self.app, self._sent_back))
+        self._names = itertools.count()
+        self._observer = TaskLimits(rules, self.store, self.clock, self.new_name)
+        self._seconds: dict[str, float] = {}
+        self._around = Surroundings(
+            self.config,
+            self.clock,
+            self.timeline,
+            self.server,
+            self.broker,
+            self.store,
+            self.app,
+            self.new_name,
+            self._jitter,
+            self._run,
+            self._ended,
+            self._dropped,
+            self._parked,
+            self._worker_left,
+        )
+        self.workers: dict[str, Worker] = {}
+        self.outcome = Outcome([])
+        self._faults: Faults = Faults(self._around, self.workers, self._shared, self.outcome)
+        self._arrivals: Iterator[Arrival] = iter(scenario.arrivals)
+        self._unfinished = 0
+        """Messages that were sent and have not ended."""
+        self._all_sent = False
+
+    # -- the play -----------------------------------------------------------------------------------------------------
+
+    def play(self) -> Outcome:
+        """Play it to its end."""
+        for number in range(self._scenario.workers):
+            self._start_worker(f"worker-{number + 1}")
+        for fault in self._scenario.faults:
+            self.timeline.at(BEGINS + fault.at, self._faults.happen, fault)
+        self.clock.now = BEGINS
+        self._send_next()
+        until = self._scenario.until
+        if until is None:
+            until = _A_DAY * 400
+            self._deadline = float("inf")
+        self.timeline.run(BEGINS + until, self._is_over)
+        return self._concluded()
+
+    def _start_worker(self, name: str) -> None:
+        use = WorkerUse(name)
+        self.outcome.workers.append(use)
+        self.clock.now = BEGINS
+        prefetch = self._scenario.processes * self._scenario.prefetch_multiplier
+        self.workers[name] = worker = Worker(self._around, use, self._scenario.processes, prefetch)
+        self.timeline.at(BEGINS, worker.after, actor=worker)
+
+    def _is_over(self) -> bool:
+        return self._all_sent and not self._unfinished
+
+    def _alive(self) -> list[Worker]:
+        return [each for each in self.workers.values() if not each.gone]
+
+    # -- messages -----------------------------------------------------------------------------------------------------
+
+    def _send_next(self) -> None:
+        """Send what is due now, and be called for the next."""
+        for arrival in self._arrivals:
+            at = BEGINS + arrival.at
+            if at > self.clock.now:
+                self.timeline.at(at, self._send_and_next, arrival)
+                return
+            self._send(arrival)
+        self._all_sent = True
+        if self._scenario.until is None:
+            self.timeline.at(self.clock.now + _A_DAY, self._give_up)
+
+    def _send_and_next(self, arrival: Arrival) -> None:
+        self._send(arrival)
+        self._send_next()
+
+    def _send(self, arrival: Arrival) -> None:
+        task = self._tasks.get(arrival.task)
+        number = len(self.outcome.runs)
+        run = Run(number, arrival.task, arrival.at, arrival.queue)
+        limits = self._observer.limits(task, arrival.queue if self._observer.has_queues else None)
+        if limits:
+            self._guard.wrap(task)
+            headers = {**arrival.headers, "task": arrival.task, "id": str(number)}
+            call = Call(arrival.args, dict(arrival.kwargs), headers)
+            asks = [self._observer.ask(each, task, call) for each in limits]
+            run.limits = tuple(each.limit.name for each in limits)
+            run.buckets = tuple(ask.bucket.key for ask in asks)
+            run.costs = tuple(ask.cost for ask in asks)
+        if arrival.seconds is not None:
+            self._seconds[str(number)] = arrival.seconds
+        self.outcome.runs.append(run)
+        self._unfinished += 1
+        self.broker.send(message_text(arrival, number), arrival.queue, arrival.priority)
+
+    def _run_of(self, request_id: str) -> Run:
+        return self.outcome.runs[int(request_id)]
+
+    # -- what workers call --------------------------------------------------------------------------------------------
+
+    def _run(self, worker: Worker, request: Request) -> float | None:
+        """Run a task's code in the pool of a worker; returns for how many seconds it runs, None if not at all."""
+        self._here.limits = worker.task_limits
+        run, before = self._run_of(request.id), len(self._run_of(request.id).starts)
+        error = run_guarded(request)
+        if isinstance(error, Retry):
+            return None
+        if isinstance(error, RateLimitExceeded):
+            self._finish(run, "failed")
+            return None
+        if len(run.starts) > before:
+            run.workers.append(worker.name)
+            worker.use.starts += 1
+        return self._seconds_of(run)
+
+    def _began(self, request_id: str) -> None:
+        run = self._run_of(request_id)
+        run.starts.append(self.clock.now - BEGINS)
+        run.fate = "started"
+
+    def _ended(self, request: Request) -> None:
+        """Note that a task has ended."""
+        run = self._run_of(request.id)
+        if run.starts:
+            self._finish(run, "started")
+
+    def _dropped(self, request: Request) -> None:
+        """Note that a message was dropped."""
+        self._finish(self._run_of(request.id), "dropped")
+
+    def _parked(self, was_empty: bool) -> None:  # noqa: FBT001 (a callback)
+        """Note how many messages are parked, and have all workers look if there were none before."""
+        for each in self._alive() if was_empty else ():
+            each.look_at_room()
+        self.outcome.most_parked = max(self.outcome.most_parked, self.broker.parked())
+
+    def new_name(self) -> str:
+        """Return a name that nobody else has: 16 digits, as a random one has."""
+        return f"{next(self._names):016x}"
+
+    def _worker_left(self) -> None:
+        self._faults.left()
+
+    def _jitter(self, seconds: float) -> float:
+        """Return between half of that time and half as much again."""
+        return seconds * (0.5 + self._random.random())
+
+    def _finish(self, run: Run, fate: Any) -> None:
+        run.fate = fate
+        if run.ended is None:
+            run.ended = self.clock.now - BEGINS
+            self._unfinished -= 1
+
+    def _seconds_of(self, run: Run) -> float:
+        given = self._seconds.get(str(run.number))
+        if given is not None:
+            return given
+        found = self._seconds.get(run.task)
+        if found is None:
+            table = self._scenario.task_seconds
+            matching = (seconds for pattern, seconds in table.items() if fnmatchcase(run.task, pattern))
+            found = self._seconds[run.task] = table.get(run.task, next(matching, 0.0))
+        return found
+
+    def _sent_back(self, text: str, delivery: Delivery, wait: float) -> None:
+        self.outcome.sent_back += 1
+        priority = int(delivery.properties.get("priority") or 0)
+        self.timeline.at(self.clock.now + wait, self.broker.send, text, delivery.queue, priority)
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def _give_up(self) -> None:
+        self._unfinished = 0
+
+    def _concluded(self) -> Outcome:
+        outcome = self.outcome
+        here = self._somewhere()
+        for run in outcome.runs:
+            if run.fate == "waiting" and run.number not in here:
+                run.fate = "lost"
+        outcome.complete = all(run.ended is not None for run in outcome.runs)
+        outcome.ended = self.clock.now - BEGINS
+        outcome.store_calls, outcome.room_calls = self._shared.calls, self.server.calls
+        return outcome
+
+    def _somewhere(self) -> set[int]:
+        """Return the numbers of the messages that are in a queue, in the waiting room, or with a worker."""
+        found = {int(json.loads(text)["headers"]["id"]) for text in self.broker.texts()}
+        for worker in self.workers.values():
+            found.update(map(int, worker.unacked))
+        return found
