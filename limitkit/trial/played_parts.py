@@ -99,7 +99,7 @@ class PlayedRoom(RedisRoom):
     """The real waiting room, each call of which takes some time."""
 
     def __init__(self, around: Surroundings, prefix: str, channel: Callable[[], Any]) -> None:
-        super().__init__(prefix, channel, lambda: around.broker.queues, call=self._run)
+        super().__init__(prefix, channel, lambda: around.broker.queues)
         self._around = around
         self._queues_key = f"{prefix}:waiting:queues"
 
@@ -118,7 +118,8 @@ class PlayedRoom(RedisRoom):
         self._around.broker.serve()
         return brought
 
-    def _run(self, channel: Any, text: str, names: Sequence[str], args: Sequence[Any]) -> Any:  # noqa: ARG002
+    def run(self, channel: Any, text: str, names: Sequence[str], args: Sequence[Any]) -> Any:  # noqa: ARG002
+        """Have the played Redis call a script."""
         clock = self._around.clock
         clock.now += TRIP / 2
         reply = self._around.server.run(text, names, args)

@@ -50,18 +50,14 @@ class RedisRoom:
     """Seconds between two calls at least."""
     steered = True
 
-    def __init__(
-        self,
-        prefix: str,
-        channel: Callable[[], Any],
-        queues: Callable[[], Iterable[str]],
-        call: Callable[[Any, str, Sequence[str], Sequence[Any]], Any] = call,
-    ) -> None:
-        """``call`` calls a script over a channel: it is given the text, the keys and the arguments."""
+    def __init__(self, prefix: str, channel: Callable[[], Any], queues: Callable[[], Iterable[str]]) -> None:
         self._prefix = prefix
         self._channel = channel
         self._queues = queues
-        self._call = call
+
+    def run(self, channel: Any, text: str, names: Sequence[str], args: Sequence[Any]) -> Any:
+        """Call a script over a channel."""
+        return call(channel, text, names, args)
 
     # -- in -------------------------------------------------------------------------------------------------------
 
@@ -80,7 +76,7 @@ class RedisRoom:
             args: list[Any] = [queue, MOST_ORDERS, ORDERS_A_SECOND]
             for leaver in those:
                 args += self._described(leaver, channel)
-            self._call(channel, _PARK, names, args)
+            self.run(channel, _PARK, names, args)
             for leaver in those:
                 _acknowledged(leaver.request)
 
@@ -131,7 +127,7 @@ class RedisRoom:
         )
         described = (_json(each) for each in (list(channel.priority_steps), *buckets))
         args = [steering.lead, places, MOST_ORDERS, *described, steering.turns_lead, *queues]
-        soonest, came, *counts = self._call(channel, _BRING, names, args)
+        soonest, came, *counts = self.run(channel, _BRING, names, args)
         named = (each.decode() if isinstance(each, bytes) else each for each in counts[::2])
         left = dict(zip(named, counts[1::2], strict=True))
         again = _IDLE if soonest < 0 else min(_IDLE, max(_SOONEST, soonest / MICROSECONDS))
@@ -153,7 +149,7 @@ class RedisRoom:
             channel = self._channel()
             due, waits, line, turns = queue_keys(channel, self._prefix, queue)
             names = [due, waits, *keys(channel, self._prefix, "clock")] if text is _RETIME else [due, line, turns]
-            cursor = int(self._call(channel, text, names, [cursor, _SCANNED, _json(dict(wanted))]))
+            cursor = int(self.run(channel, text, names, [cursor, _SCANNED, _json(dict(wanted))]))
             yield
             if not cursor:
                 break
