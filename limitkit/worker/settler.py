@@ -41,7 +41,9 @@ class Settler:
         """What was sent without an answer: the store may have it, so it is sent again as it was."""
         self._begin()
         self._sending = threading.Lock()
-        self._again: threading.Thread | None = None
+        self._is_trying = False
+        self.on_failed: Callable[[], None] = self._start_thread
+        """Is called when the store can't be asked; has ``try_again`` called once a second, until that returns True."""
 
     def _begin(self) -> None:
         self._pid, self._sender, self._number = os.getpid(), secrets.token_hex(8), 0
@@ -49,7 +51,7 @@ class Settler:
     def __call__(self, settlements: Sequence[Settlement]) -> None:
         """Send these, unless another thread does. Never raises for the store: it is tried again for a minute."""
         if self._pid != os.getpid():  # a fork may have copied a lock that is taken
-            self._sending, self._again, self._sent = threading.Lock(), None, None
+            self._sending, self._is_trying, self._sent = threading.Lock(), False, None
             self._waiting.clear()
             self._begin()
         now = self._clock.monotonic()
@@ -57,11 +59,11 @@ class Settler:
         self._send()
 
     def _send(self) -> None:
-        while (self._waiting or self._sent) and self._again is None and self._sending.acquire(blocking=False):
+        while (self._waiting or self._sent) and not self._is_trying and self._sending.acquire(blocking=False):
             try:
                 if not self._send_all():
-                    self._again = threading.Thread(target=self._try_again, name="limitkit-settle", daemon=True)
-                    self._again.start()
+                    self._is_trying = True
+                    self.on_failed()
             finally:
                 self._sending.release()
 
@@ -101,12 +103,19 @@ class Settler:
                 extra={"action": "not_settled"},
             )
 
-    def _try_again(self) -> None:
-        sent = False
-        while not sent:
+    def try_again(self) -> bool:
+        """Send what could not be sent; returns whether the store could be asked. Never raises for the store."""
+        with self._sending:
+            sent = self._send_all()
+            self._is_trying = not sent
+        if sent:
+            self._send()
+        return sent
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._try_until_sent, name="limitkit-settle", daemon=True).start()
+
+    def _try_until_sent(self) -> None:
+        self._clock.sleep(_PAUSE)
+        while not self.try_again():
             self._clock.sleep(_PAUSE)
-            with self._sending:
-                sent = self._send_all()
-                if sent:
-                    self._again = None
-        self._send()

@@ -11,6 +11,7 @@ from celery import Celery
 from celery.app.task import Context
 from celery.worker.request import Request
 from kombu import Consumer, Exchange, Queue
+from support.given_clock import GivenClock
 from support.messages import RICH
 from support.servers import RedisServer
 
@@ -51,7 +52,8 @@ class Worker:
         self.app = Celery("returned", broker=url, set_as_current=False)
         self.app.conf.update(task_queues=QUEUES, task_default_queue="returned.plain", task_default_exchange="")
         self.task = self.app.task(name="paid", ignore_result=True, shared=False)(paid)
-        self.send_back = SendBack(self.app)
+        self.clock = GivenClock()
+        self.send_back = SendBack(self.app, self.clock)
 
     def __enter__(self):
         self.connection = self.app.connection_for_read()
@@ -145,8 +147,7 @@ def test_what_is_sent_back_is_the_same_message_in_its_queue_alone(worker, option
     third = worker.receive(3)
     assert {note_of(message).refusals for message in third.values()} == {3}
     for queue, message in third.items():
-        due = dt.datetime.fromisoformat(message.headers["eta"]) - dt.datetime.now(dt.timezone.utc)
-        assert 0 < due.total_seconds() <= 7
+        assert dt.datetime.fromisoformat(message.headers["eta"]).timestamp() == worker.clock.time() + 7
         # RabbitMQ has the header among the properties, too.
         assert seen(worker, message) == before[queue]
         assert worker.send_back(PAID, "1", delivery_of(message, queue))

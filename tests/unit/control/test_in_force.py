@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.given_clock import GivenClock
 
 from limitkit.buckets.decision import Bucket, Slots, Window
 from limitkit.buckets.named_partition import named
@@ -48,14 +49,15 @@ def override(kind="rate", rate=None, partition="", **said):
 
 
 @pytest.fixture
-def in_force(monkeypatch):
-    """The clock stands still until it is set; ``at`` does it."""
-    now = [NOW]
-    monkeypatch.setattr(InForce, "now", property(lambda _: now[0]))
-    found = InForce()
+def in_force():
+    """The clock stands still until it is set; ``set_clock`` does it. The store's is ahead of it."""
+    clock = GivenClock()
+    found = InForce(clock)
+    assert found.now == clock.time()
+    found.clock(NOW)
 
     def set_clock(seconds):
-        now[0] = NOW + seconds
+        clock.now = 1000.0 + seconds
 
     found.set_clock = set_clock
     return found

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import pytest
+from support.given_clock import GivenClock
+
 from limitkit.buckets.call import Call
 from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
 from limitkit.control.task_limits import TaskLimits
+from limitkit.errors import StoreError
 
 TEXT = """
 version = 1
@@ -50,6 +54,20 @@ def test_a_bucket_knows_whether_it_is_divided():
         task = SimpleNamespace(name=name, run=run)
         (limit,) = bound.limits(task)
         assert bound.ask(limit, task, Call((), {"user_id": 1})).bucket.divides is divides
+
+
+def test_all_that_it_knows_of_time_is_by_the_clock_that_it_is_given():
+    clock = GivenClock()
+    bound = TaskLimits(task_limits("static").rules, None, clock, iter("ab").__next__)
+    bound.outage.lost(StoreError("gone"), bound.on_errors)
+    bound.outage.over(0.25)
+    clock.sleep(1.7)
+    assert bound.outage.recent
+    clock.sleep(0.1)
+    assert not bound.outage.recent
+    assert bound.in_force.now == clock.time() == pytest.approx(1_800_001_001.8)
+    assert bound.worker_count._name == "a"
+    assert bound.new_member() == "1800001001800-b"
 
 
 def test_it_knows_whether_any_limit_is_in_shadow():

@@ -8,8 +8,11 @@ from contextlib import closing
 import celery
 import pytest
 import redis
+from support.given_clock import GivenClock
 
-from limitkit.config.declared import StoreSettings
+from limitkit.buckets.decision import Bucket, Take, Window
+from limitkit.config.declared import Resets, StoreSettings
+from limitkit.errors import StoreError
 from limitkit.stores.choice import open_store, store_url
 from limitkit.stores.circuit_breaker import CircuitBreaker
 from limitkit.stores.memory import MemoryStore
@@ -111,6 +114,28 @@ def test_else_there_is_none(backend):
 
 def test_memory_is_a_store_of_this_process():
     assert isinstance(open_store(app("redis://broker"), given("memory://")), MemoryStore)
+
+
+def test_memory_goes_by_the_clock_that_is_given_also_where_it_is_the_time_of_day():
+    clock, resets = GivenClock(), Resets("clock", "clock", period_us=60_000_000)
+    store = open_store(app(), given("memory://"), clock)
+    bucket, window = Bucket("a", 5_000_000, 1), Window("b", 1, 1, period_us=60_000_000, resets=resets)
+    waits = [store.take([Take((each,), 1)] * 2)[1].retry_after for each in (bucket, window)]
+    assert waits == [5.0, 60.0 - clock.time() % 60]
+    clock.sleep(4.0)
+    assert store.take([Take((bucket,), 0)])[0].retry_after == 1.0
+    look = store.run("look", (), (("", "", "", "", "")))
+    assert look[1] == round(clock.time() * 1_000_000)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "redis+cluster://127.0.0.1:1"])
+def test_a_server_that_failed_is_left_alone_by_the_clock_that_is_given(url):
+    clock = GivenClock()
+    with closing(open_store(app(), given(url), clock)) as store:
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                store.adapted(["a"])
+        assert store._closed_until == 1001.0
 
 
 def test_a_redis_store_has_the_timeout_and_database():

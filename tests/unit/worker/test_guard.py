@@ -1,6 +1,5 @@
 """What a message says of itself does not switch the guard off, and a message never goes to a queue that nobody has."""
 
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -9,9 +8,11 @@ from celery.app.task import Context
 from celery.exceptions import Retry
 from kombu import Exchange, Message, Queue
 from kombu.common import Broadcast
+from support.given_clock import GivenClock
 
 from limitkit.buckets.decision import Bucket, Take, Window
 from limitkit.buckets.ticket import KEY, NONCE, Ticket
+from limitkit.clock import SYSTEM
 from limitkit.control.task_limits import Ask
 from limitkit.errors import StoreError
 from limitkit.stores.memory import MemoryStore
@@ -28,7 +29,7 @@ class Gone:
         raise StoreError("gone")
 
 
-def asking(monkeypatch, store, bucket, on_error="hold"):
+def asking(monkeypatch, store, bucket, on_error="hold", clock=SYSTEM):
     """Make a guard that is asked for a start of a message with these headers; returns what asks it."""
     worker_count = WorkerCount("x")
     pool = SimpleNamespace(pool=None, pool_cls=SimpleNamespace(uses_semaphore=False))
@@ -41,12 +42,12 @@ def asking(monkeypatch, store, bucket, on_error="hold"):
         patience=lambda *_: None,
         ask=lambda *_: Ask(bucket, local=False),
         worker_count=worker_count,
-        outage=Outage(),
+        outage=Outage(clock),
         on_errors=(on_error,),
         rules=SimpleNamespace(store=SimpleNamespace(timeout=0.25)),
         freshen=lambda: None,
     )
-    guard = Guard(None, lambda: task_limits)
+    guard = Guard(None, lambda: task_limits, clock)
     monkeypatch.setattr(guard, "_send_back", lambda *_: True)
 
     def admit(**request):
@@ -86,13 +87,38 @@ def test_what_a_window_has_counted_long_before_its_answer_came_is_counted_again(
         def take(self, takes, give_backs=(), **options):
             self.asked += 1
             decisions = super().take(takes, give_backs, **options)
-            time.sleep(0.02 if self.asked == 1 else 0.0)
+            clock.sleep(0.02 if self.asked == 1 else 0.0)
             return decisions
 
-    store = Slow()
-    asking(monkeypatch, store, window)()
+    clock = GivenClock()
+    store = Slow(clock)
+    asking(monkeypatch, store, window, clock=clock)()
     assert store.asked == 2
     assert store.take([Take((window,), 0)])[0].marks == (1,)
+
+
+def test_a_start_waits_by_the_clock_that_is_given_and_only_for_a_slot_that_comes_soon(monkeypatch):
+    clock = GivenClock()
+    store, bucket = MemoryStore(clock), Bucket("a", 80_000, 1)
+    admit = asking(monkeypatch, store, bucket, clock=clock)
+    admit()
+    assert clock.now == 1000.0
+    admit()
+    assert clock.now == pytest.approx(1000.08)
+    store.take([Take((bucket,), 1, horizon=1.0)])
+    with pytest.raises(Retry):
+        admit()
+    assert clock.now == pytest.approx(1000.08)
+
+
+def test_a_ticket_is_fresh_by_the_clock_that_is_given(monkeypatch):
+    clock = GivenClock()
+    admit = asking(monkeypatch, Gone(), Bucket("a", 3_600_000_000, 2), clock=clock)
+    shown = Ticket(NONCE, "1", 1000.0, (Bucket("a", 3_600_000_000, 2),), ())
+    admit(properties={KEY: shown})
+    clock.sleep(0.001)
+    with pytest.raises(Retry):
+        admit(properties={KEY: shown})
 
 
 @pytest.mark.parametrize("header", [{}, {"_limitkit_guarded": True}, {"is_eager": True}])

@@ -4,6 +4,8 @@ import logging
 import threading
 
 import pytest
+from support.given_clock import GivenClock
+from support.workers import wait_until
 
 from limitkit.buckets.decision import Bucket, Settlement, Take
 from limitkit.errors import StoreError
@@ -60,13 +62,15 @@ def test_what_ends_while_a_call_is_under_way_goes_with_the_next_one(store):
 
 
 def test_what_the_store_has_missed_is_settled_once_it_is_back(store):
-    settles = Settler(lambda: store)
+    settles, failed = Settler(lambda: store), []
+    settles.on_failed = lambda: failed.append("once")
     store.away = True
     settles([Settlement(TOKENS, 1, 4)])
     settles([Settlement(TOKENS, 1, 3)])
-    again = settles._again
+    assert not settles.try_again()
+    assert failed == ["once"]
     store.away = False
-    again.join()
+    assert settles.try_again()
     assert round(-spent(store)) == 5
     settles([Settlement(TOKENS, 1, 2)])
     assert round(-spent(store)) == 6
@@ -76,22 +80,27 @@ def test_what_was_settled_counts_once_although_the_answer_was_lost(store):
     settles = Settler(lambda: store)
     store.loses_answers = True
     settles([Settlement(TOKENS, 1, 4)])
-    again = settles._again
     settles([Settlement(TOKENS, 1, 3)])
     while len(store.calls) < 4:
         store.came.wait()
     store.loses_answers = False
-    again.join()
+    wait_until(lambda: not settles._is_trying, 30)
     assert round(-spent(store)) == 5
 
 
-def test_after_a_minute_the_estimate_stays_and_the_log_says_so(store, caplog, monkeypatch):
-    monkeypatch.setattr(settler, "_LONGEST", 0.0)
-    settles = Settler(lambda: store)
+def test_after_a_minute_the_estimate_stays_and_the_log_says_so(store, caplog):
+    clock = GivenClock()
+    settles = Settler(lambda: store, clock)
+    settles.on_failed = lambda: None
     store.away = True
     with caplog.at_level(logging.WARNING, "limitkit"):
         settles([Settlement(TOKENS, 1, 4), Settlement(TOKENS, 1, 4)])
-        settles._again.join()
+        clock.sleep(60.0)
+        assert not settles.try_again()
+        assert not caplog.records
+        clock.sleep(0.1)
+        assert not settles.try_again()
+        assert settles.try_again()
     assert caplog.records[0].getMessage() == (
         "2 true costs could not be settled, since the store can't be asked (away); their estimates stay."
     )

@@ -4,7 +4,10 @@ import logging
 import threading
 from dataclasses import replace
 
+from support.given_clock import GivenClock
+
 from limitkit.buckets.decision import GiveBack, Slots, Take
+from limitkit.clock import SYSTEM
 from limitkit.errors import StoreError
 from limitkit.events.emitter import listen, unlisten
 from limitkit.events.event_types import LeaseLost
@@ -17,8 +20,8 @@ REPORTS = Slots("limitkit:{reports}:r1", 1_000_000, 2, lease_us=60_000)
 class Store(MemoryStore):
     """Counts renewals, and may be away."""
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self, clock=SYSTEM):
+        super().__init__(clock)
         self.away = False
         self.renewed = threading.Semaphore(0)
 
@@ -78,6 +81,32 @@ def test_a_lease_that_could_not_be_renewed_in_time_is_counted_and_logged_once(ca
     assert heard.events == [LeaseLost(limit="reports")]
     (record,) = caplog.records
     assert record.getMessage().startswith("A task of limit reports lost its slot while it ran")
+
+
+def test_leases_are_renewed_by_the_clock_that_is_given_when_they_are_due():
+    clock, near = GivenClock(), []
+    store = Store(clock)
+    leases = Leases(lambda: store, str, clock)
+    leases.on_sooner = lambda: near.append(leases.due)
+    slots = replace(REPORTS, lease_us=90_000_000)
+    store.take([Take((slots,), member="mine")])
+    leases.hold([slots], "mine")
+    leases.hold([slots], "another that needs it as often")
+    leases.hold([replace(slots, key="other", lease_us=9_000_000)], "one that needs it more often")
+    assert near == [1020.0, 1003.0]
+    clock.now = leases.due
+    leases.renew()
+    assert leases.due == 1006.0
+    store.away, clock.now = True, leases.due
+    leases.renew()
+    assert leases.due == 1007.0, "a store that is away is asked again in a second"
+    store.away, clock.now = False, leases.due
+    leases.renew()
+    assert leases.due == 1010.0
+    clock.now = 1096.9
+    assert [member for member, _ in store.running([slots])[0]] == ["mine"]
+    clock.now = 1097.1
+    assert store.running([slots]) == [[]]
 
 
 def test_a_store_that_is_away_is_asked_again():

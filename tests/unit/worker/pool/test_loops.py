@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from kombu.asynchronous import Hub
+from support.given_clock import GivenClock
 from support.workers import wait_until
 
 from limitkit.clock import SYSTEM
@@ -147,11 +148,14 @@ def test_the_thread_that_consumes_makes_all_calls():
 
 
 def test_who_consumes_waits_for_messages_no_longer_than_until_the_next_call():
-    loop, there, made = ConsumingLoop(SYSTEM), consumer(), []
+    clock = GivenClock()
+    loop, there, made = ConsumingLoop(clock), consumer(), []
     loop.connected(there, never)
-    loop.call_at(time.monotonic() + 0.05, lambda: made.append(1))
+    loop.call_at(1000.05, lambda: made.append(1))
     there.connection.drain_events(timeout=2.0)
-    assert there.connection.waits[0] <= 0.05
-    wait_until(lambda: there.connection.drain_events(timeout=2.0) or made)
+    assert there.connection.waits == [pytest.approx(0.05)]
+    assert made == []
+    clock.now = 1000.05
     there.connection.drain_events(timeout=2.0)
-    assert there.connection.waits[-1] == 2.0
+    assert made == [1]
+    assert there.connection.waits[1:] == [2.0]
