@@ -35,6 +35,7 @@ COMMANDS = (
     "promote",
     "why",
     "exporter",
+    "record",
 )
 """All commands, in the order of their use. Each is a module of ``cli/commands/``, imported only when needed."""
 

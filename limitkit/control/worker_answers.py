@@ -116,6 +116,12 @@ class _Done(BaseModel):
     left_out: list[str] = []
 
 
+class _Recorded(BaseModel):
+    ok: str
+    processes: Annotated[int, Field(ge=1, le=100_000)] = 1
+    prefetch_multiplier: Annotated[int, Field(ge=0, le=1_000_000)] = 4
+
+
 class _Task(BaseModel):
     name: str
 
@@ -125,6 +131,7 @@ _DONE: Final[TypeAdapter[Any]] = TypeAdapter(_Refused | _Done)
 _SHAPES: Final[dict[str, TypeAdapter[Any]]] = {
     "limitkit_status": TypeAdapter(_Refused | _Report),
     "limitkit_why": TypeAdapter(_Refused | _Held | _SentBack | _Due | _Limited | _NotHeld),
+    "limitkit_record": TypeAdapter(_Refused | _Recorded),
     "query_task": TypeAdapter(dict[str, tuple[str, _Task]]),
 }
 

@@ -16,6 +16,7 @@ from limitkit.waiting.message_copy import note_of
 from limitkit.worker.installation import installation_of
 from limitkit.worker.pool.call_of import call_of
 from limitkit.worker.pool.limits_of import limits_of
+from limitkit.worker.recording.switch import switch
 from limitkit.worker.status_report import report
 
 if TYPE_CHECKING:
@@ -148,3 +149,12 @@ def limitkit_refill(state: Any, key: str = "", **words: Any) -> dict[str, Any]:
         return _NOT_HERE
     here.pacer.refill(key, partitions=bool(words.get("partitions")))
     return {"ok": key}
+
+
+@control_command()  # type: ignore[untyped-decorator] # likewise
+def limitkit_record(state: Any, name: str = "", secret: str = "", seconds: float = 0.0, **_: Any) -> dict[str, Any]:
+    """Record what comes, starts and ends for so many seconds, unless this is sent again; 0 seconds end it."""
+    here = _installed(state)
+    if here is None or here.task_limits is None:
+        return _NOT_HERE
+    return switch(state.consumer, here.task_limits, name=name, secret=bytes.fromhex(secret), seconds=seconds)

@@ -1,0 +1,215 @@
+"""Reads a trace that ``limitkit record`` has written: what arrived when, and what came of it.
+
+A trace comes from outside: each line is checked before it is used, and how much of it is read at once is bounded. Its
+lines are in the order of their ends, so they are read twice: once for the moments at which messages arrived, and then
+in their order. A packed trace is unpacked into a temporary file for that.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+import zlib
+from array import array
+from collections import defaultdict
+from dataclasses import dataclass
+from math import fsum
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+
+from limitkit.config.wording import count, one_line
+from limitkit.errors import LimitkitError
+from limitkit.trial.scenario import Arrival, Scenario
+from limitkit.trial.trace_line import LONGEST_LINE, Head, LineError, Message, Tail, judged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from limitkit.trial.trace_line import Worker
+
+_MOST_BYTES: Final = 4_000_000_000
+"""A trace that is larger once it is unpacked is refused."""
+_CHUNK: Final = 1 << 20
+
+
+class TraceError(LimitkitError):
+    """A trace can't be used; the text says where, why, and what to do."""
+
+
+class Observed(NamedTuple):
+    """What became of one message when it was recorded; times are seconds from the beginning of the recording."""
+
+    at: float
+    task: str
+    start: float | None
+    early: bool
+    """Whether it had come before the recording began: what its wait was is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Where each message's line is, in the order in which they arrived."""
+
+    offsets: array[int]
+    mean_seconds: Mapping[str, float]
+    unknown_sendings: int
+
+
+class Trace:
+    """A recorded run."""
+
+    def __init__(self, path: str, plain: IO[bytes], head: Head, tail: Tail | None, index: _Index) -> None:
+        self._path, self._plain, self._head, self._index = path, plain, head, index
+        self.began = head.began
+        """Seconds since 1970."""
+        self.seconds = tail.ended if tail is not None else head.seconds
+        """For how long it was recorded."""
+        self.workers: Mapping[str, Worker] = {**head.workers, **(tail.workers if tail is not None else {})}
+        self.limits: Mapping[str, tuple[str, ...]] = head.tasks
+        """The names of each task's limits."""
+        self.task_seconds = index.mean_seconds
+        """How long each task ran, on average."""
+        self.warnings = tuple(_warnings(path, tail, index))
+        """What makes it less exact than it could be; for people."""
+
+    def __len__(self) -> int:
+        """Count its messages."""
+        return len(self._index.offsets)
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """Go through its messages in the order in which they arrived. Digests stand in place of arguments' values."""
+        for each in self._messages():
+            yield Arrival(each.at, each.task, (), each.kwargs, each.queue, each.headers, each.priority, each.seconds)
+
+    def observed(self) -> Iterator[Observed]:
+        """Go through what became of them, in the same order."""
+        for each in self._messages():
+            yield Observed(each.at, each.task, each.start, each.early)
+
+    def scenario(self) -> Scenario:
+        """Return what a replay plays: the same messages, on as many workers and processes."""
+        workers = [self.workers[name] for name in sorted(self.workers)]
+        processes = round(fsum(each.processes for each in workers) / max(1, len(workers))) or 1
+        return Scenario(
+            arrivals=self.arrivals(),
+            workers=max(1, len(workers)),
+            processes=processes,
+            prefetch_multiplier=workers[0].prefetch_multiplier if workers else 4,
+            task_seconds=self.task_seconds,
+            begins=self.began,
+        )
+
+    def close(self) -> None:
+        """Close the file; nothing can be read of it any more."""
+        self._plain.close()
+
+    def _messages(self) -> Iterator[Message]:
+        for offset in self._index.offsets:
+            self._plain.seek(offset)
+            message = judged(self._plain.readline(LONGEST_LINE))
+            if not isinstance(message, Message):
+                raise TraceError(f"{one_line(self._path)}: the file was changed while it was read; read it again")
+            yield message
+
+
+def read_trace(path: str) -> Trace:
+    """Open a trace, and check all of it. Raises TraceError when it can't be used."""
+    shown = one_line(path)
+    try:
+        plain, cut = _plain(path)
+    except (OSError, zlib.error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise TraceError(f"{shown}: can't be read ({why}); name a file that limitkit record has written") from None
+    try:
+        return _read(path, shown, plain, cut=cut)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _read(path: str, shown: str, plain: IO[bytes], *, cut: bool) -> Trace:
+    first = plain.readline(LONGEST_LINE + 1)
+    head = _line(shown, 1, first, last=False)
+    if not isinstance(head, Head):
+        raise TraceError(f"{shown}:1: this is no trace; name a file that limitkit record has written")
+    times, offsets = array("d"), array("q")
+    seconds: dict[str, array[float]] = defaultdict(lambda: array("d"))
+    tail: Tail | None = None
+    number, offset, unknown = 1, len(first), 0
+    while raw := plain.readline(LONGEST_LINE + 1):
+        number += 1
+        if tail is not None:
+            raise TraceError(f"{shown}:{number}: lines follow the last one; the file was put together of several")
+        found = _line(shown, number, raw, last=not raw.endswith(b"\n"))
+        if isinstance(found, Tail):
+            tail = found
+        elif isinstance(found, Message):
+            times.append(found.at)
+            offsets.append(offset)
+            unknown += not found.sent and not found.early
+            if found.seconds is not None:
+                seconds[found.task].append(found.seconds)
+        elif isinstance(found, Head):
+            raise TraceError(f"{shown}:{number}: a second trace begins here; read each of them by itself")
+        else:
+            cut = True
+        offset += len(raw)
+    ordered = array("q", (offsets[at] for at in sorted(range(len(times)), key=times.__getitem__)))
+    means = {task: fsum(each) / len(each) for task, each in sorted(seconds.items())}
+    if tail is None:
+        last = max((*times, 0.0))
+        head = head._replace(seconds=min(head.seconds, last) if last else head.seconds)
+    assert tail is None or not cut  # noqa: S101 (what is cut has no last line)
+    return Trace(path, plain, head, tail, _Index(ordered, means, unknown))
+
+
+def _line(shown: str, number: int, raw: bytes, *, last: bool) -> Head | Message | Tail | None:
+    """Check a line; None for the last one of a recorder that was killed as it wrote."""
+    if len(raw) > LONGEST_LINE:
+        raise TraceError(
+            f"{shown}:{number}: the line is longer than {LONGEST_LINE:,} bytes, and a trace has none that long; "
+            "name a file that limitkit record has written"
+        )
+    try:
+        return judged(raw)
+    except LineError as error:
+        if last and number > 1:
+            return None
+        raise TraceError(f"{shown}:{number}: {error}") from None
+
+
+def _plain(path: str) -> tuple[IO[bytes], bool]:
+    """Open a trace so that any line of it can be read; and whether its end is missing. Raises OSError, zlib.error."""
+    file = open(path, "rb")  # noqa: PTH123, SIM115 (a path as it was given; the trace keeps it open)
+    if file.read(2) != b"\x1f\x8b":
+        file.seek(0)
+        return file, False
+    file.seek(0)
+    unpacked = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 (likewise)
+    cut, size = False, 0
+    with file, gzip.GzipFile(fileobj=file) as packed:
+        try:
+            while chunk := packed.read1(_CHUNK):
+                size += len(chunk)
+                if size > _MOST_BYTES:
+                    unpacked.close()
+                    raise OSError(0, f"it has more than {_MOST_BYTES // 10**9} GB once it is unpacked")
+                unpacked.write(chunk)
+        except EOFError:
+            cut = True
+    unpacked.seek(0)
+    return unpacked, cut
+
+
+def _warnings(path: str, tail: Tail | None, index: _Index) -> Iterator[str]:
+    shown = one_line(path)
+    if tail is None:
+        yield f"{shown}: its end is missing, since the recorder was killed; what waited or ran then is not in it"
+    elif not tail.complete:
+        yield f"{shown}: it is not complete, since {one_line(tail.why) or 'the recording was disturbed'}"
+    if index.unknown_sendings:
+        yield (
+            f"{shown}: of {count(index.unknown_sendings, 'message')} it is known when a worker received them, not when "
+            "they were sent: waits in queues are missing; set task_send_sent_event in the apps that send them"
+        )
+    for name, behind in tail.clocks.items() if tail is not None else ():
+        yield f"{shown}: the clock of {one_line(name)} was {abs(behind):g} s off, so waits are wrong by that"

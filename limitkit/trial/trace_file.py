@@ -1,0 +1,93 @@
+"""Writes a trace: JSON Lines, first what was recorded, then one line a message, last how it ended.
+
+The file is bounded. It can be read by its owner alone, and up to its last whole line wherever the writing stops.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+from limitkit.errors import LimitkitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+VERSION: Final = 1
+MARK: Final = "limitkit_trace"
+"""The first key of a trace's first line; its value is the version of the format."""
+_ENDING: Final = 20_000
+"""Bytes that are kept free for the last line."""
+
+
+class UnwritableError(LimitkitError):
+    """A trace can't be written; the text says why. What was written before can be read."""
+
+
+class TraceFile:
+    """A trace that is written. To make one raises OSError where the file can't be opened."""
+
+    def __init__(self, path: str, most: int, *, replace: bool = False) -> None:
+        """``most`` are the bytes that it may have. Raises FileExistsError unless it may ``replace`` one."""
+        self.most = most
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if replace else os.O_EXCL)
+        number = os.open(path, flags, 0o600)
+        self._raw = os.fdopen(number, "wb")
+        os.fchmod(number, 0o600)
+        packed = gzip.GzipFile("", "wb", 6, self._raw, 0) if path.endswith(".gz") else None
+        self._to = cast("IO[bytes]", packed or self._raw)
+        self._packed = packed
+        self._unflushed = 0
+        self.begun = False
+
+    def begin(self, facts: Mapping[str, Any]) -> None:
+        """Write the first line."""
+        self.begun = True
+        self.write(line({MARK: VERSION, **facts}))
+
+    def write(self, text: bytes) -> None:
+        """Write one line, with its end. Raises UnwritableError, as all that follows."""
+        with _written():
+            self._to.write(text)
+        self._unflushed += len(text)
+
+    def flush(self) -> None:
+        """Have all that was written so far in the file."""
+        with _written():
+            if self._packed is not None:
+                self._packed.flush(zlib.Z_SYNC_FLUSH)
+            self._raw.flush()
+        self._unflushed = 0
+
+    def is_full(self, waiting: int) -> bool:
+        """Whether there is no room for more than so many bytes that are still to be written, and the last line."""
+        return self._raw.tell() + self._unflushed + waiting + _ENDING >= self.most
+
+    def end(self, facts: Mapping[str, Any]) -> None:
+        """Write the last line, and close the file."""
+        self.write(line(facts))
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a second time does nothing."""
+        with _written():
+            if self._packed is not None:
+                self._packed.close()
+            self._raw.close()
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(error.strerror or str(error)) from None
+
+
+def line(values: Mapping[str, Any]) -> bytes:
+    """Write one line, as short as JSON can be."""
+    return json.dumps(values, separators=(",", ":"), allow_nan=False).encode() + b"\n"
