@@ -7,8 +7,10 @@ in their order. A packed trace is unpacked into a temporary file for that.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import tempfile
+import weakref
 import zlib
 from array import array
 from collections import defaultdict
@@ -19,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 from limitkit.config.wording import count, one_line
 from limitkit.errors import LimitkitError
 from limitkit.trial.scenario import Arrival, Scenario
+from limitkit.trial.trace_file import MARK
 from limitkit.trial.trace_line import LONGEST_LINE, Head, LineError, Message, Tail, judged
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 _MOST_BYTES: Final = 4_000_000_000
 """A trace that is larger once it is unpacked is refused."""
 _CHUNK: Final = 1 << 20
+_PACKED: Final = b"\x1f\x8b"
 
 
 class TraceError(LimitkitError):
@@ -70,6 +74,8 @@ class Trace:
         """How long each task ran, on average."""
         self.warnings = tuple(_warnings(path, tail, index))
         """What makes it less exact than it could be; for people."""
+        self.close = weakref.finalize(self, plain.close)
+        """Closes the file, which else happens once the trace is not used any more."""
 
     def __len__(self) -> int:
         """Count its messages."""
@@ -98,10 +104,6 @@ class Trace:
             begins=self.began,
         )
 
-    def close(self) -> None:
-        """Close the file; nothing can be read of it any more."""
-        self._plain.close()
-
     def _messages(self) -> Iterator[Message]:
         for offset in self._index.offsets:
             self._plain.seek(offset)
@@ -115,20 +117,20 @@ def read_trace(path: str) -> Trace:
     """Open a trace, and check all of it. Raises TraceError when it can't be used."""
     shown = one_line(path)
     try:
-        plain, cut = _plain(path)
+        plain = _plain(path)
     except (OSError, zlib.error) as error:
         why = getattr(error, "strerror", None) or error
         raise TraceError(f"{shown}: can't be read ({why}); name a file that limitkit record has written") from None
     try:
-        return _read(path, shown, plain, cut=cut)
+        return _read(path, shown, plain)
     except BaseException:
         plain.close()
         raise
 
 
-def _read(path: str, shown: str, plain: IO[bytes], *, cut: bool) -> Trace:
+def _read(path: str, shown: str, plain: IO[bytes]) -> Trace:
     first = plain.readline(LONGEST_LINE + 1)
-    head = _line(shown, 1, first, last=False)
+    head = _line(shown, 1, first, last=False) if MARK.encode() in first else None
     if not isinstance(head, Head):
         raise TraceError(f"{shown}:1: this is no trace; name a file that limitkit record has written")
     times, offsets = array("d"), array("q")
@@ -150,15 +152,11 @@ def _read(path: str, shown: str, plain: IO[bytes], *, cut: bool) -> Trace:
                 seconds[found.task].append(found.seconds)
         elif isinstance(found, Head):
             raise TraceError(f"{shown}:{number}: a second trace begins here; read each of them by itself")
-        else:
-            cut = True
         offset += len(raw)
     ordered = array("q", (offsets[at] for at in sorted(range(len(times)), key=times.__getitem__)))
     means = {task: fsum(each) / len(each) for task, each in sorted(seconds.items())}
     if tail is None:
-        last = max((*times, 0.0))
-        head = head._replace(seconds=min(head.seconds, last) if last else head.seconds)
-    assert tail is None or not cut  # noqa: S101 (what is cut has no last line)
+        head = head._replace(seconds=max((*times, 0.0)))
     return Trace(path, plain, head, tail, _Index(ordered, means, unknown))
 
 
@@ -177,27 +175,35 @@ def _line(shown: str, number: int, raw: bytes, *, last: bool) -> Head | Message 
         raise TraceError(f"{shown}:{number}: {error}") from None
 
 
-def _plain(path: str) -> tuple[IO[bytes], bool]:
-    """Open a trace so that any line of it can be read; and whether its end is missing. Raises OSError, zlib.error."""
-    file = open(path, "rb")  # noqa: PTH123, SIM115 (a path as it was given; the trace keeps it open)
-    if file.read(2) != b"\x1f\x8b":
+def _plain(path: str) -> IO[bytes]:
+    """Open a trace so that any line of it can be read. Raises OSError, zlib.error."""
+    file: IO[bytes] = open(path, "rb")  # noqa: PTH123, SIM115 (a path as it was given; the trace keeps it open)
+    try:
+        packed = file.read(len(_PACKED)) == _PACKED
         file.seek(0)
-        return file, False
-    file.seek(0)
-    unpacked = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 (likewise)
-    cut, size = False, 0
-    with file, gzip.GzipFile(fileobj=file) as packed:
-        try:
-            while chunk := packed.read1(_CHUNK):
-                size += len(chunk)
-                if size > _MOST_BYTES:
-                    unpacked.close()
-                    raise OSError(0, f"it has more than {_MOST_BYTES // 10**9} GB once it is unpacked")
-                unpacked.write(chunk)
-        except EOFError:
-            cut = True
-    unpacked.seek(0)
-    return unpacked, cut
+    except BaseException:
+        file.close()
+        raise
+    if not packed:
+        return file
+    with file:
+        return _unpacked(file)
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """Unpack a trace, up to where it ends: its recorder may have been killed."""
+    plain = cast("IO[bytes]", tempfile.TemporaryFile())  # noqa: SIM115 (the trace keeps it open)
+    try:
+        with contextlib.suppress(EOFError), gzip.GzipFile(fileobj=file) as packed:
+            while plain.tell() <= _MOST_BYTES and (chunk := packed.read1(_CHUNK)):
+                plain.write(chunk)
+        if plain.tell() > _MOST_BYTES:
+            raise OSError(0, f"it has more than {_MOST_BYTES:,} bytes once it is unpacked")  # noqa: TRY301
+        plain.seek(0)
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _warnings(path: str, tail: Tail | None, index: _Index) -> Iterator[str]:

@@ -75,9 +75,11 @@ class TraceFile:
     def close(self) -> None:
         """Close the file; a second time does nothing."""
         with _written():
-            if self._packed is not None:
-                self._packed.close()
-            self._raw.close()
+            try:
+                if self._packed is not None:
+                    self._packed.close()
+            finally:
+                self._raw.close()
 
 
 @contextmanager
