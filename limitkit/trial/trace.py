@@ -20,14 +20,14 @@ from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
 
 from limitkit.config.wording import count, one_line
 from limitkit.errors import LimitkitError
+from limitkit.trial.recording.trace_file import MARK
+from limitkit.trial.recording.trace_line import LONGEST_LINE, Head, LineError, Message, Tail, judged
 from limitkit.trial.scenario import Arrival, Scenario
-from limitkit.trial.trace_file import MARK
-from limitkit.trial.trace_line import LONGEST_LINE, Head, LineError, Message, Tail, judged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from limitkit.trial.trace_line import Worker
+    from limitkit.trial.recording.trace_line import Worker
 
 _MOST_BYTES: Final = 4_000_000_000
 """A trace that is larger once it is unpacked is refused."""
@@ -84,7 +84,9 @@ class Trace:
     def arrivals(self) -> Iterator[Arrival]:
         """Go through its messages in the order in which they arrived. Digests stand in place of arguments' values."""
         for each in self._messages():
-            yield Arrival(each.at, each.task, (), each.kwargs, each.queue, each.headers, each.priority, each.seconds)
+            yield Arrival(
+                each.at, each.task, (), dict(each.kwargs), each.queue, dict(each.headers), each.priority, each.seconds
+            )
 
     def observed(self) -> Iterator[Observed]:
         """Go through what became of them, in the same order."""

@@ -17,7 +17,7 @@ from limitkit.config.model.units import parse_duration
 from limitkit.config.wording import count, quote, span
 
 if TYPE_CHECKING:
-    from limitkit.trial.record import Progress
+    from limitkit.trial.recording.record import Progress
 
 _MEGABYTE: Final = 1_000_000
 _SIZES: Final = {"KB": 1_000, "MB": _MEGABYTE, "GB": 1_000 * _MEGABYTE}
@@ -78,8 +78,8 @@ def command(
     if found is None:
         raise Unusable(f"whose workers? {name_the_app(ctx)}")
     rules = config_in_use(ctx, found, config).rules
-    from limitkit.trial.record import STOPPED, NothingRecordedError, record  # noqa: PLC0415 (imports kombu)
-    from limitkit.trial.trace_file import TraceFile, UnwritableError  # noqa: PLC0415 (quick to start without)
+    from limitkit.trial.recording.record import STOPPED, NothingRecordedError, record  # noqa: PLC0415 (imports kombu)
+    from limitkit.trial.recording.trace_file import TraceFile, UnwritableError  # noqa: PLC0415 (quick to start without)
 
     stopped = threading.Event()
     before = {each: signal.signal(each, lambda *_: stopped.set()) for each in (signal.SIGINT, signal.SIGTERM)}

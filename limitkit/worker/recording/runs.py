@@ -64,7 +64,7 @@ class Runs:
     def _arrival(self, key: str, request: Any, reader: Arguments) -> None:
         message = request.message
         now = time.monotonic()
-        when = since_1970(first_came(message, now))
+        when = since_1970(first_came(message, now, epoch=now - time.time()))
         eta = _eta_of(request)
         kept = reader(call_of(request))
         priority = message.properties.get("priority")

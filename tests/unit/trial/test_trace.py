@@ -7,9 +7,9 @@ import json
 
 import pytest
 
+from limitkit.trial.recording.trace_line import LONGEST_LINE
 from limitkit.trial.scenario import Arrival
 from limitkit.trial.trace import TraceError, read_trace
-from limitkit.trial.trace_line import LONGEST_LINE
 
 HEAD = {
     "limitkit_trace": 1,

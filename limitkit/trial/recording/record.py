@@ -18,13 +18,13 @@ from kombu.messaging import Consumer
 from limitkit.control.targets import target_of
 from limitkit.control.workers import UnreachableError, ask, connection
 from limitkit.errors import LimitkitError
-from limitkit.trial.recorder import Recorder
+from limitkit.trial.recording.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from limitkit.config.rules import Rules
-    from limitkit.trial.trace_file import TraceFile
+    from limitkit.trial.recording.trace_file import TraceFile
 
 _COMMAND: Final = "limitkit_record"
 _EVENT: Final = "limitkit-record"

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
-from limitkit.trial.trace_file import line
+from limitkit.trial.recording.trace_file import line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.trial.trace_file import TraceFile
+    from limitkit.trial.recording.trace_file import TraceFile
 
 _REST: Final = 60
 """Bytes that a message's line still grows by, once it has started and ended."""

@@ -9,8 +9,8 @@ import stat
 
 import pytest
 
-from limitkit.trial.recorder import Recorder
-from limitkit.trial.trace_file import TraceFile, UnwritableError
+from limitkit.trial.recording.recorder import Recorder
+from limitkit.trial.recording.trace_file import TraceFile, UnwritableError
 
 BEGAN = 1_795_000_000.0
 

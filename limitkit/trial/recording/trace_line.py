@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from limitkit.config.wording import quote
-from limitkit.trial.trace_file import MARK, VERSION
+from limitkit.trial.recording.trace_file import MARK, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
