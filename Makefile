@@ -46,8 +46,9 @@ lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 bench: $(VENV)/.test $(VENV)/.bench  ## measure all figures, and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
 
-schema: $(VENV)/.installed  ## write the JSON Schema again, from the model
+schema: $(VENV)/.installed  ## write the JSON Schemas again, from the models
 	$(BIN)/limitkit schema -o schemas/ratelimits.schema.json
+	$(BIN)/limitkit schema --of test -o schemas/limits-test.schema.json
 
 metrics-docs: $(VENV)/.installed  ## write docs/metrics.md again, from the code
 	$(BIN)/python -m limitkit.metrics.docs_page > docs/metrics.md

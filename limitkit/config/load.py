@@ -93,14 +93,22 @@ def locate(config: str | os.PathLike[str] | None = None) -> str:
         here = Path.cwd()
     except FileNotFoundError:  # the working folder was removed
         here = Path()
+    found = nearest(here)
+    if found is not None:
+        return FILE if found.parent == here else str(found)
+    fact = f"there is no {FILE} in {here} or a folder above"
+    hint = f"write one, or name a file by {CONFIG_VARIABLE}, --config or install(app, config)"
+    raise ConfigError([Problem(FILE, 1, 1, "LK006", f"{fact}; {hint}", hint)], unreadable=True)
+
+
+def nearest(here: Path) -> Path | None:
+    """Find ratelimits.toml in a folder, or in the nearest one above; None without one."""
     for folder in (here, *here.parents):
         path = folder / FILE
         # A folder of this name does not count; anything else of this name is the config, even if it can't be read.
         if os.path.lexists(path) and not path.is_dir():
-            return FILE if folder == here else str(folder / FILE)
-    fact = f"there is no {FILE} in {here} or a folder above"
-    hint = f"write one, or name a file by {CONFIG_VARIABLE}, --config or install(app, config)"
-    raise ConfigError([Problem(FILE, 1, 1, "LK006", f"{fact}; {hint}", hint)], unreadable=True)
+            return path
+    return None
 
 
 def _mode_from_environment(document: Document) -> tuple[Mode | None, list[Problem]]:

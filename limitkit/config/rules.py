@@ -159,6 +159,13 @@ def weight_of(pattern: str) -> int:
     return len(pattern) - pattern.count("*")
 
 
+def matches(pattern: str, task: str) -> bool:
+    """Whether a name, or a pattern with ``*``, is that of a task; no pattern is that of Celery's own tasks."""
+    if "*" not in pattern or task.startswith("celery."):
+        return pattern == task
+    return _matches(tuple(pattern.split("*")), task)
+
+
 def _named(limit: Limit, task: str) -> Limit:
     """Name a limit that a pattern declares after one of its tasks."""
     return replace(limit, name=task, feedback=limit.feedback and replace(limit.feedback, limit=task))

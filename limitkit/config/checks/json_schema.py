@@ -32,18 +32,18 @@ _FILE: Final = "ratelimits.schema.json"
 
 def make() -> dict[str, Any]:
     """Make the schema from the model."""
-    made: dict[str, Any] = _ordered(with_variables(_made()))
+    made: dict[str, Any] = ordered(with_variables(_made()))
     return made
 
 
 def _made() -> dict[str, Any]:
     made = RateLimits.model_json_schema()
-    definitions = {name: _draft4(each) for name, each in made.pop("$defs").items()}
+    definitions = {name: draft4(each) for name, each in made.pop("$defs").items()}
     definitions["EntryTable"]["type"] = ["string", "object"]
     numbers_and_paths = {"minimum": 1, "maximum": MOST_COST, "pattern": KEY_PATTERN}
     definitions["CostTable"] |= {"type": ["integer", "string", "object"], "required": ["of"], **numbers_and_paths}
     _add_rules_between_keys(definitions)
-    head = {"$schema": "http://json-schema.org/draft-04/schema#", **_draft4(made), "title": "ratelimits.toml"}
+    head = {"$schema": "http://json-schema.org/draft-04/schema#", **draft4(made), "title": "ratelimits.toml"}
     return {**head, "definitions": definitions}
 
 
@@ -111,16 +111,21 @@ def _keys(must: Sequence[str] = (), must_not: Sequence[str] = (), **words: list[
 
 
 def text() -> str:
-    """Make the schema as it is committed: JSON, indented, with a newline at its end."""
-    return json.dumps(make(), indent=2, ensure_ascii=False) + "\n"
+    """Make the schema as it is committed."""
+    return written(make())
 
 
-def shipped() -> str:
-    """Read the schema as it came with this package, or as it is committed in a source checkout."""
+def written(schema: dict[str, Any]) -> str:
+    """Write a schema: JSON, indented, with a newline at its end."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def shipped(file: str = _FILE) -> str:
+    """Read a schema as it came with this package, or as it is committed in a source checkout."""
     for folder in _PLACES:
-        if (folder / _FILE).exists():
-            return (folder / _FILE).read_text(encoding="utf-8")
-    raise FileNotFoundError(_FILE)
+        if (folder / file).exists():
+            return (folder / file).read_text(encoding="utf-8")
+    raise FileNotFoundError(file)
 
 
 @functools.cache
@@ -148,10 +153,10 @@ def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
     return {key: _inlined(each, definitions) for key, each in node.items() if key not in {"anyOf", "definitions"}}
 
 
-def _draft4(node: Any) -> Any:
+def draft4(node: Any) -> Any:
     """Rewrite pydantic's schema in the keywords of Draft 4."""
     if isinstance(node, list):
-        return [_draft4(each) for each in node]
+        return [draft4(each) for each in node]
     if not isinstance(node, dict):
         return node
     kept = {key: each for key, each in node.items() if key not in _DROPPED}
@@ -173,20 +178,21 @@ def _draft4(node: Any) -> Any:
 
 def _draft4_values(node: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: {name: _draft4(each) for name, each in value.items()} if key == "properties" else _draft4(value)
+        key: {name: draft4(each) for name, each in value.items()} if key == "properties" else draft4(value)
         for key, value in node.items()
     }
 
 
-def _ordered(node: Any) -> Any:
+def ordered(node: Any) -> Any:
+    """Put the keys of a schema in an order that each pydantic gives."""
     if isinstance(node, list):
-        return [_ordered(each) for each in node]
+        return [ordered(each) for each in node]
     if not isinstance(node, dict):
         return node
     keys = sorted(node, key=lambda key: (_ORDER.index(key) if key in _ORDER else len(_ORDER), key))
     return {
-        key: {name: _ordered(each) for name, each in node[key].items()}
+        key: {name: ordered(each) for name, each in node[key].items()}
         if key in {"properties", "definitions"}
-        else _ordered(node[key])
+        else ordered(node[key])
         for key in keys
     }

@@ -65,7 +65,11 @@ def rate_fault(text: str, *, calendar: bool = False) -> tuple[str, str] | None:
 
 def duration_fault(key: str, text: str) -> tuple[str, str] | None:
     """Say what is wrong with the duration of one of ``DURATIONS``, as fact and hint; None when it is right."""
-    least, most = DURATIONS[key]
+    return duration_between(*DURATIONS[key], text)
+
+
+def duration_between(least: str, most: str, text: str) -> tuple[str, str] | None:
+    """Say what is wrong with a duration between two others, as fact and hint; None when it is right."""
     hint = f"write a duration from {quote(least)} to {quote(most)}"
     if len(text) > _LONGEST and re.fullmatch(DURATION_PATTERN, text):
         return f"{quote(text)} is out of range", hint

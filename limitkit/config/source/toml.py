@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from limitkit.config.wording import Path
 
 At = Literal["key", "value", "header"]
+_FIRST = "version = 1 and the limits"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -57,8 +58,10 @@ class Document:
         return Problem(self.path, line, column, code, f"{fact}; {hint}" if hint else fact, hint, severity)
 
 
-def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
+def read(path: str | os.PathLike[str], shown: str | None = None, *, first: str = _FIRST) -> Document:
     """Read and parse a file; its problems are reported under ``shown``, by default the path itself.
+
+    ``first`` is what should stand in an empty one.
 
     Raises ConfigError, with ``unreadable`` set when the file can't be read at all.
     """
@@ -67,7 +70,7 @@ def read(path: str | os.PathLike[str], shown: str | None = None) -> Document:
         content = read_file.of_file(path)
     except read_file.UnreadableError as error:
         raise _unreadable(shown, error) from None
-    return parse(content, shown)
+    return parse(content, shown, first=first)
 
 
 def read_pipe(path: str) -> Document | None:
@@ -79,7 +82,7 @@ def read_pipe(path: str) -> Document | None:
     return None if content is None else parse(content, path)
 
 
-def parse(content: str | bytes, path: str) -> Document:
+def parse(content: str | bytes, path: str, *, first: str = _FIRST) -> Document:
     """Parse TOML; problems are reported under ``path``. Raises ConfigError for a text that is not TOML."""
     content = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if content.startswith(_BOM):
@@ -89,7 +92,7 @@ def parse(content: str | bytes, path: str) -> Document:
     except UnicodeDecodeError as error:
         raise _not_utf8(path, content, error) from None
     if not text.strip():
-        raise _refused(path, (1, 1), "LK004", "the file is empty", "write version = 1 and the limits, or remove it")
+        raise _refused(path, (1, 1), "LK004", "the file is empty", f"write {first}, or remove it")
     try:
         return Document(path, text, tomli.loads(text))
     except tomli.TOMLDecodeError as error:
