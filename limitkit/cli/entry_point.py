@@ -16,6 +16,7 @@ from limitkit.name_clash import damage
 
 COMMANDS = (
     "validate",
+    "test",
     "explain",
     "plan",
     "schema",

@@ -131,14 +131,16 @@ def styled(text: str, **how: Any) -> Drawn:
     return Drawn(click.style(one_line(text), **how))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> Drawn:
-    """Align rows under their headings; the columns in ``numbers`` to the right."""
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = (), plain: bool = False
+) -> Drawn:
+    """Align rows under their headings; the columns in ``numbers`` to the right. With ``plain`` it has no colors."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in headings:
         grid.add_column(heading, no_wrap=True, justify="right" if heading in numbers else "left")
     for row in rows:
         grid.add_row(*(Text(one_line(cell)) for cell in row))  # rich would read a plain string's [red] and :bomb:
-    colored = is_terminal() and not os.environ.get("NO_COLOR")
+    colored = is_terminal() and not plain and not os.environ.get("NO_COLOR")
     page = io.StringIO()
     console = Console(file=page, width=_WIDEST, force_terminal=colored, no_color=not colored, highlight=False)
     console.print(grid)
