@@ -12,6 +12,8 @@ import pytest
 import tomli
 
 from limitkit.cli import limitkit
+from limitkit.config.source.toml import parse
+from limitkit.config.test_file.load import judge_tests
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -97,13 +99,20 @@ def test_each_file_is_fine_but_the_one_that_is_shown_with_its_problems(tmp_path)
     names = []
     for page in SHOWN:
         for number, (kind, toml) in enumerate(blocks(page)):
-            if kind == "toml" and toml not in WRONG:
+            if kind == "toml" and toml not in WRONG and "[[test]]" not in toml:
                 names.append(f"{page.stem}-{number}.toml")
                 (tmp_path / names[-1]).write_text(whole(toml), encoding="utf-8")
     assert len(names) > 10
     said = run(f"limitkit validate --strict {' '.join(names)}", tmp_path)
     assert said.stdout.splitlines() == [f"{name}: fine" for name in names]
     assert said.returncode == 0
+
+
+def test_each_test_file_is_fine():
+    shown = [toml for page in SHOWN for kind, toml in blocks(page) if kind == "toml" and "[[test]]" in toml]
+    assert shown
+    for toml in shown:
+        judge_tests(parse(toml, "shown.limits.toml"))
 
 
 def test_each_command_that_a_reader_is_told_to_run_takes_what_it_is_given():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import time
@@ -131,5 +130,6 @@ def _chosen(
 
 def _engine() -> Play:
     """Import what plays: it needs Celery, and most of a second."""
-    engine: Play = importlib.import_module("limitkit.trial.play").play
-    return engine
+    from limitkit.trial.play import play  # noqa: PLC0415
+
+    return play

@@ -26,9 +26,9 @@ def show_end(report: Report, real_seconds: float) -> None:
             say("", Drawn(styled(f"FAIL {result.case.name}", bold=True)))
             say(*(Drawn(line) for line in lines_of(result)))
     held = len(report.results) - report.failed
-    parts = [f"{held} held"] if held or not report.failed else []
+    parts = [f"{held} held"] if held else []
     parts += [f"{report.failed} failed"] if report.failed else []
     parts += [f"{count(report.unusable, 'file')} could not be used"] if report.unusable else []
-    say("", f"{count(len(report.results), 'test')}: {', '.join(parts)}")
+    say("", f"{count(len(report.results), 'test')}: {', '.join(parts) or 'nothing was played'}")
     played = sum(each.seconds for each in report.results)
     say(f"played {span(played)} of virtual time in {span(real_seconds)}", err=True)

@@ -162,13 +162,12 @@ def draft4(node: Any) -> Any:
     kept = {key: each for key, each in node.items() if key not in _DROPPED}
     if "description" in kept:  # editors show no docstring markup
         kept["description"] = str(kept["description"]).replace("``", "")
+    options = [each for each in kept.pop("anyOf", []) if each != {"type": "null"}]
+    kept |= options[0] if options else {}
+    if kept.get("default", "") is None:  # TOML has no null: an optional key is left out
+        del kept["default"]
     if "const" in kept:
         kept["enum"] = [kept.pop("const")]
-    options = [each for each in kept.pop("anyOf", []) if each != {"type": "null"}]
-    if options:  # TOML has no null: an optional key is left out
-        kept = {**kept, **options[0]}
-        if kept.get("default", "") is None:
-            del kept["default"]
     if "$ref" in kept:
         # Draft 4 ignores other keys beside a $ref, so with other keys the reference goes into allOf.
         reference = {"$ref": kept.pop("$ref").replace("#/$defs/", "#/definitions/")}
