@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
+from limitkit.trial.redis_server import packed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -91,15 +93,13 @@ class Broker:
         if queue not in self.queues:
             self.queues[queue] = None
             self._lists = [
-                (self._names._q_for_pri(each, step), each)  # noqa: SLF001
-                for step in self._names.priority_steps
-                for each in self.queues
+                (self._list(each, step), each) for step in self._names.priority_steps for each in self.queues
             ]
 
     def send(self, text: str, queue: str, priority: int) -> None:
         """Put a message at the end of a queue."""
         self.know(queue)
-        self.commands.lpush(self._names._q_for_pri(queue, self._priority(priority)), text)  # noqa: SLF001
+        self.commands.lpush(self._list(queue, max(0, min(9, priority))), text)
         self.serve()
 
     def return_to_front(self, channel: Any, message: Any, queue: str) -> None:
@@ -109,7 +109,7 @@ class Broker:
         raw = message._raw  # noqa: SLF001
         priority = channel._get_message_priority(raw, reverse=False)  # noqa: SLF001
         text = raw_text(raw["body"], raw["headers"], raw["properties"])
-        self.commands.rpush(channel._q_for_pri(queue, priority), text)  # noqa: SLF001
+        self.commands.rpush(self._list(queue, priority), text)
 
     def wait(self, reader: Reader) -> None:
         """Have a worker wait for one message; it may get one at once."""
@@ -146,5 +146,5 @@ class Broker:
         """Count the messages in the waiting room."""
         return sum(len(value) for key, value in self.commands.data.items() if key.endswith(":waiting:messages"))
 
-    def _priority(self, priority: int) -> int:
-        return max(0, min(9, priority))
+    def _list(self, queue: str, priority: int) -> str:
+        return packed(self._names._q_for_pri(queue, priority))  # noqa: SLF001 (kombu says it nowhere else)

@@ -102,9 +102,7 @@ class Commands:
         found = self.data.get(key)
         if found is None:
             return 0
-        gone = sum(text_of(member) in found for member in members)
-        for member in members:
-            found.pop(text_of(member), None)
+        gone = sum(found.pop(text_of(member), "") is None for member in members)  # each stands there with None
         self._tidy(key, found)
         return gone
 
@@ -229,15 +227,13 @@ class Commands:
 
 
 def text_of(value: Any) -> str:
-    """Write a value as Redis does that a script gives it."""
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int) else f"{value:.17g}"
+    """Write a value as Redis does that a script gives it: numbers are doubles there."""
+    return value if isinstance(value, str) else number_text(value)
 
 
 def number_text(score: float) -> str:
-    """Write a score as Redis does."""
-    return str(int(score)) if score == int(score) else f"{score:.17g}"
+    """Write a number as Redis does."""
+    return f"{score:.17g}"
 
 
 def _flat(entries: Any, *, with_scores: bool) -> list[str]:

@@ -27,7 +27,7 @@ class RedisServer:
         """Call a script, given by its text; returns whole numbers and texts as redis-py does."""
         self.calls += 1
         engine = _engine()
-        return engine.run(self.commands, text, [_packed(each) for each in names], [_packed(each) for each in args])
+        return engine.run(self.commands, text, [packed(each) for each in names], [packed(each) for each in args])
 
 
 class _Engine:
@@ -56,7 +56,10 @@ class _Engine:
         return self._lua.table_from([self._table(each) if isinstance(each, list) else each for each in values])
 
     def _decode(self, text: str) -> Any:
-        return self._lua.table_from(json.loads(text), recursive=True)
+        value = json.loads(text.encode("latin-1"))
+        if not text.isascii() or "\\u" in text:
+            value = _packed_all(value)
+        return self._lua.table_from(value, recursive=True)
 
 
 @cache
@@ -64,10 +67,20 @@ def _engine() -> _Engine:
     return _Engine()
 
 
-def _packed(value: Any) -> str:
+def packed(value: Any) -> str:
     """Write an argument as redis-py sends it, one character for each byte."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
     text = value if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
     return text if text.isascii() else text.encode().decode("latin-1")
+
+
+def _packed_all(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_packed_all(name): _packed_all(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_packed_all(each) for each in value]
+    return packed(value) if isinstance(value, str) else value
 
 
 def _plain(reply: Any) -> Any:
@@ -76,5 +89,5 @@ def _plain(reply: Any) -> Any:
     if isinstance(reply, float):
         return int(reply)
     if isinstance(reply, int) or reply is None:
-        return reply
+        return None if reply is False else int(reply)
     return [_plain(reply[at]) for at in range(1, len(reply) + 1)]
