@@ -88,6 +88,8 @@ def _plain(reply: Any) -> Any:
         return reply if reply.isascii() else reply.encode("latin-1").decode()
     if isinstance(reply, float):
         return int(reply)
-    if isinstance(reply, int) or reply is None:
-        return None if reply is False else int(reply)
+    if reply is False or reply is None:
+        return None
+    if isinstance(reply, int):
+        return int(reply)
     return [_plain(reply[at]) for at in range(1, len(reply) + 1)]

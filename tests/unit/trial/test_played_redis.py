@@ -135,7 +135,7 @@ def everything(client):
         b"list": lambda key: client.lrange(key, 0, -1),
         b"zset": lambda key: dict(client.zrange(key, 0, -1, withscores=True)),
     }
-    return {key.decode(): _decoded(read[client.type(key)](key)) for key in client.keys()}
+    return {key.decode(): _decoded(read[client.type(key)](key)) for key in client.scan_iter()}
 
 
 def _decoded(value):
@@ -150,20 +150,18 @@ def everything_played(server):
     def plain(text):
         return by_value(text.encode("latin-1").decode())
 
-    found = {}
-    for key, value in server.commands.data.items():
+    def kept(value):
         if isinstance(value, str):
-            value = plain(value)
-        elif isinstance(value, sorted_set.SortedSet):
-            value = {plain(member): score for score, member in value.entries()}
-        elif isinstance(value, dict) and all(each is None for each in value.values()):
-            value = {plain(member) for member in value}
-        elif isinstance(value, dict):
-            value = {plain(field): plain(each) for field, each in value.items()}
-        else:
-            value = [plain(each) for each in value]
-        found[key.encode("latin-1").decode()] = value
-    return found
+            return plain(value)
+        if isinstance(value, sorted_set.SortedSet):
+            return {plain(member): score for score, member in value.entries()}
+        if not isinstance(value, dict):
+            return [plain(each) for each in value]
+        if all(each is None for each in value.values()):
+            return set(map(plain, value))
+        return {plain(field): plain(each) for field, each in value.items()}
+
+    return {key.encode("latin-1").decode(): kept(value) for key, value in server.commands.data.items()}
 
 
 @settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
