@@ -9,19 +9,30 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from limitkit.cli.plan_text import HEADINGS, WORST_COLUMNS, names, said, summary, title, where, worst_rows
+from limitkit.cli.plan_text import (
+    HEADINGS,
+    WAITS_COLUMNS,
+    WORST_COLUMNS,
+    names,
+    said,
+    summary,
+    title,
+    waits_rows,
+    where,
+    worst_rows,
+)
 from limitkit.config.wording import one_line, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from limitkit.trial.plan.changes import Change, Plan
 
-_MOST: Final = 60_000
-"""Characters: GitHub takes comments of up to 65,536."""
+_ROOM: Final = 19_000
+"""Characters of a table: GitHub takes comments of up to 65,536."""
 _LONGEST: Final = 300
-_SIGNS: Final = re.compile(r"[\\`*_\[\]<>#!|~$&]")
-_AS_HTML: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_SIGNS: Final = re.compile(r"[\\`*_\[\]<#!|~$&]")
+_AS_HTML: Final = {"&": "&amp;", "<": "&lt;"}
 _NOT_LINKED: Final = re.compile(r"@|#(?=\d)|(?<=GH)-(?=\d)|(?<=:)//|(?<=www)\.|(?<=\w):(?=\w)", re.IGNORECASE)
 """After these signs GitHub makes links, mentions and pictures also of plain text."""
 _NOTHING: Final = "&#8203;"
@@ -32,14 +43,19 @@ def markdown(plan: Plan) -> Iterator[str]:
     """Write a plan as a comment."""
     yield f"**limitkit plan**: {text(summary(plan))}"
     if plan.changes:
-        yield from _changes(plan)
+        yield from _table(
+            ["", "what", "before", "after", "what it does", "where"], map(_change, plan.changes), "changes"
+        )
     rows = worst_rows(plan.worst)
     if rows:
-        at = [0, *(at for at in range(1, len(WORST_COLUMNS) + 1) if any(row[at] != "-" for row in rows))]
-        yield from ("", "The most that may start:", "")
-        yield from _head(["limit", *(WORST_COLUMNS[each - 1] for each in at[1:])])
-        for row in rows[:_LONGEST]:
-            yield _row([code(row[0]), *(text(row[each]) for each in at[1:])])
+        at = [at for at in range(1, len(WORST_COLUMNS) + 1) if any(row[at] != "-" for row in rows)]
+        cells = ([code(row[0]), *(text(row[each]) for each in at)] for row in rows)
+        yield from ("", "The most that may start:")
+        yield from _table(["limit", *(WORST_COLUMNS[each - 1] for each in at)], cells, "limits")
+    waits = waits_rows(plan.waits)
+    if waits:
+        yield from ("", "What tasks wait:")
+        yield from _table(["task", *WAITS_COLUMNS], ([code(row[0]), *map(text, row[1:])] for row in waits), "tasks")
     if plan.notes:
         yield from ("", "When it is deployed:", "")
         yield from (f"- {text(note)}" for note in plan.notes)
@@ -62,31 +78,30 @@ def text(words: str) -> str:
     return escaped.replace("\0", _NOTHING)
 
 
-def _changes(plan: Plan) -> Iterator[str]:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], what: str) -> Iterator[str]:
+    """Draw a table, as much of it as has room in a comment."""
     yield ""
-    yield from _head(["", "what", "before", "after", "what it does", "where"])
-    length = 0
-    for number, each in enumerate(plan.changes):
-        row = _change(each)
-        length += len(row) + 1
-        if length > _MOST * 2 // 3:
-            yield from ("", f"{len(plan.changes) - number} more changes do not fit here.")
-            return
-        yield row
+    yield _row(headings)
+    yield _row(["---"] * len(headings))
+    room, left = _ROOM, 0
+    for row in rows:
+        line = _row(row)
+        room -= len(line) + 1
+        if room < 0:
+            left += 1
+        else:
+            yield line
+    if left:
+        yield from ("", f"{left} more {what} do not fit here.")
 
 
-def _change(change: Change) -> str:
+def _change(change: Change) -> list[str]:
     effect = f"**{HEADINGS[change.effect].lower()}**" if change.effect == "looser" else HEADINGS[change.effect].lower()
     told = text(said(change))
     if change.names:
         told += f" {code(names(change))}"
     place = [effect if change.effect != "other" else "", code(title(change))]
-    return _row([*place, code(change.before or ""), code(change.after or ""), told, code(where(change))])
-
-
-def _head(headings: Sequence[str]) -> Iterator[str]:
-    yield _row(headings)
-    yield _row(["---"] * len(headings))
+    return [*place, code(change.before or ""), code(change.after or ""), told, code(where(change))]
 
 
 def _row(cells: Sequence[str]) -> str:

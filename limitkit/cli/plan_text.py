@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.cli.output import Drawn, styled
 from limitkit.cli.table_width import as_wide_as_the_terminal, width_of_terminal, wrapped
-from limitkit.config.wording import count, one_line, shorten
+from limitkit.config.wording import count, one_line, shorten, span
 from limitkit.trial.plan.changes import EFFECTS
 from limitkit.trial.plan.worst_windows import WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from limitkit.trial.figures import Row
     from limitkit.trial.plan.changes import Change, Plan, Worst
+    from limitkit.trial.plan.waits import Waited
 
 HEADINGS: Final = {"looser": "Lets more through", "stricter": "Lets less through", "other": "Other changes"}
 WORST_COLUMNS: Final = (*WINDOWS, "at once")
+WAITS_COLUMNS: Final = ("p50", "p95", "longest", "drained at", "given up")
 NOTHING: Final = "nothing changes in what the file means"
 _COLORS: Final = {"looser": "red", "stricter": "yellow", "other": None}
 _SIGNS: Final = {"add": "+", "remove": "-", "change": "~", "rename": "~"}
@@ -35,6 +38,7 @@ def lines(plan: Plan) -> Iterator[str]:
             for each in those:
                 yield from _change(each)
     yield from _worst(plan.worst)
+    yield from _waits(plan.waits)
     if plan.notes:
         yield ""
         yield styled("When it is deployed", bold=True)
@@ -103,6 +107,10 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "changes": [_change_json(each) for each in plan.changes],
         "worst": [_worst_json(each) for each in plan.worst],
         "notes": list(plan.notes),
+        "waits": [
+            {"task": each.task, "before": _waits_json(each.before), "after": _waits_json(each.after)}
+            for each in plan.waits
+        ],
     }
 
 
@@ -135,6 +143,35 @@ def _worst_json(worst: Worst) -> dict[str, Any]:
     }
 
 
+def _waits_json(row: Row) -> dict[str, Any]:
+    return {
+        "started": row.started,
+        "waiting": row.waiting,
+        "p50": row.waits.p50 if row.waits is not None else None,
+        "p95": row.waits.p95 if row.waits is not None else None,
+        "longest": row.waits.longest if row.waits is not None else None,
+        "drained_at": row.drained_at,
+    }
+
+
+def waits_rows(waits: Iterable[Waited]) -> list[tuple[str, ...]]:
+    """Return the rows of the table of waits: before and after, where that differs."""
+    rows = []
+    for each in waits:
+        was, now = (_waits_cells(row) for row in (each.before, each.after))
+        rows.append(
+            (each.task, *(one if one == other else f"{one} -> {other}" for one, other in zip(was, now, strict=True)))
+        )
+    return rows
+
+
+def _waits_cells(row: Row) -> list[str]:
+    quantiles = [row.waits.p50, row.waits.p95, row.waits.longest] if row.waits is not None else [None] * 3
+    cells = ["-" if each is None else "0s" if not each else span(each) for each in quantiles]
+    drained = "still waits" if row.waiting else "-" if row.drained_at is None else span(row.drained_at)
+    return [*cells, drained, str(row.dropped + row.failed)]
+
+
 def _change(change: Change) -> Iterator[str]:
     head = f"  {_SIGNS[change.action]} {title(change)}"
     if change.before is not None or change.after is not None:
@@ -154,6 +191,15 @@ def _worst(worst: Iterable[Worst]) -> Iterator[str]:
         yield styled("The most that may start", bold=True)
         first = ("limit", "in an hour", "at once", "in a minute", "in a second", "in a day")
         yield from as_wide_as_the_terminal(("limit", *WORST_COLUMNS), rows, numbers=WORST_COLUMNS, first=first)
+
+
+def _waits(waits: Iterable[Waited]) -> Iterator[str]:
+    rows = waits_rows(waits)
+    if rows:
+        yield ""
+        yield styled("What tasks wait", bold=True)
+        first = ("task", "p95", "drained at", "longest", "p50", "given up")
+        yield from as_wide_as_the_terminal(("task", *WAITS_COLUMNS), rows, numbers=WAITS_COLUMNS, first=first)
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -90,7 +90,8 @@ def command(
         problems = [problem for each in errors for problem in each.problems]
         if form == "json":
             say_json({"version": 1, "problems": [asdict(each) for each in problems]})
-        show_problems(problems, err=True)
+        else:
+            show_problems(problems, err=True)
         ctx.exit(2 if any(each.unreadable for each in errors) and not detailed else 1)
     if os.environ.get(MODE_VARIABLE):
         say(f"limitkit: {MODE_VARIABLE} is set, so both files have that mode here; unset it to see theirs", err=True)

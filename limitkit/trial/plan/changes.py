@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from limitkit.config.wording import Path
+    from limitkit.trial.plan.waits import Waited
 
 Effect = Literal["looser", "stricter", "other"]
 """``looser``: more may start, or run, than before. ``stricter``: less. ``other``: neither, as far as a file can say."""
@@ -83,6 +84,8 @@ class Plan:
     """One for each limit of which it has changed."""
     notes: tuple[str, ...] = ()
     """What is to be known when the new file is deployed: whole sentences."""
+    waits: tuple[Waited, ...] = ()
+    """What each task waits before and after, if a scenario was played."""
 
     def count(self, effect: Effect) -> int:
         """Count the changes of one effect."""

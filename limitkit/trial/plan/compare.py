@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from limitkit.config.wording import dotted
+from limitkit.config.model.env_values import names_variable
+from limitkit.config.wording import dotted, hidden_address
 from limitkit.trial.plan import settings
 from limitkit.trial.plan.changes import Change, Delta, Place, Plan, Worst, harmless, ordered
 from limitkit.trial.plan.deploy_notes import notes
@@ -158,6 +159,8 @@ class _Comparison:
         old = None if before is None or (delta.action == "add" and not delta.field) else _place(self.old, before, at)
         new = None if after is None or (delta.action == "remove" and not delta.field) else _place(self.new, after, at)
         said: dict[str, Any] = {name: getattr(delta, name) for name in _FIELDS}
+        said["before"] = _variable(self.old, before, at) or delta.before
+        said["after"] = _variable(self.new, after, at) or delta.after
         return Change(**said, kind=kind, subject=subject, names=names, old=old, new=new)
 
 
@@ -165,11 +168,23 @@ def _place(config: Config, table: Path, at: Path) -> Place | None:
     """Find a value; the header of its table where the file does not have it; None without such a table."""
     if table and table[0] not in config.document.data:
         return None
-    is_there: Any = config.document.data
-    for step in (*table, *at):
-        is_there = is_there.get(step) if isinstance(is_there, dict) else None
-    path = (*table, *at) if is_there is not None else table
-    return Place(config.path, config.document.place(path, "value" if is_there is not None and at else "header")[0])
+    is_there = _written(config, (*table, *at)) is not None
+    path, what = ((*table, *at), "value") if is_there and at else (table, "header")
+    return Place(config.path, config.document.place(path, what)[0])  # type: ignore[arg-type] # one of them
+
+
+def _written(config: Config, path: Path) -> Any:
+    """Return a value as the file has it; None where it has none."""
+    found: Any = config.document.data
+    for step in path:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def _variable(config: Config, table: Path | None, at: Path) -> str | None:
+    """Return a value that comes from a variable as the file writes it: with the name in its place."""
+    written = _written(config, (*table, *at)) if table and at else None
+    return hidden_address(str(written)) if names_variable(written) else None
 
 
 def _subject(section: str, each: Transition) -> tuple[str, tuple[str, ...]]:

@@ -41,7 +41,7 @@ def deltas(before: Limit, after: Limit, fields: Collection[str] | None = None) -
             continue
         for each in compare(before, after):
             delta = each if field == "mode" or in_force else harmless(each, _not_in_force(before, after))
-            new = field in _NAMING and has_new_buckets(before, _with(before, after, field))
+            new = field in _NAMING and after.mode == "enforce" and has_new_buckets(before, _with(before, after, field))
             if new and not delta.new_buckets:
                 delta = replace(delta, new_buckets=True, message=f"{delta.message}; {begins(after)}")
             found.append(delta)

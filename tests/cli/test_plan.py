@@ -1,0 +1,187 @@
+"""What ``limitkit plan`` prints, and its exit status; examples are kept in snapshots/plan/."""
+
+import html
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from markdown_it import MarkdownIt  # which rich needs
+from support.commands import CLI, Runner, compare, run, transcript
+from support.workers import ROOT
+
+from limitkit.config.wording import one_line
+
+FILES = ["plan_files/before.toml", "plan_files/after.toml"]
+EXAMPLES = {
+    "text": ["plan", *FILES],
+    "app": ["plan", *FILES, "-A", "shopapp"],
+    "json": ["plan", *FILES, "--output-format", "json"],
+    "github": ["plan", *FILES, "--output-format", "github"],
+    "nothing": ["plan", FILES[0], FILES[0], "--detailed-exitcode"],
+    "changes": ["plan", FILES[1], "with_a_warning.toml", "--detailed-exitcode"],
+    "problems": ["plan", FILES[0], "with_problems.toml"],
+    "problems_json": ["plan", "with_problems.toml", "gone.toml", "--output-format", "json"],
+}
+HERE = Runner(CLI)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example(name):
+    compare("plan", name, transcript(EXAMPLES[name], run(EXAMPLES[name])), mask=str)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "detailed"),
+    [
+        (FILES, 0, 2),
+        ([FILES[0], FILES[0]], 0, 0),
+        ([FILES[0], "with_problems.toml"], 1, 1),
+        ([FILES[0], "gone.toml"], 2, 1),
+        (["gone.toml", "with_problems.toml"], 2, 1),
+        ([*FILES, "-A", "nosuchapp"], 2, 1),
+        (["-", "-"], 2, 1),
+        ([*FILES, "--config", "x.toml"], 2, 1),
+        ([], 2, 1),
+        ([*FILES, "--no-such-option"], 2, 1),
+        ([*FILES, "--output-format", "\x1b"], 2, 1),
+    ],
+)
+def test_exit_status(arguments, status, detailed):
+    done = HERE.run("plan", *arguments)
+    assert done.returncode == status
+    assert HERE.run("plan", *arguments, "--detailed-exitcode").returncode == detailed
+    assert b"Traceback" not in done.stderr
+    assert (done.stdout == b"") == (status != 0)
+
+
+def test_standard_input_is_one_of_the_files():
+    text = (CLI / FILES[0]).read_bytes()
+    done = run(["plan", "-", FILES[1]], text)
+    assert b"plan_files/after.toml:6, was -:8\n" in done.stdout
+    done = run(["plan", FILES[1], "-", "--output-format", "json"], text)
+    assert {change["path"] for change in json.loads(done.stdout)["changes"]} <= {"-", None}
+
+
+def test_without_new_it_is_the_file_in_use():
+    done = run(["plan", "ratelimits.toml", "--detailed-exitcode"])
+    assert (done.stdout, done.returncode) == (
+        b"ratelimits.toml -> ratelimits.toml: nothing changes in what the file means\n",
+        0,
+    )
+    assert run(["plan", FILES[0], "--config", FILES[1]]).stdout == run(["plan", *FILES]).stdout
+
+
+def test_a_mode_of_the_environment_hides_those_of_the_files():
+    done = run(["plan", *FILES], LIMITKIT_MODE="shadow")
+    assert done.stderr == (
+        b"limitkit: LIMITKIT_MODE is set, so both files have that mode here; unset it to see theirs\n"
+    )
+
+
+def test_json_has_the_lines_of_both_files():
+    changes = json.loads(run(EXAMPLES["json"]).stdout)["changes"]
+    lines = [(CLI / file).read_text().splitlines() for file in FILES]
+    rate = next(change for change in changes if change["field"] == "rate")
+    assert (rate["before"], rate["after"], rate["effect"]) == ("150/m", "75/m", "stricter")
+    assert lines[0][rate["old_line"] - 1] == 'rate = "150/m"'
+    assert lines[1][rate["line"] - 1] == 'rate = "75/m"'
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_the_output_is_the_same_in_each_process(seed):
+    assert run(EXAMPLES["text"], PYTHONHASHSEED=seed).stdout == run(EXAMPLES["text"]).stdout
+
+
+HOSTILE = [
+    "@octocat",
+    "<img src=x onerror=alert(1)>",
+    "a|b|c",
+    "`x` | `y`",
+    "``",
+    "![p](https://evil.example/p.png)",
+    "[click](javascript:alert(1))",
+    "#1 GH-2 octo/repo#3",
+    "www.evil.example",
+    "https://evil.example",
+    "**bold** ~~no~~ $x$ &lt;",
+    "\\",
+    "a\\",
+    "line\n| new | row |",
+    "\u202egnp",
+    "</code></td><script>",
+    "<!-- hidden",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_is_more_than_a_name_in_markdown(tmp_path, name):
+    """The comment is read as GitHub reads it; outside of code no mention, number or address may become a link."""
+    key = json.dumps(name, ensure_ascii=False)
+    for file, rate in (("old.toml", "1/s"), ("new.toml", "2/s")):
+        text = f'version = 1\n[limits.{key}]\nstrategy = "per_user"\nkey = "u"\nrate = "{rate}"\n'
+        text += f'[limits.{key}.partitions]\n{key} = {{ rate = "{rate}" }}\n[tasks.{key}]\nlimits = [{key}]\n'
+        text += f"[tasks.new]\nlimits = [{key}]\n" if file == "new.toml" else ""
+        (tmp_path / file).write_text(text, "utf-8")
+    done = Runner(tmp_path).run("plan", "old.toml", "new.toml", "--output-format", "github")
+    assert done.returncode == 0, done.stderr
+    page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render(done.stdout.decode())
+    seen = {*re.findall(r"<(\w+)", page)}
+    assert seen == {"p", "strong", "table", "thead", "tbody", "tr", "th", "td", "code", "ul", "li"}
+    assert {*re.findall(r"<strong>(.*?)</strong>", page)} == {"limitkit plan", "lets more through"}
+    codes = [html.unescape(code) for code in re.findall(r"<code>(.*?)</code>", page)]
+    assert one_line(name).strip() in [code.strip() for code in codes]
+    plain = html.unescape(re.sub(r"<code>.*?</code>|<[^>]+>", "", page))
+    assert not re.search(r"@\w|#\d|://|GH-\d|www\.", plain)
+    tables = [table.split("</tr>")[:-1] for table in page.split("<table>")[1:]]
+    assert len(tables) == 2
+    assert all(len({len(re.findall(r"<t[hd]\b", row)) for row in rows}) == 1 for rows in tables)
+    assert len(tables[0]) == 1 + 3
+
+
+def test_a_comment_is_not_longer_than_github_takes(tmp_path):
+    for file, rate in (("old.toml", 1), ("new.toml", 2)):
+        limits = (f'[tasks.t{n}]\nstrategy = "static"\nrate = "{rate * 10 + n}/s"\n' for n in range(1500))
+        (tmp_path / file).write_text("version = 1\n" + "".join(limits))
+    done = Runner(tmp_path).run("plan", "old.toml", "new.toml", "--output-format", "github")
+    assert len(done.stdout.decode()) < 65_536
+    assert b" more changes do not fit here." in done.stdout
+
+
+def on_a_terminal(columns, **environ):
+    """Run the example on a terminal of so many columns; returns what it wrote, with its colors."""
+    main, other = pty.openpty()
+    done = subprocess.Popen(
+        [sys.executable, "-m", "limitkit", *EXAMPLES["text"]],
+        stdout=other,
+        stderr=other,
+        cwd=CLI,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": str(columns), "LINES": "50", "TERM": "xterm", **environ},
+    )
+    os.close(other)
+    text = b""
+    while True:
+        try:
+            text += (more := os.read(main, 65536))
+        except OSError:  # it has ended
+            break
+        if not more:
+            break
+    assert done.wait() == 0
+    os.close(main)
+    return text.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_no_line_is_wider_than_the_terminal(columns):
+    text = re.sub("\x1b\\[[0-9;]*m", "", on_a_terminal(columns))
+    assert max(len(line) for line in text.splitlines() if "plan_files" not in line) <= columns
+    assert "halved" in " ".join(text.split())
+
+
+def test_no_color_is_honoured():
+    assert "\x1b[31m" in on_a_terminal(80)
+    assert "\x1b" not in on_a_terminal(80, NO_COLOR="1")
