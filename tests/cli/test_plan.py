@@ -1,5 +1,6 @@
 """What ``limitkit plan`` prints, and its exit status; examples are kept in snapshots/plan/."""
 
+import difflib
 import html
 import json
 import os
@@ -21,6 +22,7 @@ EXAMPLES = {
     "app": ["plan", *FILES, "-A", "shopapp"],
     "json": ["plan", *FILES, "--output-format", "json"],
     "github": ["plan", *FILES, "--output-format", "github"],
+    "trace": ["plan", *FILES, "--trace", "plan_files/morning.trace"],
     "nothing": ["plan", FILES[0], FILES[0], "--detailed-exitcode"],
     "changes": ["plan", FILES[1], "with_a_warning.toml", "--detailed-exitcode"],
     "problems": ["plan", FILES[0], "with_problems.toml"],
@@ -43,6 +45,8 @@ def test_example(name):
         ([FILES[0], "gone.toml"], 2, 1),
         (["gone.toml", "with_problems.toml"], 2, 1),
         ([*FILES, "-A", "nosuchapp"], 2, 1),
+        ([*FILES, "--trace", "gone.trace"], 2, 1),
+        ([*FILES, "--trace", FILES[0]], 2, 1),
         (["-", "-"], 2, 1),
         ([*FILES, "--config", "x.toml"], 2, 1),
         ([], 2, 1),
@@ -185,3 +189,17 @@ def test_no_line_is_wider_than_the_terminal(columns):
 def test_no_color_is_honoured():
     assert "\x1b[31m" in on_a_terminal(80)
     assert "\x1b" not in on_a_terminal(80, NO_COLOR="1")
+
+
+def test_the_page_shows_what_the_command_prints():
+    page = (ROOT / "docs" / "plan.md").read_text("utf-8")
+    names = {"before.toml": FILES[0], "ratelimits.toml": FILES[1], "monday.trace": "plan_files/morning.trace"}
+    whole, waits = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for shown, name in ((whole, "text"), (waits, "trace")):
+        for short, path in names.items():
+            shown = shown.replace(short, path)  # noqa: PLW2901 (as it is in the snapshot)
+        printed = (CLI / "snapshots" / "plan" / f"{name}.txt").read_text("utf-8")
+        assert all(part in printed for part in shown.split("…\n"))
+    (diff,) = re.findall(r"^```diff\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    files = [(CLI / file).read_text("utf-8").splitlines(keepends=True) for file in FILES]
+    assert diff == "".join([*difflib.unified_diff(*files, n=1)][2:])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
-from limitkit.cli.output import Drawn, say, say_json, show_problems
+from limitkit.cli.output import Drawn, Unusable, say, say_json, show_problems
 from limitkit.cli.plan_markdown import markdown
 from limitkit.cli.plan_text import as_json, lines
 from limitkit.config.load import MODE_VARIABLE, Config, judge, load
 from limitkit.config.source import toml
 from limitkit.errors import ConfigError
 from limitkit.trial.plan.compare import compare
+from limitkit.trial.plan.waits import waits
+
+if TYPE_CHECKING:
+    from limitkit.trial.plan.waits import Waited
 
 _DETAILED = "--detailed-exitcode"
 _CHANGED = 2
@@ -64,17 +68,28 @@ class PlanCommand(click.Command):
     default="text",
     help="How to print it; github: a table in Markdown, for a pull request's comment.",
 )
+@click.option("--trace", metavar="FILE", help="Also play what limitkit record has written: what each task waits.")
+@click.option("--seed", type=int, default=0, metavar="N", help="With --trace: another order of what comes at once.")
 @click.option(_DETAILED, "detailed", is_flag=True, help="Exit status 2 when something changes, 1 for all errors.")
 @common
 @click.pass_context
 def command(
-    ctx: click.Context, *, old: str, new: str | None, form: str, detailed: bool, app: str | None, config: str | None
+    ctx: click.Context,
+    *,
+    old: str,
+    new: str | None,
+    form: str,
+    trace: str | None,
+    seed: int,
+    detailed: bool,
+    app: str | None,
+    config: str | None,
 ) -> None:
     """Show what changes from the file OLD to the file NEW, by what they mean, and what that does.
 
     What lets more through comes first. Comments, order and units do not count: "60/m" is "1/s". OLD or NEW may be - for
     standard input. Without NEW, it is the file that a worker started here would use. With --app, the app's tasks are
-    named that get other limits.
+    named that get other limits. With --trace, a recording is played under both files, as simulate does.
 
     Exit status: 0 fine, with changes or without, 1 a file has problems, 2 a file can't be read or the app can't be
     imported. With --detailed-exitcode: 0 nothing changes, 1 any error, 2 something changes.
@@ -96,6 +111,8 @@ def command(
     if os.environ.get(MODE_VARIABLE):
         say(f"limitkit: {MODE_VARIABLE} is set, so both files have that mode here; unset it to see theirs", err=True)
     plan = compare(before, after, tasks_of(found) if found is not None else ())
+    if trace is not None and plan.changes:
+        plan = replace(plan, waits=_waits(before, after, trace, seed, found))
     if form == "json":
         say_json(as_json(plan))
     elif form == "github":
@@ -103,6 +120,20 @@ def command(
     else:
         say(*lines(plan))
     ctx.exit(_CHANGED if detailed and plan.changes else 0)
+
+
+def _waits(old: Config, new: Config, path: str, seed: int, app: Any) -> tuple[Waited, ...]:
+    """Play a trace under both files. Raises Unusable when it can't be read."""
+    from limitkit.trial.play import play  # noqa: PLC0415 (imports Celery)
+    from limitkit.trial.trace import TraceError, read_trace  # noqa: PLC0415 (only where there is a trace)
+
+    try:
+        trace = read_trace(path)
+    except TraceError as error:
+        raise Unusable(str(error)) from None
+    for warning in trace.warnings:
+        say(f"limitkit: {warning}", err=True)
+    return waits(old.rules, new.rules, trace.scenario(), lambda rules, played: play(rules, played, seed=seed, app=app))
 
 
 def _load(path: str | None, app: Any) -> Config | ConfigError:
