@@ -6,6 +6,9 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from limitkit.config.wording import count
+from limitkit.trial.played_parts import TRIP
+from limitkit.trial.pool import BEGINS_AFTER
+from limitkit.trial.scenario import Kill, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,7 +25,9 @@ _NAMED: Final = 3
 def not_known(scenario: Scenario, limits: Mapping[str, Limit], figures: Figures, *, traced: bool) -> Iterator[str]:
     """Go through what may be otherwise in production; ``traced`` is whether arrivals and run times were recorded."""
     yield from _run_times(scenario, figures, traced=traced)
-    yield "Calls of Redis and of the broker take no time here; each one takes a millisecond or so in production."
+    trip, begins = (f"{seconds * 1000:g} ms" for seconds in (TRIP, BEGINS_AFTER))
+    yield f"A call of Redis takes {trip} here, and a process begins a task after {begins}; a network takes longer."
+    yield "The broker is played as Redis; another one delivers messages in another way."
     yield "No task fails or retries by itself; a retry is sent again, and is one start more."
     what = "recording" if traced else "scenario"
     yield f"Only what the {what} has is sent: other producers, and what waits already, come on top."
@@ -31,7 +36,13 @@ def not_known(scenario: Scenario, limits: Mapping[str, Limit], figures: Figures,
     if most > _FAST * scenario.workers:
         depends = f"whether {count(scenario.workers, 'worker')} can do that depends on the machine"
         yield f"{most:,} tasks start in one second here; {depends}: one core starts some {_FAST} that do nothing."
-    yield "Workers and processes stay as many as they are: there is no autoscaling, and no deployment."
+    gone = any(isinstance(fault, (Kill, Stop)) for fault in scenario.faults)
+    stay = (
+        "Workers that are killed or stopped stay away, and none is added"
+        if gone
+        else "Workers stay as many as they are"
+    )
+    yield f"{stay}: there is no autoscaling, and no deployment."
 
 
 def _of_limits(limits: Mapping[str, Limit]) -> Iterator[str]:
