@@ -18,6 +18,7 @@ COMMANDS = (
     "validate",
     "test",
     "explain",
+    "simulate",
     "plan",
     "schema",
     "demo",

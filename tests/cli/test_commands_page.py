@@ -9,7 +9,20 @@ from support.commands import CLI, masked
 from limitkit.cli import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
-ELSEWHERE = {"validate", "test", "explain", "plan", "schema", "demo", "waiting", "purge", "exporter", "record"}
+ELSEWHERE = {
+}
+    "validate",
+    "test",
+    "explain",
+    "plan",
+    "simulate",
+    "schema",
+    "demo",
+    "waiting",
+    "purge",
+    "exporter",
+    "record",
+}
 """Commands that other pages are about."""
 EXAMPLES = [
     example
