@@ -35,13 +35,25 @@ def blocks(page):
 
 
 def transcripts(page):
-    """Return each transcript of a page with the last file before it, which is what it is about."""
+    """Return each transcript of a page with the last file before it, which is what it is about.
+
+    A scenario is what a simulation is about, too: it is the last file of its own kind.
+    """
     shown = blocks(page)
     return [
-        (next(toml for kind, toml in reversed(shown[:number]) if kind == "toml"), text)
+        (next(toml for kind, toml in reversed(shown[:number]) if kind == "toml" and not is_scenario(toml)), text)
         for number, (kind, text) in enumerate(shown)
         if kind == "console"
     ]
+
+
+def is_scenario(toml):
+    return "[[send]]" in toml
+
+
+def scenario_of(page):
+    """Return the scenario that a page shows, if it does."""
+    return next((toml for kind, toml in blocks(page) if kind == "toml" and is_scenario(toml)), None)
 
 
 TRANSCRIPTS = [(page, *each) for page in SHOWN for each in transcripts(page)]
@@ -84,12 +96,14 @@ def anchors(page):
 
 
 @pytest.mark.parametrize(
-    ("toml", "transcript"),
-    [(toml, transcript) for _, toml, transcript in TRANSCRIPTS],
+    ("page", "toml", "transcript"),
+    TRANSCRIPTS,
     ids=[f"{page.name}: {transcript.splitlines()[0]}" for page, _, transcript in TRANSCRIPTS],
 )
-def test_a_transcript_shows_what_the_command_prints(toml, transcript, tmp_path):
+def test_a_transcript_shows_what_the_command_prints(page, toml, transcript, tmp_path):
     (tmp_path / "ratelimits.toml").write_text(toml, encoding="utf-8")
+    if scenario := scenario_of(page):
+        (tmp_path / "campaign.toml").write_text(scenario, encoding="utf-8")
     command, _, shown = transcript.partition("\n")
     assert run(command.removeprefix("$ "), tmp_path).stdout == shown
 
@@ -99,7 +113,7 @@ def test_each_file_is_fine_but_the_one_that_is_shown_with_its_problems(tmp_path)
     names = []
     for page in SHOWN:
         for number, (kind, toml) in enumerate(blocks(page)):
-            if kind == "toml" and toml not in WRONG and "[[test]]" not in toml:
+            if kind == "toml" and toml not in WRONG and "[[test]]" not in toml and not is_scenario(toml):
                 names.append(f"{page.stem}-{number}.toml")
                 (tmp_path / names[-1]).write_text(whole(toml), encoding="utf-8")
     assert len(names) > 10

@@ -10,7 +10,6 @@ from limitkit.cli import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 ELSEWHERE = {
-}
     "validate",
     "test",
     "explain",
