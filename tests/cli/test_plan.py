@@ -23,6 +23,8 @@ EXAMPLES = {
     "json": ["plan", *FILES, "--output-format", "json"],
     "github": ["plan", *FILES, "--output-format", "github"],
     "trace": ["plan", *FILES, "--trace", "plan_files/morning.trace"],
+    "scenario": ["plan", *FILES, "--scenario", "plan_files/evening.toml"],
+    "scenario_problems": ["plan", *FILES, "--scenario", FILES[0]],
     "nothing": ["plan", FILES[0], FILES[0], "--detailed-exitcode"],
     "changes": ["plan", FILES[1], "with_a_warning.toml", "--detailed-exitcode"],
     "problems": ["plan", FILES[0], "with_problems.toml"],
@@ -46,6 +48,9 @@ def test_example(name):
         (["gone.toml", "with_problems.toml"], 2, 1),
         ([*FILES, "-A", "nosuchapp"], 2, 1),
         ([*FILES, "--trace", "gone.trace"], 2, 1),
+        ([*FILES, "--trace", "x", "--scenario", "x"], 2, 1),
+        ([*FILES, "--scenario", "gone.toml"], 2, 1),
+        ([*FILES, "--scenario", FILES[0]], 1, 1),
         ([*FILES, "--trace", FILES[0]], 2, 1),
         (["-", "-"], 2, 1),
         ([*FILES, "--config", "x.toml"], 2, 1),
@@ -60,6 +65,21 @@ def test_exit_status(arguments, status, detailed):
     assert HERE.run("plan", *arguments, "--detailed-exitcode").returncode == detailed
     assert b"Traceback" not in done.stderr
     assert (done.stdout == b"") == (status != 0)
+
+
+def test_a_scenario_is_played_under_both_files():
+    said = [
+        HERE.run("plan", *EXAMPLES["scenario"][1:], "--output-format", "json", *seed).stdout
+        for seed in ([], ["--seed", "0"])
+    ]
+    assert said[0] == said[1]
+    waits = {each["task"]: each for each in json.loads(said[0])["waits"]}
+    assert (
+        waits["shop.charge_customer"]["before"]["started"] == waits["shop.charge_customer"]["after"]["started"] == 100
+    )
+    assert waits["shop.charge_customer"]["before"]["p95"] < waits["shop.charge_customer"]["after"]["p95"]
+    done = run(["plan", "-", *EXAMPLES["scenario"][2:]], (CLI / FILES[0]).read_bytes())
+    assert b"What tasks wait" in done.stdout
 
 
 def test_standard_input_is_one_of_the_files():

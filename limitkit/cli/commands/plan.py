@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
-from limitkit.cli.output import Drawn, Unusable, say, say_json, show_problems
+from limitkit.cli.output import Drawn, say, say_json, show_problems
 from limitkit.cli.plan_markdown import markdown
 from limitkit.cli.plan_text import as_json, lines
+from limitkit.cli.plan_waits import of_scenario, of_trace, waits_under
 from limitkit.config.load import MODE_VARIABLE, Config, judge, load
 from limitkit.config.source import toml
 from limitkit.errors import ConfigError
 from limitkit.trial.plan.compare import compare
-from limitkit.trial.plan.waits import waits
 
 if TYPE_CHECKING:
-    from limitkit.trial.plan.waits import Waited
+    from collections.abc import Sequence
 
 _DETAILED = "--detailed-exitcode"
 _CHANGED = 2
@@ -68,8 +68,9 @@ class PlanCommand(click.Command):
     default="text",
     help="How to print it; github: a table in Markdown, for a pull request's comment.",
 )
-@click.option("--trace", metavar="FILE", help="Also play what limitkit record has written: what each task waits.")
-@click.option("--seed", type=int, default=0, metavar="N", help="With --trace: another order of what comes at once.")
+@click.option("--scenario", metavar="FILE", help="Also play a scenario, as simulate does: what each task waits.")
+@click.option("--trace", metavar="FILE", help="Likewise, what limitkit record has written.")
+@click.option("--seed", type=int, metavar="N", help="Of the play: another order of what comes at once.")
 @click.option(_DETAILED, "detailed", is_flag=True, help="Exit status 2 when something changes, 1 for all errors.")
 @common
 @click.pass_context
@@ -79,8 +80,9 @@ def command(
     old: str,
     new: str | None,
     form: str,
+    scenario: str | None,
     trace: str | None,
-    seed: int,
+    seed: int | None,
     detailed: bool,
     app: str | None,
     config: str | None,
@@ -89,7 +91,7 @@ def command(
 
     What lets more through comes first. Comments, order and units do not count: "60/m" is "1/s". OLD or NEW may be - for
     standard input. Without NEW, it is the file that a worker started here would use. With --app, the app's tasks are
-    named that get other limits. With --trace, a recording is played under both files, as simulate does.
+    named that get other limits. With --scenario or --trace, the same messages are played under both files.
 
     Exit status: 0 fine, with changes or without, 1 a file has problems, 2 a file can't be read or the app can't be
     imported. With --detailed-exitcode: 0 nothing changes, 1 any error, 2 something changes.
@@ -98,21 +100,21 @@ def command(
         raise click.UsageError("name the new file as NEW or by --config, not both")
     if old == new == "-":
         raise click.UsageError("only one of the files can be standard input; name the other one")
+    if scenario is not None and trace is not None:
+        raise click.UsageError("name a scenario or a trace, not both")
     found = app_given(ctx, app)
     before, after = _load(old, found), _load(new or config, found)
     if isinstance(before, ConfigError) or isinstance(after, ConfigError):
-        errors = [each for each in (before, after) if isinstance(each, ConfigError)]
-        problems = [problem for each in errors for problem in each.problems]
-        if form == "json":
-            say_json({"version": 1, "problems": [asdict(each) for each in problems]})
-        else:
-            show_problems(problems, err=True)
-        ctx.exit(2 if any(each.unreadable for each in errors) and not detailed else 1)
+        _refuse(ctx, [each for each in (before, after) if isinstance(each, ConfigError)], form, detailed=detailed)
     if os.environ.get(MODE_VARIABLE):
         say(f"limitkit: {MODE_VARIABLE} is set, so both files have that mode here; unset it to see theirs", err=True)
     plan = compare(before, after, tasks_of(found) if found is not None else ())
-    if trace is not None and plan.changes:
-        plan = replace(plan, waits=_waits(before, after, trace, seed, found))
+    if scenario is not None or trace is not None:
+        try:
+            played = of_scenario(scenario, before, after, found) if scenario is not None else of_trace(str(trace))
+        except ConfigError as error:
+            _refuse(ctx, [error], form, detailed=detailed)
+        plan = replace(plan, waits=waits_under(before, after, played, seed, found) if plan.changes else ())
     if form == "json":
         say_json(as_json(plan))
     elif form == "github":
@@ -122,18 +124,14 @@ def command(
     ctx.exit(_CHANGED if detailed and plan.changes else 0)
 
 
-def _waits(old: Config, new: Config, path: str, seed: int, app: Any) -> tuple[Waited, ...]:
-    """Play a trace under both files. Raises Unusable when it can't be read."""
-    from limitkit.trial.play import play  # noqa: PLC0415 (imports Celery)
-    from limitkit.trial.trace import TraceError, read_trace  # noqa: PLC0415 (only where there is a trace)
-
-    try:
-        trace = read_trace(path)
-    except TraceError as error:
-        raise Unusable(str(error)) from None
-    for warning in trace.warnings:
-        say(f"limitkit: {warning}", err=True)
-    return waits(old.rules, new.rules, trace.scenario(), lambda rules, played: play(rules, played, seed=seed, app=app))
+def _refuse(ctx: click.Context, errors: Sequence[ConfigError], form: str, *, detailed: bool) -> NoReturn:
+    """Show what is wrong with files, and exit."""
+    problems = [problem for each in errors for problem in each.problems]
+    if form == "json":
+        say_json({"version": 1, "problems": [asdict(each) for each in problems]})
+    else:
+        show_problems(problems, err=True)
+    ctx.exit(2 if any(each.unreadable for each in errors) and not detailed else 1)
 
 
 def _load(path: str | None, app: Any) -> Config | ConfigError:

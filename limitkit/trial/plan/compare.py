@@ -113,7 +113,7 @@ class _Comparison:
 
     # -- tasks and queues -----------------------------------------------------------------------------------------
 
-    def _entries(self) -> Iterator[Change]:
+    def _entries(self) -> Iterator[tuple[Change, bool]]:
         for section, transitions in (("tasks", self._tasks), ("queues", self._queues)):
             kind: Kind = "task" if section == "tasks" else "queue"
             for each in transitions:
@@ -121,7 +121,8 @@ class _Comparison:
                 paths = [(section, of.pattern) if of is not None else None for of in (each.old, each.new)]
                 for delta in changes_of(each.old, each.new, self._renamed, self._rules):
                     if not self._told(delta):
-                        yield self._change(delta, kind, subject, *paths, names=names)
+                        is_pattern = any("*" in name for name in each.names)
+                        yield self._change(delta, kind, subject, *paths, names=names), is_pattern
 
     def _told(self, delta: Delta) -> bool:
         """Whether a change only follows from one of the whole file, which is told once."""
@@ -188,32 +189,31 @@ def _variable(config: Config, table: Path | None, at: Path) -> str | None:
 
 
 def _subject(section: str, each: Transition) -> tuple[str, tuple[str, ...]]:
-    """Name whom a transition concerns, and the names of its tasks or queues as far as these are not that."""
+    """Name whom a transition concerns, and all its tasks or queues that are known."""
     patterns = [name for name in each.names if "*" in name]
     names = tuple(name for name in each.names if "*" not in name)
     if patterns:
         return dotted((section, patterns[0])), names
-    return (dotted((section, names[0])), ()) if len(names) == 1 else (f"{len(names)} {section}", names)
+    return dotted((section, names[0])) if len(names) == 1 else f"{len(names)} {section}", names
 
 
-def _together(changes: Iterable[Change]) -> Iterator[Change]:
-    """Make one change of those that do the same for several tasks, or queues, each with an entry of its own."""
+def _together(changes: Iterable[tuple[Change, bool]]) -> Iterator[Change]:
+    """Make one change of those that do the same for several tasks, or queues, each with an entry of its own.
+
+    With each comes whether it is of a pattern: those stay apart.
+    """
     same: dict[tuple[object, ...], list[Change]] = {}
-    for each in changes:
+    for each, is_pattern in changes:
         said = (each.kind, each.field, each.before, each.after, each.message, each.effect)
-        key = said if "*" not in each.subject else (*said, each.subject)
-        same.setdefault(key, []).append(each)
-    for those in same.values():
-        first = those[0]
-        if len(those) == 1:
-            yield first
-            continue
-        names = [name for each in those for name in (each.names or (_bare(each.subject),))]
-        yield replace(first, subject=f"{len(names)} {first.kind}s", names=tuple(names))
-
-
-def _bare(subject: str) -> str:
-    return subject.partition(".")[2].strip('"')
+        same.setdefault((*said, each.old, each.new) if is_pattern else said, []).append(each)
+    for (kind, *_), those in same.items():
+        names = tuple(name for each in those for name in each.names)
+        if len(those) > 1:
+            yield replace(those[0], subject=f"{len(names)} {kind}s", names=names)
+        elif len(names) == 1 and those[0].subject == dotted((f"{kind}s", names[0])):
+            yield replace(those[0], names=())
+        else:
+            yield those[0]
 
 
 def _own(limits: Iterable[Limit]) -> Limit | None:

@@ -1,5 +1,6 @@
 """What counts as a change, and whose it is."""
 
+import json
 from fractions import Fraction
 
 import pytest
@@ -251,3 +252,12 @@ def test_only_store_and_metrics_need_a_restart(plan_of):
     assert restart in " ".join(plan_of("", '[store]\nprefix = "p"\n').notes)
     assert restart not in " ".join(plan_of("", '[store]\non_error = "hold"\n').notes)
     assert restart not in " ".join(plan_of("", '[waiting]\nhold = "5s"\n').notes)
+
+
+def test_names_of_any_length_and_with_any_sign_are_whole(plan_of):
+    names = [f"{'x' * 70}{end}" for end in ("a", "b", '"q"')]
+    tables = "".join(f'[tasks.{json.dumps(name)}]\nstrategy = "static"\nrate = "1/s"\n' for name in names)
+    (change,) = plan_of("", tables).changes
+    assert (change.subject, change.names) == ("3 tasks", tuple(names))
+    patterns = tables.replace('x"]', 'x*"]').replace('xa"', 'x*a"').replace('xb"', 'x*b"').replace('x\\"q', 'x*\\"q')
+    assert len(plan_of("", patterns).changes) == 3
