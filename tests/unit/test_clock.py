@@ -7,9 +7,12 @@ import types
 from pathlib import Path
 
 import pytest
+from celery import Celery
 from support.given_clock import GivenClock
 
 from limitkit.clock import SYSTEM, epoch, monotonic_us, time_us
+from limitkit.waiting.choose_room import open_room
+from limitkit.worker.guard import Guard
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "limitkit"
@@ -42,7 +45,7 @@ def test_sleep_is_what_gevent_has_made_of_it_meanwhile(monkeypatch):
     assert slept == [3.0]
 
 
-@pytest.mark.parametrize("microseconds", [0, 1, 1_000_100_000, 1_000_299_999, 86_400_000_001, 4_000_000_000_001])
+@pytest.mark.parametrize("microseconds", [0, 1, 1_000_001, 1_000_009, 1_000_100_000, 2_183_227_373_411])
 def test_microseconds_are_those_that_have_passed(microseconds):
     clock = GivenClock(microseconds / 1e6)
     assert monotonic_us(clock) == microseconds
@@ -51,8 +54,8 @@ def test_microseconds_are_those_that_have_passed(microseconds):
 
 
 def test_the_time_since_1970_is_exact_to_a_microsecond():
-    for microseconds in range(1_800_000_000_000_000, 1_800_000_000_000_999, 7):
-        assert time_us(types.SimpleNamespace(time=lambda at=microseconds / 1e6: at)) == microseconds
+    for seconds, microseconds in ((1.8e9, 0), (1.8e9 + 0.7e-6, 1), (1.8e9 + 0.123457, 123_457)):
+        assert time_us(types.SimpleNamespace(time=lambda at=seconds: at)) == 1_800_000_000_000_000 + microseconds
 
 
 def test_1970_began_when_a_clock_says_so():
@@ -74,6 +77,14 @@ def test_nobody_asks_this_machines_clock_but_where_no_other_is_given():
                     arg.arg == "clock" and isinstance(value, ast.Name) and value.id == "SYSTEM" for arg, value in pairs
                 )
     assert uses == defaults > 5
+
+
+def test_what_sends_messages_back_to_wait_has_the_clock_that_is_given():
+    clock, app = GivenClock(), Celery(broker="filesystem://", set_as_current=False)
+    room = open_room(types.SimpleNamespace(app=app), "limitkit", clock)
+    guard = Guard(app, lambda: None, clock)
+    parts = [room, room._counter, guard._send_back, guard._feedback, guard._settler, guard._leases, guard._own]
+    assert [each._clock is clock for each in parts] == [True] * 7
 
 
 def test_a_worker_does_the_same_whatever_the_hashes_of_this_process():
