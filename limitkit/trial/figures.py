@@ -122,11 +122,17 @@ def figures_of(outcome: Outcome, limits: Mapping[str, Limit]) -> Figures:
         tasks[each[0].task].append(each)
         for name in each[0].limits:
             named[name].append(each)
+    rows = {name: _row(name, each, [_starts(each)]) for name, each in tasks.items()}
     most_held = max((worker.most_held for worker in outcome.workers), default=0)
     return Figures(
         whole=_row(ALL, times, [_starts(times)]),
-        tasks=tuple(_row(name, each, [_starts(each)]) for name, each in tasks.items()),
-        limits=tuple(_limit_row(name, each, limits.get(name), outcome.ended) for name, each in named.items()),
+        tasks=tuple(rows.values()),
+        limits=tuple(
+            # Where a limit is of one task alone, most figures are the same.
+            _limit_row(name, each, limits.get(name), outcome.ended, rows[task] if tasks[task] == each else None)
+            for name, each in named.items()
+            for task in [each[0][0].task]
+        ),
         ended=outcome.ended,
         complete=outcome.complete,
         most_held=most_held,
@@ -220,7 +226,8 @@ def _starts(times: Iterable[Times]) -> Starts:
     return begun, [1] * len(begun)
 
 
-def _limit_row(name: str, times: Sequence[Times], limit: Limit | None, ended: float) -> Row:
+def _limit_row(name: str, times: Sequence[Times], limit: Limit | None, ended: float, like: Row | None) -> Row:
+    """Return the row of a limit; ``like`` is that of a task with the same messages, if there is one."""
     local, running = limit is not None and limit.local, limit is not None and limit.strategy == "concurrency"
     buckets: defaultdict[tuple[str, str], Starts] = defaultdict(lambda: ([], []))
     runs_of: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
@@ -234,8 +241,16 @@ def _limit_row(name: str, times: Sequence[Times], limit: Limit | None, ended: fl
         if running and run.starts:
             runs_of[bucket, run.workers[-1] if local else ""].append(run)
     most = max((most_at_once(each, ended) for each in runs_of.values()), default=0)
-    row = _row(name, times, [_in_order(*starts) for starts in buckets.values()])
-    return replace(row, buckets=len(buckets), most_running=most if running else None)
+    given = [_in_order(*starts) for starts in buckets.values()]
+    row = like if like is not None else _row(name, times, [])
+    return replace(
+        row,
+        name=name,
+        second=_busiest_of(given, 1),
+        minute=_busiest_of(given, 60),
+        buckets=len(buckets),
+        most_running=most if running else None,
+    )
 
 
 def _in_order(begun: list[int], costs: list[int]) -> Starts:

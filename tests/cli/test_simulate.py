@@ -1,9 +1,13 @@
 """The command simulate, with what is really played."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from support.commands import CLI, Runner, compare
+from support.workers import ROOT
 
 FOLDER = CLI / "trial"
 
@@ -63,6 +67,24 @@ def test_the_first_test_of_a_test_file_is_played_or_the_one_that_is_named(run):
     assert values(done)["all"]["sent"] == 1
     assert b'shop.limits.toml has 2 tests; "one receipt" is played; --test names another' in done.stderr
     assert as_json(run, "shop.limits.toml", "--test", "two receipts")["all"]["sent"] == 2
+
+
+def test_a_recording_is_played_with_its_own_times(run):
+    recorded = CLI / "plan_files" / "morning.trace"
+    done = run("--trace", str(recorded), "--output-format", "json")
+    found = values(done)
+    assert found["recorded"]
+    assert found["all"]["sent"] == len(recorded.read_text().splitlines()) - 2, "all lines but the first and the last"
+    assert "Tasks run as long as they did when they were recorded." in found["not_known"]
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_the_output_does_not_depend_on_the_order_of_sets(run, hash_seed):
+    arguments = ["simulate", "campaign.toml", "--output-format", "json", "--seed", "3"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed}
+    command = [sys.executable, "-m", "limitkit", *arguments]
+    done = subprocess.run(command, cwd=FOLDER, env=environ, capture_output=True, check=True)
+    assert done.stdout == run(*arguments[1:]).stdout
 
 
 def test_a_picture_is_drawn(run, tmp_path):

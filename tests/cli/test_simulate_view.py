@@ -259,7 +259,8 @@ def test_json_has_all_figures_and_curves(make):
     assert gateway["longest_backlog"]["most"] == 341
     assert tenant["buckets"] == 4
     assert sum(gateway["curve"]["starts"]) == 400
-    assert [row["name"] for row in values["tasks"]] == ["emails.campaign", "emails.receipt"]
+    assert sum(values["all"]["curve"]["starts"]) == 403
+    assert [row["task"] for row in values["tasks"]] == ["emails.campaign", "emails.receipt"]
     assert values["memory"]["held_bytes"] == 30 * 11_000
     assert values["not_known"]
 

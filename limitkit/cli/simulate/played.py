@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -54,7 +55,7 @@ class Played:
         return any(fnmatchcase(name, fault.override.target.name) for fault in faults)
 
     def runs_of(self, row: Row) -> list[Run]:
-        """Return the runs that a row counts."""
+        """Return the runs that the row of a limit, or of all, counts."""
         if row is self.figures.whole:
             return self.outcome.runs
         return [run for run in self.outcome.runs if row.name in run.limits]
@@ -71,5 +72,12 @@ def played(
     outcome: Outcome, rules: Rules, scenario: Scenario, *, source: str, traced: bool = False, seed: int = 0
 ) -> Played:
     """Reckon the figures of a play."""
-    limits = declared_limits(rules, outcome.runs)
-    return Played(source, traced, rules.path, seed, scenario, outcome, limits, figures_of(outcome, limits))
+    collects = gc.isenabled()
+    gc.disable()  # nearly all that is made stays, and what was played is large to look through
+    try:
+        limits = declared_limits(rules, outcome.runs)
+        figures = figures_of(outcome, limits)
+    finally:
+        if collects:
+            gc.enable()
+    return Played(source, traced, rules.path, seed, scenario, outcome, limits, figures)

@@ -19,7 +19,7 @@ _DIGITS: Final = 6
 
 
 def as_values(played: Played) -> dict[str, Any]:
-    """Return all figures and curves; times are seconds from the beginning of the play, and sizes bytes."""
+    """Return all figures, and the curves of limits; times are seconds from the beginning of the play."""
     figures, scenario = played.figures, played.scenario
     unknown = not_known(scenario, played.limits, figures, traced=played.traced)
     return {
@@ -32,9 +32,9 @@ def as_values(played: Played) -> dict[str, Any]:
         "processes": scenario.processes,
         "ended": round(figures.ended, _DIGITS),
         "complete": figures.complete,
-        "all": _row(played, figures.whole),
+        "all": {**_row(figures.whole), "curve": _curve(played, figures.whole)},
         "limits": [_limit(played, row) for row in figures.limits],
-        "tasks": [_row(played, row) for row in figures.tasks],
+        "tasks": [{"task": row.name, **_row(row)} for row in figures.tasks],
         "store_calls": figures.store_calls,
         "room_calls": figures.room_calls,
         "sent_back": figures.sent_back,
@@ -58,15 +58,17 @@ def _limit(played: Played, row: Row) -> dict[str, Any]:
     most = {"in_second": allowed(limit, 1), "in_minute": allowed(limit, 60)}
     more = {"buckets": row.buckets, "most_running": row.most_running}
     shown = {"declared": declared, "mode": limit.mode if limit is not None else None, "allowed": most, **more}
-    values = _row(played, row)
-    return {"limit": values.pop("name"), **shown, **values}
+    return {"limit": row.name, **shown, **_row(row), "curve": _curve(played, row)}
 
 
-def _row(played: Played, row: Row) -> dict[str, Any]:
+def _curve(played: Played, row: Row) -> dict[str, Any]:
     series = series_of(played.runs_of(row), played.end, _BINS)
+    return {"bin_seconds": series.bin, "starts": series.starts, "backlog": series.backlog}
+
+
+def _row(row: Row) -> dict[str, Any]:
     waits = {name: round(value, _DIGITS) for name, value in asdict(row.waits).items()} if row.waits else None
     return {
-        "name": row.name,
         "sent": row.sent,
         "started": row.started,
         "started_again": row.again,
@@ -79,5 +81,4 @@ def _row(played: Played, row: Row) -> dict[str, Any]:
         "drained_at": row.drained_at,
         "busiest_second": asdict(row.second),
         "busiest_minute": asdict(row.minute),
-        "curve": {"bin_seconds": series.bin, "starts": series.starts, "backlog": series.backlog},
     }
