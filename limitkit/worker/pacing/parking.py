@@ -224,7 +224,7 @@ class Parking:
             self.backlog.clear()
         else:
             self.backlog.left(brought.left, now)
-        self._bring_at = now + (_EVERY if steering.hungry or steering.full else brought.again)
+        self._bring_at = now + (_EVERY if steering.hungry else brought.again)
 
     def retime(self, terms: Mapping[str, Terms], weights: Mapping[str, Mapping[str, float]]) -> None:
         """Have what is parked come back at other rates, given by buckets' keys, or by the limits' tags in them."""

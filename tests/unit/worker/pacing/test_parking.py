@@ -120,5 +120,6 @@ def test_one_that_was_held_comes_back_at_its_own_turn_not_behind_those_that_are_
     assert len(parked) == 3
     assert worker.room.due[key] > began + 9
     worker.pacer._leave(held)
+    worker.pacer.pump()
     worker.run(began + 1)
     assert began + 4.9 < worker.room.due[key] < began + 5.5
