@@ -53,6 +53,8 @@ class Worker(Actor):
         self._fetching: tuple[str, str, str] | None = None
         self._waits, self._is_open, self._tags = False, True, 0
         self._prefetch = prefetch
+        self._turning: Event | None = None
+        """The next time at which a schedule says something else."""
         self.task_limits = TaskLimits(rules, around.store, around.clock, around.new_name)
         semaphore = LaxBoundedSemaphore(processes)
         self.pool = Pool(around.timeline, self, semaphore, processes)
@@ -142,10 +144,17 @@ class Worker(Actor):
         self.refresh.look_now()
         self._watch_schedules()
 
+    def know(self, task: Any) -> None:
+        """Look after the schedules of a task that was not sent before; a real worker knows all tasks as it starts."""
+        self.task_limits.terms((task,))
+        self._watch_schedules()
+
     def _watch_schedules(self) -> None:
+        if self._turning is not None:
+            self._turning.cancel()
         left = self.task_limits.in_force.turns_in()
         if left < float("inf"):
-            self._timeline.at(self._timeline.clock.now + left + _JUST_AFTER, self._turn, actor=self)
+            self._turning = self._timeline.at(self._timeline.clock.now + left + _JUST_AFTER, self._turn, actor=self)
 
     def _turn(self) -> None:
         self.refresh.turn()

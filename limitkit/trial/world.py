@@ -29,6 +29,7 @@ from limitkit.trial.tasks import PlayedTasks
 from limitkit.trial.timeline import BEGINS, Clock, ServerClock, Timeline
 from limitkit.trial.worker import Worker
 from limitkit.worker.guard import Guard
+from limitkit.worker.pool.guarded import is_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +142,10 @@ class World:
         run = Run(number, arrival.task, arrival.at, arrival.queue)
         limits = self._observer.limits(task, arrival.queue if self._observer.has_queues else None)
         if limits:
-            self._guard.wrap(task)
+            if not is_guarded(task):
+                self._guard.wrap(task)
+                for worker in self._alive():
+                    self.timeline.at(self.clock.now, worker.know, task, actor=worker)
             headers = {**arrival.headers, "task": arrival.task, "id": str(number)}
             call = Call(arrival.args, dict(arrival.kwargs), headers)
             asks = [self._observer.ask(each, task, call) for each in limits]

@@ -1,0 +1,39 @@
+"""A start that comes too late for its token: the guard waits in the pool process, or sends the message back."""
+
+import pytest
+from support.played import most_in, once, played, send, starts
+
+from limitkit.trial import pool
+
+
+@pytest.fixture
+def every_third_is_late(monkeypatch):
+    """Have every third task begin 0.6 s after it was given to the pool, the first time."""
+    begin, seen = pool.Pool._begin, set()
+
+    def late(self, request):
+        is_late = int(request.id) % 3 == 0 and request.id not in seen
+        seen.add(request.id)
+        monkeypatch.setattr(pool, "BEGINS_AFTER", 0.6 if is_late else 0.001)
+        begin(self, request)
+
+    monkeypatch.setattr(pool.Pool, "_begin", late)
+
+
+@pytest.mark.parametrize(("rate", "sends_back"), [(50, False), (1, True)])
+@pytest.mark.usefixtures("every_third_is_late")
+def test_a_stale_ticket_is_not_enough(rate, sends_back):
+    toml = f'[tasks.a]\nstrategy = "token_bucket"\nrate = "{rate}/s"\n'
+    outcome = played(toml, send(count=30), workers=2, processes=8, until=200.0)
+    assert once(outcome)
+    assert most_in(starts(outcome), 1.0) <= 1 + rate * 1.05 + 1
+    assert (outcome.sent_back > 0) == sends_back
+
+
+@pytest.mark.usefixtures("every_third_is_late")
+def test_what_was_sent_back_keeps_its_queue_and_its_arguments():
+    toml = '[tasks.a]\nstrategy = "per_user"\nrate = "1/s"\nkey = "user"\n'
+    outcome = played(toml, send(count=9, queue="slow", kwargs={"user": "x"}), until=100.0)
+    assert outcome.sent_back > 0
+    assert once(outcome)
+    assert most_in(starts(outcome), 1.0) <= 3
