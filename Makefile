@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together quiet faults pools lint bench schema metrics-docs clean
+.PHONY: demo test together quiet faults pools search lint bench schema metrics-docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -36,6 +36,10 @@ pools: $(VENV)/.test  ## what Celery promises, in the pools other than prefork
 		LIMITKIT_POOL=$$pool $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS) \
 			tests/acceptance/test_celery_promises.py tests/acceptance/test_kinds_of_task.py || exit 1; \
 	done
+
+search: $(VENV)/.test  ## play random lives against what is promised; MINUTES=60, SEED=1, MUTANTS=1
+	PYTHONPATH=tests $(BIN)/python -m search --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0) \
+		$(if $(MUTANTS),--mutants) $(ARGS)
 
 lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 	$(BIN)/ruff check

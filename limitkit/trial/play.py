@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from celery.worker import state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from limitkit.config.rules import Rules
     from limitkit.trial.outcome import Outcome
     from limitkit.trial.scenario import Scenario
+    from limitkit.trial.world import World
 
 logger = logging.getLogger("limitkit")
 
@@ -28,11 +31,13 @@ class _Warnings(logging.Handler):
         self.texts[record.getMessage()] = None
 
 
-def play(rules: Rules, scenario: Scenario, *, seed: int = 0, app: Any = None) -> Outcome:
+def play(
+    rules: Rules, scenario: Scenario, *, seed: int = 0, app: Any = None, look: Callable[[World], None] | None = None
+) -> Outcome:
     """Play a scenario with these limits; the same seed gives the same outcome.
 
     ``app`` is the Celery app whose tasks are meant: their signatures tell which argument is which. Without it, keys and
-    costs are read from arguments that are sent by name.
+    costs are read from arguments that are sent by name. ``look`` is called with all that was played, at the end.
     """
     from limitkit.trial.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
 
@@ -42,7 +47,10 @@ def play(rules: Rules, scenario: Scenario, *, seed: int = 0, app: Any = None) ->
     collects = gc.isenabled()
     gc.disable()  # nearly all that is made stays until the end
     try:
-        outcome = World(rules, scenario, seed, app).play()
+        world = World(rules, scenario, seed, app)
+        outcome = world.play()
+        if look is not None:
+            look(world)
     finally:
         logger.removeHandler(warnings)
         logger.propagate = before[0]
