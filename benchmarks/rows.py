@@ -7,6 +7,7 @@ from benchmarks.row import LOST, TWICE, Row, Target
 from benchmarks.rows_of_costs import COSTS
 from benchmarks.rows_of_kinds import KINDS
 from benchmarks.rows_of_pools import POOLS, backlog_row, full_pool_row, users_row
+from benchmarks.rows_of_trial import TRIAL
 
 
 def _fast_row(rate: int, burst: int, count: int) -> Row:
@@ -196,4 +197,4 @@ LIMITS = (
         works.changed_rate,
     ),
 )
-ROWS = (*LIMITS, *KINDS, *POOLS, *COSTS)
+ROWS = (*LIMITS, *KINDS, *POOLS, *COSTS, *TRIAL)
