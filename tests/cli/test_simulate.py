@@ -9,6 +9,8 @@ import pytest
 from support.commands import CLI, Runner, compare
 from support.workers import ROOT
 
+from limitkit.trial.test_file.read import read_scenario
+
 FOLDER = CLI / "trial"
 
 
@@ -126,3 +128,11 @@ def test_a_mode_of_the_environment_is_said(run):
     done = run("campaign.toml", "--no-chart", LIMITKIT_MODE="off")
     assert b"LIMITKIT_MODE is set" in done.stderr
     assert b"limit  " not in done.stdout
+
+
+def test_the_example_of_a_day_can_be_played():
+    case = read_scenario(ROOT / "examples" / "day" / "day.toml")
+    assert sum(each.count for each in case.sendings) == 100_000
+    assert case.workers == 4
+    assert len(case.config.rules.named) == 10
+    assert max(each.at + each.count * each.every for each in case.sendings) < 86_400
