@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -267,3 +268,19 @@ def test_ctrl_c_stops_it_without_a_traceback(tmp_path):
 def test_the_engine_is_imported_only_where_something_is_played(run, monkeypatch):
     monkeypatch.setattr(test_command, "_engine", lambda: pytest.fail("it was"))
     assert run(a="x = 1\n").returncode == 2
+
+
+def test_the_repository_s_own_limits_are_tested():
+    done = Runner(ROOT).run("test")
+    assert (done.returncode, done.stdout.decode().splitlines()[-1]) == (0, "6 tests: 6 held")
+
+
+def test_the_page_shows_what_is_printed(tmp_path):
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    config, tests, shown = re.findall(r"^```(?:toml|text)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[:3]
+    (tmp_path / "ratelimits.toml").write_text(config)
+    (tmp_path / "emails.limits.toml").write_text(tests)
+    assert "$ limitkit test\n" + Runner(tmp_path).run("test").stdout.decode() == shown
+    start, _, _ = config.rpartition('limits = ["smtp"]')
+    (tmp_path / "ratelimits.toml").write_text(start + 'strategy = "token_bucket"\nrate = "10/s"\n')
+    assert Runner(tmp_path).run("test").returncode == 0

@@ -11,7 +11,7 @@ from limitkit.config.test_file import load
 from limitkit.errors import ConfigError
 
 FOLDER = Path(__file__).parents[3] / "bad_tests"
-FILES = sorted(FOLDER.glob("*.limits.toml"))
+FILES = sorted(FOLDER.glob("*.toml"))
 
 
 def said_of(content: bytes, path: str) -> str:
