@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from limitkit.config.wording import dotted
+from limitkit.trial.plan.limit_fields import deltas
 
 if TYPE_CHECKING:
     from limitkit.config.declared import Limit
@@ -57,12 +57,9 @@ def renamed_limits(old: Rules, new: Rules) -> dict[str, str]:
 
 
 def _same(one: Limit, other: Limit) -> bool:
-    return _terms(one) == _terms(other)
+    """Whether nothing but the name is another; what is quick to compare comes first."""
+    return _quick(one) == _quick(other) and not deltas(one, other)
 
 
-def _terms(limit: Limit) -> Limit:
-    """Return what counts of a limit, however it is named and written."""
-    rate = limit.rate and replace(limit.rate, text="")
-    feedback = limit.feedback and replace(limit.feedback, limit="")
-    resets = limit.resets and replace(limit.resets, text="")
-    return replace(limit, name="", path="", line=0, metered=False, rate=rate, feedback=feedback, resets=resets)
+def _quick(limit: Limit) -> tuple[object, ...]:
+    return limit.strategy, limit.burst, limit.max_running, limit.rate and limit.rate.per_second

@@ -199,14 +199,54 @@ def test_a_renamed_limit_that_has_changed_too(plan_of):
 
 
 def test_of_several_limits_that_are_alike_the_one_of_the_same_tasks_is_renamed(plan_of):
-    two = BUCKET + BUCKET.replace("limits.a", "limits.b") + '[tasks.t]\nlimits = ["a"]\n[tasks.u]\nlimits = ["b"]\n'
+    one, other = ('[tasks.t]\nlimits = ["{}"]\n', '[tasks.u]\nlimits = ["{}"]\n')
+    old = BUCKET + BUCKET.replace("limits.a", "limits.b") + one.format("a") + other.format("b")
     new = (
-        two.replace("limits.a", "limits.z")
-        .replace("limits.b", "limits.y")
-        .replace('["a"]', '["z"]')
-        .replace('["b"]', '["y"]')
+        BUCKET.replace("limits.a", "limits.y")
+        + BUCKET.replace("limits.a", "limits.z")
+        + one.format("z")
+        + other.format("y")
     )
-    assert [(each.before, each.after) for each in plan_of(two, new).changes] == [("a", "z"), ("b", "y")]
+    assert [(each.before, each.after) for each in plan_of(old, new).changes] == [("b", "y"), ("a", "z")]
+
+
+def test_a_renamed_limit_is_known_by_its_terms_however_they_are_written(plan_of):
+    new = BUCKET.replace("limits.a", "limits.b").replace("60/m", "1/s") + USED.replace('"a"', '"b"').replace(
+        ".t]", ".u]"
+    )
+    assert [each.action for each in plan_of(BUCKET + USED, new).changes if each.kind == "limit"] == ["rename"]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_one_kind_limits_the_other_does_not(plan_of, turned):
+    both = [BUCKET + USED, f'[limits.a]\nstrategy = "concurrency"\nmax_running = 1\n{USED}']
+    (change,) = plan_of(*(both[::-1] if turned else both)).changes
+    assert (change.field, change.effect) == ("strategy", "looser")
+
+
+def test_a_limit_that_is_off_limits_nothing(plan_of):
+    (worst,) = plan_of(BUCKET + USED, f'{BUCKET}mode = "off"\n{USED}').worst
+    assert worst.after == (None,) * 5
+
+
+def test_a_longer_window_that_resets_is_one_change(plan_of):
+    assert [each.field for each in plan_of(RESETS, RESETS.replace("10/d", "30/2d")).changes] == ["rate"]
+
+
+def test_what_a_task_with_a_limit_of_its_own_does_when_it_has_to_wait_is_told_once(plan_of):
+    own = '[tasks.t]\nstrategy = "token_bucket"\nrate = "1/s"\n'
+    (change,) = plan_of(own, f'{own}on_limit = "drop"\n').changes
+    assert (change.field, change.before, change.after, change.effect) == (
+        "on_limit",
+        "wait",
+        "drop at once",
+        "stricter",
+    )
+
+
+def test_tasks_that_start_without_the_store_are_more(plan_of):
+    assert plan_of('[store]\non_error = "hold"\n', "").changes[0].effect == "looser"
+    assert plan_of("", '[store]\non_error = "hold"\n').changes[0].effect == "stricter"
 
 
 def test_a_limit_of_which_a_task_has_it_otherwise(plan_of):
@@ -244,6 +284,7 @@ def test_a_file_that_needs_a_store_for_the_first_time(plan_of):
     static = BUCKET.replace("token_bucket", "static") + USED
     assert "needs a store" in " ".join(plan_of(static, BUCKET + USED).notes)
     assert "needs a store" not in " ".join(plan_of(BUCKET + USED, static).notes)
+    assert "needs a store" not in " ".join(plan_of(BUCKET + USED, BUCKET.replace("60/m", "90/m") + USED).notes)
 
 
 def test_only_store_and_metrics_need_a_restart(plan_of):
