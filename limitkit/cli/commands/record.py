@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _MEGABYTE: Final = 1_000_000
 _SIZES: Final = {"KB": 1_000, "MB": _MEGABYTE, "GB": 1_000 * _MEGABYTE}
 _LEAST: Final = 100_000
+_WHOLE: Final = 4_096
+"""Characters of a path that are shown: all."""
 _LONGEST: Final = 31 * 86400.0
 _SAID_EVERY: Final = 10.0
 """Seconds between two lines of progress."""
@@ -89,12 +91,14 @@ def command(
         with reported_errors():
             done = record(found, rules, file, seconds, stopped=stopped.is_set, report=_Reports(seconds))
     except FileExistsError:
-        raise Unusable(f"{quote(output)} is there already; name another file, or replace it with --force") from None
+        raise Unusable(
+            f"{quote(output, _WHOLE)} is there already; name another file, or replace it with --force"
+        ) from None
     except NothingRecordedError as error:
         raise Unusable(str(error)) from None
     except (OSError, UnwritableError) as error:
         why = getattr(error, "strerror", None) or error
-        raise Unusable(f"{quote(output)} can't be written ({why}); name another file, or make room") from None
+        raise Unusable(f"{quote(output, _WHOLE)} can't be written ({why}); name another file, or make room") from None
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
@@ -127,7 +131,7 @@ class _Reports:
 def _say_end(done: Progress, output: str) -> None:
     recorder = done.recorder
     early = f"; ended early, since {done.why}" if done.why else ""
-    say(f"{quote(output)}: {count(recorder.messages, 'message')} in {span(done.seconds)}{early}", err=True)
+    say(f"{quote(output, _WHOLE)}: {count(recorder.messages, 'message')} in {span(done.seconds)}{early}", err=True)
     by_receipt = recorder.messages - recorder.by_sending - recorder.earlier
     if by_receipt > 0:
         say(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RAN: Final = "ran"
-"""``[RAN, key, when it began, seconds or None]``"""
+"""``[RAN, key, when it began, for how many seconds it kept its place in the pool, or None]``"""
 GONE: Final = "gone"
 """``[GONE, key, when]``: it was revoked, dropped or failed, and has not started."""
 DIGITS: Final = 6
@@ -44,12 +44,12 @@ class Followed:
 
     def succeed(self, failed__retval__runtime: Any, **words: Any) -> Any:
         """Note its end: it has run, or was sent back, as what Celery passes tells."""
-        failed, value, runtime = failed__retval__runtime
+        failed, value, _ = failed__retval__runtime
         error = _error_in(value) if failed else None
         if isinstance(error, Retry) and error.message == ticket.REASON and self._comes_back():
             self._over = True
         else:
-            self._end(runtime, started=not isinstance(error, RateLimitExceeded))
+            self._end(started=not isinstance(error, RateLimitExceeded))
         return self._succeeded(failed__retval__runtime, **words)
 
     def fail(self, exc_info: Any, *rest: Any, **words: Any) -> Any:
@@ -74,14 +74,15 @@ class Followed:
             self._note(RAN, self._key, since_1970(self._began), None)
         self._over = True
 
-    def _end(self, seconds: float | None = None, *, started: bool = True) -> None:
+    def _end(self, *, started: bool = True) -> None:
         if self._over:
             return
         self._over = True
         if self._began is None or not started:
             self._note(GONE, self._key, since_1970(time.monotonic()))
         else:
-            took = time.monotonic() - self._began if seconds is None else seconds
+            # Not what Celery measures in the pool: its place is free only when this process has heard of the end.
+            took = time.monotonic() - self._began
             self._note(RAN, self._key, since_1970(self._began), round(took, DIGITS))
 
 
