@@ -106,7 +106,7 @@ def send_at_random(shop, seconds):
             user = SECRETS[int(rolled.random() * 3)]
             sent += [shop.send("user", user, 0.02) for _ in several]
         else:
-            sent += [shop.send("report", 0.6, "nobody") for _ in several[:8]]
+            sent += [shop.send("report", 1.2, "nobody") for _ in several[:4]]
     return [each.id for each in sent]
 
 
