@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -102,8 +103,11 @@ def command(
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-        if file is not None and not file.begun:
-            os.unlink(output)  # noqa: PTH108 (a path as it was given)
+        if file is not None:
+            with suppress(UnwritableError):  # it is said already
+                file.close()
+            if not file.begun:
+                os.unlink(output)  # noqa: PTH108 (a path as it was given)
     _say_end(done, output)
     ctx.exit(1 if done.lost or done.why not in {"", STOPPED} else 0)
 
