@@ -149,6 +149,8 @@ def test_a_limit_of_each_worker_may_give_its_rate_in_each(make):
     assert (row.buckets, shown.level(row)) == (2, 4.0)
     assert make(both()).level(make(both()).figures.limits[0]) == 10.0
     assert make(both()).level(make(both()).figures.limits[1]) is None, "how many tenants there are decides"
+    costs = make(both(), file=FILE.replace('limits = ["gateway", ', 'limits = [{ limit = "gateway", cost = 2 }, '))
+    assert costs.level(costs.figures.limits[0]) is None, "tokens are no starts"
 
 
 @pytest.mark.parametrize(
@@ -281,7 +283,7 @@ def test_the_same_play_is_the_same_picture_whatever_style_somebody_has(make, tmp
 def test_a_name_is_no_formula_and_a_letter_that_the_font_lacks_is_no_error(make, tmp_path):
     runs = list(campaign(5))
     for run in runs:
-        run.limits = ("$x^2$ 限", "b$")
+        run.limits = ("$\\frac$ 限", "b$")
     draw(make(runs), str(tmp_path / "a.svg"))
 
 
