@@ -16,8 +16,9 @@ demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared agai
 	@$(BIN)/limitkit demo
 
 test: export LIMITKIT_SKIPPED := $(abspath $(VENV))/.skipped
-test: $(VENV)/.test  ## all tests; ARGS="-k pacer" for some
+test: $(VENV)/.test  ## those of ratelimits.toml, then all tests; ARGS="-k pacer" for some
 	@$(BIN)/python -c 'import pathlib, sys; pathlib.Path(sys.argv[1]).unlink(missing_ok=True)' $(LIMITKIT_SKIPPED)
+	@$(BIN)/limitkit test ratelimits.limits.toml
 	@$(MAKE) --no-print-directory --keep-going together quiet
 	@$(BIN)/python tests/support/skipped.py $(LIMITKIT_SKIPPED)
 
