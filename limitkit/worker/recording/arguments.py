@@ -55,7 +55,7 @@ def paths_of(limits: Iterable[Limit]) -> Paths:
             keys.update(dict.fromkeys(key.parts if key is not None else ()))
         if limit.cost.of is not None:
             numbers[limit.cost.of] = None
-    return Paths(tuple(part for part in keys if part not in numbers), tuple(numbers))
+    return Paths(tuple(keys), tuple(numbers))
 
 
 def digest_of(text: str, secret: bytes) -> str:

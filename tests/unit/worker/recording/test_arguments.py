@@ -89,6 +89,11 @@ def test_a_value_and_something_in_it_are_told_apart():
     )
 
 
+def test_what_is_key_and_cost_is_a_number_unless_it_is_none():
+    wanted = paths("size", numbers=["size"])
+    assert [kept(wanted, size=each).kwargs["size"] for each in (5, "big")] == [5, digest("text:big")]
+
+
 def test_another_recording_has_other_digests():
     found = {kept(paths("user_id"), user_id="u1", secret=bytes([each])).kwargs["user_id"] for each in range(5)}
     assert len(found) == 5
