@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from limitkit.config.declared import Feedback, Patience, WaitingSettings
 from limitkit.config.load import judge
-from limitkit.config.rules import _CACHED, _matches
+from limitkit.config.rules import _CACHED, _matches, matches
 from limitkit.config.source.toml import parse
 
 
@@ -216,3 +216,11 @@ def test_a_pattern_matches_as_a_regular_expression_would(pattern, name):
     if "*" in pattern:
         expected = re.fullmatch(".*".join(map(re.escape, pattern.split("*"))), name, flags=re.DOTALL)
         assert _matches(tuple(pattern.split("*")), name) == bool(expected)
+
+
+def test_a_pattern_matches_as_in_the_file():
+    names = ["mail.send", "mail.", "mai", "celery.mail"]
+    assert [name for name in names if matches("mail.*", name)] == ["mail.send", "mail."]
+    assert [name for name in names if matches("*mail*", name)] == ["mail.send", "mail."]
+    assert matches("celery.mail", "celery.mail")
+    assert not matches("celery.*", "celery.mail")

@@ -95,7 +95,7 @@ def test_least_takes_two_backlogs_that_touch_for_one():
 def test_least_counts_what_waits_at_the_end_and_not_what_was_dropped_or_lost():
     assert not holds(Least(1, 5.0), (0.0,), ended=5.0)
     assert holds(Least(1, 5.0), (0.0,), ended=4.0)
-    assert holds(Least(1, 5.0), run(0.0, "lost"), run(0.0, "failed"), run(0.0, "dropped", ended=4.0))
+    assert holds(Least(1, 5.0), run(0.0, "lost", ended=9.0), run(0.0, "failed"), run(0.0, "dropped", ended=4.0))
     assert not holds(Least(1, 5.0), run(0.0, "dropped", ended=5.0))
 
 

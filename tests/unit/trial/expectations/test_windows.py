@@ -44,6 +44,7 @@ def test_merged_spans_hold_the_same_times_and_do_not_touch(spans):
     periods = merged(spans)
     held = {time for begin, over in spans for time in range(begin, over)}
     assert {time for begin, over in periods for time in range(begin, over)} == held
+    assert all(begin < over for begin, over in periods)
     assert all(one[1] < other[0] for one, other in itertools.pairwise(periods))
 
 

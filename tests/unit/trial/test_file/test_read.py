@@ -20,8 +20,14 @@ rate = "10/s"
 [limits.unused]
 strategy = "token_bucket"
 rate = "10/s"
+[limits."mail.too"]
+strategy = "token_bucket"
+rate = "10/s"
 [tasks."mail.send"]
 limits = ["api"]
+[tasks."mail.too"]
+strategy = "token_bucket"
+rate = "10/s"
 [tasks."mail.own"]
 strategy = "token_bucket"
 rate = "10/s"
@@ -128,8 +134,9 @@ NOTHING = "so there is nothing to expect; send a task that names it, or name ano
     ("limit", "said"),
     [
         ("apy", 'there is no limit "apy" in ratelimits.toml; did you mean "api"?'),
-        ("zzzzz", 'there is no limit "zzzzz" in ratelimits.toml; name one of "api", "bulk" or "unused"'),
+        ("zzzzz", 'there is no limit "zzzzz" in ratelimits.toml; name one of "api", "bulk", "unused" or "mail.too"'),
         ("mail.own", "for the limit of a task's own write task in the place of limit"),
+        ("mail.too", f'nothing that this test sends is under the limit "mail.too", {NOTHING}'),
         ("unused", f'nothing that this test sends is under the limit "unused", {NOTHING}'),
         ("bulk", f'nothing that this test sends is under the limit "bulk", {NOTHING}'),
     ],
@@ -138,7 +145,7 @@ def test_an_expectation_of_a_limit_that_is_not_there(written, limit, said):
     text = f"""
 [[test]]
 name = "a"
-send = [{{ task = "mail.send" }}, {{ task = "mail.own" }}]
+send = [{{ task = "mail.send" }}, {{ task = "mail.own" }}, {{ task = "mail.too" }}]
 expect = [{{ limit = "api", lost = 0 }}, {{ limit = "{limit}", lost = 0 }}]
 """
     with pytest.raises(ConfigError) as caught:
