@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from celery.worker import state
+
 from limitkit.errors import StoreError
 from limitkit.stores.overrides import OverrideStore
-from limitkit.trial.scenario import Disconnect, Kill, SetOverride, Stop, StoreAway
+from limitkit.trial.scenario import Disconnect, Kill, Revoke, SetOverride, Stop, StoreAway
 from limitkit.waiting.deliveries import SILENCE, WATCH
 
 if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Faults:
             self._after(fault.seconds, self._store_is_back)
         elif isinstance(fault, SetOverride):
             self._override(fault)
+        elif isinstance(fault, Revoke):
+            state.revoked.add(str(fault.number))
         else:
             worker = self._workers[fault.worker]
             if not worker.gone:

@@ -26,7 +26,7 @@ _CELERYS: Final = frozenset(("lang", "task", "id"))
 def message_text(arrival: Arrival, number: int) -> str:
     """Write a message as kombu puts it into a list of Redis; its id is its number."""
     queue = arrival.queue
-    body = json.dumps([arrival.args, arrival.kwargs, {}])
+    body = json.dumps([arrival.args, dict(arrival.kwargs), {}])
     headers = {**arrival.headers, "lang": "py", "task": arrival.task, "id": str(number)}
     properties = {
         "priority": arrival.priority,
@@ -104,8 +104,12 @@ class Request:
         return f"{self.name}[{self.id}]"
 
     def revoked(self) -> bool:
-        """Whether it was revoked: nobody does."""
-        return False
+        """Whether it was revoked; then it ends as dropped, once."""
+        if self.id not in state.revoked:
+            return False
+        if not self.acknowledged:
+            self._announce_revoked()
+        return True
 
     def maybe_expire(self) -> bool:
         """Whether it has expired: none does."""

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from celery.worker import state
 
+from limitkit.errors import LimitkitError
+from limitkit.trial.scenario import Revoke
+from limitkit.trial.timeline import SpinError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,7 +41,8 @@ def play(
     """Play a scenario with these limits; the same seed gives the same outcome.
 
     ``app`` is the Celery app whose tasks are meant: their signatures tell which argument is which. Without it, keys and
-    costs are read from arguments that are sent by name. ``look`` is called with all that was played, at the end.
+    costs are read from arguments that are sent by name. ``look`` is called with all that was played, at the end. Raises
+    LimitkitError when what is played goes round and round.
     """
     from limitkit.trial.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
 
@@ -51,10 +56,17 @@ def play(
         outcome = world.play()
         if look is not None:
             look(world)
+    except SpinError as error:
+        raise LimitkitError(
+            f"The play can't go on: {error}. This is a fault of limitkit's; please report it."
+        ) from error
     finally:
         logger.removeHandler(warnings)
         logger.propagate = before[0]
         state.requests.clear()
+        for fault in scenario.faults:
+            if isinstance(fault, Revoke):
+                state.revoked.discard(str(fault.number))
         if collects:
             gc.enable()
     outcome.warnings += warnings.texts

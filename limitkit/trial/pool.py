@@ -41,6 +41,8 @@ class Pool:
         """Runs the code of a task; returns the seconds until it ends, or None when it did not start."""
         self.ended: Callable[[Request], None] = lambda _: None
         """Is told when a task has ended."""
+        self.begins_after: Callable[[Request], float] = lambda _: BEGINS_AFTER
+        """Returns the seconds from the hand-over of a request until its task's code begins."""
 
     def __len__(self) -> int:
         return len(self._jobs)
@@ -51,7 +53,10 @@ class Pool:
         return list(self._jobs)
 
     def process(self, request: Request) -> None:
-        """Run a request, for which a process is taken."""
+        """Run a request, for which a process is taken; one that was revoked gives it back, as with Celery."""
+        if request.revoked():
+            self._semaphore.release()
+            return
         self._jobs[request] = None
         if self._running < self._processes:
             self._begin(request)
@@ -67,7 +72,7 @@ class Pool:
 
     def _begin(self, request: Request) -> None:
         self._running += 1
-        self._timeline.at(self._clock.now + BEGINS_AFTER, self._start, request)
+        self._timeline.at(self._clock.now + self.begins_after(request), self._start, request)
 
     def _start(self, request: Request) -> None:
         if self._owner.gone:

@@ -100,7 +100,16 @@ class SetOverride:
     """Its ``until`` is in seconds of the virtual clock too, not since 1970; None: for good."""
 
 
-Fault = Kill | Stop | Disconnect | StoreAway | SetOverride
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """A message is revoked, as ``celery control revoke`` does: if it has not started by then, it never does."""
+
+    at: float
+    number: int
+    """The message's number, from 0, in the order in which they are sent; it counts as dropped."""
+
+
+Fault = Kill | Stop | Disconnect | StoreAway | SetOverride | Revoke
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

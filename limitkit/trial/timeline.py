@@ -10,8 +10,6 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.errors import LimitkitError
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -23,8 +21,8 @@ _MOST_LOOKS: Final = 100_000
 _MOST_AT_ONCE: Final = 20_000
 
 
-class SpinError(LimitkitError):
-    """What is played goes round and round without time passing."""
+class SpinError(BaseException):
+    """What is played goes round and round without time passing; not an Exception, which the pacer would survive."""
 
 
 class Clock:
@@ -111,20 +109,21 @@ class Timeline:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self._events: list[tuple[float, int, Event]] = []
+        self._events: list[tuple[float, float, int, Event]] = []
+        """When each is made at the earliest, for when it was meant, and its number."""
         self._numbers = itertools.count()
 
     def at(self, when: float, call: Callable[..., Any], *args: Any, actor: Actor | None = None) -> Event:
         """Have a call made at that time, or as soon as the actor is free."""
         event = Event(call, args, actor)
-        heapq.heappush(self._events, (when, next(self._numbers), event))
+        heapq.heappush(self._events, (when, when, next(self._numbers), event))
         return event
 
     def run(self, until: float, is_over: Callable[[], bool]) -> None:
         """Let happen what is due up to that time, or until it is over."""
         events, clock, last, at_once = self._events, self.clock, -1.0, 0
         while events:
-            when, number, event = events[0]
+            when, meant, number, event = events[0]
             if when > until:
                 break
             heapq.heappop(events)
@@ -132,7 +131,7 @@ class Timeline:
             if call is None or (actor is not None and actor.gone):
                 continue
             if actor is not None and actor.busy_until > when:
-                heapq.heappush(events, (actor.busy_until, number, event))
+                heapq.heappush(events, (actor.busy_until, meant, number, event))
                 continue
             at_once = at_once + 1 if when == last else 0
             if at_once > _MOST_AT_ONCE:

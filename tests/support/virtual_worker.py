@@ -5,7 +5,6 @@ The pool, the broker, the waiting room and the event loop are played. ``bound`` 
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import json
 import sys
@@ -25,6 +24,7 @@ from limitkit.errors import StoreError
 from limitkit.stores import outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
+from limitkit.trial.timeline import BEGINS, Actor, Clock, SpinError, Timeline
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 from limitkit.worker.pacing import hand_over, pacer
 from limitkit.worker.pacing.hold_bounds import HoldBounds
@@ -39,30 +39,19 @@ from limitkit.worker.pool.loops import HubLoop
 SECOND = 1_000_000
 
 
-class SpinError(BaseException):
-    """The pacer goes round and round; not an Exception, which it would survive."""
-
-
 class Queues(dict):
     consume_from: ClassVar = {}
 
 
-class Clock:
-    def __init__(self):
-        self.now, self.looks = 1000.0, 0
+def virtual_clock():
+    """The trial room's clock; nobody may sleep on a worker's loop."""
 
-    def monotonic(self):
-        self.looks += 1
-        if self.looks > 20_000:
-            raise SpinError("within one event")
-        self.now += 1e-6
-        return self.now
-
-    def time(self):
-        return 1.8e9 + self.monotonic()
-
-    def sleep(self, seconds):
+    def asleep(seconds):
         raise SpinError(f"the event loop sleeps for {seconds} s")
+
+    clock = Clock(1.8e9 + BEGINS)
+    clock.sleeper = asleep
+    return clock
 
 
 class Request:
@@ -196,8 +185,8 @@ class Worker:
     """One worker with its event loop and pool."""
 
     def __init__(self, patch, *, size, prefetch, grows):
-        self.clock = Clock()
-        self.events, self.numbers = [], itertools.count()
+        self.clock = virtual_clock()
+        self.timeline, self.actor, self.numbers = Timeline(self.clock), Actor(), itertools.count()
         self.size, self.prefetch, self.grows, self.exact = size, prefetch, grows, True
         self.seconds = self.latency = lambda _: 0.001
         self.limits, self.patience, self.running, self.errors = {}, {}, [], []
@@ -289,19 +278,11 @@ class Worker:
         return entry
 
     def at(self, when, call):
-        heapq.heappush(self.events, (when, next(self.numbers), call))
+        self.timeline.at(when, call, actor=self.actor)
 
     def run(self, until):
-        at_once = 0
-        while self.events and self.events[0][0] <= until:
-            when, _, call = heapq.heappop(self.events)
-            at_once = 0 if when > self.clock.now else at_once + 1
-            if at_once > 3000:
-                raise SpinError("in the event loop")
-            self.clock.now = max(self.clock.now, when)
-            self.clock.looks = 0
-            call()
-        self.clock.now = until
+        self.actor.busy_until = self.clock.now
+        self.timeline.run(until, lambda: False)
 
     def send(self, request):
         state.reserved_requests.add(request)

@@ -17,19 +17,12 @@ from limitkit.worker.guard import Guard
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "limitkit"
 LIFE = """
-import random, sys
-import pytest
-from celery.worker import state
-from support.virtual_worker import Worker
-from unit.worker.pacing.test_pacer_invariants import life
+import random
+from unit.worker.pacing.test_pacer_invariants import Life
 
-with pytest.MonkeyPatch.context() as patch:
-    for seed in range(6):
-        rnd = random.Random(seed)
-        worker = Worker(patch, size=rnd.choice([1, 2]), prefetch=4, grows=True)
-        for each in life(worker, rnd, random.Random(seed) if seed % 2 else None)[0]:
-            print(each.id, each.handed_over, each.parks, getattr(each, "at", None))
-        state.requests.clear()
+for seed in range(6):
+    for run in Life(random.Random(seed), random.Random(seed) if seed % 2 else None).play().runs:
+        print(run)
 """
 
 

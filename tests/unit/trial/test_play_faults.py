@@ -5,7 +5,8 @@ from support.played import fates, most_in, once, played, rules_of, send, starts
 
 from limitkit.buckets.override import Override, Target
 from limitkit.config.model.units import parse_rate
-from limitkit.trial.scenario import Disconnect, Kill, Scenario, SetOverride, Stop, StoreAway, in_order
+from limitkit.errors import LimitkitError
+from limitkit.trial.scenario import Disconnect, Kill, Revoke, Scenario, SetOverride, Stop, StoreAway, in_order
 from limitkit.trial.timeline import BEGINS
 from limitkit.trial.world import World
 
@@ -176,3 +177,24 @@ def test_a_play_ends_when_it_must():
 
 def test_what_is_sent_after_the_end_is_not_played():
     assert len(played(FIVE, send(count=3), send(at=20.0), until=10.0).runs) == 3
+
+
+def test_what_is_revoked_never_starts():
+    faults = [Revoke(at=2.0, number=number) for number in (5, 50, 99)]
+    outcome = played(FIVE, send(count=100), send("b", at=3.0), faults=faults, workers=2)
+    assert outcome.runs[5].starts  # before it was revoked
+    assert [outcome.runs[number].fate for number in (50, 99)] == ["dropped", "dropped"]
+    assert not outcome.runs[50].starts + outcome.runs[99].starts
+    assert (fates(outcome).count("started"), outcome.complete) == (99, True)
+    assert starts(played(FIVE, send(count=100), workers=2))[-1] > 19.0  # nothing is revoked in the next play
+
+
+def test_a_play_that_goes_round_and_round_says_so(monkeypatch):
+    monkeypatch.setattr("limitkit.worker.pacing.parking.Parking.work", lambda self, *_: spin(self))
+    with pytest.raises(LimitkitError, match=r"can't go on: the clock was looked at 100,000 times within one event"):
+        played(FIVE, send(count=3))
+
+
+def spin(parking):
+    while True:
+        parking._clock.monotonic()

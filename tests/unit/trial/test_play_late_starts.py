@@ -9,15 +9,20 @@ from limitkit.trial import pool
 @pytest.fixture
 def every_third_is_late(monkeypatch):
     """Have every third task begin 0.6 s after it was given to the pool, the first time."""
-    begin, seen = pool.Pool._begin, set()
+    make = pool.Pool.__init__
 
-    def late(self, request):
+    def made(self, *args):
+        make(self, *args)
+        self.begins_after = begins_after
+
+    seen = set()
+
+    def begins_after(request):
         is_late = int(request.id) % 3 == 0 and request.id not in seen
         seen.add(request.id)
-        monkeypatch.setattr(pool, "BEGINS_AFTER", 0.6 if is_late else 0.001)
-        begin(self, request)
+        return 0.6 if is_late else 0.001
 
-    monkeypatch.setattr(pool.Pool, "_begin", late)
+    monkeypatch.setattr(pool.Pool, "__init__", made)
 
 
 @pytest.mark.parametrize(("rate", "sends_back"), [(50, False), (1, True)])
