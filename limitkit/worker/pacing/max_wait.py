@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from celery.worker import state
 
 from limitkit.buckets import ticket
+from limitkit.buckets.decision import Slots, Window
 from limitkit.clock import epoch
 from limitkit.waiting.message_copy import first_came
 from limitkit.worker.pacing.lane import NEVER
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.declared import Patience
     from limitkit.control.task_limits import TaskLimits
-    from limitkit.worker.pacing.lane import Held
+    from limitkit.worker.pacing.lane import Held, Lane
     from limitkit.worker.pacing.pacing_events import PacingEvents
 
 logger = logging.getLogger("limitkit")
@@ -67,6 +68,19 @@ class MaxWait:
         ahead = max(((lane.count - 1) / lane.rate for lane in held.lanes if lane.dry_until > now), default=0.0)
         return self._judge(held, max(ahead, parked), now)
 
+    def too_far(self, held: Held, lane: Lane, now: float) -> bool:
+        """Give up a request that would be parked for this lane, if it could not come back in time; whether it was.
+
+        Its tokens may all be there while the pool is busy: but those before it take them. A slot may be free, and a
+        window reset, sooner than the lane's rate says.
+        """
+        early = isinstance(lane.bucket, Slots) or (isinstance(lane.bucket, Window) and lane.bucket.resets is not None)
+        wait = lane.wait(now)
+        if early or held not in self._watched or now + wait <= self._watched[held][1]:
+            return False
+        self._give_up(held, wait)
+        return True
+
     def look(self, now: float) -> None:
         """Give up those that would have to wait longer than they may."""
         if now < self._next:
@@ -84,18 +98,22 @@ class MaxWait:
         self._watched.clear()
 
     def _judge(self, held: Held, ahead: float, now: float) -> bool:
-        patience, deadline = self._watched[held]
+        _, deadline = self._watched[held]
         dry = max((lane.next_token(now) for lane in held.lanes if lane.dry_until > now), default=None)
         wait = ahead if dry is None else max(ahead, dry)
         if (dry is None and not ahead) or now + wait <= deadline:
             return False
+        self._give_up(held, wait)
+        return True
+
+    def _give_up(self, held: Held, wait: float) -> None:
+        patience, _ = self._watched[held]
         self._emit.gave_up(held, wait)
         self._let_go(held)
         if patience.action == "fail":
             self._fail(held.request, wait)
         else:
             self._drop(held.request)
-        return True
 
     def _drop(self, request: Any) -> None:
         """Have it end as a revoked task ends, so that a chord with it fails instead of waiting for ever."""

@@ -66,8 +66,7 @@ class Pacer:
     ) -> None:
         self._task_limits, self._command_rates = task_limits, rates
         self._clock = clock = task_limits.clock
-        self._consumer, self._entry = consumer, entry
-        self._through = consumer.on_task_request
+        self._consumer, self._entry, self._through = consumer, entry, consumer.on_task_request
         self._parking, self._window = parking, parking.window
         self._tokens = Tokens(task_limits)
         self._lane_timer = LaneTimer(entry.loop, self.pump)
@@ -151,6 +150,8 @@ class Pacer:
             return held
         if before is None:
             elsewhere = self._parking.leads_elsewhere(held, len(self._lanes.held), now)
+            if elsewhere is not None and self._max_wait.too_far(held, elsewhere, now):
+                return held
             if elsewhere is not None:
                 self._emit.throttled(held, elsewhere, self._parking.turn(held, elsewhere, now), held_here=False)
                 self._leave(held, elsewhere)

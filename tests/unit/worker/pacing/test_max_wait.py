@@ -56,3 +56,24 @@ def test_a_busy_pool_is_no_reason_to_give_up(life):
     assert len(started) == 4
     assert min(started) >= 3.0
     assert min(dropped) >= 3.0
+
+
+def test_what_would_be_parked_behind_the_last_token_is_given_up_also_while_the_pool_is_busy(make_worker):
+    """Parked, it would come back with the next token: in an hour."""
+    worker = make_worker(size=2)
+    worker.limits = {"task": (bound("task", 3600 * 1_000_000),), "long": ()}
+    worker.patience = {"task": Patience("drop", 0.0)}
+    worker.seconds = lambda request: 3.0 if request.task.name == "long" else 0.001
+    task, long = SimpleNamespace(name="task"), SimpleNamespace(name="long")
+    began, dropped = worker.clock.now, []
+    worker.pacer._max_wait._drop = dropped.append
+    for number in range(2):
+        worker.send(Request(f"long{number}", long))
+    requests = [Request(f"r{number}", task) for number in range(3)]
+    for request in requests:
+        worker.at(began + 0.5, partial(worker.send, request))
+    worker.run(began + 10)
+    assert dropped == requests[1:]
+    assert requests[0].handed_over == 1
+    assert not worker.room.parked
+    assert worker.left() == worker.nothing_left()
