@@ -52,7 +52,5 @@ class PlayedTasks:
         signature = task_signature(real) if real is not None else None
         if signature is not None:
             code.__signature__ = signature  # type: ignore[attr-defined] # where inspect.signature looks first
-        # Celery gives each app the shared tasks of all others, and would return the real one, with its code.
-        self.app.tasks.pop(name, None)
         task = self.app.task(name=name, shared=False, lazy=False)(code)
         return task
