@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -208,7 +209,8 @@ class Worker(Actor):
     @property
     def unacked(self) -> list[str]:
         """The ids of what it was delivered and has not acknowledged, or is about to be delivered."""
-        return [message.headers["id"] for message, _ in self._channel.unacked.values()]
+        coming = [] if self._fetching is None else [json.loads(self._fetching[0])["headers"]["id"]]
+        return coming + [message.headers["id"] for message, _ in self._channel.unacked.values()]
 
     def _leave(self) -> None:
         self._is_open = self._waits = False
