@@ -109,7 +109,7 @@ def _pipelined_client(url, work, number, found, size=50):
         sha = store._scripts["take"].sha  # noqa: SLF001
         batch = []
         for _ in range(size):
-            keys, args = question(next(asks), (), None)
+            keys, args = question(next(asks), (), None, time.time_ns() // 1000)
             batch.append(("EVALSHA", sha, len(keys), *keys, *args))
         packed = client.connection_pool.get_connection()
         command = packed.pack_commands(batch)
