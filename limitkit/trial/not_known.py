@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+from limitkit.config.rules import matches
 from limitkit.config.wording import count
 from limitkit.trial.played_parts import TRIP
 from limitkit.trial.pool import BEGINS_AFTER
@@ -59,7 +59,7 @@ def _run_times(scenario: Scenario, figures: Figures, *, traced: bool) -> Iterato
         yield "Tasks run as long as they did when they were recorded."
         return
     names = [row.name for row in figures.tasks]
-    untimed = [name for name in names if not any(fnmatchcase(name, each) for each in scenario.task_seconds)]
+    untimed = [name for name in names if not any(matches(each, name) for each in scenario.task_seconds)]
     if len(untimed) < len(names):
         yield "Tasks run as long as task_seconds says, each time the same."
     if untimed:

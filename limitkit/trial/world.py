@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import threading
-from fnmatch import fnmatchcase
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +12,7 @@ from celery.exceptions import Retry
 
 from limitkit.buckets.call import Call
 from limitkit.config.load import Config
+from limitkit.config.rules import matches
 from limitkit.config.source import toml
 from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import RateLimitExceeded
@@ -223,7 +223,7 @@ class World:
         found = self._seconds.get(run.task)
         if found is None:
             table = self._scenario.task_seconds
-            matching = (seconds for pattern, seconds in table.items() if fnmatchcase(run.task, pattern))
+            matching = (seconds for pattern, seconds in table.items() if matches(pattern, run.task))
             found = self._seconds[run.task] = table.get(run.task, next(matching, 0.0))
         return found
 
