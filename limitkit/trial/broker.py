@@ -59,14 +59,18 @@ class Channel:
 
     def delivered(self, message: Any, queue: str) -> None:
         """Note a message that was delivered."""
-        tag = message.delivery_tag
-        self._broker.commands.hset(self.unacked_key, tag, "1")
         self.qos._flush()  # noqa: SLF001
-        self.qos._quick_append(tag, (message, queue))  # noqa: SLF001 (append does so)
+        self.qos._quick_append(message.delivery_tag, (message, queue))  # noqa: SLF001 (append does so)
+
+    def show_unacked(self, tags: Iterable[str]) -> None:
+        """Have Redis know which of these are not acknowledged, for a script that looks there."""
+        unacked = self.unacked
+        for tag in tags:
+            if tag in unacked:
+                self._broker.commands.hset(self.unacked_key, tag, "1")
 
     def ack(self, tag: str) -> None:
         """Acknowledge a message."""
-        self._broker.commands.hdel(self.unacked_key, tag)
         self.qos._quick_ack(tag)  # noqa: SLF001 (kombu's ack does so)
 
     def give_back(self, tags: Iterable[str]) -> None:
@@ -125,8 +129,8 @@ class Broker:
         """Give messages to those that wait, as long as there are both."""
         while self._waiting:
             for name, queue in self._lists:
-                text = self.commands.rpop(name)
-                if text:
+                if name in self.commands.data:  # an empty list is not kept
+                    text = self.commands.rpop(name)
                     self._waiting.popleft().fetched(text, name, queue)
                     break
             else:

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 FETCH: Final = 0.0005
 """Seconds from a message's being popped to its being in the worker."""
 RECEIVE: Final = 0.0002
-"""Seconds that a worker's main process needs for one message, without what it asks of others."""
+"""Seconds that a worker's main process needs for one message, without what it asks of others.
+
+So a worker starts some 1,400 tasks a second that have no limit, and 760 that have one. Measured were 880 to 1,000 that
+do nothing, without limits, on two cores which producers and Redis needed too.
+"""
 _RECONNECT: Final = 1.0
 """Seconds from a lost connection to the next one."""
 _IDLE: Final = 2.0

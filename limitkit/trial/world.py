@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from limitkit.config.rules import Rules
+    from limitkit.control.task_limits import BoundLimit
     from limitkit.trial.messages import Request
     from limitkit.trial.scenario import Arrival, Scenario
     from limitkit.waiting.delivery import Delivery
 
 _A_DAY: Final = 86_400.0
+_Asked = tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]
 
 
 class World:
@@ -63,6 +65,8 @@ class World:
         self._names = itertools.count()
         self._observer = TaskLimits(rules, self.store, self.clock, self.new_name)
         self._seconds: dict[str, float] = {}
+        self._same: dict[tuple[str, str], _Asked] = {}
+        """What all messages of a task and a queue ask for, where that does not depend on their arguments."""
         self._around = Surroundings(
             self.config,
             self.clock,
@@ -146,17 +150,24 @@ class World:
                 self._guard.wrap(task)
                 for worker in self._alive():
                     self.timeline.at(self.clock.now, worker.know, task, actor=worker)
-            headers = {**arrival.headers, "task": arrival.task, "id": str(number)}
-            call = Call(arrival.args, dict(arrival.kwargs), headers)
-            asks = [self._observer.ask(each, task, call) for each in limits]
-            run.limits = tuple(each.limit.name for each in limits)
-            run.buckets = tuple(ask.bucket.key for ask in asks)
-            run.costs = tuple(ask.cost for ask in asks)
+            run.limits, run.buckets, run.costs = self._asked(limits, task, arrival, number)
         if arrival.seconds is not None:
             self._seconds[str(number)] = arrival.seconds
         self.outcome.runs.append(run)
         self._unfinished += 1
         self.broker.send(message_text(arrival, number), arrival.queue, arrival.priority)
+
+    def _asked(self, limits: tuple[BoundLimit, ...], task: Any, arrival: Arrival, number: int) -> _Asked:
+        """Return the names of a message's limits, the keys of its buckets, and what it costs of each."""
+        found = self._same.get((task.name, arrival.queue))
+        if found is None:
+            call = Call(arrival.args, dict(arrival.kwargs), {**arrival.headers, "task": task.name, "id": str(number)})
+            asks = [self._observer.ask(each, task, call) for each in limits]
+            names, keys = tuple(each.limit.name for each in limits), tuple(ask.bucket.key for ask in asks)
+            found = names, keys, tuple(ask.cost for ask in asks)
+            if all(each.bucket is not None and each.costs is None for each in limits):
+                self._same[task.name, arrival.queue] = found
+        return found
 
     def _run_of(self, request_id: str) -> Run:
         return self.outcome.runs[int(request_id)]

@@ -69,7 +69,9 @@ class Lanes:
         else:
             return lane
         lane.cost = self.usual.cost(lane.tag)
-        lane.follow(self.usual.interval_us(bucket))
+        interval_us = self.usual.interval_us(bucket)
+        if interval_us != lane.interval_us:
+            lane.follow(interval_us)
         return lane
 
     def counts(self) -> dict[str, int]:
