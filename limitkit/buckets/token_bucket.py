@@ -70,16 +70,16 @@ def take(
     """
     horizon, ready = max(0, round(ask.horizon * MICROSECONDS)), ask.ready
     goes = [pace(bucket, adapted, now) for bucket in ask.buckets]
-    tats = [
-        settled(state.get(bucket.key), now, bucket, how, horizon) for bucket, how in zip(ask.buckets, goes, strict=True)
-    ]
-    far = [tat < state.get(bucket.key, 0) for bucket, tat in zip(ask.buckets, tats, strict=True)]
-    # A bucket does not fill up while it is paused.
-    tats = [max(tat, how.paused + how.depth) if how.paused else tat for tat, how in zip(tats, goes, strict=True)]
-    if ask.count:
-        state.update(
-            (bucket.key, tat) for bucket, tat, cut in zip(ask.buckets, tats, far, strict=True) if bucket.burst and cut
-        )
+    tats = []
+    for bucket, how in zip(ask.buckets, goes, strict=True):
+        before = state.get(bucket.key)
+        tat = settled(before, now, bucket, how, horizon)
+        is_cut = before is not None and tat < before
+        if how.paused:  # a bucket does not fill up meanwhile
+            tat = max(tat, how.paused + how.depth)
+        if is_cut and ask.count and bucket.burst:
+            state[bucket.key] = tat
+        tats.append(tat)
     slots: list[int] = []
     most = ask.count if all(bucket.burst for bucket in ask.buckets) else 0
     while len(slots) < most:

@@ -114,8 +114,6 @@ class Worker(Actor):
         if not self._waits and self._is_open and self._fetching is None and self._channel.can_consume:
             self._waits = True
             self._around.broker.wait(self)
-        held = self.pacer.view.count
-        self.use.most_held = max(held, self.use.most_held)
 
     def fetched(self, text: str, name: str, queue: str) -> None:
         """Take a message that was popped from a list."""
@@ -133,6 +131,7 @@ class Worker(Actor):
         request = Request(message, self._around.app.tasks[message.headers["task"]], self._around.dropped)
         state.reserved_requests.add(request)
         self.pacer(request)
+        self.use.most_held = max(self.pacer.view.count, self.use.most_held)
 
     def look_at_room(self) -> None:
         """Look at the waiting room again within two seconds: something is parked in it now."""
