@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together quiet faults pools search lint bench schema metrics-docs clean
+.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -50,6 +50,9 @@ lint: $(VENV)/.test $(VENV)/.lint  ## style and types
 
 bench: $(VENV)/.test $(VENV)/.bench  ## measure all figures, and write docs/benchmarks.md
 	PYTHONPATH=tests $(BIN)/python -m benchmarks $(ARGS)
+
+scale: $(VENV)/.test  ## play 10, 100 and 1,000 workers, and write the tables of docs/scale.md
+	PYTHONPATH=.:tests $(BIN)/python -m benchmarks.scale $(ARGS)
 
 schema: $(VENV)/.installed  ## write the JSON Schemas again, from the models
 	$(BIN)/limitkit schema -o schemas/ratelimits.schema.json
