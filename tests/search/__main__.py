@@ -10,6 +10,7 @@ from pathlib import Path
 
 from search.hunt import Found, broken_in, hunt, life_of
 from search.life import Life, config_text, read, text_of_test
+from search.shrink import shrunk
 
 
 def main() -> int:
@@ -20,7 +21,8 @@ def main() -> int:
     folder = Path(asked.folder or tempfile.mkdtemp(prefix="limitkit-search-"))
 
     def stop(found: Found) -> bool:
-        where = _write(folder, found, life_of(found.number))
+        life = life_of(found.number) if asked.whole else shrunk(life_of(found.number), found.broken[0].promise)
+        where = _write(folder, found, life)
         print(f"life {found.number}: {found.broken[0].promise}: {found.broken[0].what}\n  {where}", flush=True)
         return asked.first
 
@@ -43,6 +45,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="which lives are made up")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--first", action="store_true", help="end at the first life that breaks a promise")
+    parser.add_argument("--whole", action="store_true", help="write what fails as it was, not made small")
     parser.add_argument("--folder", help="where what fails is written; default: a new one")
     parser.add_argument("--replay", metavar="FILE", help="play a file again that was written")
     return parser.parse_args()
@@ -53,7 +56,8 @@ def _write(folder: Path, found: Found, life: Life) -> Path:
     place = folder / f"life-{found.number}"
     place.mkdir(parents=True, exist_ok=True)
     (place / "ratelimits.toml").write_text(config_text(life.config))
-    comment = "\n".join(f"{each.promise}: {each.what}" for each in found.broken)
+    said = broken_in(life)[0] or found.broken
+    comment = "\n".join(f"{each.promise}: {each.what}" for each in said)
     test = place / "life.limits.toml"
     test.write_text(text_of_test(life.test, comment=comment))
     return test

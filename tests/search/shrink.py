@@ -1,0 +1,113 @@
+"""Makes a life that breaks a promise small: what can be taken out, while the same promise is still broken, is."""
+
+from __future__ import annotations
+
+import copy
+import time
+from typing import TYPE_CHECKING, Any
+
+from search.hunt import broken_in
+from search.life import Life, seconds
+
+from limitkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from search.life import Data
+
+_NEEDED = {"strategy", "rate", "max_running", "task", "limits", "version", "url", "name", "seed", "until", "send", "tasks"}
+"""Keys that are never taken out by themselves."""
+_TABLES = ("store", "waiting", "limits", "tasks", "queues")
+
+
+def shrunk(life: Life, promise: str, within: float = 30.0) -> Life:
+    """Return a smaller life that breaks the same promise; stops after so many seconds."""
+    until, again = time.monotonic() + within, True
+    while again:
+        again = False
+        for smaller in _smaller(life):
+            if time.monotonic() > until:
+                return life
+            if _breaks(smaller, promise):
+                life, again = smaller, True
+                break
+    return life
+
+
+def _breaks(life: Life, promise: str) -> bool:
+    try:
+        life.rules()
+        return any(each.promise == promise for each in broken_in(life)[0])
+    except (ConfigError, LookupError, ValueError):
+        return False  # it makes no sense any more
+
+
+def _smaller(life: Life) -> Iterator[Life]:
+    """Go through lives that are a little smaller, the smallest first."""
+    for path in _places(life):
+        yield _changed(life, path, None)
+    for number, send in enumerate(life.test["send"]):
+        count = send.get("count", 1)
+        for less in dict.fromkeys((1, count // 2, count - 1)):
+            if 0 < less < count:
+                yield _changed(life, ("test", "send", number, "count"), less)
+        for key in ("at", "every"):
+            if seconds(send, key) > 0.01:
+                yield _changed(life, ("test", "send", number, key), f"{int(seconds(send, key) * 500)}ms")
+    for number, fault in enumerate(life.test.get("fault", ())):
+        if seconds(fault, "at") > 0.2:
+            yield _changed(life, ("test", "fault", number, "at"), f"{int(seconds(fault, 'at') * 500)}ms")
+    for key in ("workers", "processes", "prefetch_multiplier"):
+        for less in (1, life.test[key] // 2, life.test[key] - 1):
+            if 0 < less < life.test[key]:
+                yield _changed(life, ("test", key), less)
+
+
+def _places(life: Life) -> Iterator[tuple[Any, ...]]:
+    """Name what can be taken out: whole parts first, then what is in them."""
+    config, test = life.config, life.test
+    yield from (("test", key) for key in ("fault", "task_seconds", "begins_at") if key in test)
+    yield from (("test", "fault", number) for number in range(len(test.get("fault", ()))))
+    yield from (("test", "send", number) for number in range(len(test["send"])) if len(test["send"]) > 1)
+    yield from (("config", key) for key in ("queues", "waiting") if key in config)
+    for section in ("limits", "tasks"):
+        yield from (("config", section, name) for name in config[section])
+    for name, task in config["tasks"].items():
+        yield from (("config", "tasks", name, "limits", place) for place in range(len(task.get("limits", ()))))
+    yield from (("test", "task_seconds", name) for name in test.get("task_seconds", ()))
+    for section in _TABLES:
+        tables = config.get(section, {})
+        for name, table in tables.items():
+            if isinstance(table, dict):
+                yield from (("config", section, name, key) for key in table if key not in _NEEDED)
+            elif name not in _NEEDED:
+                yield ("config", section, name)
+    for part in ("send", "fault"):
+        for number, table in enumerate(test.get(part, ())):
+            yield from ((("test", part, number, key)) for key in table if key not in _NEEDED)
+    for number, send in enumerate(test["send"]):
+        yield from (("test", "send", number, "kwargs", key) for key in send.get("kwargs", ()))
+
+
+def _changed(life: Life, path: tuple[Any, ...], value: object) -> Life:
+    """Return a life with another value in one place, or without that place."""
+    data = {"config": copy.deepcopy(life.config), "test": copy.deepcopy(life.test)}
+    table: Any = data
+    for step in path[:-1]:
+        table = table[step]
+    if value is None:
+        del table[path[-1]]
+    else:
+        table[path[-1]] = value
+    if path[:2] == ("config", "limits"):
+        _unname(data["config"], path[2])
+    return Life(data["config"], data["test"])
+
+
+def _unname(config: Data, limit: str) -> None:
+    """Take a limit that is gone out of the tasks and queues that name it."""
+    if limit not in config["limits"]:
+        for table in [*config["tasks"].values(), *config.get("queues", {}).values()]:
+            if limit in table.get("limits", ()):
+                table["limits"].remove(limit)
