@@ -136,9 +136,12 @@ class Lanes:
         self.join(held, held.anchor)
 
     def move(self, held: Held, lane: Lane, due: float) -> None:
-        """Let a request wait for another of its buckets, which has no token before ``due``."""
+        """Let a request wait for another of its buckets, which has no token before ``due``; it holds up nobody else."""
         if lane.mover is held:
             lane.mover = None
+        for other in held.lanes:
+            if other.mover is held:
+                self.let_come(other, 0.0)
         self._push(held, lane)
         if not lane.ready and not lane.mover and (lane.waiting[0] is held or lane.due == NEVER):
             ahead = [slot.at for slot in lane.slots if slot.at > self._lane_timer.now]

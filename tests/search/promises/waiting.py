@@ -68,6 +68,7 @@ def available(story: Story, use: Use) -> Intervals:
 def _tokens(story: Story, use: Use, starts: list[tuple[float, int]]) -> Intervals:
     """Return when a bucket has tokens, reckoned with the lowest rate that may hold."""
     found, level = [], 0.0
+    dearest = max(cost for _, cost in story.by_bucket[use.limit, use.partition])
     pieces = [*starts, (float("inf"), 0)]
     for span in story.spans(use.limit, use.partition):
         rate, most = span.lower
@@ -76,7 +77,7 @@ def _tokens(story: Story, use: Use, starts: list[tuple[float, int]]) -> Interval
         now = span.begin
         inside = [each for each in pieces if span.begin <= each[0] < span.end]
         for at, cost in [*inside, (span.end, 0)]:
-            wanted = min(use.cost, most)
+            wanted = min(dearest, most)  # a dearer one that has come before has the next tokens
             if most and rate:
                 since = now + max(0.0, level - (most - wanted)) / rate
                 if since < at:
@@ -90,6 +91,7 @@ def _window(story: Story, use: Use, starts: list[tuple[float, int]]) -> Interval
     """Return when a window has room."""
     period, table = story.period(use.limit), story.table(use.limit)
     epoch = story.life.begins
+    dearest = max(cost for _, cost in story.by_bucket[use.limit, use.partition])
     resets, longer = "resets" in table, period * 1.04 + 0.1
     moments = sorted(
         {span.begin for span in story.spans(use.limit, use.partition)}
@@ -106,7 +108,7 @@ def _window(story: Story, use: Use, starts: list[tuple[float, int]]) -> Interval
         near = [span.lower.most for span in spans if span.begin <= middle <= span.end]
         if (
             near
-            and counted + use.cost <= min(near)
+            and counted + dearest <= min(near)
             and not (resets and (middle + epoch) % period > period - _LATE_RESET)
         ):
             found.append((begin, end))
