@@ -175,6 +175,7 @@ class Worker(Actor):
         """Start nothing more, give back what the pool does not have, and end when that has."""
         self._leave()
         self.pacer.close()
+        self._semaphore.clear()  # as Celery does when a consumer closes: who waits for a process is given back
         self._give_back()
         self.pacer.forget()
         self._timeline.at(self._timeline.clock.now + 0.1, self._end, actor=self)

@@ -142,5 +142,5 @@ def _waiting(rnd: Random) -> Data:
     if chance(rnd, 0.3):
         waiting["per_limit"] = pick(rnd, (1, 2, 5, 20))
     if chance(rnd, 0.3):
-        waiting["per_worker"] = pick(rnd, (1, 2, 5, 20))
+        waiting["per_worker"] = pick(rnd, (20, 50, 200))
     return waiting

@@ -178,8 +178,8 @@ class Plan:
             return
         if self._reserving:
             self._lane_take = Take((lane.bucket,), min(lacking, ready + self._batch()), ready, lane.horizon)
-        elif ready:
-            self._lane_take = Take((lane.bucket,), 1, 1, self._patience)
+        elif ready or not lane.bucket.burst:  # a paused one says when to ask again
+            self._lane_take = Take((lane.bucket,), 1, min(ready, 1), self._patience)
 
     def _plan_several(self, head: Held, now: float, local: Store, takes: list[Take], waiter: str) -> None:
         """Take from all of a request's buckets at once; if the lane's own bucket was short, reserve its slot first."""
@@ -238,8 +238,9 @@ class Plan:
             if not self._reserving and self.due > now:
                 self.keeps = self.due - now
         elif self._lane_take is not None:
-            # From a busy pool a process is claimed before the token is there.
-            self.due = now + max(0.0, wait - (lane.lead if self._reserving else self._patience))
+            # From a busy pool a process is claimed before the token is there. A paused bucket has none to come.
+            lead = lane.lead if self._reserving else self._patience
+            self.due = now + max(0.0, wait - (lead if lane.bucket.burst else 0.0))
             self.early = not self._reserving and self.due < now + wait
 
     def _settle_several(self, head: Held, decisions: Iterator[Decision], now: float, local: Store) -> None:

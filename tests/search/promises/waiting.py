@@ -20,6 +20,7 @@ LONGEST = 4.0
 """Seconds that one may wait while all that he needs is there: a message in the waiting room is looked for each 2 s."""
 LONGEST_FREE = 1.5
 """The same for one without any limit, in seconds."""
+PACES = 4
 _LATE_RESET = 0.5
 
 
@@ -29,7 +30,7 @@ def nobody_waits_for_nothing(story: Story) -> Iterator[Broken]:
     free = minus(story.free, story.disturbed)
     known: dict[tuple[tuple[Use, ...], bool], Intervals] = {}
     for run, needs in zip(outcome.runs, story.uses, strict=True):
-        longest = LONGEST if needs else LONGEST_FREE
+        longest = _longest(story, needs)
         until = run.starts[0] if run.starts else min(ends_of(run), outcome.ended)
         if until - run.sent <= longest or run.fate in ("dropped", "failed"):
             continue
@@ -47,6 +48,18 @@ def nobody_waits_for_nothing(story: Story) -> Iterator[Broken]:
                 )
                 yield Broken("nobody waits for nothing", what)
                 return
+
+
+def _longest(story: Story, needs: tuple[Use, ...]) -> float:
+    """Return how long a start may wait: what is parked for a window comes back at its mean pace, a few at a time."""
+    if not needs:
+        return LONGEST_FREE
+    windows = [use.limit for use in needs if story.table(use.limit)["strategy"] == "window"]
+    return LONGEST + max((PACES * story.period(each) / _least(story, each) for each in windows), default=0.0)
+
+
+def _least(story: Story, limit: str) -> int:
+    return max(1, min(span.lower.most for span in story.spans(limit, "")))
 
 
 def available(story: Story, use: Use) -> Intervals:
