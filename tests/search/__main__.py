@@ -10,6 +10,7 @@ from pathlib import Path
 
 from search.hunt import Found, broken_in, hunt, life_of
 from search.life import Life, config_text, read, text_of_test
+from search.mutants import hunt_all
 from search.shrink import shrunk
 
 
@@ -18,6 +19,12 @@ def main() -> int:
     asked = _asked()
     if asked.replay:
         return _replay(asked.replay)
+    if asked.mutants is not None:
+        return (
+            1
+            if hunt_all(minutes=min(asked.minutes, 5.0), cores=asked.cores, seed=asked.seed, names=asked.mutants)
+            else 0
+        )
     folder = Path(asked.folder or tempfile.mkdtemp(prefix="limitkit-search-"))
 
     def stop(found: Found) -> bool:
@@ -48,6 +55,9 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("--whole", action="store_true", help="write what fails as it was, not made small")
     parser.add_argument("--folder", help="where what fails is written; default: a new one")
     parser.add_argument("--replay", metavar="FILE", help="play a file again that was written")
+    parser.add_argument(
+        "--mutants", nargs="*", metavar="NAME", help="put faults into the code, and see that each is found"
+    )
     return parser.parse_args()
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from search.life import Data
 
 MOST_MESSAGES = 120
+LASTING = ("0ms", "0ms", "0ms", "5ms", "5ms", "50ms", "50ms", "300ms", "300ms", "2s", "2s", "8s")
 UNTIL = "150s"
 """When a life ends at the latest: nothing is judged that only longer ones would show."""
 
@@ -32,7 +33,7 @@ def random_test(rnd: Random, config: Data, number: int) -> Data:
         "seed": number,
         "until": UNTIL,
     }
-    lasts = {name: pick(rnd, ("0ms", "0ms", "5ms", "50ms", "300ms", "2s")) for name in tasks}
+    lasts = {name: pick(rnd, LASTING) for name in tasks}
     test["task_seconds"] = {name: text for name, text in lasts.items() if text != "0ms"}
     if chance(rnd, 0.3):
         test["begins_at"] = pick(rnd, ("2026-01-05T23:59:50+00:00", "2026-01-06T00:00:52+00:00"))

@@ -6,17 +6,29 @@ import copy
 import time
 from typing import TYPE_CHECKING, Any
 
+from limitkit.errors import ConfigError
 from search.hunt import broken_in
 from search.life import Life, seconds
-
-from limitkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from search.life import Data
 
-_NEEDED = {"strategy", "rate", "max_running", "task", "limits", "version", "url", "name", "seed", "until", "send", "tasks"}
+_NEEDED = {
+    "strategy",
+    "rate",
+    "max_running",
+    "task",
+    "limits",
+    "version",
+    "url",
+    "name",
+    "seed",
+    "until",
+    "send",
+    "tasks",
+}
 """Keys that are never taken out by themselves."""
 _TABLES = ("store", "waiting", "limits", "tasks", "queues")
 
@@ -47,21 +59,28 @@ def _smaller(life: Life) -> Iterator[Life]:
     """Go through lives that are a little smaller, the smallest first."""
     for path in _places(life):
         yield _changed(life, path, None)
-    for number, send in enumerate(life.test["send"]):
-        count = send.get("count", 1)
-        for less in dict.fromkeys((1, count // 2, count - 1)):
-            if 0 < less < count:
-                yield _changed(life, ("test", "send", number, "count"), less)
-        for key in ("at", "every"):
-            if seconds(send, key) > 0.01:
-                yield _changed(life, ("test", "send", number, key), f"{int(seconds(send, key) * 500)}ms")
-    for number, fault in enumerate(life.test.get("fault", ())):
+    for path, value in _less(life.test):
+        yield _changed(life, ("test", *path), value)
+
+
+def _less(test: Data) -> Iterator[tuple[tuple[Any, ...], object]]:
+    """Name what can be less, and how much less."""
+    for number, send in enumerate(test["send"]):
+        yield from ((("send", number, "count"), less) for less in _fewer(send.get("count", 1)))
+        yield from ((("send", number, key), _half(send, key)) for key in ("at", "every") if seconds(send, key) > 0.01)
+    for number, fault in enumerate(test.get("fault", ())):
         if seconds(fault, "at") > 0.2:
-            yield _changed(life, ("test", "fault", number, "at"), f"{int(seconds(fault, 'at') * 500)}ms")
+            yield ("fault", number, "at"), _half(fault, "at")
     for key in ("workers", "processes", "prefetch_multiplier"):
-        for less in (1, life.test[key] // 2, life.test[key] - 1):
-            if 0 < less < life.test[key]:
-                yield _changed(life, ("test", key), less)
+        yield from (((key,), less) for less in _fewer(test[key]))
+
+
+def _fewer(count: int) -> list[int]:
+    return [less for less in dict.fromkeys((1, count // 2, count - 1)) if 0 < less < count]
+
+
+def _half(table: Data, key: str) -> str:
+    return f"{int(seconds(table, key) * 500)}ms"
 
 
 def _places(life: Life) -> Iterator[tuple[Any, ...]]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from search.life import Data, Life
     from search.terms import Span
 
-RECONNECTED = 4.0
-"""Seconds after a lost connection until all is as before."""
+RECONNECTED = 24.0
+"""Seconds after a lost connection until all is as before: what was held then waits behind what was parked."""
 RESCUED = 21.0
 """Seconds after a kill until others have what the worker held."""
 

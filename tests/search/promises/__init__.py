@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from search.promises import fates, leftovers, rates, running, waiting
+from search.promises import fates, leftovers, rates, running, turns, waiting
 
 if TYPE_CHECKING:
     from search.story import Broken, Story
@@ -18,6 +18,7 @@ JUDGES = (
     rates.paused,
     running.never_more_at_once,
     waiting.nobody_waits_for_nothing,
+    turns.fair_shares,
     leftovers.nothing_left,
     leftovers.nothing_logged,
     leftovers.calls_bounded,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _ACCEPTED = 0.01
 """Seconds from a start to its acknowledgement, at most."""
-_MAX_WAIT_SLACK = 1.5
+_MAX_WAIT_SLACK = 3.0
 
 
 def none_lost(story: Story) -> Iterator[Broken]:

@@ -1,0 +1,69 @@
+"""Under ``fair_by``, those that wait get starts in proportion to their weights."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from search.intervals import intersect, minus
+from search.story import Broken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from limitkit.trial.outcome import Run
+    from search.intervals import Intervals
+    from search.story import Story
+
+_FEW = 4
+"""Starts by which each worker may be off: it holds a few of one value before it hears of another."""
+_LEAST = 12
+"""Starts, at least, by which shares can be told."""
+
+
+def fair_shares(story: Story) -> Iterator[Broken]:
+    """While two values wait, their starts differ from their weights by no more than a few for each worker."""
+    for limit, partition in story.by_bucket:
+        table = story.table(limit)
+        lines = _lines(story, limit, partition) if "fair_by" in table else {}
+        weights = table.get("weights", {})
+        for one, other in itertools.combinations(lines, 2):
+            both = minus(intersect(_waiting(story, lines[one]), _waiting(story, lines[other])), story.disturbed)
+            for begin, end in both:
+                starts = [
+                    sum(begin <= run.starts[0] < end for run in lines[each] if run.starts) for each in (one, other)
+                ]
+                if sum(starts) < _LEAST:
+                    continue
+                first, second = weights.get(one, 1), weights.get(other, 1)
+                most = _FEW * (1 + len(story.outcome.workers)) * (1 / first + 1 / second)
+                if abs(starts[0] / first - starts[1] / second) > most:
+                    shares = f"{one} (weight {first}) has {starts[0]} starts, {other} (weight {second}) {starts[1]}"
+                    yield Broken("fair shares", f"{limit} {partition}: {shares}, from {begin:.3f} to {end:.3f} s")
+                    return
+
+
+def _lines(story: Story, limit: str, partition: str) -> dict[str, list[Run]]:
+    """Return the runs of each value, if all of them are alike in everything else; else none."""
+    runs = [run for run, _ in story.by_bucket[limit, partition]]
+    alike = {(story.uses[run.number], run.queue, story.arrivals[run.number].priority) for run in runs}
+    if len(alike) != 1 or len(story.uses[runs[0].number]) != 1:
+        return {}
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(str(story.arrivals[run.number].kwargs.get("tenant")), []).append(run)
+    return found
+
+
+def _waiting(story: Story, runs: list[Run]) -> Intervals:
+    """Return when some of these wait."""
+    events = [(run.sent, 1) for run in runs]
+    events += [(run.starts[0] if run.starts else run.ended or story.outcome.ended, -1) for run in runs]
+    found, count, since = [], 0, 0.0
+    for at, more in sorted(events):
+        if count == 0:
+            since = at
+        count += more
+        if count == 0 and at > since:
+            found.append((since, at))
+    return found
