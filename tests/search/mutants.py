@@ -30,6 +30,10 @@ class Mutant(NamedTuple):
     new: str
     breaks: str
 
+    def count(self) -> int:
+        """Return how often its text is in the file: once, or it can't be put in."""
+        return (PACKAGE / self.file).read_text().count(self.old)
+
 
 MUTANTS = (
     Mutant(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from limitkit.errors import ConfigError
@@ -11,7 +12,7 @@ from search.hunt import broken_in
 from search.life import Life, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from search.life import Data
 
@@ -33,24 +34,32 @@ _NEEDED = {
 _TABLES = ("store", "waiting", "limits", "tasks", "queues")
 
 
-def shrunk(life: Life, promise: str, within: float = 30.0) -> Life:
-    """Return a smaller life that breaks the same promise; stops after so many seconds."""
+def shrunk(life: Life, promise: str, within: float = 30.0, judge: Callable[[Life], bool] | None = None) -> Life:
+    """Return a smaller life that breaks the same promise; stops after so many seconds.
+
+    ``judge`` says in place of the promises whether one is still what is looked for.
+    """
+    judge = judge or partial(_breaks, promise)
     until, again = time.monotonic() + within, True
     while again:
         again = False
         for smaller in _smaller(life):
             if time.monotonic() > until:
                 return life
-            if _breaks(smaller, promise):
+            if _fits(smaller, judge):
                 life, again = smaller, True
                 break
     return life
 
 
-def _breaks(life: Life, promise: str) -> bool:
+def _breaks(promise: str, life: Life) -> bool:
+    return any(each.promise == promise for each in broken_in(life)[0])
+
+
+def _fits(life: Life, judge: Callable[[Life], bool]) -> bool:
     try:
         life.rules()
-        return any(each.promise == promise for each in broken_in(life)[0])
+        return judge(life)
     except (ConfigError, LookupError, ValueError):
         return False  # it makes no sense any more
 
