@@ -79,7 +79,7 @@ WORKS = {
     "short": Work("`max_running = 500`, tasks of 50 to 150 ms", _SLOTS, 1.5, 9_000, runs=(0.05, 0.15)),
     "slow": Work("one limit of 50/s, a backlog", 'strategy = "token_bucket"\nrate = "50/s"', 5.0, 5_000),
     "parked": Work(
-        "the same, more than the workers hold (prefetch 1)",
+        "the same, prefetch 1",
         'strategy = "token_bucket"\nrate = "50/s"',
         5.0,
         6_000,
