@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from limitkit.config.rules import matches
 from limitkit.config.wording import count
-from limitkit.trial.played_parts import TRIP
-from limitkit.trial.pool import BEGINS_AFTER
+from limitkit.trial.engine.played_parts import TRIP
+from limitkit.trial.engine.pool import BEGINS_AFTER
 from limitkit.trial.scenario import Kill, Stop
 
 if TYPE_CHECKING:

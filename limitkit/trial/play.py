@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from celery.worker import state
 
 from limitkit.errors import LimitkitError
+from limitkit.trial.engine.timeline import SpinError
 from limitkit.trial.scenario import Revoke
-from limitkit.trial.timeline import SpinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.config.rules import Rules
+    from limitkit.trial.engine.world import World
     from limitkit.trial.outcome import Outcome
     from limitkit.trial.scenario import Scenario
-    from limitkit.trial.world import World
 
 logger = logging.getLogger("limitkit")
 
@@ -44,7 +44,7 @@ def play(
     costs are read from arguments that are sent by name. ``look`` is called with all that was played, at the end. Raises
     LimitkitError when what is played goes round and round.
     """
-    from limitkit.trial.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
+    from limitkit.trial.engine.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
 
     warnings, before = _Warnings(), (logger.propagate, logger.level)
     logger.addHandler(warnings)

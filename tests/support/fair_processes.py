@@ -4,7 +4,7 @@ from celery.worker import state
 
 from limitkit.buckets.decision import Take
 from limitkit.stores.memory import MemoryStore
-from limitkit.trial.messages import Request
+from limitkit.trial.engine.messages import Request
 from limitkit.trial.scenario import StoreAway
 
 A_MOMENT = 0.002

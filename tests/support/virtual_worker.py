@@ -24,7 +24,7 @@ from limitkit.errors import StoreError
 from limitkit.stores import outage
 from limitkit.stores.memory import MemoryStore
 from limitkit.stores.worker_count import WorkerCount
-from limitkit.trial.timeline import BEGINS, Actor, Clock, SpinError, Timeline
+from limitkit.trial.engine.timeline import BEGINS, Actor, Clock, SpinError, Timeline
 from limitkit.waiting.room import MOST_ORDERS, ORDER, ORDERS_A_SECOND, Brought
 from limitkit.worker.pacing import hand_over, pacer
 from limitkit.worker.pacing.hold_bounds import HoldBounds

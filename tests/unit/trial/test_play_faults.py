@@ -6,9 +6,9 @@ from support.played import fates, most_in, once, played, rules_of, send, starts
 from limitkit.buckets.override import Override, Target
 from limitkit.config.model.units import parse_rate
 from limitkit.errors import LimitkitError
+from limitkit.trial.engine.timeline import BEGINS
+from limitkit.trial.engine.world import World
 from limitkit.trial.scenario import Disconnect, Kill, Revoke, Scenario, SetOverride, Stop, StoreAway, in_order
-from limitkit.trial.timeline import BEGINS
-from limitkit.trial.world import World
 
 FIVE = '[limits.l]\nstrategy = "token_bucket"\nrate = "5/s"\n[tasks.a]\nlimits = ["l"]\n'
 TARGET = Target("limits", "l")

@@ -3,7 +3,7 @@
 import pytest
 from support.played import most_in, once, played, send, starts
 
-from limitkit.trial import pool
+from limitkit.trial.engine import pool
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.sizes import examples
 
-from limitkit.trial import sorted_set
-from limitkit.trial.redis_server import RedisServer
+from limitkit.trial.engine import sorted_set
+from limitkit.trial.engine.redis_server import RedisServer
 
 TEXTS = st.one_of(
     st.sampled_from(["", "a", "b", "ab", "a\0", "a\0b", "\0\1a", "é", "日本", "10", "9", "-1", "1.5", "\x7f", "ÿ"]),

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from support.sizes import examples
 from unit.trial.test_played_redis import as_played, by_value, evaluate, everything, everything_played
 
-from limitkit.trial.broker import Channel
-from limitkit.trial.redis_server import RedisServer
+from limitkit.trial.engine.broker import Channel
+from limitkit.trial.engine.redis_server import RedisServer
 from limitkit.waiting import redis_room
 from limitkit.waiting.redis_keys import keys, lists, queue_keys
 from limitkit.waiting.room import MOST_ORDERS, ORDERS_A_SECOND

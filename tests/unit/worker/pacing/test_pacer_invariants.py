@@ -19,10 +19,10 @@ from support.sizes import examples
 from limitkit.buckets.call import Call
 from limitkit.buckets.decision import Refusal, Take
 from limitkit.stores.memory import MemoryStore
-from limitkit.trial.pool import BEGINS_AFTER
+from limitkit.trial.engine.pool import BEGINS_AFTER
+from limitkit.trial.engine.timeline import BEGINS
+from limitkit.trial.engine.world import World
 from limitkit.trial.scenario import Arrival, Disconnect, Revoke, Scenario, StoreAway
-from limitkit.trial.timeline import BEGINS
-from limitkit.trial.world import World
 
 SEEDS = examples(25)
 PER_SEED = 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lupa.lua51 import LuaRuntime
 
-from limitkit.trial.redis_commands import Commands
+from limitkit.trial.engine.redis_commands import Commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

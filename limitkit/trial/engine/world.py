@@ -17,17 +17,17 @@ from limitkit.config.source import toml
 from limitkit.control.task_limits import TaskLimits
 from limitkit.errors import RateLimitExceeded
 from limitkit.stores.circuit_breaker import CircuitBreaker
-from limitkit.trial.broker import Broker
-from limitkit.trial.faults import Faults
-from limitkit.trial.messages import PlayedSendBack, message_text
+from limitkit.trial.engine.broker import Broker
+from limitkit.trial.engine.faults import Faults
+from limitkit.trial.engine.messages import PlayedSendBack, message_text
+from limitkit.trial.engine.played_parts import TRIP, Surroundings
+from limitkit.trial.engine.pool import run_guarded
+from limitkit.trial.engine.redis_server import RedisServer
+from limitkit.trial.engine.shared_store import SharedStore
+from limitkit.trial.engine.tasks import PlayedTasks
+from limitkit.trial.engine.timeline import BEGINS, Clock, ServerClock, Timeline
+from limitkit.trial.engine.worker import Worker
 from limitkit.trial.outcome import Outcome, Run, WorkerUse
-from limitkit.trial.played_parts import TRIP, Surroundings
-from limitkit.trial.pool import run_guarded
-from limitkit.trial.redis_server import RedisServer
-from limitkit.trial.shared_store import SharedStore
-from limitkit.trial.tasks import PlayedTasks
-from limitkit.trial.timeline import BEGINS, Clock, ServerClock, Timeline
-from limitkit.trial.worker import Worker
 from limitkit.worker.guard import Guard
 from limitkit.worker.pool.guarded import is_guarded
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.rules import Rules
     from limitkit.control.task_limits import BoundLimit
-    from limitkit.trial.messages import Request
+    from limitkit.trial.engine.messages import Request
     from limitkit.trial.scenario import Arrival, Scenario
     from limitkit.waiting.delivery import Delivery
 

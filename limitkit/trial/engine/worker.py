@@ -14,11 +14,11 @@ from kombu.common import QoS
 
 from limitkit.control.refresh import Refresh
 from limitkit.control.task_limits import TaskLimits
-from limitkit.trial.broker import Channel
-from limitkit.trial.messages import Message, Request
-from limitkit.trial.played_parts import PlayedLoop, PlayedRoom, PlayedTimer
-from limitkit.trial.pool import Pool
-from limitkit.trial.timeline import Actor
+from limitkit.trial.engine.broker import Channel
+from limitkit.trial.engine.messages import Message, Request
+from limitkit.trial.engine.played_parts import PlayedLoop, PlayedRoom, PlayedTimer
+from limitkit.trial.engine.pool import Pool
+from limitkit.trial.engine.timeline import Actor
 from limitkit.worker.pacing.hold_bounds import HoldBounds
 from limitkit.worker.pacing.pacer import Pacer
 from limitkit.worker.pacing.parking import Parking
@@ -27,9 +27,9 @@ from limitkit.worker.pacing.rate_limit_command import RateLimitCommand
 from limitkit.worker.pool.entry import PoolEntry
 
 if TYPE_CHECKING:
+    from limitkit.trial.engine.played_parts import Surroundings
+    from limitkit.trial.engine.timeline import Event
     from limitkit.trial.outcome import WorkerUse
-    from limitkit.trial.played_parts import Surroundings
-    from limitkit.trial.timeline import Event
 
 FETCH: Final = 0.0005
 """Seconds from a message's being popped to its being in the worker."""

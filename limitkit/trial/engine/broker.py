@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
 
-from limitkit.trial.redis_server import packed
+from limitkit.trial.engine.redis_server import packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from limitkit.trial.redis_server import RedisServer
+    from limitkit.trial.engine.redis_server import RedisServer
 
 _VISIBILITY_TIMEOUT: Final = 3600.0
 
@@ -108,7 +108,7 @@ class Broker:
 
     def return_to_front(self, channel: Any, message: Any, queue: str) -> None:
         """Put a message back, as kombu restores what was not acknowledged."""
-        from limitkit.trial.messages import raw_text  # noqa: PLC0415 (it needs nothing of this)
+        from limitkit.trial.engine.messages import raw_text  # noqa: PLC0415 (it needs nothing of this)
 
         raw = message._raw  # noqa: SLF001
         priority = channel._get_message_priority(raw, reverse=False)  # noqa: SLF001

@@ -17,8 +17,8 @@ from limitkit.worker.pool.guarded import is_guarded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from limitkit.trial.messages import Request
-    from limitkit.trial.timeline import Actor, Clock, Timeline
+    from limitkit.trial.engine.messages import Request
+    from limitkit.trial.engine.timeline import Actor, Clock, Timeline
 
 BEGINS_AFTER: Final = 0.001
 """Seconds from the hand-over until a process of the pool runs the task's code."""

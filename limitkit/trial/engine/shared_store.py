@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from limitkit.buckets.decision import BackedOff, Decision, GiveBack, Lease, Once, Refusal, Settlement, Take
-    from limitkit.trial.timeline import Clock, ServerClock
+    from limitkit.trial.engine.timeline import Clock, ServerClock
 
 _TIMEOUT_OF_GONE: Final = 0.25
 

@@ -14,11 +14,11 @@ from limitkit.waiting.deliveries import SILENCE, WATCH
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from limitkit.trial.engine.played_parts import Surroundings
+    from limitkit.trial.engine.shared_store import SharedStore
+    from limitkit.trial.engine.worker import Worker
     from limitkit.trial.outcome import Outcome
-    from limitkit.trial.played_parts import Surroundings
     from limitkit.trial.scenario import Fault
-    from limitkit.trial.shared_store import SharedStore
-    from limitkit.trial.worker import Worker
 
 _RESCUED_AFTER: Final = SILENCE + WATCH + 0.5
 """Seconds after a worker's death at which others return its messages."""

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from limitkit.config.load import Config
     from limitkit.stores.store import Store
-    from limitkit.trial.broker import Broker
-    from limitkit.trial.messages import Request
-    from limitkit.trial.redis_server import RedisServer
-    from limitkit.trial.timeline import Actor, Clock, Event, Timeline
+    from limitkit.trial.engine.broker import Broker
+    from limitkit.trial.engine.messages import Request
+    from limitkit.trial.engine.redis_server import RedisServer
+    from limitkit.trial.engine.timeline import Actor, Clock, Event, Timeline
     from limitkit.waiting.room import Leaving, Steering
 
 TRIP: Final = 0.0006

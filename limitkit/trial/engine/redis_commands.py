@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.trial.sorted_set import SortedSet
+from limitkit.trial.engine.sorted_set import SortedSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
