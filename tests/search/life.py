@@ -86,11 +86,12 @@ def config_text(config: Data) -> str:
 
 
 def text_of_test(test: Data, comment: str = "") -> str:
-    """Write a ``[[test]]`` table as a file."""
+    """Write a ``[[test]]`` table as a file; a promise that no expectation can say is in the comment alone."""
     lines = [f"# {line}" for line in comment.splitlines()]
     lines += ['config = "ratelimits.toml"', "", "[[test]]"]
     lines += _pairs({key: value for key, value in test.items() if key not in ("send", "fault")})
-    for key, tables in (("send", test["send"]), ("fault", test.get("fault", ()))):
+    expects = [{"task": task, "lost": 0} for task in dict.fromkeys(each["task"] for each in test["send"])]
+    for key, tables in (("send", test["send"]), ("fault", test.get("fault", ())), ("expect", expects)):
         for table in tables:
             lines += ["", f"[[test.{key}]]", *_pairs(table)]
     return "\n".join(lines) + "\n"

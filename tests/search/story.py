@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from search.life import Data, Life
     from search.terms import Span
 
-RECONNECTED = 24.0
-"""Seconds after a lost connection until all is as before: what was held then waits behind what was parked."""
+STOPPED = 24.0
+"""Seconds after a stop until all is as before: what was held then waits behind what was parked."""
 RESCUED = 21.0
 """Seconds after a kill until others have what the worker held."""
 
@@ -87,8 +87,10 @@ class Story:
             at = seconds(fault, "at")
             if "kill" in fault:
                 found.append((at, at + max([RESCUED, *(each + 3 for each in leases)])))
-            elif "stop" in fault or "disconnect" in fault:
-                found.append((at, at + RECONNECTED))
+            elif "stop" in fault:
+                found.append((at, at + STOPPED))
+            elif "disconnect" in fault:  # Celery forgets what its pool has, and tasks wait in there from then on
+                found.append((at, float("inf")))
             elif "store" in fault:
                 away = seconds(fault, "for")
                 found.append((at, at + away + max([4.0, *(each + 3 for each in leases)])))

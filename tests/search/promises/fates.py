@@ -41,7 +41,10 @@ def none_twice(story: Story) -> Iterator[Broken]:
 
 
 def dropped_as_said(story: Story) -> Iterator[Broken]:
-    """Only tasks that may be are dropped or failed; and none of those starts much later than it may."""
+    """Only tasks that may be are dropped or failed; and none of those starts much later than it may.
+
+    One that was parked starts if it comes back when there is a token, however late that is.
+    """
     config = story.life.config
     for run in story.outcome.runs:
         entry = entry_of(config, run.task)
@@ -50,7 +53,7 @@ def dropped_as_said(story: Story) -> Iterator[Broken]:
         if run.fate in ("dropped", "failed") and run.fate != fate:
             yield Broken("dropped as said", f"{run.task} number {run.number} was {run.fate}; on_limit is {said}")
             return
-        if fate is None or run.wait is None or story.disturbed:
+        if fate is None or run.wait is None or story.disturbed or story.outcome.most_parked:
             continue
         most = seconds(entry, "max_wait") + _MAX_WAIT_SLACK
         if run.wait > most and story.free_throughout(run.sent, run.starts[0]):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from search.story import Story
     from search.terms import Use
 
-LONGEST = 4.0
-"""Seconds that one may wait while all that he needs is there: a message in the waiting room is looked for each 2 s."""
+LONGEST = 8.0
+"""Seconds that one may wait while all that he needs is there: what was parked comes back by an estimate of its turn."""
 LONGEST_FREE = 1.5
 """The same for one without any limit, in seconds."""
 PACES = 4
