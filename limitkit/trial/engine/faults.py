@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _RESCUED_AFTER: Final = SILENCE + WATCH + 0.5
 """Seconds after a worker's death at which others return its messages."""
 _VISIBILITY_TIMEOUT: Final = 3600.0
+_LOOKS_AGAIN: Final = 1.5
+"""Seconds after which a worker has looked again: just after an outage it does not ask the store for a second."""
 _NOTED_EVERY: Final = 5.0
 """Seconds between two counts of the workers; see ``stores.worker_count``."""
 
@@ -90,7 +92,8 @@ class Faults:
             self._outcome.warnings.append(f"{given.target} could not be set: {error}")
             return
         for each in self._alive():
-            for moment in (0.0,) if seconds is None else (0.0, seconds):
+            moments = (0.0, _LOOKS_AGAIN) if seconds is None else (0.0, _LOOKS_AGAIN, seconds)
+            for moment in moments:
                 after = moment + self._around.jitter(0.5)  # each looks once a second
                 self._timeline.at(self._clock.now + after, each.look_at_overrides, actor=each)
 

@@ -75,7 +75,7 @@ def never_more_in_a_window(story: Story) -> Iterator[Broken]:
         if table["strategy"] != "window":
             continue
         period, spans = story.period(limit), story.spans(limit, partition)
-        away = outages(story.life) if on_error(story.life.config, limit) == "allow" else []
+        away = outages(story.life) if on_error(story.life.config, limit) in ("allow", "divide") else []
         starts = [each for those in _starts(story, limit, partition).values() for each in those]
         first = 0
         for place, (at, cost) in enumerate(starts):
@@ -100,7 +100,7 @@ def paused(story: Story) -> Iterator[Broken]:
             if span.upper.most == 0:
                 for run, _ in story.by_bucket[limit, partition]:
                     if any(span.begin + 0.6 < at < span.end for at in run.starts):
-                        if any(begin <= run.starts[-1] <= end for begin, end in outages(story.life)):
+                        if any(begin <= run.starts[-1] <= end for begin, end in story.disturbed):
                             continue
                         yield Broken("paused", f"{run.task} started at {run.starts} s, {limit} is paused from {span}")
                         return
