@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil
 
-import limitkit.trial.world
+import limitkit.trial.engine.world
 from limitkit.buckets.decision import Slots
 from limitkit.config.load import judge
 from limitkit.config.source import toml
 from limitkit.trial.play import play
 from limitkit.trial.scenario import Arrival, Scenario
-from limitkit.trial.shared_store import SharedStore
+from limitkit.trial.engine.shared_store import SharedStore
 
 PROCESSES = 8
 WORKERS = (10, 100, 1000)
@@ -154,7 +154,7 @@ def play_one(key, workers, *, core=False):
     work = WORKS[key]
     text = f'version = 1\n[store]\nurl = "redis://store"\n[tasks.t]\n{work.limit}\n'
     rules = judge(toml.parse(text, "scale.toml")).rules
-    limitkit.trial.world.SharedStore = NotedStore
+    limitkit.trial.engine.world.SharedStore = NotedStore
     NotedStore.core = core
     begun = time.process_time()
     scenario = Scenario(
@@ -246,7 +246,7 @@ def most_at_once(spans):
 
 
 def _calls(store, seconds, workers):
-    begins = limitkit.trial.world.BEGINS
+    begins = limitkit.trial.engine.world.BEGINS
     times = [at for at, _, _ in store.noted] + store.others
     assert len(times) == store.calls
     at_start = sum(at <= begins for at in times)
