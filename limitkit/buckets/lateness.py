@@ -20,6 +20,8 @@ _TOLERATED_TOKENS: Final = 1.5
 _TOLERATED_PART: Final = 0.1
 _MOST_PATIENT: Final = 0.5
 """A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
+_ACCEPTED_PART: Final = 0.75
+"""A start that is there already may be late by this part of a token's time, up to the same number of seconds."""
 _HAND_OVER: Final = 0.02
 """Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _MOST_SLACK: Final = 0.5
@@ -41,6 +43,23 @@ def lateness(bucket: Bucket, interval_us: int) -> tuple[float, float, float]:
         tolerance = inf
     depth = (bucket.burst * bucket.interval_us - interval_us) / MICROSECONDS
     return tolerance, min(tolerance / 4, _HAND_OVER), tolerance + min(max(0.0, depth), _MOST_SLACK)
+
+
+def grace(lanes: Iterable[tuple[Bucket, int, float]]) -> float:
+    """Return how many seconds longer the tokens of a start are accepted that has reached its pool process.
+
+    Each lane is given with the microseconds between two of its tokens, and its tolerance. Without this, a worker whose
+    starts are all late by a little would never start anything: each comes too late for its own token, and the next ones
+    are reserved by then. A window then holds less than one start more, which a limit's promise grants.
+    """
+    return max(0.0, min((_accepted(*lane) - lane[2] for lane in lanes), default=0.0))
+
+
+def _accepted(bucket: Bucket, interval_us: int, tolerance: float) -> float:
+    """Return how late a start may be at its first line."""
+    if isinstance(bucket, (Window, Slots)):
+        return tolerance
+    return max(tolerance, min(_ACCEPTED_PART * interval_us / MICROSECONDS, _MOST_PATIENT))
 
 
 def fresh_until(tolerances: Iterable[tuple[Bucket, float]], began: float, now: float) -> float:

@@ -10,6 +10,7 @@ from celery.worker import state
 
 from limitkit.buckets import ticket
 from limitkit.buckets.decision import Bucket, Slots
+from limitkit.buckets.lateness import grace
 from limitkit.waiting import delivery
 from limitkit.waiting.origin_queue import parkable_queue
 from limitkit.worker.pacing.lane import NEVER
@@ -101,7 +102,7 @@ class HandOver:
         shown = ticket.Ticket(
             ticket.NONCE,
             request.id,
-            admitted.until if shared and without_store is None else NEVER,
+            admitted.until + self._grace(shared) if shared and without_store is None else NEVER,
             tuple(lane.bucket for lane in shared),
             admitted.undo,
             at=admitted.at,
@@ -115,6 +116,9 @@ class HandOver:
         ticket.attach(request, shown)
         if tokens := [lane for lane in own if type(lane.bucket) is Bucket]:
             self._watch(request, tokens, admitted.until)
+
+    def _grace(self, shared: Iterable[Lane]) -> float:
+        return grace((lane.bucket, lane.interval_us, lane.tolerance) for lane in shared)
 
     def _charges(self, admitted: Admitted, shared: Iterable[Lane]) -> tuple[ticket.Charge, ...]:
         """Return what the start was charged with by limits that can be settled."""

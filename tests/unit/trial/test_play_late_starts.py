@@ -25,20 +25,42 @@ def every_third_is_late(monkeypatch):
     monkeypatch.setattr(pool.Pool, "__init__", made)
 
 
-@pytest.mark.parametrize(("rate", "sends_back"), [(50, False), (1, True)])
+@pytest.mark.parametrize(("rate", "burst", "sends_back"), [(50, 1, False), (2, 10, True)])
 @pytest.mark.usefixtures("every_third_is_late")
-def test_a_stale_ticket_is_not_enough(rate, sends_back):
-    toml = f'[tasks.a]\nstrategy = "token_bucket"\nrate = "{rate}/s"\n'
+def test_a_stale_ticket_is_not_enough(rate, burst, sends_back):
+    toml = f'[tasks.a]\nstrategy = "token_bucket"\nrate = "{rate}/s"\nburst = {burst}\n'
     outcome = played(toml, send(count=30), workers=2, processes=8, until=200.0)
     assert once(outcome)
-    assert most_in(starts(outcome), 1.0) <= 1 + rate * 1.05 + 1
+    assert most_in(starts(outcome), 1.0) <= burst + rate * 1.05 + 1
     assert (outcome.sent_back > 0) == sends_back
 
 
 @pytest.mark.usefixtures("every_third_is_late")
 def test_what_was_sent_back_keeps_its_queue_and_its_arguments():
-    toml = '[tasks.a]\nstrategy = "per_user"\nrate = "1/s"\nkey = "user"\n'
-    outcome = played(toml, send(count=9, queue="slow", kwargs={"user": "x"}), until=100.0)
+    toml = '[tasks.a]\nstrategy = "per_user"\nrate = "2/s"\nburst = 10\nkey = "user"\n'
+    outcome = played(toml, send(count=30, queue="slow", kwargs={"user": "x"}), until=100.0, processes=16)
     assert outcome.sent_back > 0
     assert once(outcome)
-    assert most_in(starts(outcome), 1.0) <= 3
+    assert most_in(starts(outcome), 1.0) <= 13
+
+
+LATE = [(5, 0.05), (5, 0.3), (2, 0.1), (2, 0.6), (1, 0.1), (1, 1.0), (0.5, 0.6), (0.5, 2.0)]
+
+
+@pytest.mark.parametrize(("rate", "late"), LATE)
+def test_where_all_starts_are_late_by_as_much_half_of_the_rate_is_kept(rate, late, monkeypatch):
+    """Each comes too late for its own token, and the next are reserved by then: once, nothing at all started."""
+    make = pool.Pool.__init__
+
+    def made(self, *args):
+        make(self, *args)
+        self.begins_after = lambda _: late
+
+    monkeypatch.setattr(pool.Pool, "__init__", made)
+    toml = f'[tasks.a]\nstrategy = "token_bucket"\nrate = "{rate}/s"\n'
+    outcome = played(toml, send(count=200), workers=2, until=30 / rate)
+    assert len(starts(outcome)) >= 13
+    assert most_in(starts(outcome), 10 / rate) <= 1 + rate * (10 / rate + 0.05) + 1
+    assert all(len(run.starts) <= 1 for run in outcome.runs)
+    if late < min(0.5, 0.75 / rate):
+        assert len(starts(outcome)) >= 28
