@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from search.hunt import broken_in
 from search.life import read
 
