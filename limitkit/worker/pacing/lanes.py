@@ -42,10 +42,8 @@ class Lanes:
         self.usual = usual
         self.held: dict[Held, None] = {}
         """In the order of arrival."""
-        self._lane_timer = lane_timer
-        self._processes = processes
-        self._tokens = tokens
-        self._window = window
+        self._lane_timer, self._processes = lane_timer, processes
+        self._tokens, self._window = tokens, window
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
         """Is called with each request that is not held any more."""
