@@ -38,7 +38,8 @@ def random_test(rnd: Random, config: Data, number: int) -> Data:
     if chance(rnd, 0.3):
         test["begins_at"] = pick(rnd, ("2026-01-05T23:59:50+00:00", "2026-01-06T00:00:52+00:00"))
     left = MOST_MESSAGES
-    test["send"] = sends = []
+    test["send"] = sends = _rivals(rnd, config, tasks)
+    left -= sum(each["count"] for each in sends)
     for _ in range(1 + int(rnd.random() * 7)):
         sends.append(_sending(rnd, config, pick(rnd, tasks), left))
         left -= sends[-1].get("count", 1)
@@ -49,6 +50,20 @@ def random_test(rnd: Random, config: Data, number: int) -> Data:
         if any(faults):
             test["fault"] = [fault for fault in faults if fault]
     return test
+
+
+def _rivals(rnd: Random, config: Data, tasks: list[str]) -> list[Data]:
+    """Make up many messages of two that take turns, if any do."""
+    fair = [task for task in tasks if _takes_turns(config, task)]
+    if not fair or chance(rnd, 0.5):
+        return []
+    task = pick(rnd, fair)
+    return [{"task": task, "count": 40, "kwargs": {"user": "u1", "tenant": each, "size": 1}} for each in TENANTS[:2]]
+
+
+def _takes_turns(config: Data, task: str) -> bool:
+    limits = config["tasks"].get(task, {}).get("limits", ())
+    return len(limits) == 1 and "fair_by" in config["limits"][limits[0]]
 
 
 def _sending(rnd: Random, config: Data, task: str, most: int) -> Data:
