@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 from search.hunt import Found, broken_in, hunt, life_of
+from search.hunter import hunt_all
 from search.life import Life, config_text, read, text_of_test
-from search.mutants import hunt_all
 from search.shrink import shrunk
 
 

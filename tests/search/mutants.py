@@ -5,12 +5,6 @@ Each is put into a copy of the package; the clone's own files stay as they are.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +27,14 @@ class Mutant(NamedTuple):
     def count(self) -> int:
         """Return how often its text is in the file: once, or it can't be put in."""
         return (PACKAGE / self.file).read_text().count(self.old)
+
+    def put_into(self, package: str) -> None:
+        """Put the fault into a copy of the package; LookupError if its text is not there once."""
+        file = Path(package, self.file)
+        text = file.read_text()
+        if text.count(self.old) != 1:
+            raise LookupError(f"{self.name}: its text is {text.count(self.old)} times in {self.file}")
+        file.write_text(text.replace(self.old, self.new))
 
 
 MUTANTS = (
@@ -212,48 +214,3 @@ MUTANTS = (
         "the pacer goes round and round at the end of a pause",
     ),
 )
-
-
-class Result(NamedTuple):
-    """Whether and how a mutant was found."""
-
-    mutant: Mutant
-    found: bool
-    seconds: float
-    says: str
-
-
-def hunted(mutant: Mutant, *, minutes: float, cores: int, lives: int | None = None, seed: int = 0) -> Result:
-    """Search a copy of the package that has this fault."""
-    with tempfile.TemporaryDirectory(prefix="limitkit-mutant-") as folder:
-        copy = Path(folder, "limitkit")
-        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-        file = copy / mutant.file
-        text = file.read_text()
-        if text.count(mutant.old) != 1:
-            raise LookupError(f"{mutant.name}: its text is {text.count(mutant.old)} times in {mutant.file}")
-        file.write_text(text.replace(mutant.old, mutant.new))
-        command = [sys.executable, "-m", "search", "--first", "--whole", "--minutes", str(minutes)]
-        command += ["--cores", str(cores), "--seed", str(seed), "--folder", str(Path(folder, "found"))]
-        command += ["--lives", str(lives)] if lives is not None else []
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((folder, str(TESTS)))}
-        began = time.monotonic()
-        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
-    said = done.stdout.strip().splitlines()
-    if done.returncode not in (0, 1) or not said:
-        raise RuntimeError(f"{mutant.name}: the search itself failed: {done.stderr[-2000:]}")
-    return Result(mutant, done.returncode == 1, time.monotonic() - began, said[0])
-
-
-def hunt_all(*, minutes: float, cores: int, seed: int = 0, names: list[str] | None = None) -> int:
-    """Search for all mutants, and print a table; returns how many were not found."""
-    missed = 0
-    print("| mutant | what it breaks | found after, s | by |\n| --- | --- | --- | --- |", flush=True)
-    for mutant in MUTANTS:
-        if names and not any(name in mutant.name for name in names):
-            continue
-        result = hunted(mutant, minutes=minutes, cores=cores, seed=seed)
-        missed += not result.found
-        after = f"{result.seconds:.0f}" if result.found else "**not found**"
-        print(f"| {mutant.name} | {mutant.breaks} | {after} | {result.says[:150]} |", flush=True)
-    return missed

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from search.hunt import broken_in, life_of, live
+from search.hunter import hunted
 from search.life import config_text, read, text_of_test
-from search.mutants import MUTANTS, hunted
+from search.mutants import MUTANTS
 from search.shrink import shrunk
 
 LIVES = range(7_000_000, 7_000_025)
