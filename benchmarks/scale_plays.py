@@ -15,9 +15,9 @@ import limitkit.trial.engine.world
 from limitkit.buckets.decision import Slots
 from limitkit.config.load import judge
 from limitkit.config.source import toml
+from limitkit.trial.engine.shared_store import SharedStore
 from limitkit.trial.play import play
 from limitkit.trial.scenario import Arrival, Scenario
-from limitkit.trial.engine.shared_store import SharedStore
 
 PROCESSES = 8
 WORKERS = (10, 100, 1000)

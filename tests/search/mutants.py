@@ -139,8 +139,8 @@ MUTANTS = (
     Mutant(
         "who has gone on holds up",
         "worker/pacing/lanes.py",
-        "            if other.mover is held:\n                self.let_come(other, 0.0)\n",
-        "            continue\n",
+        "        self.let_others_come(held)\n        self._push(held, lane)\n",
+        "        self._push(held, lane)\n",
         "others wait behind one that waits for another limit",
     ),
     Mutant(

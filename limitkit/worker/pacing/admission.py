@@ -83,6 +83,8 @@ class Admission:
             self._start_and_move(plan)
             if plan.lane.waiting and plan.lane.next_token(now) > 0.0:
                 plan.lane.dry_at = now
+                if not plan.lane.reserves:  # a window may have no room for long
+                    self._lanes.let_others_come(plan.lane.waiting[0])
             self._lanes.rest(plan.lane, plan.due)
             plan.lane.early = plan.early
         for plan in plans:  # only now is it known which processes were not used

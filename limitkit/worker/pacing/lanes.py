@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pool.request_order import RequestOrder
     from limitkit.worker.pool.usual_starts import UsualStarts
 
-_FARTHEST: Final = 32
-"""How many movers are followed to find a circle; a circle is no longer than the limits of a few tasks."""
+_FARTHEST: Final = 32  # movers that are followed to find a circle, which is no longer than the limits of a few tasks
 _MOST_TURNS: Final = 256
 
 
@@ -40,17 +39,14 @@ class Lanes:
         self, lane_timer: LaneTimer, processes: Processes, tokens: Tokens, window: PrefetchWindow, usual: UsualStarts
     ) -> None:
         self.usual = usual
-        self.held: dict[Held, None] = {}
-        """In the order of arrival."""
+        self.held: dict[Held, None] = {}  # in the order of arrival
         self._lane_timer, self._processes = lane_timer, processes
         self._tokens, self._window = tokens, window
         self.by_key: dict[str, Lane] = {}
         self.on_leave: Callable[[Held], None] = lambda _: None
         """Is called with each request that is not held any more."""
-        self._keeping: list[Lane] = []
-        """Lanes for which a process is kept."""
-        self._turns: dict[str, Turns] = {}
-        """Whose turn it was in lanes that have no request now: the oldest are forgotten."""
+        self._keeping: list[Lane] = []  # for which a process is kept
+        self._turns: dict[str, Turns] = {}  # of lanes that have no request now: the oldest are forgotten
 
     def __len__(self) -> int:
         return len(self.by_key)
@@ -129,17 +125,23 @@ class Lanes:
             self._lane_timer.schedule(lane, 0.0)
 
     def advance(self, lane: Lane) -> None:
-        """Let the head of a lane move on to its anchor."""
-        held = lane.mover = lane.pop()
+        """Let the head of a lane move on to its anchor; it holds up nobody where that has no token for some time."""
+        held = lane.pop()
+        if held.anchor.reserves or not held.anchor.next_token(self._lane_timer.now):
+            lane.mover = held
         self.join(held, held.anchor)
+
+    def let_others_come(self, held: Held) -> None:
+        """Let a request hold up nobody in the lanes of its other buckets."""
+        for lane in held.lanes:
+            if lane.mover is held:
+                self.let_come(lane, 0.0)
 
     def move(self, held: Held, lane: Lane, due: float) -> None:
         """Let a request wait for another of its buckets, which has no token before ``due``; it holds up nobody else."""
         if lane.mover is held:
             lane.mover = None
-        for other in held.lanes:
-            if other.mover is held:
-                self.let_come(other, 0.0)
+        self.let_others_come(held)
         self._push(held, lane)
         if not lane.ready and not lane.mover and (lane.waiting[0] is held or lane.due == NEVER):
             ahead = [slot.at for slot in lane.slots if slot.at > self._lane_timer.now]
@@ -178,9 +180,7 @@ class Lanes:
             if lane.mover is held:
                 break
             lane = lane.mover.at
-        for mine in held.lanes:
-            if mine.mover is held:
-                self.let_come(mine, 0.0)
+        self.let_others_come(held)
 
     def settle(self, lane: Lane, now: float) -> bool:
         """Drop requests that will never start, and move those that wait for another bucket; whether others are left."""
