@@ -46,11 +46,14 @@ def play(
     """
     from limitkit.trial.engine.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
 
-    warnings, before = _Warnings(), (logger.propagate, logger.level)
+    warnings, before = _Warnings(), (logger.propagate, logger.level, logger.manager.disable)
     logger.addHandler(warnings)
     logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    logging.disable(logging.NOTSET)
     collects = gc.isenabled()
     gc.disable()  # nearly all that is made stays until the end
+    world = None
     try:
         world = World(rules, scenario, seed, app)
         outcome = world.play()
@@ -63,6 +66,10 @@ def play(
     finally:
         logger.removeHandler(warnings)
         logger.propagate = before[0]
+        logger.setLevel(before[1])
+        logging.disable(before[2])
+        if world is not None:
+            world.close()
         state.requests.clear()
         for fault in scenario.faults:
             if isinstance(fault, Revoke):

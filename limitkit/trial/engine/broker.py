@@ -21,6 +21,9 @@ _VISIBILITY_TIMEOUT: Final = 3600.0
 class Reader(Protocol):
     """A worker that waits for a message."""
 
+    cycle: list[str]
+    """Its queues, that from which it had its last message at the end: kombu's Redis takes turns like that."""
+
     def fetched(self, text: str, name: str, queue: str) -> None:
         """Take a message that was popped for it from a list."""
 
@@ -50,6 +53,11 @@ class Channel:
     def can_consume(self) -> bool:
         """Whether the prefetch window has room."""
         return bool(self.qos.can_consume())
+
+    @property
+    def held(self) -> int:
+        """How many were delivered and are not acknowledged."""
+        return len(self.qos._delivered) - len(self.qos._dirty)  # noqa: SLF001 (as kombu counts them)
 
     @property
     def unacked(self) -> dict[str, Any]:
@@ -89,15 +97,16 @@ class Broker:
         self.commands = server.commands
         self.queues: dict[str, None] = {}
         self._names = Channel(self)
-        self._lists: list[tuple[str, str]] = []
+        self._steps: list[dict[str, str]] = []
+        """For each priority step the names of the lists, by queue."""
         self._waiting: deque[Reader] = deque()
 
     def know(self, queue: str) -> None:
         """Have workers consume from a queue from now on."""
         if queue not in self.queues:
             self.queues[queue] = None
-            self._lists = [
-                (self._list(each, step), each) for step in self._names.priority_steps for each in self.queues
+            self._steps = [
+                {each: self._list(each, step) for each in self.queues} for step in self._names.priority_steps
             ]
 
     def send(self, text: str, queue: str, priority: int) -> None:
@@ -128,18 +137,29 @@ class Broker:
     def serve(self) -> None:
         """Give messages to those that wait, as long as there are both."""
         while self._waiting:
-            for name, queue in self._lists:
-                if name in self.commands.data:  # an empty list is not kept
-                    text = self.commands.rpop(name)
-                    self._waiting.popleft().fetched(text, name, queue)
-                    break
-            else:
+            found = self._first(self._waiting[0].cycle)
+            if found is None:
                 return
+            name, queue = found
+            self._waiting.popleft().fetched(self.commands.rpop(name), name, queue)
+
+    def _first(self, cycle: list[str]) -> tuple[str, str] | None:
+        """Return the list and the queue from which a worker gets its next message."""
+        if len(cycle) < len(self.queues):
+            cycle.extend(each for each in self.queues if each not in cycle)
+        for names in self._steps:
+            for queue in cycle:
+                if names[queue] in self.commands.data:  # an empty list is not kept
+                    if len(cycle) > 1:
+                        cycle.remove(queue)
+                        cycle.append(queue)
+                    return names[queue], queue
+        return None
 
     def texts(self) -> list[str]:
         """Return all messages in the queues and in the waiting room."""
         found: list[str] = []
-        for name, _ in self._lists:
+        for name in (name for names in self._steps for name in names.values()):
             found += self.commands.data.get(name, ())
         for key, value in self.commands.data.items():
             if key.endswith(":waiting:messages"):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from limitkit.trial.engine.messages import Request
-    from limitkit.trial.engine.timeline import Actor, Clock, Timeline
+    from limitkit.trial.engine.timeline import Actor, Timeline
 
 BEGINS_AFTER: Final = 0.001
 """Seconds from the hand-over until a process of the pool runs the task's code."""
@@ -41,6 +41,7 @@ class Pool:
         self._jobs: dict[Request, None] = {}
         """All that was given and has not ended."""
         self._running = 0
+        self._sleepers: list[_Sleeper] = []
         self.run: Callable[[Request], float | None] = lambda _: 0.0
         """Runs the code of a task; returns the seconds until it ends, or None when it did not start."""
         self.ended: Callable[[Request], None] = lambda _: None
@@ -67,6 +68,11 @@ class Pool:
         else:
             self._given.append(request)
 
+    def close(self) -> None:
+        """End the starts that sleep: the play is over."""
+        for each in self._sleepers:
+            each.end()
+
     def watch(self, request: Request, on_end: Callable[[], None]) -> None:
         """Call back when a request has ended; now if it has already."""
         if request in self._jobs:
@@ -84,7 +90,8 @@ class Pool:
         began = self._clock.now
         self._timeline.at(began + TOLD_AFTER, self._accepted, request, began, actor=self._owner)
         if _may_wait(request, began):
-            _Sleeper(self._timeline, self._clock, self.run, self._ends_in, request)
+            self._sleepers = [each for each in self._sleepers if each.sleeps]
+            self._sleepers.append(_Sleeper(self._timeline, self._owner, self.run, self._ends_in, request))
         else:
             self._ends_in(request, self.run(request))
 
@@ -127,26 +134,43 @@ def _may_wait(request: Request, now: float) -> bool:
     return is_guarded(request.task) and not fresh
 
 
+class _OverError(BaseException):
+    """Ends a start that sleeps; nothing that it passes on its way out may take it for an error of its own."""
+
+
 class _Sleeper:
     """A thread in which a start may sleep on the virtual clock; it and the timeline never run at once."""
 
     def __init__(
         self,
         timeline: Timeline,
-        clock: Clock,
+        owner: Actor,
         run: Callable[[Request], float | None],
         on_end: Callable[[Request, float | None], None],
         request: Request,
     ) -> None:
-        self._timeline, self._clock, self._run, self._on_end = timeline, clock, run, on_end
-        self._request = request
+        self._timeline, self._clock, self._owner = timeline, timeline.clock, owner
+        self._run, self._on_end, self._request = run, on_end, request
+        self.sleeps = True
+        """Whether it has not come to its end."""
+        self._is_over = False
         self._turn, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
         self._go_on()
 
+    def end(self) -> None:
+        """Never go on: its worker is gone, or the play."""
+        self._is_over = True
+        if self.sleeps:
+            self._turn.release()
+            self._thread.join()
+
     def _go_on(self) -> None:
+        if self._owner.gone or self._is_over:
+            self.end()
+            return
         self._clock.sleeper = self._sleep
         self._turn.release()
         self._back.acquire()
@@ -158,11 +182,16 @@ class _Sleeper:
         self._timeline.at(self._clock.now + seconds, self._go_on)
         self._back.release()
         self._turn.acquire()
+        if self._is_over:
+            raise _OverError
 
     def _work(self) -> None:
         self._turn.acquire()
         try:
             self._on_end(self._request, self._run(self._request))
+        except _OverError:
+            pass
         except BaseException as error:  # noqa: BLE001 (the thread of the timeline raises it)
             self._error = error
+        self.sleeps = False
         self._back.release()

@@ -19,6 +19,7 @@ _LOOK: Final = 1e-6
 """Seconds that pass from one look at the clock to the next, so that a loop that waits for a time comes to it."""
 _MOST_LOOKS: Final = 100_000
 _MOST_AT_ONCE: Final = 20_000
+_MOST_OF_ONE: Final = 500
 
 
 class SpinError(BaseException):
@@ -107,8 +108,10 @@ class Event:
 class Timeline:
     """All that is to happen."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, actors: int = 1) -> None:
+        """``actors`` is about how many there are: each may do many things in one moment."""
         self.clock = clock
+        self._most_at_once = _MOST_AT_ONCE + _MOST_OF_ONE * actors
         self._events: list[tuple[float, float, int, Event]] = []
         """When each is made at the earliest, for when it was meant, and its number."""
         self._numbers = itertools.count()
@@ -134,8 +137,8 @@ class Timeline:
                 heapq.heappush(events, (actor.busy_until, meant, number, event))
                 continue
             at_once = at_once + 1 if when == last else 0
-            if at_once > _MOST_AT_ONCE:
-                raise SpinError(f"{_MOST_AT_ONCE:,} events at {when:.6f} s")
+            if at_once > self._most_at_once:
+                raise SpinError(f"{at_once:,} events at {when:.6f} s")
             last = clock.now = when
             clock.looks = 0
             call(*event.args)

@@ -95,6 +95,8 @@ class Worker(Actor):
         self._leases = self.pacer.leases
         self._leases.on_sooner = self._renew_later
         self._renewal: Event | None = None
+        self._connecting: Event | None = None
+        self.cycle: list[str] = []
         counted: Any = SimpleNamespace(pool=None, pool_cls=SimpleNamespace(uses_semaphore=False))
         self.task_limits.worker_count.start(around.store, counted, consumer.timer)
         self.refresh = Refresh(around.config, self.task_limits, around.app.tasks.values, lambda _: (), lambda _: None)
@@ -131,7 +133,7 @@ class Worker(Actor):
         request = Request(message, self._around.app.tasks[message.headers["task"]], self._around.dropped)
         state.reserved_requests.add(request)
         self.pacer(request)
-        self.use.most_held = max(self.pacer.view.count, self.use.most_held)
+        self.use.most_held = max(channel.held, self.use.most_held)
 
     def look_at_room(self) -> None:
         """Look at the waiting room again within two seconds: something is parked in it now."""
@@ -173,6 +175,8 @@ class Worker(Actor):
 
     def stop(self) -> None:
         """Start nothing more, give back what the pool does not have, and end when that has."""
+        if self._connecting is not None:
+            self._connecting.cancel()
         self._leave()
         self.pacer.close()
         self._semaphore.clear()  # as Celery does when a consumer closes: who waits for a process is given back
@@ -196,7 +200,7 @@ class Worker(Actor):
         self.pacer.close()
         self._semaphore.clear()
         self.pacer.forget()
-        self._timeline.at(self._timeline.clock.now + _RECONNECT, self._connect, actor=self)
+        self._connecting = self._timeline.at(self._timeline.clock.now + _RECONNECT, self._connect, actor=self)
 
     def _connect(self) -> None:
         self._give_back()

@@ -51,7 +51,7 @@ class World:
         self.rules, self._scenario = rules, scenario
         self.config = Config(rules.path, rules, toml.Document(rules.path, "", {}))
         self.clock = Clock(scenario.begins)
-        self.timeline = Timeline(self.clock)
+        self.timeline = Timeline(self.clock, scenario.workers)
         server_clock = ServerClock(self.clock)
         self.server = RedisServer(server_clock.time)
         self.broker = Broker(self.server)
@@ -104,7 +104,6 @@ class World:
         until = self._scenario.until
         if until is None:
             until = _A_DAY * 400
-            self._deadline = float("inf")
         self.timeline.run(BEGINS + until, self._is_over)
         return self._concluded()
 
@@ -244,6 +243,11 @@ class World:
         self.timeline.at(self.clock.now + wait, self.broker.send, text, delivery.queue, priority)
 
     # -- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """End what still sleeps."""
+        for worker in self.workers.values():
+            worker.pool.close()
 
     def _give_up(self) -> None:
         self._unfinished = 0
