@@ -1,5 +1,7 @@
 """What ``limitkit record`` says where nothing can be recorded; each time it leaves no file behind."""
 
+import os
+
 import pytest
 from support.commands import CLI, Runner
 from support.servers import RedisServer
@@ -49,6 +51,25 @@ def test_a_file_is_not_replaced_unless_that_is_wanted(record, tmp_path):
     said = 'limitkit: "t.trace" is there already; name another file, or replace it with --force\n'
     assert record() == (2, said)
     assert kept.read_text() == "kept"
+
+
+def test_what_was_there_stays_where_nothing_is_recorded(record, tmp_path):
+    kept = tmp_path / "t.trace"
+    kept.write_text("kept")
+    kept.chmod(0o644)
+    assert record("--force") == (2, "limitkit: no worker answered, so there is nothing to record; start one\n")
+    assert kept.read_text() == "kept"
+    assert kept.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_only_a_regular_file_is_replaced(record, tmp_path, options):
+    os.mkfifo(tmp_path / "t.trace")
+    why = "it is no regular file, and only those are replaced"
+    said = f'limitkit: "t.trace" can\'t be written ({why}); name another file, or make room\n'
+    assert record(*options) == (2, said)
+    assert [each.is_fifo() for each in tmp_path.iterdir()] == [True]
 
 
 def test_a_file_that_cannot_be_written(record):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from contextlib import suppress
@@ -106,8 +105,6 @@ def command(
         if file is not None:
             with suppress(UnwritableError):  # it is said already
                 file.close()
-            if not file.begun:
-                os.unlink(output)  # noqa: PTH108 (a path as it was given)
     _say_end(done, output)
     ctx.exit(1 if done.lost or done.why not in {"", STOPPED} else 0)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import resource
 import stat
+from contextlib import suppress
 
 import pytest
 
 from limitkit.trial.recording.recorder import Recorder
-from limitkit.trial.recording.trace_file import TraceFile, UnwritableError
+from limitkit.trial.recording.trace_file import NotReplacedError, TraceFile, UnwritableError
 
 BEGAN = 1_795_000_000.0
 
@@ -20,12 +22,13 @@ def write(tmp_path):
     """Return a recorder, and what reads back the lines that it has written."""
     path = tmp_path / "t.trace"
     file = TraceFile(str(path), 1_000_000)
+    file.begin({})
     recorder = Recorder(file, BEGAN)
 
     def lines():
         recorder.write_rest()
         file.close()
-        return [json.loads(each) for each in path.read_text().splitlines()]
+        return [json.loads(each) for each in path.read_text().splitlines()[1:]]
 
     return recorder, lines
 
@@ -164,15 +167,81 @@ def test_a_trace_is_its_owners_alone_and_whole_up_to_the_last_flush(tmp_path, na
     file.close()
     with pytest.raises(FileExistsError):
         TraceFile(str(path), 1_000_000)
+
+
+@pytest.fixture
+def small_disk():
+    """Have no file grow beyond some hundred bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_is_replaced_stays_until_the_first_line_is_written(tmp_path):
+    path = tmp_path / "t.trace"
+    path.write_text("kept")
     path.chmod(0o644)
-    TraceFile(str(path), 1_000_000, replace=True).close()
+    file = TraceFile(str(path), 1_000_000, replace=True)
+    assert path.read_text() == "kept"
+    (other,) = (each for each in tmp_path.iterdir() if each != path)
+    assert stat.S_IMODE(other.stat().st_mode) == 0o600
+    file.begin({"began": 1})
+    assert json.loads(path.read_text()) == {"limitkit_trace": 1, "began": 1}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    file.close()
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_said():
-    file = TraceFile("/dev/full", 1_000_000, replace=True)
-    file.begin({})
-    with pytest.raises(UnwritableError, match="No space left on device"):
-        file.flush()
-    with pytest.raises(UnwritableError, match="No space left on device"):
+@pytest.mark.parametrize("there", [False, True])
+def test_one_that_has_not_begun_leaves_nothing_of_its_own(tmp_path, there):
+    path = tmp_path / "t.trace"
+    if there:
+        path.write_text("kept")
+    TraceFile(str(path), 1_000_000, replace=True).close()
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["kept"] * there
+
+
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "symlink", "dangling"])
+def test_only_a_regular_file_is_replaced(tmp_path, kind, replace):
+    path, target = tmp_path / "t.trace", tmp_path / "target"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(target)
+    if kind == "symlink":
+        target.write_text("kept")
+        target.chmod(0o644)
+    before = [(each.name, each.lstat().st_mode) for each in sorted(tmp_path.iterdir())]
+    with pytest.raises(NotReplacedError):
+        TraceFile(str(path), 1_000_000, replace=replace)
+    with pytest.raises(NotReplacedError):
+        TraceFile("/dev/null", 1_000_000, replace=replace)
+    assert [(each.name, each.lstat().st_mode) for each in sorted(tmp_path.iterdir())] == before
+
+
+def test_what_became_no_regular_file_meanwhile_is_not_replaced(tmp_path):
+    path = tmp_path / "t.trace"
+    path.write_text("old")
+    file = TraceFile(str(path), 1_000_000, replace=True)
+    path.unlink()
+    path.symlink_to("/dev/null")
+    with pytest.raises(UnwritableError, match="it is no regular file"):
+        file.begin({})
+    file.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["t.trace"]
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_full_disk_is_said_and_keeps_what_was_to_be_replaced(tmp_path):
+    path = tmp_path / "t.trace"
+    path.write_text("kept")
+    file = TraceFile(str(path), 1_000_000, replace=True)
+    with pytest.raises(UnwritableError, match="File too large"):
+        file.begin({"tasks": ["x" * 1000]})
+    with suppress(UnwritableError):
         file.close()
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["kept"]
