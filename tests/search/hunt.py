@@ -15,8 +15,9 @@ from limitkit.errors import ConfigError
 from search.life import Life
 from search.played import played
 from search.promises import judge
-from search.random_config import random_config
+from search.random_config import chance, random_config
 from search.random_scenario import random_test
+from search.random_scene import PART, play_scene
 from search.story import Broken
 
 if TYPE_CHECKING:
@@ -60,7 +61,10 @@ def life_of(number: int) -> Life:
     rnd = Random(number)
     while True:
         config = random_config(rnd)
-        life = Life(config, random_test(rnd, config, number))
+        test = random_test(rnd, config, number)
+        if chance(rnd, PART):
+            play_scene(rnd, config, test)
+        life = Life(config, test)
         try:
             life.rules()
         except ConfigError:
