@@ -94,6 +94,18 @@ def test_a_line_for_each_test_and_the_failures_in_full(run):
     assert run().stdout == done.stdout, "it is the same each time"
 
 
+def test_of_a_window_with_too_many_its_first_and_last_starts_are_shown(run):
+    burst = (
+        HOLDS.replace("count = 5", "count = 40").replace("starts = 5", "starts = 0").replace('in = "1s"', 'in = "30s"')
+    )
+    done = run("--output-format", "text", a=burst.replace('started_within = "2s"\n', ""))
+    lines = done.stdout.decode().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("  starts from 0.002s to "))
+    assert lines[begin + 7] == "  ... 30 more ..."
+    assert len(lines[begin + 2 : begin + 7]) == len(lines[begin + 8 : begin + 13]) == 5
+    assert all(" mail.send " in line for line in [*lines[begin + 2 : begin + 7], *lines[begin + 8 : begin + 13]])
+
+
 def test_exit_status_0_when_all_hold(run):
     done = run(a=HOLDS)
     assert (done.returncode, done.stdout.decode()) == (0, "ok   a.limits.toml: five start in time\n\n1 test: 1 held\n")

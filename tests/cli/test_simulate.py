@@ -71,6 +71,37 @@ def test_the_first_test_of_a_test_file_is_played_or_the_one_that_is_named(run):
     assert as_json(run, "shop.limits.toml", "--test", "two receipts")["all"]["sent"] == 2
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdin"])
+@pytest.mark.parametrize("kind", ["simulate", "test", "plan"])
+def test_what_a_shell_passes_is_played_under_the_config_of_the_working_folder(kind, name, tmp_path):
+    (tmp_path / "old.toml").write_text((FOLDER / "ratelimits.toml").read_text().replace("20/s", "10/s"))
+    arguments = {
+        "simulate": ["simulate", name, "--no-chart"],
+        "test": ["test", name],
+        "plan": ["plan", str(tmp_path / "old.toml"), "ratelimits.toml", "--scenario", name],
+    }[kind]
+    text = (FOLDER / ("shop.limits.toml" if kind == "test" else "campaign.toml")).read_bytes()
+    command = [sys.executable, "-m", "limitkit", *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=FOLDER, env=environ, input=text, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    says = {"simulate": f"{name} under ratelimits.toml: 355 messages", "test": "2 tests: 2 held", "plan": "emails."}
+    assert says[kind] in done.stdout.decode()
+
+
+def test_a_pipe_in_a_folder_without_a_config_is_told_where_it_was_looked_for(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "limitkit", "simulate", "-"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=b'[[send]]\ntask = "a"\n',
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"there is no ratelimits.toml in the working folder or in a folder above" in done.stderr
+
+
 def test_a_recording_is_played_with_its_own_times(run):
     recorded = CLI / "plan_files" / "morning.trace"
     done = run("--trace", str(recorded), "--output-format", "json")
@@ -98,8 +129,8 @@ def test_a_picture_is_drawn(run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "name a scenario file, or a recording by --trace, and not both"),
-        (["campaign.toml", "--trace", "a"], "name a scenario file, or a recording by --trace, and not both"),
+        ([], "nothing is named that could be played; name a scenario file, or a recording by --trace"),
+        (["campaign.toml", "--trace", "a"], "a scenario file and a recording are both named; name only one of the two"),
         (["--trace", "a", "--test", "b"], "--test is of a test file, and a recording has no tests"),
         (["campaign.toml", "--plot", "a.gif"], """must end with ".svg" or ".png\""""),
         (["shop.limits.toml", "--test", "two receipt"], 'has no test "two receipt"; did you mean "two receipts"?'),

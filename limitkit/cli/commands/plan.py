@@ -96,12 +96,7 @@ def command(
     Exit status: 0 fine, with changes or without, 1 a file has problems, 2 a file can't be read or the app can't be
     imported. With --detailed-exitcode: 0 nothing changes, 1 any error, 2 something changes.
     """
-    if new is not None and config is not None:
-        raise click.UsageError("name the new file as NEW or by --config, not both")
-    if old == new == "-":
-        raise click.UsageError("only one of the files can be standard input; name the other one")
-    if scenario is not None and trace is not None:
-        raise click.UsageError("name a scenario or a trace, not both")
+    _judge_usage(old, new, config, scenario, trace)
     found = app_given(ctx, app)
     before, after = _load(old, found), _load(new or config, found)
     if isinstance(before, ConfigError) or isinstance(after, ConfigError):
@@ -122,6 +117,16 @@ def command(
     else:
         say(*lines(plan))
     ctx.exit(_CHANGED if detailed and plan.changes else 0)
+
+
+def _judge_usage(old: str, new: str | None, config: str | None, scenario: str | None, trace: str | None) -> None:
+    """Raise UsageError for arguments that don't fit together."""
+    if new is not None and config is not None:
+        raise click.UsageError("name the new file as NEW or by --config, not both")
+    if [old, new, scenario].count("-") > 1:
+        raise click.UsageError("only one of the files can be standard input; name the other one")
+    if scenario is not None and trace is not None:
+        raise click.UsageError("name a scenario or a trace, not both")
 
 
 def _refuse(ctx: click.Context, errors: Sequence[ConfigError], form: str, *, detailed: bool) -> NoReturn:

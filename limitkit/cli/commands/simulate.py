@@ -64,13 +64,16 @@ def command(
 
     Shown are, for each limit and task, how many started and how long they waited, the longest backlog, when it was
     drained, what workers need for it, and what this can't know. SCENARIO is a file with [[send]] tables, or a test
-    file. With --app, keys and costs are read by the tasks' signatures; without, from arguments that are sent by name.
+    file, or - for standard input. With --app, keys and costs are read by the tasks' signatures; without, from arguments
+    that are sent by name.
 
     Exit status: 0 fine, 1 a file has problems, 2 a file can't be read, the picture can't be drawn, or the app can't be
     imported.
     """
-    if (scenario is None) == (trace is None):
-        raise click.UsageError("name a scenario file, or a recording by --trace, and not both")
+    if scenario is None and trace is None:
+        raise click.UsageError("nothing is named that could be played; name a scenario file, or a recording by --trace")
+    if scenario is not None and trace is not None:
+        raise click.UsageError("a scenario file and a recording are both named; name only one of the two")
     if trace is not None and test is not None:
         raise click.UsageError("--test is of a test file, and a recording has no tests; name only one of the two")
     from limitkit.cli.simulate.picture import draw, matplotlib_there  # noqa: PLC0415 (quick to start without)

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 from limitkit.cli.config_in_use import usable_config
 from limitkit.cli.options import tasks_of
 from limitkit.cli.output import Unusable, say
-from limitkit.config.source import toml
 from limitkit.config.wording import count, listed, quote, suggest
-from limitkit.errors import ConfigError
 from limitkit.trial.scenario import Disconnect, Kill, Stop
-from limitkit.trial.test_file.read import read_scenario, read_tests
+from limitkit.trial.test_file.read import read_either, read_tests
 from limitkit.trial.trace import TraceError, read_trace
 
 if TYPE_CHECKING:
@@ -65,9 +63,7 @@ def source_of(
 
 
 def _case(path: str, test: str | None, config: str | None, tasks: Any) -> Case:
-    if test is None and not _has_tests(path):
-        return read_scenario(path, config, tasks)
-    cases = read_tests(path, config, tasks)
+    cases = read_either(path, config, tasks) if test is None else read_tests(path, config, tasks)
     names = [case.name for case in cases]
     if test is None:
         if len(cases) > 1:
@@ -78,14 +74,6 @@ def _case(path: str, test: str | None, config: str | None, tasks: Any) -> Case:
         hint = suggest(test, names) or f"it has {listed(names[:10], 'and')}"
         raise Unusable(f"{path} has no test {quote(test)}; {hint}")
     return found
-
-
-def _has_tests(path: str) -> bool:
-    """Whether this is a test file; one that can't be read is none."""
-    try:
-        return "test" in toml.read(path).data
-    except ConfigError:
-        return False
 
 
 @contextmanager

@@ -38,6 +38,12 @@ def _starts(failure: Failure) -> Iterator[str]:
     rows = [
         (f"{each.at:.3f}s", each.task, str(each.number), each.worker, f"{each.waited:.3f}s") for each in failure.around
     ]
-    yield f"  starts around {failure.at:.3f}s:"
-    for line in table(_HEADINGS, rows, numbers=("started", "message", "waited"), plain=True).splitlines():
+    if failure.window is None:
+        yield f"  starts around {failure.at:.3f}s:"
+    else:
+        yield f"  starts from {failure.window[0]:.3f}s to {failure.window[1]:.3f}s:"
+    lines = table(_HEADINGS, rows, numbers=("started", "message", "waited"), plain=True).splitlines()
+    if failure.left_out:
+        lines.insert(1 + len(rows) // 2, f"... {failure.left_out:,} more ...")
+    for line in lines:
         yield f"  {line}"

@@ -75,6 +75,7 @@ def _failure(result: Result, expectation: Expectation, failure: Failure) -> dict
             }
             for each in failure.around
         ],
+        "starts_left_out": failure.left_out,
     }
 
 

@@ -7,7 +7,7 @@ are; if it can't parse a part, a problem is placed at the nearest key that it kn
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +38,8 @@ class Document:
     data: dict[str, Any]
     moved: Mapping[Path, Path] = field(default_factory=dict)
     """The paths in the file of entries that have another name in the data."""
+    piped: bool = False
+    """Whether a shell has passed it: then it is in no folder, and can't be read again."""
 
     @cached_property
     def places(self) -> Positions:
@@ -73,13 +75,13 @@ def read(path: str | os.PathLike[str], shown: str | None = None, *, first: str =
     return parse(content, shown, first=first)
 
 
-def read_pipe(path: str) -> Document | None:
+def read_pipe(path: str, *, first: str = _FIRST) -> Document | None:
     """Read and parse what a shell passes (``-``, ``<(...)``); None for any other path. Raises ConfigError."""
     try:
         content = read_file.of_pipe(path)
     except read_file.UnreadableError as error:
         raise _unreadable(path, error) from None
-    return None if content is None else parse(content, path)
+    return None if content is None else replace(parse(content, path, first=first), piped=True)
 
 
 def parse(content: str | bytes, path: str, *, first: str = _FIRST) -> Document:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.model.units import parse_duration
 from limitkit.config.rules import matches
 from limitkit.config.spelling import Nearest
+from limitkit.config.test_file.durations import parse_span
 from limitkit.config.test_file.fields import LONGEST, MOST_MESSAGES
 from limitkit.config.wording import count, listed, quote, suggest
 
@@ -52,7 +52,7 @@ def of_scenario(document: Document, path: Path, table: Mapping[str, Any]) -> Ite
         number = _number(send.get("count", 1))
         together += number
         last = (_seconds(send.get("at")) or 0.0) + (number - 1) * (_seconds(send.get("every")) or 0.0)
-        if last > parse_duration(LONGEST) and number <= MOST_MESSAGES:
+        if last > parse_span(LONGEST) and number <= MOST_MESSAGES:
             fact = f"the last of these messages would be sent after more than {LONGEST}"
             yield document.problem("LK096", (*path, "send", index), fact, "send fewer, or sooner", at="header")
         elif together > MOST_MESSAGES >= together - number and number <= MOST_MESSAGES:
@@ -139,6 +139,6 @@ def _number(value: object) -> int:
 
 def _seconds(value: object) -> float | None:
     try:
-        return parse_duration(value) if isinstance(value, str) and len(value) < 64 else None  # noqa: PLR2004
+        return parse_span(value) if isinstance(value, str) and len(value) < 64 else None  # noqa: PLR2004
     except ValueError:
         return None

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from limitkit.config.model.fields import meaning, refuse
-from limitkit.config.model.units import DURATION_PATTERN
-from limitkit.config.model.value_errors import duration_between
+from limitkit.config.test_file.durations import SPAN_PATTERN, span_between
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,9 +20,9 @@ _LONGEST_NAME: Final = 200
 _FIRST_YEAR: Final = 1971
 _LAST_YEAR: Final = 2999
 
-SPAN: Final = meaning("LK016", functools.partial(duration_between, "0s", LONGEST))
+SPAN: Final = meaning("LK016", functools.partial(span_between, "0s", LONGEST))
 """Judges a time that may be nothing at all."""
-SOME_TIME: Final = meaning("LK016", functools.partial(duration_between, "1ms", LONGEST))
+SOME_TIME: Final = meaning("LK016", functools.partial(span_between, "1ms", LONGEST))
 """Judges a time that is more than nothing."""
 
 
@@ -51,7 +50,7 @@ def _for_all_tasks(said: object) -> object:
 def spans(title: str, description: str, least: str = "0s") -> Any:
     """Say what editors show for a duration."""
     text = f'{description} A duration, from "{least}" to "{LONGEST}".'
-    return Field(title=title, description=text, json_schema_extra={"pattern": DURATION_PATTERN})
+    return Field(title=title, description=text, json_schema_extra={"pattern": SPAN_PATTERN})
 
 
 NAME: Final = meaning("LK099", _name_fault)

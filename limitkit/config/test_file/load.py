@@ -23,11 +23,12 @@ _Model = TypeVar("_Model", bound="Table")
 SUFFIX: Final = ".limits.toml"
 """How the names of test files end."""
 _A_TEST: Final = 'a test, e.g. [[test]] with name = "…"'
+_A_SENDING: Final = 'what is sent, e.g. [[send]] with task = "…"'
 
 
 def read_tests(path: str | os.PathLike[str]) -> tuple[Document, LimitsTests]:
-    """Read a test file. Raises ConfigError with all its problems, in the order of the file."""
-    document = toml.read(path, first=_A_TEST)
+    """Read a test file; ``-`` is standard input. Raises ConfigError with all its problems, in the order of the file."""
+    document = _read(path, _A_TEST)
     return document, judge_tests(document)
 
 
@@ -39,19 +40,33 @@ def judge_tests(document: Document) -> LimitsTests:
 
 
 def read_scenario(path: str | os.PathLike[str]) -> tuple[Document, ScenarioFile]:
-    """Read a scenario file: what one test plays, without expectations. Raises ConfigError with all its problems."""
-    document = toml.read(path, first='what is sent, e.g. [[send]] with task = "…"')
+    """Read a scenario file: what one test plays, without expectations; ``-`` is standard input.
+
+    Raises ConfigError with all its problems.
+    """
+    document = _read(path, _A_SENDING)
+    return document, judge_scenario(document)
+
+
+def read_either(path: str | os.PathLike[str]) -> Document:
+    """Read a file that may have tests, or be a scenario. Raises ConfigError when it is not TOML, or can't be read."""
+    return _read(path, _A_SENDING)
+
+
+def judge_scenario(document: Document) -> ScenarioFile:
+    """Check a parsed scenario file. Raises ConfigError as ``read_scenario`` does."""
     model, found = errors(ScenarioFile, document.data)
     problems = shape_errors.problems_of(document, found, ScenarioFile)
-    return document, _judged(model, [*problems, *cross_checks.of_scenario(document, (), document.data)])
+    return _judged(model, [*problems, *cross_checks.of_scenario(document, (), document.data)])
 
 
 def config_of(document: Document, named: str | None, given: str | None = None) -> Config:
     """Load the config of a test file or a scenario.
 
     It is the one that was ``given`` on the command line, else the ``named`` one of the file (relative to it), else
-    ``LIMITKIT_CONFIG``, else the nearest ratelimits.toml beside the file or in a folder above. Raises ConfigError with
-    its problems; those of a config that can't be read are placed in the test file.
+    ``LIMITKIT_CONFIG``, else the nearest ratelimits.toml beside the file or in a folder above. What a shell passes is
+    taken for a file in the working folder. Raises ConfigError with its problems; those of a config that can't be read
+    are placed in the test file.
     """
     path = given or _named(document, named)
     try:
@@ -66,8 +81,13 @@ def config_of(document: Document, named: str | None, given: str | None = None) -
         raise ConfigError([placed], unreadable=True) from None
 
 
+def _read(path: str | os.PathLike[str], first: str) -> Document:
+    piped = toml.read_pipe(os.fspath(path), first=first)
+    return piped if piped is not None else toml.read(path, first=first)
+
+
 def _named(document: Document, named: str | None) -> str:
-    folder = os.path.dirname(document.path)  # noqa: PTH120 - as it was given
+    folder = "" if document.piped else os.path.dirname(document.path)  # noqa: PTH120 - as it was given
     if named is not None:
         return os.path.join(folder, named)  # noqa: PTH118
     if said := os.environ.get(CONFIG_VARIABLE):
@@ -75,7 +95,8 @@ def _named(document: Document, named: str | None) -> str:
     found = nearest(Path(folder).absolute())
     if found is None:
         hint = 'write one, or name it: config = "…"'
-        fact = f"there is no {FILE} beside this file or in a folder above"
+        where = "in the working folder" if document.piped else "beside this file"
+        fact = f"there is no {FILE} {where} or in a folder above"
         raise ConfigError([document.problem("LK006", (), fact, hint)], unreadable=True)
     beside = os.path.join(folder, FILE)  # noqa: PTH118
     return beside if found.parent == Path(folder).absolute() else _short(found)

@@ -108,7 +108,11 @@ class Failure:
     at: float
     """The virtual time of it, in seconds from the beginning."""
     around: tuple[Start, ...] = ()
-    """Up to ten starts before and after that time, in their order."""
+    """Up to ten starts, in their order: before and after that time; or of the window."""
+    window: tuple[float, float] | None = None
+    """When the first and the last start of a window with too many were; then ``around`` has its first and last five."""
+    left_out: int = 0
+    """How many starts of the window are between those."""
 
     def __str__(self) -> str:
         return f"expected {self.expected}, but {self.happened}"

@@ -16,7 +16,7 @@ from limitkit.trial.expectations.expectation import (
     StartedWithin,
     in_us,
 )
-from limitkit.trial.expectations.starts_around import starts_around
+from limitkit.trial.expectations.starts_around import starts_around, starts_of
 from limitkit.trial.expectations.windows import emptiest, fullest, merged
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def most(subject: Subject, rule: Most, runs: Sequence[Run]) -> Failure | None:
     window = times[found.first : found.first + found.starts]
     happened = f"{found.starts} happened from {_at(window[0])} to {_at(window[-1])}"
     at = window[rule.starts] / MICROSECONDS
-    return Failure(expected, happened, at, starts_around(runs, at))
+    shown, more = starts_of(runs, window[0], window[-1])
+    return Failure(expected, happened, at, shown, (window[0] / MICROSECONDS, window[-1] / MICROSECONDS), more)
 
 
 def least(subject: Subject, rule: Least, runs: Sequence[Run], outcome: Outcome) -> Failure | None:

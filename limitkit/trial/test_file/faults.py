@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from limitkit.buckets.override import Override, OverrideError, Target
-from limitkit.config.model.units import parse_duration
+from limitkit.config.test_file.durations import parse_span
 from limitkit.config.wording import quote
 from limitkit.control import inputs
 from limitkit.control.declarations import declared_for
@@ -34,7 +34,7 @@ def faults_of(
     """
     found: list[Fault] = []
     problems: list[Problem] = []
-    for index, table in sorted(enumerate(tables), key=lambda pair: parse_duration(pair[1].at)):
+    for index, table in sorted(enumerate(tables), key=lambda pair: parse_span(pair[1].at)):
         key = next((key for key in ("override", "pause", "resume") if getattr(table, key) is not None), "")
         try:
             found = _with(found, table, key, config, tasks)
@@ -46,7 +46,7 @@ def faults_of(
 
 def _with(found: list[Fault], table: FaultTable, key: str, config: Config, tasks: Collection[str]) -> list[Fault]:
     """Add a table's fault to those before it. Raises OverrideError."""
-    at = parse_duration(table.at)
+    at = parse_span(table.at)
     if not key:
         return [*found, _by_itself(table, at)]
     if table.override is not None:
@@ -65,7 +65,7 @@ def _by_itself(table: FaultTable, at: float) -> Fault:
         return Stop(at=at, worker=table.stop)
     if table.disconnect is not None:
         return Disconnect(at=at, worker=table.disconnect)
-    return StoreAway(at=at, seconds=parse_duration(table.for_ or "0s"))
+    return StoreAway(at=at, seconds=parse_span(table.for_ or "0s"))
 
 
 def _override(table: OverrideTable, at: float, config: Config, tasks: Collection[str]) -> Override:
@@ -102,7 +102,7 @@ def _made(target: Target, limit: Limit, at: float, until: float | None, **what: 
 
 
 def _until(at: float, span: str | None) -> float | None:
-    return None if span is None else at + parse_duration(span)
+    return None if span is None else at + parse_span(span)
 
 
 def _resumed(found: list[Fault], target: Target, at: float) -> list[Fault]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from limitkit.config.model.units import parse_duration
 from limitkit.config.test_file import load
+from limitkit.config.test_file.durations import parse_span
 from limitkit.config.wording import listed, suggest
 from limitkit.errors import ConfigError
 from limitkit.trial.expectations.expectation import (
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
     from limitkit.config.load import Config
     from limitkit.config.source.toml import Document
-    from limitkit.config.test_file.tables import CaseTable, ExpectTable, ScenarioTable, SendTable
+    from limitkit.config.test_file.tables import (
+        CaseTable,
+        ExpectTable,
+        LimitsTests,
+        ScenarioFile,
+        ScenarioTable,
+        SendTable,
+    )
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
     from limitkit.trial.expectations.expectation import Rule
@@ -77,7 +84,25 @@ def read_tests(path: str | os.PathLike[str], config: str | None = None, tasks: C
 
     Raises ConfigError with all problems, of the test file or of its config.
     """
-    document, tables = load.read_tests(path)
+    return _tests(load.read_tests(path), config, tasks)
+
+
+def read_scenario(path: str | os.PathLike[str], config: str | None = None, tasks: Collection[str] = ()) -> Case:
+    """Read a scenario file. Raises ConfigError as ``read_tests`` does."""
+    return _scenario(load.read_scenario(path), config, tasks)
+
+
+def read_either(path: str | os.PathLike[str], config: str | None = None, tasks: Collection[str] = ()) -> list[Case]:
+    """Read a test file or a scenario file, whichever it is. Raises ConfigError as ``read_tests`` does."""
+    document = load.read_either(path)
+    if "test" in document.data:
+        return _tests((document, load.judge_tests(document)), config, tasks)
+    return [_scenario((document, load.judge_scenario(document)), config, tasks)]
+
+
+def _tests(read: tuple[Document, LimitsTests], config: str | None, tasks: Collection[str]) -> list[Case]:
+    """Make the cases of tests that have been read. Raises ConfigError as ``read_tests`` does."""
+    document, tables = read
     found = load.config_of(document, tables.config, config)
     problems: list[Problem] = []
     cases = []
@@ -90,9 +115,9 @@ def read_tests(path: str | os.PathLike[str], config: str | None = None, tasks: C
     return cases
 
 
-def read_scenario(path: str | os.PathLike[str], config: str | None = None, tasks: Collection[str] = ()) -> Case:
-    """Read a scenario file. Raises ConfigError as ``read_tests`` does."""
-    document, table = load.read_scenario(path)
+def _scenario(read: tuple[Document, ScenarioFile], config: str | None, tasks: Collection[str]) -> Case:
+    """Make the case of a scenario that has been read. Raises ConfigError as ``read_tests`` does."""
+    document, table = read
     found = load.config_of(document, table.config, config)
     faults, wrong = faults_of(document, ("fault",), table.fault, found, tasks)
     _refuse(wrong)
@@ -118,9 +143,9 @@ def _case(
         workers=table.workers,
         processes=table.processes,
         prefetch_multiplier=table.prefetch_multiplier,
-        task_seconds={name: parse_duration(text) for name, text in table.task_seconds.items()},
+        task_seconds={name: parse_span(text) for name, text in table.task_seconds.items()},
         begins=table.begins_at.timestamp(),
-        until=None if table.until is None else parse_duration(table.until),
+        until=None if table.until is None else parse_span(table.until),
         seed=table.seed,
         expectations=tuple(
             each for index, expect in enumerate(expects) for each in _expectations((*path, "expect", index), expect)
@@ -132,8 +157,8 @@ def _sending(table: SendTable) -> Sending:
     return Sending(
         task=table.task,
         count=table.count,
-        every=parse_duration(table.every),
-        at=parse_duration(table.at),
+        every=parse_span(table.every),
+        at=parse_span(table.at),
         args=tuple(table.args),
         kwargs=table.kwargs,
         queue=table.queue,
@@ -147,15 +172,15 @@ def _expectations(path: Path, table: ExpectTable) -> Iterator[Expectation]:
     subject = Subject(task=table.task or "", limit=table.limit or "")
     rules: dict[str, Rule] = {}
     if table.started_within is not None:
-        rules["started_within"] = StartedWithin(parse_duration(table.started_within))
+        rules["started_within"] = StartedWithin(parse_span(table.started_within))
     if table.most is not None:
-        rules["most"] = Most(table.most.starts, parse_duration(table.most.in_))
+        rules["most"] = Most(table.most.starts, parse_span(table.most.in_))
     if table.least is not None:
-        rules["least"] = Least(table.least.starts, parse_duration(table.least.in_))
+        rules["least"] = Least(table.least.starts, parse_span(table.least.in_))
     if table.lost is not None:
         rules["lost"] = Lost(table.lost)
     if table.drained_by is not None:
-        rules["drained_by"] = DrainedBy(parse_duration(table.drained_by))
+        rules["drained_by"] = DrainedBy(parse_span(table.drained_by))
     for key, rule in rules.items():
         yield Expectation(subject, rule, (*path, key))
 

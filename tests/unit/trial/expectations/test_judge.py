@@ -57,6 +57,14 @@ def test_most_counts_each_start_in_any_window():
     assert not holds(Most(1, 1.0), (0.0, 1.0, 1.5)), "a second start of a message counts, too"
 
 
+@pytest.mark.parametrize(("count", "shown", "left_out"), [(10, range(10), 0), (23, [*range(5), *range(18, 23)], 13)])
+def test_most_shows_the_ends_of_the_window_that_has_too_many(count, shown, left_out):
+    before_it, window = [(0.0, 1.0 + number) for number in range(4)], [(0.0, 20.0 + n / 100) for n in range(count)]
+    found = judge(Expectation(MAIL, Most(3, 1.0)), outcome(*before_it, *window, (0.0, 21.0)))
+    assert [each.number - len(before_it) for each in found.around] == [*shown]
+    assert (found.window, found.left_out) == ((20.0, 20.0 + (count - 1) / 100), left_out)
+
+
 def test_most_is_not_misled_by_sums_of_floats():
     times = [0.1 * number for number in range(1, 1000)]
     assert holds(Most(100, 10.0), *((0.0, time) for time in times))
@@ -178,7 +186,7 @@ def test_the_ten_starts_around_are_shown():
 
 
 def test_where_there_are_few_on_one_side_more_of_the_other_are_shown():
-    failure = judge(Expectation(MAIL, Most(1, 5.0)), outcome(*((0.0, float(second)) for second in range(30))))
+    failure = judge(Expectation(MAIL, StartedWithin(1.0)), outcome(*((0.0, float(second)) for second in range(30))))
     assert failure.at == 1.0
     assert [start.at for start in failure.around] == [*range(10)]
     failure = judge(Expectation(MAIL, DrainedBy(28.0)), outcome(*((0.0, float(second)) for second in range(30))))
