@@ -284,7 +284,8 @@ def test_the_engine_is_imported_only_where_something_is_played(run, monkeypatch)
 
 def test_the_repository_s_own_limits_are_tested():
     done = Runner(ROOT).run("test")
-    assert (done.returncode, done.stdout.decode().splitlines()[-1]) == (0, "6 tests: 6 held")
+    held = [line for line in done.stdout.decode().splitlines() if line.startswith("ok   ratelimits.limits.toml: ")]
+    assert (done.returncode, len(held)) == (0, 4)
 
 
 def test_the_page_shows_what_is_printed(tmp_path):
