@@ -1,4 +1,4 @@
-"""Each life that the search has found keeps all promises now."""
+"""Each life that the search has found keeps all promises now; those in ``known`` do not yet."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from search.life import read
 
 HERE = Path(__file__).parent
 FOUND = sorted(HERE.glob("found/*/life.limits.toml"))
+KNOWN = sorted(HERE.glob("known/*/life.limits.toml"))
 
 
 def broken(file):
@@ -19,4 +20,10 @@ def broken(file):
 
 @pytest.mark.parametrize("file", FOUND, ids=lambda file: file.parent.name)
 def test_what_was_found_is_kept(file):
+    assert broken(file) == ()
+
+
+@pytest.mark.xfail(strict=True, reason="found, and not fixed yet: move it to found then")
+@pytest.mark.parametrize("file", KNOWN, ids=lambda file: file.parent.name)
+def test_what_is_known_breaks_a_promise(file):
     assert broken(file) == ()
