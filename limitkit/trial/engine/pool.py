@@ -33,7 +33,9 @@ With both, the next task begins 2.1 ms after the end of the one that had the onl
 class Pool:
     """The processes of one worker, and what they have been given."""
 
-    def __init__(self, timeline: Timeline, owner: Actor, semaphore: Any, processes: int) -> None:
+    def __init__(
+        self, timeline: Timeline, owner: Actor, semaphore: Any, processes: int, jitter: Callable[[float], float]
+    ) -> None:
         self._timeline, self._clock, self._owner = timeline, timeline.clock, owner
         self._semaphore, self._processes = semaphore, processes
         self._given: deque[Request] = deque()
@@ -46,7 +48,7 @@ class Pool:
         """Runs the code of a task; returns the seconds until it ends, or None when it did not start."""
         self.ended: Callable[[Request], None] = lambda _: None
         """Is told when a task has ended."""
-        self.begins_after: Callable[[Request], float] = lambda _: BEGINS_AFTER
+        self.begins_after: Callable[[Request], float] = lambda _: jitter(BEGINS_AFTER)
         """Returns the seconds from the hand-over of a request until its task's code begins."""
 
     def __len__(self) -> int:

@@ -62,7 +62,7 @@ class Worker(Actor):
         """The next time at which a schedule says something else."""
         self.task_limits = TaskLimits(rules, around.store, around.clock, around.new_name)
         semaphore = LaxBoundedSemaphore(processes)
-        self.pool = Pool(around.timeline, self, semaphore, processes)
+        self.pool = Pool(around.timeline, self, semaphore, processes, around.jitter)
         self.pool.run, self.pool.ended = partial(around.run, self), around.ended
         self._channel = Channel(around.broker)
         self._consumer = consumer = SimpleNamespace(
@@ -120,7 +120,9 @@ class Worker(Actor):
     def fetched(self, text: str, name: str, queue: str) -> None:
         """Take a message that was popped from a list."""
         self._waits, self._fetching = False, (text, name, queue)
-        self._timeline.at(self._timeline.clock.now + FETCH, self._received, self._channel, actor=self)
+        self._timeline.at(
+            self._timeline.clock.now + self._around.jitter(FETCH), self._received, self._channel, actor=self
+        )
 
     def _received(self, channel: Channel) -> None:
         if self._fetching is None or channel is not self._channel:
