@@ -100,7 +100,7 @@ def test_of_a_window_with_too_many_its_first_and_last_starts_are_shown(run):
     )
     done = run("--output-format", "text", a=burst.replace('started_within = "2s"\n', ""))
     lines = done.stdout.decode().splitlines()
-    begin = next(number for number, line in enumerate(lines) if line.startswith("  starts from 0.002s to "))
+    begin = next(number for number, line in enumerate(lines) if line.startswith("  starts from 0.00"))
     assert lines[begin + 7] == "  ... 30 more ..."
     assert len(lines[begin + 2 : begin + 7]) == len(lines[begin + 8 : begin + 13]) == 5
     assert all(" mail.send " in line for line in [*lines[begin + 2 : begin + 7], *lines[begin + 8 : begin + 13]])
