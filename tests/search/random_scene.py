@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from search.life import Data
 
-PART = 0.3
+PART = 0.4
 """Of all lives, so many have a scene."""
 
 
@@ -20,7 +20,7 @@ def play_scene(rnd: Random, config: Data, test: Data) -> None:
     test["send"] = test["send"][:1]
     test["send"][0]["count"] = min(test["send"][0].get("count", 1), 10)
     test.pop("fault", None)
-    pick(rnd, (_goes_on, _pause_ends, _late, _held, _impatient))(rnd, config, test)
+    pick(rnd, (_goes_on, _pause_ends, _late, _held, _impatient, _outlasts))(rnd, config, test)
 
 
 def _goes_on(rnd: Random, config: Data, test: Data) -> None:
@@ -88,3 +88,11 @@ def _impatient(rnd: Random, config: Data, test: Data) -> None:
         "max_wait": pick(rnd, ("100ms", "1s", "3s")),
     }
     test["send"].insert(0, {"task": "impatient", "count": 40, "every": pick(rnd, ("1ms", "20ms", "110ms"))})
+
+
+def _outlasts(rnd: Random, config: Data, test: Data) -> None:
+    """Tasks run longer than their leases, and others wait for their slots."""
+    config["limits"]["s0"] = {"strategy": "concurrency", "max_running": pick(rnd, (1, 2, 3)), "lease": "5s"}
+    config["tasks"]["outlasts"] = {"limits": ["s0"]}
+    test["task_seconds"]["outlasts"] = "8s"
+    test["send"].insert(0, {"task": "outlasts", "count": pick(rnd, (5, 8))})
