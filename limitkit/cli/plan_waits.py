@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from limitkit.cli.options import tasks_of
 from limitkit.cli.output import Unusable, say
+from limitkit.cli.progress import progress_line
 from limitkit.trial.plan.waits import waits
 
 if TYPE_CHECKING:
@@ -52,6 +54,6 @@ def waits_under(old: Config, new: Config, played: Played, seed: int | None, app:
     from limitkit.trial.play import play  # noqa: PLC0415 (imports Celery)
 
     chosen = played.seed if seed is None else seed
-    return waits(
-        old.rules, new.rules, played.scenario, lambda rules, scenario: play(rules, scenario, seed=chosen, app=app)
-    )
+    with progress_line() as line:
+        playing = partial(play, seed=chosen, app=app, progress=line)
+        return waits(old.rules, new.rules, played.scenario, playing)

@@ -88,6 +88,8 @@ class Row:
     """Of a limit: how many of its buckets were used; in each worker another one, where the limit is local."""
     most_running: int | None = None
     """Of a concurrency limit: the most tasks of one bucket that ran at once."""
+    largest_cost: int = 0
+    """Of a limit: the most tokens that a start took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,6 +252,7 @@ def _limit_row(name: str, times: Sequence[Times], limit: Limit | None, ended: fl
         minute=_busiest_of(given, 60),
         buckets=len(buckets),
         most_running=most if running else None,
+        largest_cost=max((max(costs) for _, costs in buckets.values()), default=0),
     )
 
 

@@ -6,7 +6,7 @@ All times are seconds of the virtual clock, from the beginning of the play.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 Fate = Literal["waiting", "started", "dropped", "failed", "lost"]
 """``waiting``: in a queue, in the waiting room or held by a worker at the end; ``lost``: in none of them."""
@@ -76,3 +76,10 @@ class Outcome:
     """How often the guard has sent a message back to its queue."""
     warnings: list[str] = field(default_factory=list)
     """What workers have logged as warnings or errors, each text once."""
+
+
+class Progress(Protocol):
+    """What is told, now and then, how far a play is."""
+
+    def __call__(self, seconds: float, started: int, sent: int, /) -> None:
+        """Take the virtual time, and how many messages have started of those that were sent by then."""

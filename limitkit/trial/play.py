@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from limitkit.config.rules import Rules
     from limitkit.trial.engine.world import World
-    from limitkit.trial.outcome import Outcome
+    from limitkit.trial.outcome import Outcome, Progress
     from limitkit.trial.scenario import Scenario
 
 logger = logging.getLogger("limitkit")
@@ -36,13 +36,19 @@ class _Warnings(logging.Handler):
 
 
 def play(
-    rules: Rules, scenario: Scenario, *, seed: int = 0, app: Any = None, look: Callable[[World], None] | None = None
+    rules: Rules,
+    scenario: Scenario,
+    *,
+    seed: int = 0,
+    app: Any = None,
+    look: Callable[[World], None] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Play a scenario with these limits; the same seed gives the same outcome.
 
     ``app`` is the Celery app whose tasks are meant: their signatures tell which argument is which. Without it, keys and
-    costs are read from arguments that are sent by name. ``look`` is called with all that was played, at the end. Raises
-    LimitkitError when what is played goes round and round.
+    costs are read from arguments that are sent by name. ``look`` is called with all that was played, at the end;
+    ``progress`` after each thousand events. Raises LimitkitError when what is played goes round and round.
     """
     from limitkit.trial.engine.world import World  # noqa: PLC0415 (imports all that a worker needs, which takes time)
 
@@ -56,7 +62,7 @@ def play(
     world = None
     try:
         world = World(rules, scenario, seed, app)
-        outcome = world.play()
+        outcome = world.play(progress)
         if look is not None:
             look(world)
     except SpinError as error:

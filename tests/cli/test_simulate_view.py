@@ -19,7 +19,7 @@ from limitkit.cli.simulate.report import below, report
 from limitkit.cli.simulate.values import as_values
 from limitkit.config.load import load
 from limitkit.trial.outcome import Outcome, Run, WorkerUse
-from limitkit.trial.scenario import Scenario, SetOverride
+from limitkit.trial.scenario import Scenario, SetOverride, StoreAway
 
 FILE = """
 version = 1
@@ -110,6 +110,88 @@ def test_a_limit_that_is_not_kept_is_named_with_its_window(make):
     lines = said(report(make(both()), None))
     assert "tenant was not kept: 8 starts in the second from 0s, and 6 are allowed." in lines
     assert "gateway was not kept" not in lines
+
+
+DEAR = """
+version = 1
+[limits.tokens]
+strategy = "{}"
+rate = "100/s"
+{}
+[tasks."llm.ask"]
+limits = [{{ limit = "tokens", cost = "tokens" }}]
+"""
+
+
+def asked(times, cost):
+    for number, at in enumerate(times):
+        run = Run(number, "llm.ask", 0.0, "celery", ("tokens",), ("t",), (cost,))
+        run.starts, run.workers, run.ended, run.fate = [at], ["worker-1"], at + 1.0, "started"
+        yield run
+
+
+def test_a_cost_above_the_burst_is_allowed_and_explained(make):
+    shown = make([*asked([0.0, 5.0, 10.0], 500)], file=DEAR.format("token_bucket", "burst = 200"))
+    lines = said(report(shown, None))
+    assert "500 of 600  1,500 of 6,500" in lines
+    fact = "tokens has starts that cost up to 500, more than its 200 at once"
+    assert (
+        f"{fact}: such a start begins when its bucket is full, and the rest is debt that the next ones wait off."
+        in lines
+    )
+    assert "not kept" not in lines
+    assert as_values(shown)["limits"][0]["allowed"] == {"in_second": 600, "in_minute": 6_500}
+    cheap = said(report(make([*asked([0.0, 2.0], 200)], file=DEAR.format("token_bucket", "burst = 200")), None))
+    assert "200 of 300" in cheap
+    assert "debt" not in cheap
+
+
+def test_of_a_window_with_a_cost_above_it_no_number_is_allowed(make):
+    lines = said(report(make([*asked([0.0, 5.0], 500)], file=DEAR.format("window", "")), None))
+    assert "more than its 100 at once: such a start begins when nothing else is in its window." in lines
+    assert "500 of" not in lines
+
+
+def test_tokens_are_judged_as_starts_are(make):
+    shown = make([*asked([0.0, 0.1, 0.2], 150)], file=DEAR.format("token_bucket", "burst = 200"))
+    told = "tokens was not kept: 450 tokens in the second from 0s, and 300 are allowed."
+    assert told in said(report(shown, None))
+    assert as_values(shown)["not_kept"] == [told]
+
+
+def jobs(count):
+    for number in range(count):
+        run = Run(number, "job.run", 0.0, "celery", ("jobs",), ("j",), (1,))
+        run.starts, run.workers, run.ended, run.fate = [1.0], ["worker-1"], 2.0, "started"
+        yield run
+
+
+JOBS = """
+version = 1
+[limits.jobs]
+strategy = "concurrency"
+max_running = 2
+{}
+[tasks."job.run"]
+limits = ["jobs"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "faults", "says"),
+    [
+        ("", (), "jobs was not kept: 8 ran at once, and 2 are allowed."),
+        ("", (StoreAway(at=0.5, seconds=1.0),), '2 are allowed; the store was away, and on_error = "allow" lets'),
+        ('on_error = "hold"', (StoreAway(at=0.5, seconds=1.0),), "2 are allowed."),
+        ('scope = "worker"', (StoreAway(at=0.5, seconds=1.0),), "2 are allowed."),
+        ('schedule = [{ from = "00:00", to = "12:00", max_running = 9 }]', (), None),
+        ('mode = "shadow"', (), None),
+    ],
+)
+def test_more_at_once_than_may_run_is_named(make, more, faults, says):
+    lines = said(report(make([*jobs(8)], file=JOBS.format(more), faults=faults), None))
+    assert (says in lines) if says else ("not kept" not in lines)
+    assert "not kept" not in said(report(make([*jobs(2)], file=JOBS.format(more), faults=faults), None))
 
 
 @pytest.mark.parametrize(

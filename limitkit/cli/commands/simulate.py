@@ -10,6 +10,7 @@ import click
 
 from limitkit.cli.options import app_given, common, examples
 from limitkit.cli.output import say, say_json, show_problems
+from limitkit.cli.progress import progress_line
 from limitkit.config.load import MODE_VARIABLE
 from limitkit.config.wording import listed
 from limitkit.errors import ConfigError
@@ -85,10 +86,10 @@ def command(
         matplotlib_there()
     found = app_given(ctx, app)
     try:
-        with source_of(scenario, trace, test=test, config=config, app=found) as given:
+        with source_of(scenario, trace, test=test, config=config, app=found) as given, progress_line() as line:
             source = given.with_workers(workers, processes)
             chosen = source.seed if seed is None else seed
-            outcome = play(source.rules, source.scenario, seed=chosen, app=found)
+            outcome = play(source.rules, source.scenario, seed=chosen, app=found, progress=line)
     except ConfigError as error:
         if form == "json":
             say_json({"version": 1, "problems": [asdict(each) for each in error.problems]})

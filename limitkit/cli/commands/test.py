@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ import click
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import Unusable, say, show_problems
+from limitkit.cli.progress import progress_line
 from limitkit.cli.test_reports import json_report, junit_report, text_report
 from limitkit.cli.test_reports.report import FileReport, Report
 from limitkit.config.test_file.load import SUFFIX
@@ -24,8 +26,8 @@ from limitkit.trial.test_file.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from limitkit.trial.outcome import Outcome
     from limitkit.trial.test_file.read import Case
-    from limitkit.trial.test_file.run import Play
 
 _STOPPED = 130
 """The exit status after ctrl-C, as shells have it."""
@@ -78,12 +80,14 @@ def command(
     text = output_format == "text"
     tasks = tasks_of(found) if found is not None else ()
     try:
-        for path in paths:
-            report.files.append(file := FileReport(path))
-            for case in _chosen(file, wanted, lambda path: read_tests(path, config, tasks), shown=text):
-                file.results.append(run(case, _engine(), seed=seed, app=found))
-                if text:
-                    text_report.show_result(file.results[-1])
+        with progress_line() as line:
+            for path in paths:
+                report.files.append(file := FileReport(path))
+                for case in _chosen(file, wanted, lambda path: read_tests(path, config, tasks), shown=text):
+                    file.results.append(run(case, partial(_engine(), progress=line), seed=seed, app=found))
+                    if text:
+                        line.remove()
+                        text_report.show_result(file.results[-1])
     except KeyboardInterrupt:
         say(f"limitkit: stopped after {count(len(report.results), 'test')}; the others were not played", err=True)
         ctx.exit(_STOPPED)
@@ -128,7 +132,7 @@ def _chosen(
             yield case
 
 
-def _engine() -> Play:
+def _engine() -> Callable[..., Outcome]:
     """Import what plays: it needs Celery, and most of a second."""
     from limitkit.trial.play import play  # noqa: PLC0415
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil, floor
 from typing import TYPE_CHECKING, Final
 
 from limitkit.cli.simulate.numbers import bytes_text, count_text, number_text, time_text
+from limitkit.cli.simulate.promises import allowed, debts, over
 from limitkit.cli.table_width import fitted, wrapped
 from limitkit.config.wording import count
 from limitkit.trial.figures import HELD_BYTES
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from limitkit.cli.simulate.played import Played
-    from limitkit.config.declared import Limit
     from limitkit.trial.figures import Peak, Row
 
 _COMMON: Final = ("started", "p50", "p95", "max", "backlog", "drained at")
@@ -25,8 +24,6 @@ _LIMITS_FIRST: Final = ("limit", *_COMMON, "waiting", "lost", "declared", "in 1s
 _TASKS: Final = ("task", "sent", *_COMMON, "in 1s", "in 1m", *_FATES)
 _TASKS_FIRST: Final = ("task", *_COMMON, "waiting", "lost", "sent", "in 1s")
 _LEFT: Final = ("limit", "task", "declared")
-_JITTER: Final = 0.05
-"""Seconds that are added to a window: a limit promises burst + rate x (T + 0.05 s) + 1 starts in T at most."""
 _INDENT: Final = "  "
 
 
@@ -43,7 +40,11 @@ def report(played: Played, width: int | None) -> list[str]:
         order = (*first, *(heading for heading in headings if heading not in first))
         numbers = [heading for heading in headings if heading not in _LEFT]
         lines += ["", *fitted(headings, cells, width=width, first=order, numbers=numbers)] if cells else []
-    return [*lines, "", *(each for said in (*_cost(played), *over(played)) for each in wrapped(said, width))]
+    return [
+        *lines,
+        "",
+        *(each for said in (*_cost(played), *debts(played), *over(played)) for each in wrapped(said, width)),
+    ]
 
 
 def below(played: Played, width: int | None) -> list[str]:
@@ -87,7 +88,7 @@ def _limit(played: Played, row: Row) -> tuple[str, ...]:
     limit = played.limits.get(row.name)
     kept = limit is not None and limit.mode == "enforce"
     declared = "-" if limit is None else limit.text if kept else f"{limit.text} ({limit.mode})"
-    windows = (_of(row.second, allowed(limit, 1)), _of(row.minute, allowed(limit, 60)))
+    windows = (_of(row.second, allowed(limit, row, 1)), _of(row.minute, allowed(limit, row, 60)))
     buckets = count_text(row.buckets) if row.buckets != 1 else "-"
     return row.name, declared, *_counted(row), *windows, buckets, count_text(row.most_running or 0), *_more(row)
 
@@ -109,32 +110,6 @@ def _more(row: Row) -> tuple[str, ...]:
 
 def _of(peak: Peak, most: int | None) -> str:
     return f"{peak.most:,}" if most is None else f"{peak.most:,} of {most:,}"
-
-
-def allowed(limit: Limit | None, seconds: int) -> int | None:
-    """Return how many tokens one bucket gives in so many seconds at most, as declared; None where nothing says that.
-
-    Nothing does where other terms may be in force at times, or for some partitions.
-    """
-    if limit is None or limit.rate is None or limit.schedule or limit.partitions or limit.feedback is not None:
-        return None
-    if limit.strategy == "window":
-        return limit.most * (ceil(seconds / limit.rate.period) + (1 if limit.resets is not None else 0))
-    return floor(limit.burst + limit.rate.per_second * seconds)
-
-
-def over(played: Played) -> Iterator[str]:
-    """Say which limits were not kept, by what they promise, where that can be judged."""
-    for row in played.figures.limits:
-        limit = played.limits.get(row.name)
-        if limit is None or limit.mode != "enforce" or limit.metered or played.changes(row.name):
-            continue
-        for peak, seconds, window in ((row.second, 1, "second"), (row.minute, 60, "minute")):
-            most = allowed(limit, seconds)
-            slack = (limit.per_second or 0.0) * _JITTER + 1 if limit.strategy != "window" else 0
-            if most is not None and peak.most > most + slack:
-                where = f"in the {window} from {time_text(peak.at)}"
-                yield f"{row.name} was not kept: {peak.most:,} starts {where}, and {most:,} are allowed."
 
 
 def _cost(played: Played) -> Iterator[str]:

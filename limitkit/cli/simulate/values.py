@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.cli.simulate.report import allowed
+from limitkit.cli.simulate.promises import allowed, over
 from limitkit.trial.not_known import not_known
 from limitkit.trial.series import series_of
 
@@ -48,6 +48,7 @@ def as_values(played: Played) -> dict[str, Any]:
             {"worker": each.name, "starts": each.starts, "most_held": each.most_held} for each in played.outcome.workers
         ],
         "warnings": list(played.outcome.warnings),
+        "not_kept": list(over(played)),
         "not_known": list(unknown),
     }
 
@@ -55,8 +56,8 @@ def as_values(played: Played) -> dict[str, Any]:
 def _limit(played: Played, row: Row) -> dict[str, Any]:
     limit = played.limits.get(row.name)
     declared = {"rate": limit.rate_text, "burst": limit.most, "strategy": limit.strategy} if limit is not None else None
-    most = {"in_second": allowed(limit, 1), "in_minute": allowed(limit, 60)}
-    more = {"buckets": row.buckets, "most_running": row.most_running}
+    most = {"in_second": allowed(limit, row, 1), "in_minute": allowed(limit, row, 60)}
+    more = {"buckets": row.buckets, "most_running": row.most_running, "largest_cost": row.largest_cost}
     shown = {"declared": declared, "mode": limit.mode if limit is not None else None, "allowed": most, **more}
     return {"limit": row.name, **shown, **_row(row), "curve": _curve(played, row)}
 

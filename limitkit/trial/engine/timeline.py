@@ -19,6 +19,8 @@ _LOOK: Final = 1e-6
 """Seconds that pass from one look at the clock to the next, so that a loop that waits for a time comes to it."""
 _MOST_LOOKS: Final = 100_000
 _MOST_AT_ONCE: Final = 20_000
+_EACH: Final = 1_000
+"""After how many events somebody who waits is told how far it is: some 50 ms."""
 _MOST_OF_ONE: Final = 500
 
 
@@ -122,9 +124,10 @@ class Timeline:
         heapq.heappush(self._events, (when, when, next(self._numbers), event))
         return event
 
-    def run(self, until: float, is_over: Callable[[], bool]) -> None:
-        """Let happen what is due up to that time, or until it is over."""
+    def run(self, until: float, is_over: Callable[[], bool], tell: Callable[[], None] | None = None) -> None:
+        """Let happen what is due up to that time, or until it is over; ``tell`` is called now and then."""
         events, clock, last, at_once = self._events, self.clock, -1.0, 0
+        to_tell = _EACH if tell is not None else -1
         while events:
             when, meant, number, event = events[0]
             if when > until:
@@ -147,4 +150,8 @@ class Timeline:
                 actor.busy_until = clock.now
             if is_over():
                 return
+            to_tell -= 1
+            if to_tell == 0 and tell is not None:
+                tell()
+                to_tell = _EACH
         clock.now = max(clock.now, until) if not is_over() else clock.now

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from limitkit.config.rules import Rules
     from limitkit.control.task_limits import BoundLimit
     from limitkit.trial.engine.messages import Request
+    from limitkit.trial.outcome import Progress
     from limitkit.trial.scenario import Arrival, Scenario
     from limitkit.waiting.delivery import Delivery
 
@@ -90,11 +92,13 @@ class World:
         self._unfinished = 0
         """Messages that were sent and have not ended."""
         self._all_sent = False
+        self._started = 0
+        """Messages that have started."""
 
     # -- the play -----------------------------------------------------------------------------------------------------
 
-    def play(self) -> Outcome:
-        """Play it to its end."""
+    def play(self, progress: Progress | None = None) -> Outcome:
+        """Play it to its end; ``progress`` is told now and then how far it is."""
         for number in range(self._scenario.workers):
             self._start_worker(f"worker-{number + 1}")
         for fault in self._scenario.faults:
@@ -104,8 +108,11 @@ class World:
         until = self._scenario.until
         if until is None:
             until = _A_DAY * 400
-        self.timeline.run(BEGINS + until, self._is_over)
+        self.timeline.run(BEGINS + until, self._is_over, None if progress is None else partial(self._tell, progress))
         return self._concluded()
+
+    def _tell(self, progress: Progress) -> None:
+        progress(self.clock.now - BEGINS, self._started, len(self.outcome.runs))
 
     def _start_worker(self, name: str) -> None:
         use = WorkerUse(name)
@@ -190,6 +197,7 @@ class World:
 
     def _began(self, request_id: str) -> None:
         run = self._run_of(request_id)
+        self._started += not run.starts
         run.starts.append(self.clock.now - BEGINS)
         run.fate = "started"
 
