@@ -21,7 +21,9 @@ _TOLERATED_PART: Final = 0.1
 _MOST_PATIENT: Final = 0.5
 """A slow bucket tolerates more: this part of a token's time, up to so many seconds, hardly changes any window."""
 _ACCEPTED_PART: Final = 0.75
-"""A start that is there already may be late by this part of a token's time, up to the same number of seconds."""
+"""A start that is there already may be late by this part of a token's time."""
+_MOST_ACCEPTED: Final = 5.0
+"""Seconds; up to so many."""
 _HAND_OVER: Final = 0.02
 """Seconds that a request may need from its lane to its start: at most, and at most a quarter of the tolerance."""
 _MOST_SLACK: Final = 0.5
@@ -59,7 +61,7 @@ def _accepted(bucket: Bucket, interval_us: int, tolerance: float) -> float:
     """Return how late a start may be at its first line."""
     if isinstance(bucket, (Window, Slots)):
         return tolerance
-    return max(tolerance, min(_ACCEPTED_PART * interval_us / MICROSECONDS, _MOST_PATIENT))
+    return max(tolerance, min(_ACCEPTED_PART * interval_us / MICROSECONDS, _MOST_ACCEPTED))
 
 
 def fresh_until(tolerances: Iterable[tuple[Bucket, float]], began: float, now: float) -> float:

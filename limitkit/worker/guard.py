@@ -45,9 +45,9 @@ logger = logging.getLogger("limitkit")
 
 _PATIENCE: Final = 0.1
 """Seconds that a start waits in its pool process for a slot of its own; what is due later is sent back."""
-_PATIENCE_OF_PACED: Final = 2.0
-"""The same where a pacer gave it a token, for which it came too late: a slow pool would be late again, each time, and
-the next tokens are reserved by then. So it waits until it has one of those that follow."""
+_PATIENCE_OF_PACED: Final = 0.95
+"""The same where a pacer gave it a token, for which it came too late: a slow pool would be late again, and the next
+tokens are reserved by then. A store forgets what is reserved more than a second ahead (``stores/take.lua``)."""
 _PUBLISH_PAUSE: Final = 1.0
 _SEEN: Final = object()
 """The mark of a request that was seen; a message's headers become attributes of it too, but can't be this object."""
