@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _MOST_BYTES: Final = 4_000_000_000
 """A trace that is larger once it is unpacked is refused."""
+_WHOLE: Final = 5.0
+"""Seconds at the beginning or at the end of a recording that a worker may seem to miss."""
 _CHUNK: Final = 1 << 20
 _PACKED: Final = b"\x1f\x8b"
 
@@ -72,7 +74,9 @@ class Trace:
         """The names of each task's limits."""
         self.task_seconds = index.mean_seconds
         """How long each task ran, on average."""
-        self.warnings = tuple(_warnings(path, tail, index))
+        self.at_once = at_once(self.workers)
+        """Those that were there together when the most processes were."""
+        self.warnings = tuple(_warnings(path, tail, index, len(self.at_once)))
         """What makes it less exact than it could be; for people."""
         self.close = weakref.finalize(self, plain.close)
         """Closes the file, which else happens once the trace is not used any more."""
@@ -94,8 +98,8 @@ class Trace:
             yield Observed(each.at, each.task, each.start, each.early)
 
     def scenario(self) -> Scenario:
-        """Return what a replay plays: the same messages, on as many workers and processes."""
-        workers = [self.workers[name] for name in sorted(self.workers)]
+        """Return what a replay plays: the same messages, on as many workers and processes as there were at once."""
+        workers = self.at_once
         processes = round(fsum(each.processes for each in workers) / max(1, len(workers))) or 1
         return Scenario(
             arrivals=self.arrivals(),
@@ -113,6 +117,20 @@ class Trace:
             if not isinstance(message, Message):
                 raise TraceError(f"{one_line(self._path)}: the file was changed while it was read; read it again")
             yield message
+
+
+def at_once(workers: Mapping[str, Worker]) -> tuple[Worker, ...]:
+    """Return those of the moment at which there were the most processes; of a worker and who replaced it, one."""
+    stays = [workers[name] for name in sorted(workers)]
+    changes = [(each.first, 0, each.processes) for each in stays]
+    changes += [(each.last, 1, -each.processes) for each in stays]
+    now = most = 0
+    moment = 0.0
+    for when, _, more in sorted(changes):
+        now += more
+        if now > most:
+            most, moment = now, when
+    return tuple(each for each in stays if each.first <= moment <= each.last)
 
 
 def read_trace(path: str) -> Trace:
@@ -208,7 +226,7 @@ def _unpacked(file: IO[bytes]) -> IO[bytes]:
     return plain
 
 
-def _warnings(path: str, tail: Tail | None, index: _Index) -> Iterator[str]:
+def _warnings(path: str, tail: Tail | None, index: _Index, most: int) -> Iterator[str]:
     shown = one_line(path)
     if tail is None:
         yield f"{shown}: its end is missing, since the recorder was killed; what waited or ran then is not in it"
@@ -219,5 +237,18 @@ def _warnings(path: str, tail: Tail | None, index: _Index) -> Iterator[str]:
             f"{shown}: of {count(index.unknown_sendings, 'message')} it is known when a worker received them, not when "
             "they were sent: waits in queues are missing; set task_send_sent_event in the apps that send them"
         )
+    yield from _comings(shown, tail, most)
     for name, behind in tail.clocks.items() if tail is not None else ():
         yield f"{shown}: the clock of {one_line(name)} was {abs(behind):g} s off, so waits are wrong by that"
+
+
+def _comings(shown: str, tail: Tail | None, most: int) -> Iterator[str]:
+    """Say that workers came or went, since a replay has the same ones from its beginning to its end."""
+    workers = tail.workers.values() if tail is not None else ()
+    came = sum(each.first > _WHOLE for each in workers)
+    went = sum(tail is not None and each.last < tail.ended - _WHOLE for each in workers)
+    if came or went:
+        yield (
+            f"{shown}: {count(came, 'worker')} came and {went} went while it was recorded; a replay has the "
+            f"{count(most, 'worker')} that were there at once at most, from beginning to end"
+        )

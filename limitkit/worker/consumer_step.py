@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from celery import bootsteps
@@ -210,6 +211,8 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
     def start(self, consumer: Any) -> None:
         """Warn, at the first connection."""
         installation = INSTALLED.get(consumer.app)
+        if installation is not None and installation.ready_at is None:
+            installation.ready_at = time.monotonic()
         if self._said or installation is None or installation.task_limits is None or installation.refresh is None:
             return
         from limitkit.worker.bypasses import bypasses  # noqa: PLC0415 (only workers need it)

@@ -55,6 +55,8 @@ class Installation:
         """Set in a worker."""
         self.pacer: Pacer | PacerDoor | None = None
         """Set in a worker whose pool can be paced."""
+        self.ready_at: float | None = None
+        """When its worker first took messages, in seconds of ``time.monotonic()``."""
         self.trouble: StoreError | None = None
         """Why the store could not be asked when this worker started; logged once there is a log."""
         self._complained = False

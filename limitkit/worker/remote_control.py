@@ -157,4 +157,5 @@ def limitkit_record(state: Any, name: str = "", secret: str = "", seconds: float
     here = _installed(state)
     if here is None or here.task_limits is None:
         return _NOT_HERE
-    return switch(state.consumer, here.task_limits, name=name, secret=bytes.fromhex(secret), seconds=seconds)
+    up = time.monotonic() - here.ready_at if here.ready_at is not None else 0.0
+    return switch(state.consumer, here.task_limits, name=name, secret=bytes.fromhex(secret), seconds=seconds, up=up)

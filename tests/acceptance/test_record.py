@@ -52,6 +52,10 @@ on_limit = "drop"
 LIMIT = {"hard": 1}
 HEARD = 0.2
 """Seconds that a task which kills its process waits before."""
+SOON = 0.7
+"""Seconds in which a worker that says that it comes up is told to record; else within two."""
+LONG = 5.5
+"""Seconds after which a worker that is not heard has gone."""
 SECRETS = ("alice@example.com", "bob@example.com", "carol@example.com")
 
 
@@ -188,6 +192,69 @@ def test_a_worker_that_starts_later_is_recorded_and_a_killed_recorder_leaves_a_t
     trace = read_trace(str(recording.path))
     assert {each.task for each in trace.arrivals()} == {"free"}
     assert "its end is missing" in trace.warnings[0]
+
+
+def test_what_a_worker_took_before_it_was_told_to_record_is_said(shop):
+    """Celery's own way to say that a worker comes up is switched off in these workers."""
+    shop.start_worker("-Q", "nothing")
+    recording = Recording(shop).wait_begun()
+    sent = [shop.send("free") for _ in range(5)]
+    shop.start_worker("-Q", "celery", name="late")
+    shop.wait_for_each_once([each.id for each in sent])
+    wait_until(lambda: sent.append(shop.send("free")) or '"free"' in recording.path.read_text())
+    shop.wait_for_each_once([each.id for each in sent])
+    assert recording.end() == 1, recording.said()
+    tail = recording.lines()[-1]
+    missed = tail["unrecorded"]["late@test"]
+    assert missed["started"] == len(sent) - tail["messages"] >= 5
+    assert 0.0 < missed["seconds"] < 5.0
+    assert (tail["complete"], tail["not_received"]) == (False, missed["started"])
+    assert tail["why"].startswith("it was stopped; late@test was not recorded for ")
+    assert "limitkit: late@test was not recorded for " in recording.said()
+    assert "clock" not in recording.said()
+
+
+def test_a_worker_that_says_that_it_comes_up_is_told_at_once(shop):
+    shop.start_worker("-Q", "nothing")
+    recording = Recording(shop).wait_begun()
+    shop.heartbeats = True
+    names = [f"late{number}" for number in range(3)]
+    for name in names:
+        shop.start_worker("-Q", "celery", name=name)
+        shop.wait_for_each([shop.send("free")])
+    recording.end()
+    tail = recording.lines()[-1]
+    assert {each.split("@")[0] for each in tail["unrecorded"]} == set(names)
+    assert max(each["seconds"] for each in tail["unrecorded"].values()) < SOON
+    assert tail["messages"] + sum(each["started"] for each in tail["unrecorded"].values()) == len(names)
+
+
+def test_workers_that_replace_others_are_not_added_to_them(shop):
+    """As when a deployment rolls."""
+    shop.start_workers(2)
+    recording = Recording(shop).wait_begun()
+    for number, old in enumerate(list(shop.workers)):
+        old.stop()
+        shop.start_worker(name=f"new{number}")
+    time.sleep(LONG)
+    assert recording.end() == 0, recording.said()
+    trace = read_trace(str(recording.path))
+    assert len(trace.workers) == 4
+    assert trace.scenario().workers == 2
+    assert recording.lines()[-1]["clocks"] == {}  # of the first that left, hardly more than its first event came
+    assert "2 workers came and 2 went while it was recorded" in trace.warnings[-1]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_it_takes_the_place_of_an_old_trace_once_it_records(shop, there):
+    shop.start_worker()
+    path = shop.folder / "t.trace"
+    if there:
+        path.write_text("old")
+    recording = Recording(shop, "t.trace", "--force").wait_begun()
+    assert "limitkit_trace" in path.read_text()
+    assert recording.end() == 0, recording.said()
+    assert not list(shop.folder.glob("*.part"))
 
 
 def test_it_ends_when_the_file_is_full(shop):

@@ -72,6 +72,8 @@ class Start:
 class Shop:
     """The test app with its config, its workers and the log of its starts."""
 
+    heartbeats = False
+    """Whether workers tell that they are there, by events of Celery."""
     warm = False
     """Whether workers are copies of a process that has imported Celery; what measures more closely has others."""
 
@@ -124,7 +126,8 @@ class Shop:
             env["CELERY_CUSTOM_WORKER_POOL"] = FOREIGN[foreign[0]]
             options = ["custom" if each in FOREIGN else each for each in options]
         command = [sys.executable, "-m", "celery", "-A", self.module, "worker", "-n", f"{name}@test", "-l", "INFO"]
-        command += ["-c", str(concurrency), "--without-gossip", "--without-mingle", "--without-heartbeat", *options]
+        quiet = ["--without-gossip", "--without-mingle", *([] if self.heartbeats else ["--without-heartbeat"])]
+        command += ["-c", str(concurrency), *quiet, *options]
         log = self.folder / f"{name}-{len(self.workers)}.log"
         warm = self.warm and not _needs_its_own(options, env)
         worker = Worker(command, {**self.env, **env}, log, warm=warm)

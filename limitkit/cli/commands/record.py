@@ -106,7 +106,7 @@ def command(
             with suppress(UnwritableError):  # it is said already
                 file.close()
     _say_end(done, output)
-    ctx.exit(1 if done.lost or done.why not in {"", STOPPED} else 0)
+    ctx.exit(1 if done.lacks or done.why not in {"", STOPPED} else 0)
 
 
 class _Reports:
@@ -141,10 +141,13 @@ def _say_end(done: Progress, output: str) -> None:
             err=True,
         )
     if recorder.not_received:
-        say(f"{count(recorder.not_received, 'message')} more had not come to a worker at the end.", err=True)
+        more = count(recorder.not_received, "message")
+        say(f"{more} more were sent that no worker has received while it was recorded.", err=True)
     if done.lost:
         say(f"limitkit: {done.lost} events of workers were lost, so the trace is not complete", err=True)
-    for name, behind in done.clocks_apart.items():
+    for each in done.workers.lacks:
+        say(f"limitkit: {each}, so the trace is not complete", err=True)
+    for name, behind in done.workers.clocks_apart.items():
         way = "behind" if behind > 0 else "ahead of"
         say(
             f"limitkit: the clock of {name} is {abs(behind):g} s {way} this machine's; waits are wrong by that",

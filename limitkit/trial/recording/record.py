@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from kombu.messaging import Consumer
 from limitkit.control.targets import target_of
 from limitkit.control.workers import UnreachableError, ask, connection
 from limitkit.errors import LimitkitError
+from limitkit.trial.recording.heard import HeardWorkers
 from limitkit.trial.recording.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -29,17 +31,24 @@ if TYPE_CHECKING:
 _COMMAND: Final = "limitkit_record"
 _EVENT: Final = "limitkit-record"
 _SENT: Final = "task-sent"
+_ONLINE: Final = "worker-online"
+_KEYS: Final = ("limitkit.#", "task.sent", "worker.online")
+"""Of the events that are received."""
 _ON: Final = 20.0
 """Seconds for which a worker records, unless it is told again."""
-_AGAIN: Final = 5.0
+_AGAIN: Final = 2.0
+_GREETED: Final = 2.0
+"""Seconds in which a worker that comes up is told at each step: it says so before it listens to commands."""
 _PATIENCE: Final = 2.0
 """Seconds in which workers answer at the beginning, and in which they send the rest at the end."""
 _STEP: Final = 0.2
+_QUICK: Final = 0.05
+"""Seconds of a step while a worker comes up."""
 _HOLD: Final = 0.5
 """Seconds that what workers tell waits for the event of its sending, which may come a moment later."""
 _FLUSH: Final = 1.0
-_APART: Final = 1.0
-"""Seconds by which the clocks of two machines may differ before it is said."""
+_PROMPT: Final = 0.01
+"""Seconds that were waited for an event which came as soon as it could: nothing else was before it."""
 FULL: Final = "the file is full"
 LOST: Final = "the broker was lost"
 STOPPED: Final = "it was stopped"
@@ -56,21 +65,18 @@ class Progress:
     recorder: Recorder
     seconds: float = 0.0
     """Since it began."""
-    workers: dict[str, dict[str, int]] = field(default_factory=dict)
-    """By name: their processes, how far they fetch ahead, and how many tasks ran as they began to record."""
+    workers: HeardWorkers = field(default_factory=HeardWorkers)
     refused: dict[str, str] = field(default_factory=dict)
     """The workers that don't record, and why."""
     lost: int = 0
     """Events that have not come, of up to 300 entries each, and entries that workers could not keep."""
-    clocks: dict[str, float] = field(default_factory=dict)
-    """By how many seconds the clocks of workers are behind this machine's, at most."""
     why: str = ""
     """Why it ended early; empty when it did not."""
 
     @property
-    def clocks_apart(self) -> dict[str, float]:
-        """The clocks that differ so much that waits seem longer or shorter than they were."""
-        return {name: round(behind, 1) for name, behind in sorted(self.clocks.items()) if abs(behind) > _APART}
+    def lacks(self) -> str:
+        """What the trace lacks of what happened until it ended; empty when that is nothing."""
+        return "; ".join([*self.workers.lacks, *([_LOST_SOME] if self.lost else [])])
 
 
 def record(
@@ -112,41 +118,50 @@ class _Session:
         self._dropped: dict[str, int] = {}
         self._held: deque[tuple[float, list[Any]]] = deque()
         self._ended: set[str] = set()
-        self._since = time.monotonic()
-        self._began = time.time()
+        self._coming: dict[str, float] = {}
+        """The workers that are to be told that they record, and until when."""
+        self._waits_since = self._since = time.monotonic()
         self.begun = False
-        self.progress = Progress(Recorder(file, self._began))
+        self.progress = Progress(Recorder(file, time.time()))
 
     def begin(self, lent: Any, rules: Rules, seconds: float) -> None:
         """Turn it on in all workers, and write the first line."""
         self._lent = lent
         channel = lent.channel()
-        receivers = [self._app.events.Receiver(channel, routing_key=each) for each in ("limitkit.#", "task.sent")]
+        receivers = [self._app.events.Receiver(channel, routing_key=each) for each in _KEYS]
         queues, accept = [each.queue for each in receivers], receivers[0].accept
         consumer: Any = Consumer(channel, queues, no_ack=True, callbacks=[self._receive], accept=accept)  # type: ignore[no-untyped-call] # kombu has no types
         consumer.consume()
         self._drain()  # only now does kombu ask Redis for these events
-        answers = ask(self._app, _COMMAND, patience=_PATIENCE, **self._words(_ON))
+        self._since, self.progress.recorder.began = time.monotonic(), time.time()
+        answers = self._ask()
         self.progress.refused = {name: each["error"] for name, each in sorted(answers.items()) if "error" in each}
-        recording = {name: each for name, each in sorted(answers.items()) if "error" not in each}
-        if not recording:
+        for name, each in sorted(answers.items()):
+            if "error" not in each:
+                self.progress.workers.answered(name, each)
+        if not self.progress.workers:
             raise NothingRecordedError(_nothing(self.progress.refused))
-        for name, each in recording.items():
-            self._meet(name, each)
         self._file.begin(
             {
-                "began": round(self._began, 6),
+                "began": round(self.progress.recorder.began, 6),
                 "seconds": seconds,
-                "workers": self.progress.workers,
+                "workers": self.progress.workers.facts,
                 "tasks": dict(_limits_of(self._app.tasks, rules)),
             }
         )
-        self._file.flush()
         self.begun = True
+
+    def _ask(self) -> Mapping[str, dict[str, Any]]:
+        """Turn it on; what workers tell is received meanwhile, since their clocks are read from when it comes."""
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(ask, self._app, _COMMAND, patience=_PATIENCE, **self._words(_ON))
+            while not asked.done():
+                self._drain()
+            return asked.result()
 
     def go_on(self, seconds: float, stopped: Callable[[], bool], report: Callable[[Progress], None]) -> None:
         """Receive and write, until it is to end."""
-        again, flush = time.monotonic() + _AGAIN, 0.0
+        again, flush, greet = time.monotonic() + _AGAIN, 0.0, 0.0
         while not stopped():
             self._drain()
             now = time.monotonic()
@@ -156,6 +171,11 @@ class _Session:
             if self.progress.recorder.is_full:
                 self.progress.why = FULL
                 return
+            self._settle(now)
+            self._coming = {name: until for name, until in self._coming.items() if until > now}
+            if self._coming and now >= greet:
+                greet = now + _QUICK
+                self._tell(_ON, sorted(self._coming))
             if now >= again:
                 again = now + _AGAIN
                 self._tell(_ON)
@@ -169,7 +189,7 @@ class _Session:
         """Turn it off in all workers, and receive the rest."""
         self._tell(0.0)
         until = time.monotonic() + _PATIENCE
-        while time.monotonic() < until and not self._ended >= self.progress.workers.keys():
+        while time.monotonic() < until and not self._ended >= self.progress.workers.names():
             self._drain()
 
     def write_end(self) -> None:
@@ -181,8 +201,8 @@ class _Session:
         self._file.end(
             {
                 "ended": round(progress.seconds, 6),
-                "complete": not progress.why and not progress.lost,
-                "why": progress.why or (_LOST_SOME if progress.lost else ""),
+                "complete": not progress.why and not progress.lacks,
+                "why": "; ".join(each for each in (progress.why, progress.lacks) if each),
                 "messages": recorder.messages,
                 "started": recorder.started,
                 "sent": recorder.by_sending,
@@ -190,21 +210,22 @@ class _Session:
                 "not_received": recorder.not_received,
                 "lost": progress.lost,
                 "refused": recorder.refused,
-                "workers": dict(sorted(progress.workers.items())),
-                "clocks": progress.clocks_apart,
+                "workers": progress.workers.stays,
+                "unrecorded": progress.workers.unrecorded,
+                "clocks": progress.workers.clocks_apart,
             }
         )
 
     def _words(self, seconds: float) -> dict[str, Any]:
         return {"name": self._name, "secret": self._secret, "seconds": seconds}
 
-    def _tell(self, seconds: float) -> None:
-        self._app.control.broadcast(_COMMAND, arguments=self._words(seconds), connection=self._lent)
+    def _tell(self, seconds: float, to: list[str] | None = None) -> None:
+        self._app.control.broadcast(_COMMAND, arguments=self._words(seconds), destination=to, connection=self._lent)
 
     def _drain(self) -> None:
+        self._waits_since = time.monotonic()
         with contextlib.suppress(TimeoutError):
-            self._lent.drain_events(timeout=_STEP)
-        self._settle(time.monotonic())
+            self._lent.drain_events(timeout=_QUICK if self._coming else _STEP)
 
     def _settle(self, now: float) -> None:
         """Take in what has come before, once what belongs to it may have come, too."""
@@ -218,6 +239,8 @@ class _Session:
                 continue
             if event.get("type") == _SENT:
                 self.progress.recorder.sent(event)
+            elif event.get("type") == _ONLINE:
+                self._coming[str(event.get("hostname"))] = time.monotonic() + _GREETED
             elif event.get("type") == _EVENT and event.get("recording") == self._name:
                 self._take_in(event)
 
@@ -227,26 +250,21 @@ class _Session:
         if not isinstance(number, int) or not isinstance(dropped, int) or not isinstance(event.get("entries"), list):
             self.progress.recorder.refused += 1
             return
+        moment = time.monotonic()
+        now = moment - self._since
         if isinstance(event.get("hello"), dict):
-            self._meet(name, event["hello"])
+            self._coming.pop(name, None)
+            self.progress.workers.hello(name, event["hello"], now)
         else:
             self.progress.lost += max(0, number - self._numbers.get(name, 0) - 1)
         self._numbers[name] = number
         self._dropped[name] = max(self._dropped.get(name, 0), dropped)
-        at = event.get("timestamp")
-        if isinstance(at, (int, float)):
-            self.progress.clocks[name] = min(self.progress.clocks.get(name, 1e12), time.time() - at)
-        self._held.append((time.monotonic() + _HOLD, event["entries"]))
+        at, was_prompt = event.get("timestamp"), moment - self._waits_since > _PROMPT
+        behind = time.time() - at if was_prompt and isinstance(at, (int, float)) else None
+        self.progress.workers.heard(name, now, behind)
+        self._held.append((moment + _HOLD, event["entries"]))
         if event.get("last"):
             self._ended.add(name)
-
-    def _meet(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Note what a worker is."""
-        known = self.progress.workers.setdefault(name, {})
-        for fact in ("processes", "prefetch_multiplier", "running"):
-            value = facts.get(fact)
-            if isinstance(value, int):
-                known[fact] = value
 
 
 _LOST_SOME: Final = "some of what workers have sent has not come"

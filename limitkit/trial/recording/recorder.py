@@ -40,7 +40,7 @@ class Recorder:
     def __init__(self, file: TraceFile, began: float) -> None:
         """``began`` are seconds since 1970: the trace's times count from there."""
         self._file = file
-        self._began = began
+        self.began = began
         self._waiting: dict[str, _Came] = {}
         """Messages that have come and not ended, by their keys."""
         self._waiting_bytes = 0
@@ -100,7 +100,7 @@ class Recorder:
             return  # it was parked by one worker, and came back to another
         if before is not None:  # sent once more, by limitkit
             when = max(when, before)
-        at = (when if at_sending is None else min(at_sending, when)) - self._began
+        at = (when if at_sending is None else min(at_sending, when)) - self.began
         values: dict[str, Any] = {"at": round(max(0.0, at), _DIGITS), "task": task, "queue": queue}
         if priority:
             values["priority"] = int(priority)
@@ -119,7 +119,7 @@ class Recorder:
             raise ValueError(key)
         if key in self._waiting:
             self.started += 1
-            self._write(key, began - self._began, seconds)
+            self._write(key, began - self.began, seconds)
             self._note_end(key, began + (seconds or 0.0))
 
     def _gone(self, key: str, when: float) -> None:

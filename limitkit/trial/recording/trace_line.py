@@ -22,6 +22,7 @@ _LATEST: Final = 2.5e11
 _DEEPEST: Final = 20
 _MOST_VALUES: Final = 200
 _MOST: Final = 10**15
+_COUNTS: Final = ("processes", "prefetch_multiplier", "running")
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -36,6 +37,10 @@ class Worker(NamedTuple):
     prefetch_multiplier: int = 4
     running: int = 0
     """Tasks that ran as it began to record; they are not in the trace."""
+    first: float = 0.0
+    """When it came, in seconds from the beginning."""
+    last: float = float(_MOST)
+    """When it was last heard."""
 
 
 class Head(NamedTuple):
@@ -154,11 +159,16 @@ def _workers(values: Mapping[str, Any]) -> Mapping[str, Worker]:
     found = {}
     for name, facts in _mapping(values, "workers").items():
         known = facts if isinstance(facts, dict) else {}
-        numbers: list[Any] = [known.get(each, default) for each, default in Worker._field_defaults.items()]
-        if any(isinstance(each, bool) or not isinstance(each, int) or not 0 <= each <= _MOST for each in numbers):
+        numbers: list[Any] = [known.get(each, Worker._field_defaults[each]) for each in _COUNTS]
+        moments: list[Any] = [known.get(each, Worker._field_defaults[each]) for each in ("first", "last")]
+        if not (_are_from_0(numbers, int) and _are_from_0(moments, int, float)):
             raise LineError(f"the numbers of worker {quote(name)} are none; record again")
-        found[name] = Worker(*numbers)
+        found[name] = Worker(*numbers, *moments)
     return found
+
+
+def _are_from_0(values: list[Any], *kinds: Any) -> bool:
+    return all(isinstance(each, kinds) and not isinstance(each, bool) and 0 <= each <= _MOST for each in values)
 
 
 def _values(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ the broker. These events do not need ``-E``, and belong to a group that no other
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,8 @@ EVENT: Final = "limitkit-record"
 _AT_ONCE: Final = 300
 """Entries in one event: about 50 kB."""
 _MOST_PENDING: Final = 50_000
+_ALIVE: Final = 2.0
+"""Seconds after which an event without entries is sent, so that the recorder knows that the worker is still there."""
 
 
 class Entries:
@@ -30,6 +33,7 @@ class Entries:
         self._pending: deque[list[Any]] = deque()
         self._dispatcher: Any = None
         self._number = 0
+        self._sent_at = time.monotonic()
         self._dropped = 0
 
     def add(self, *entry: Any) -> None:
@@ -41,7 +45,9 @@ class Entries:
 
     def send(self, *, hello: Mapping[str, Any] | None = None, last: bool = False) -> None:
         """Send all that there is; what can't be sent is counted by its number, which the recorder misses."""
-        while self._pending or hello is not None or last:
+        alive = time.monotonic() - self._sent_at >= _ALIVE
+        while self._pending or hello is not None or last or alive:
+            alive, self._sent_at = False, time.monotonic()
             several = [self._pending.popleft() for _ in range(min(_AT_ONCE, len(self._pending)))]
             self._number += 1
             said = {"hello": dict(hello)} if hello is not None else {}
@@ -60,6 +66,8 @@ class Entries:
             except Exception as error:  # noqa: BLE001 - a recording must never stop a worker, whatever the broker does
                 logger.debug("What was recorded can't be sent: %s", error)
                 self.close()
+                if not (several or said or ends):  # nobody misses it
+                    self._number -= 1
                 return
 
     def close(self) -> None:

@@ -31,18 +31,22 @@ _CURRENT: Final[dict[int, Recording]] = {}
 class Recording:
     """A recording that is under way in this worker."""
 
-    def __init__(self, consumer: Any, task_limits: TaskLimits, name: str, secret: bytes) -> None:
+    def __init__(self, consumer: Any, task_limits: TaskLimits, name: str, secret: bytes, up: float) -> None:
         self.name = name
         self._consumer = consumer
         self._entries = Entries(consumer, name)
         self._runs = Runs(task_limits, secret, self._entries.add)
         self._until = 0.0
         self._timer: Repeated | None = None
-        in_pool = len(state.active_requests)
+        running, started = len(state.active_requests), state.all_total_count[0]
         for request in list(state.requests.values()):
-            if request not in state.active_requests and not getattr(request, "_apply_result", None):
+            if request in state.active_requests:
+                continue
+            if getattr(request, "_apply_result", None):  # the pool has it, and will start it
+                started += 1
+            else:
                 self._runs.came(request)
-        self._hello = facts(consumer, in_pool)
+        self._hello = {**facts(consumer, running), "up": round(up, 6), "started": started}
         signals.task_received.connect(self._received, sender=consumer, weak=False, dispatch_uid=self)
 
     def renew(self, seconds: float) -> None:
@@ -88,8 +92,13 @@ def facts(consumer: Any, running: int = 0) -> dict[str, Any]:
     }
 
 
-def switch(consumer: Any, task_limits: TaskLimits, *, name: str, secret: bytes, seconds: float) -> dict[str, Any]:
-    """Begin a recording, go on with it, or end it (0 seconds). Returns the worker's facts, or why it can't."""
+def switch(
+    consumer: Any, task_limits: TaskLimits, *, name: str, secret: bytes, seconds: float, up: float
+) -> dict[str, Any]:
+    """Begin a recording, go on with it, or end it (0 seconds). Returns the worker's facts, or why it can't.
+
+    ``up`` are the seconds for which the worker has taken messages.
+    """
     current = _CURRENT.get(id(consumer))
     if current is not None and current.name != name:
         return {"error": f"the recording {quote(current.name)} is under way"}
@@ -98,7 +107,7 @@ def switch(consumer: Any, task_limits: TaskLimits, *, name: str, secret: bytes, 
             current.stop()
         return {"ok": name}
     if current is None:
-        current = _CURRENT[id(consumer)] = Recording(consumer, task_limits, name, secret)
+        current = _CURRENT[id(consumer)] = Recording(consumer, task_limits, name, secret, up)
         current.greet()
     current.renew(seconds)
     return {"ok": name, **facts(consumer)}

@@ -85,6 +85,36 @@ def test_a_replay_has_the_workers_and_what_is_not_known_of_tasks_on_average(writ
     assert trace.limits == {"ask": ("limits.tenant",)}
 
 
+def stays(**moments):
+    return {name: {"processes": 2, "first": first, "last": last} for name, (first, last) in moments.items()}
+
+
+def test_who_replaced_a_worker_is_not_added_to_it(write):
+    workers = stays(a=(0.0, 9.0), b=(0.0, 12.0), c=(9.5, 30.0), d=(12.5, 30.0))
+    trace = read_trace(write({**HEAD, "workers": {}}, {**TAIL, "workers": workers}))
+    assert (trace.scenario().workers, trace.scenario().processes) == (2, 2)
+    (warning,) = trace.warnings
+    assert warning.split(": ", 1)[1] == (
+        "2 workers came and 2 went while it was recorded; a replay has the 2 workers that were there at once at most, "
+        "from beginning to end"
+    )
+
+
+def test_those_are_replayed_that_had_the_most_processes_together(write):
+    workers = {**stays(a=(0.0, 9.0), b=(0.0, 9.0), c=(8.0, 30.0)), "d": {"processes": 16, "first": 10.0, "last": 20.0}}
+    trace = read_trace(write({**HEAD, "workers": {}}, {**TAIL, "workers": workers}))
+    assert [each.processes for each in trace.at_once] == [2, 16]
+    assert trace.scenario().processes == 9
+
+
+@pytest.mark.parametrize(("first", "last"), [(5.0, 30.0), (0.0, 25.0), (0.0, 31.5)])
+def test_one_that_is_heard_a_little_late_was_there_all_the_time(write, first, last):
+    assert (
+        read_trace(write({**HEAD, "workers": {}}, {**TAIL, "workers": stays(w=(first, last), v=(0.0, 30.0))})).warnings
+        == ()
+    )
+
+
 def test_a_recording_that_was_killed_is_read_up_to_its_last_whole_line(write):
     for lines, end in (([HEAD, FIRST], "\n"), ([HEAD, FIRST, '{"at":3.0,"ta'], ""), ([HEAD, FIRST], "")):
         trace = read_trace(write(*lines, end=end))
@@ -152,6 +182,9 @@ def test_what_makes_it_less_exact_is_said(write):
             " " * (LONGEST_LINE + 1),
             "the line is longer than 1,000,000 bytes, and a trace has none that long; " + NAME,
         ),
+        ({**TAIL, "workers": {"w": {"last": "soon"}}}, 'the numbers of worker "w" are none; record again'),
+        ({**TAIL, "workers": {"w": {"first": -0.5}}}, 'the numbers of worker "w" are none; record again'),
+        ({**TAIL, "workers": {"w": {"processes": 1.5}}}, 'the numbers of worker "w" are none; record again'),
         ({**TAIL, "workers": {"w": {"processes": -1}}}, 'the numbers of worker "w" are none; record again'),
     ],
 )
