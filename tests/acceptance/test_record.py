@@ -241,6 +241,7 @@ def test_workers_that_replace_others_are_not_added_to_them(shop):
     trace = read_trace(str(recording.path))
     assert len(trace.workers) == 4
     assert trace.scenario().workers == 2
+    assert trace.workers["w2@test"].last > 2.0  # though it had nothing to tell
     assert recording.lines()[-1]["clocks"] == {}  # of the first that left, hardly more than its first event came
     assert "2 workers came and 2 went while it was recorded" in trace.warnings[-1]
 

@@ -18,6 +18,8 @@ _APART: Final = 1.0
 """Seconds by which the clocks of two machines may differ before it is said."""
 _UNSEEN: Final = 3.0
 """Seconds for which a worker may not be recorded before it is said, where nothing is known to have started in them."""
+_PROMPT: Final = 0.01
+"""Seconds that were waited for an event which came as soon as it could: nothing else was before it."""
 _FACTS: Final = ("processes", "prefetch_multiplier", "running")
 _DIGITS: Final = 3
 _NAMED: Final = 3
@@ -79,15 +81,16 @@ class HeardWorkers:
         first = known.first if known is not None else came
         self._workers[name] = _Worker(_known(facts), first, max(now, since))
 
-    def heard(self, name: str, now: float, behind: float | None) -> None:
+    def heard(self, name: str, now: float, behind: float | None, *, waited: float) -> None:
         """Note that something came of one; its clock is so many seconds ``behind`` by it, None where that is not known.
 
-        What took time on its way makes a clock seem more behind than it is, so the least counts.
+        What took time on its way makes a clock seem more behind than it is, so the least counts, and nothing that was
+        there already, so that it was not ``waited`` for.
         """
         worker = self._workers.get(name)
         if worker is not None:
             worker.last = max(worker.last, now)
-        if behind is not None:
+        if behind is not None and waited > _PROMPT:
             self._clocks[name] = min(self._clocks.get(name, math.inf), behind)
 
     @property

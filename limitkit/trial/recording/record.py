@@ -47,8 +47,6 @@ _QUICK: Final = 0.05
 _HOLD: Final = 0.5
 """Seconds that what workers tell waits for the event of its sending, which may come a moment later."""
 _FLUSH: Final = 1.0
-_PROMPT: Final = 0.01
-"""Seconds that were waited for an event which came as soon as it could: nothing else was before it."""
 FULL: Final = "the file is full"
 LOST: Final = "the broker was lost"
 STOPPED: Final = "it was stopped"
@@ -259,9 +257,9 @@ class _Session:
             self.progress.lost += max(0, number - self._numbers.get(name, 0) - 1)
         self._numbers[name] = number
         self._dropped[name] = max(self._dropped.get(name, 0), dropped)
-        at, was_prompt = event.get("timestamp"), moment - self._waits_since > _PROMPT
-        behind = time.time() - at if was_prompt and isinstance(at, (int, float)) else None
-        self.progress.workers.heard(name, now, behind)
+        at = event.get("timestamp")
+        behind = time.time() - at if isinstance(at, (int, float)) else None
+        self.progress.workers.heard(name, now, behind, waited=moment - self._waits_since)
         self._held.append((moment + _HOLD, event["entries"]))
         if event.get("last"):
             self._ended.add(name)

@@ -23,9 +23,9 @@ def test_each_has_when_it_came_and_when_it_was_last_heard(workers):
     workers.answered("w1", {"processes": 2, "running": 0})
     workers.answered("w2", {"processes": 3})
     workers.hello("w3", hello(0.2), 20.0)
-    workers.heard("w1", 15.0, None)
-    workers.heard("w3", 25.5, None)
-    workers.heard("unknown", 25.5, None)
+    workers.heard("w1", 15.0, None, waited=0.1)
+    workers.heard("w3", 25.5, None, waited=0.1)
+    workers.heard("unknown", 25.5, None, waited=0.1)
     assert workers.stays == {
         "w1": {**FACTS, "first": 0.0, "last": 15.0},
         "w2": {"processes": 3, "first": 0.0, "last": 0.0},
@@ -58,7 +58,7 @@ def test_one_that_answers_late_was_not_recorded_up_to_then(workers):
 
 def test_one_that_stopped_to_record_was_not_recorded_since(workers):
     workers.hello("w1", hello(300.0, 99), 0.1)
-    workers.heard("w1", 30.0, None)
+    workers.heard("w1", 30.0, None, waited=0.1)
     workers.hello("w1", hello(340.0, 200), 40.0)
     workers.hello("w1", hello(0.5, 3), 60.0)  # it was started again
     assert workers.unrecorded == {"w1": {"seconds": 10.5, "started": 3}}
@@ -74,9 +74,10 @@ def test_more_than_a_few_are_counted(workers):
 
 def test_a_clock_is_what_the_quickest_event_says(workers):
     for behind in (3.0, None, 0.2, 2.0):
-        workers.heard("w1", 1.0, behind)
+        workers.heard("w1", 1.0, behind, waited=0.1)
     for behind in (None, 7.26, 9.0):
-        workers.heard("w2", 1.0, behind)
-    workers.heard("w3", 1.0, -4.0)
-    workers.heard("w4", 1.0, None)
+        workers.heard("w2", 1.0, behind, waited=0.1)
+    workers.heard("w3", 1.0, -4.0, waited=0.1)
+    workers.heard("w4", 1.0, None, waited=0.1)
+    workers.heard("w5", 1.0, 2.1, waited=0.001)  # it had been there before, who knows for how long
     assert workers.clocks_apart == {"w2": 7.3, "w3": -4.0}
