@@ -11,16 +11,12 @@ from search.mutants import MUTANTS
 from search.shrink import shrunk
 
 LIVES = range(7_000_000, 7_000_025)
-KNOWN = {7_000_010: "as known/take_behind_starts_that_wait"}
-"""Those that break a promise until that is fixed, and why."""
 FAST = {"sign of a sum": 3, "one more in a window": 3, "lease not freed": 12}
 """By mutant: lives within which it is found."""
 
 
 @pytest.mark.parametrize("number", LIVES)
-def test_a_life_keeps_all_promises(number, request):
-    if number in KNOWN:
-        request.applymarker(pytest.mark.xfail(strict=True, reason=KNOWN[number]))
+def test_a_life_keeps_all_promises(number):
     assert live(number).broken == ()
 
 
