@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from limitkit.cli.plan_text import (
     HEADINGS,
-    WAITS_COLUMNS,
     WORST_COLUMNS,
     names,
     said,
     summary,
     title,
+    waits_below,
+    waits_columns,
     waits_rows,
     where,
+    worst_below,
     worst_rows,
 )
 from limitkit.config.wording import one_line, shorten
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 _ROOM: Final = 19_000
 """Characters of a table: GitHub takes comments of up to 65,536."""
 _LONGEST: Final = 300
+_BELOW: Final = 5
+"""Lines below a table."""
 _SIGNS: Final = re.compile(r"[\\`*_\[\]<#!|~$&]")
 _AS_HTML: Final = {"&": "&amp;", "<": "&lt;"}
 _NOT_LINKED: Final = re.compile(r"@|#(?=\d)|(?<=GH)-(?=\d)|(?<=:)//|(?<=www)\.|(?<=\w):(?=\w)", re.IGNORECASE)
@@ -52,10 +56,13 @@ def markdown(plan: Plan) -> Iterator[str]:
         cells = ([code(row[0]), *(text(row[each]) for each in at)] for row in rows)
         yield from ("", "The most that may start:")
         yield from _table(["limit", *(WORST_COLUMNS[each - 1] for each in at)], cells, "limits")
+        yield from _below(worst_below(plan.worst))
     waits = waits_rows(plan.waits)
     if waits:
         yield from ("", "What tasks wait:")
-        yield from _table(["task", *WAITS_COLUMNS], ([code(row[0]), *map(text, row[1:])] for row in waits), "tasks")
+        columns = waits_columns(plan.waits)
+        yield from _table(["task", *columns], ([code(row[0]), *map(text, row[1:])] for row in waits), "tasks")
+        yield from _below(waits_below(plan.waits))
     if plan.notes:
         yield from ("", "When it is deployed:", "")
         yield from (f"- {text(note)}" for note in plan.notes)
@@ -93,6 +100,13 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], what: str) ->
             yield line
     if left:
         yield from ("", f"{left} more {what} do not fit here.")
+
+
+def _below(said: Iterable[str]) -> Iterator[str]:
+    """Write what is to be known of a table, as much of it as has room in a comment."""
+    shown = list(said)
+    for each in shown[:_BELOW]:
+        yield from ("", text(shorten(each, _LONGEST)))
 
 
 def _change(change: Change) -> list[str]:

@@ -11,7 +11,7 @@ from limitkit.trial.plan.changes import EFFECTS
 from limitkit.trial.plan.worst_windows import WINDOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from limitkit.trial.figures import Row
     from limitkit.trial.plan.changes import Change, Plan, Worst
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HEADINGS: Final = {"looser": "Lets more through", "stricter": "Lets less through", "other": "Other changes"}
 WORST_COLUMNS: Final = (*WINDOWS, "at once")
 WAITS_COLUMNS: Final = ("p50", "p95", "longest", "drained at", "given up")
+_COUNTS: Final = ("started", "still waiting")
 NOTHING: Final = "nothing changes in what the file means"
 _COLORS: Final = {"looser": "red", "stricter": "yellow", "other": None}
 _SIGNS: Final = {"add": "+", "remove": "-", "change": "~", "rename": "~"}
@@ -84,7 +85,11 @@ def names(change: Change, most: int = _SHOWN) -> str:
 def cell(before: int | None, after: int | None) -> str:
     """Write what may start in one window, before and after."""
     was, now = ("no limit" if each is None else f"{each:,}" for each in (before, after))
-    return was if was == now else f"{was} -> {now}"
+    return _arrow(was, now)
+
+
+def _arrow(before: str, after: str) -> str:
+    return before if before == after else f"{before} -> {after}"
 
 
 def worst_rows(worst: Iterable[Worst]) -> list[tuple[str, ...]]:
@@ -95,6 +100,14 @@ def worst_rows(worst: Iterable[Worst]) -> list[tuple[str, ...]]:
         cells = ["-" if was is now is None else cell(was, now) for was, now in pairs]
         rows.append((each.subject, *cells))
     return rows
+
+
+def worst_below(worst: Iterable[Worst]) -> Iterator[str]:
+    """Say of which limits schedules and partitions count in the table of worst windows."""
+    for each in worst:
+        if each.highest:
+            whose = [f"its {of.of} ({_arrow(of.before or 'none', of.after or 'none')})" for of in each.highest]
+            yield f"{each.subject}: this counts what is highest in {' and in '.join(whose)}."
 
 
 def as_json(plan: Plan) -> dict[str, Any]:
@@ -140,11 +153,13 @@ def _worst_json(worst: Worst) -> dict[str, Any]:
         "limit": worst.subject,
         "before": dict(zip(keys, worst.before, strict=True)),
         "after": dict(zip(keys, worst.after, strict=True)),
+        "highest": {each.of: {"before": each.before, "after": each.after} for each in worst.highest},
     }
 
 
 def _waits_json(row: Row) -> dict[str, Any]:
     return {
+        "sent": row.sent,
         "started": row.started,
         "waiting": row.waiting,
         "p50": row.waits.p50 if row.waits is not None else None,
@@ -154,22 +169,36 @@ def _waits_json(row: Row) -> dict[str, Any]:
     }
 
 
-def waits_rows(waits: Iterable[Waited]) -> list[tuple[str, ...]]:
+def waits_columns(waits: Sequence[Waited]) -> tuple[str, ...]:
+    """Return the headings of the table of waits; how many have started is there where not all have."""
+    return (*_COUNTS, *WAITS_COLUMNS) if _some_never(waits) else WAITS_COLUMNS
+
+
+def waits_below(waits: Sequence[Waited]) -> Iterator[str]:
+    """Say what the waits are of, where not all have started."""
+    if _some_never(waits):
+        yield "Waits are of those that have started, so before and after they may be of other messages."
+
+
+def _some_never(waits: Sequence[Waited]) -> bool:
+    return any(row.started < row.sent for each in waits for row in (each.before, each.after))
+
+
+def waits_rows(waits: Sequence[Waited]) -> list[tuple[str, ...]]:
     """Return the rows of the table of waits: before and after, where that differs."""
-    rows = []
+    rows, counted = [], _some_never(waits)
     for each in waits:
-        was, now = (_waits_cells(row) for row in (each.before, each.after))
-        rows.append(
-            (each.task, *(one if one == other else f"{one} -> {other}" for one, other in zip(was, now, strict=True)))
-        )
+        was, now = (_waits_cells(row, counted=counted) for row in (each.before, each.after))
+        rows.append((each.task, *(_arrow(one, other) for one, other in zip(was, now, strict=True))))
     return rows
 
 
-def _waits_cells(row: Row) -> list[str]:
+def _waits_cells(row: Row, *, counted: bool) -> list[str]:
+    counts = [f"{row.started:,}", f"{row.waiting:,}"] if counted else []
     quantiles = [row.waits.p50, row.waits.p95, row.waits.longest] if row.waits is not None else [None] * 3
     cells = ["-" if each is None else "0s" if not each else span(each) for each in quantiles]
     drained = "still waits" if row.waiting else "-" if row.drained_at is None else span(row.drained_at)
-    return [*cells, drained, str(row.dropped + row.failed)]
+    return [*counts, *cells, drained, str(row.dropped + row.failed)]
 
 
 def _change(change: Change) -> Iterator[str]:
@@ -184,22 +213,28 @@ def _change(change: Change) -> Iterator[str]:
         yield styled(f"      {where(change)}", dim=True)
 
 
-def _worst(worst: Iterable[Worst]) -> Iterator[str]:
+def _worst(worst: Sequence[Worst]) -> Iterator[str]:
     rows = worst_rows(worst)
     if rows:
         yield ""
         yield styled("The most that may start", bold=True)
         first = ("limit", "in an hour", "at once", "in a minute", "in a second", "in a day")
         yield from as_wide_as_the_terminal(("limit", *WORST_COLUMNS), rows, numbers=WORST_COLUMNS, first=first)
+        for said in worst_below(worst):
+            yield from _wrapped(said, "  ")
 
 
-def _waits(waits: Iterable[Waited]) -> Iterator[str]:
+def _waits(waits: Sequence[Waited]) -> Iterator[str]:
     rows = waits_rows(waits)
     if rows:
         yield ""
         yield styled("What tasks wait", bold=True)
-        first = ("task", "p95", "drained at", "longest", "p50", "given up")
-        yield from as_wide_as_the_terminal(("task", *WAITS_COLUMNS), rows, numbers=WAITS_COLUMNS, first=first)
+        columns = waits_columns(waits)
+        first = ("task", "started", "still waiting", "p95", "drained at", "longest", "p50", "given up")
+        order = [each for each in first if each in ("task", *columns)]
+        yield from as_wide_as_the_terminal(("task", *columns), rows, numbers=columns, first=order)
+        for said in waits_below(waits):
+            yield from _wrapped(said, "  ")
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 
@@ -228,3 +229,69 @@ def test_the_page_shows_what_the_command_prints():
     (diff,) = re.findall(r"^```diff\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     files = [(CLI / file).read_text("utf-8").splitlines(keepends=True) for file in FILES]
     assert diff == "".join([*difflib.unified_diff(*files, n=1)][2:])
+
+
+@pytest.mark.parametrize("command", ["plan", "plan --detailed-exitcode", "simulate"])
+def test_ctrl_c_stops_what_is_played_without_a_traceback(command, tmp_path):
+    scenario = tmp_path / "many.toml"
+    said = '[[send]]\ntask = "shop.charge_customer"\ncount = 2000000\nevery = "1ms"\nkwargs = { tenant_id = "{n}" }\n'
+    scenario.write_text(said)
+    name, *options = command.split()
+    arguments = [*FILES, "--scenario", scenario] if name == "plan" else [scenario, "--config", FILES[0]]
+    # The process says when it plays, so that it is stopped then.
+    code = (
+        "import sys, limitkit.trial.play as p; from limitkit.cli import main; play = p.play\n"
+        "p.play = lambda *a, **k: (print('plays', flush=True), play(*a, **k))[1]; main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, name, *map(str, arguments), *options],
+        cwd=CLI,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "plays\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == STOPPED[name]
+
+
+STOPPED = {
+    "plan": "limitkit: stopped before both files were played, so nothing is shown; without --scenario and --trace, "
+    "changes are shown at once\n",
+    "simulate": "limitkit: stopped before all was played; nothing is shown\n",
+}
+
+
+def test_waits_say_how_many_have_started_where_not_all_have(tmp_path):
+    for file, rate in (("old.toml", "1/s"), ("new.toml", "1/h")):
+        (tmp_path / file).write_text(f'version = 1\n[tasks.t]\nstrategy = "token_bucket"\nrate = "{rate}"\n')
+    (tmp_path / "some.toml").write_text('until = "60s"\n[[send]]\ntask = "t"\ncount = 10\n')
+    command = ["plan", "old.toml", "new.toml", "--scenario", "some.toml"]
+    text = Runner(tmp_path).run(*command).stdout.decode()
+    table = text.partition("What tasks wait\n")[2].splitlines()
+    assert table[0].split()[:4] == ["task", "started", "still", "waiting"]
+    assert re.match(r"t +10 -> 1 +0 -> 9 ", table[1])
+    assert table[2] == "Waits are of those that have started, so before and after they may be of other messages."
+    page = Runner(tmp_path).run(*command, "--output-format", "github").stdout.decode()
+    assert "| task | started | still waiting | p50 |" in page
+    assert "| `t` | 10 -\\> 1 | 0 -\\> 9 |" in page or "| `t` | 10 -> 1 | 0 -> 9 |" in page
+    assert table[2] in page
+
+
+def test_the_most_that_may_start_says_which_terms_count(tmp_path):
+    for file, rate in (("old.toml", "5/s"), ("new.toml", "500/s")):
+        said = f'[[tasks.t.schedule]]\nto = "06:00"\nrate = "{rate}"\n'
+        (tmp_path / file).write_text(f'version = 1\n[tasks.t]\nstrategy = "token_bucket"\nrate = "1/s"\n{said}')
+    text = Runner(tmp_path).run("plan", "old.toml", "new.toml").stdout.decode()
+    said = "t: this counts what is highest in its schedule (5/s, burst 1 -> 500/s, burst 1)."
+    assert said in text.splitlines()
+    assert (
+        "this counts what is highest"
+        in Runner(tmp_path).run("plan", "old.toml", "new.toml", "--output-format", "github").stdout.decode()
+    )
+    said = Runner(tmp_path).run("plan", "old.toml", "new.toml", "--output-format", "json").stdout
+    (worst,) = json.loads(said)["worst"]
+    assert worst["highest"] == {"schedule": {"before": "5/s, burst 1", "after": "500/s, burst 1"}}

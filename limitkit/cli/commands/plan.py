@@ -14,6 +14,7 @@ from limitkit.cli.output import Drawn, say, say_json, show_problems
 from limitkit.cli.plan_markdown import markdown
 from limitkit.cli.plan_text import as_json, lines
 from limitkit.cli.plan_waits import of_scenario, of_trace, waits_under
+from limitkit.cli.stopped import stopped_with
 from limitkit.config.load import MODE_VARIABLE, Config, judge, load
 from limitkit.config.source import toml
 from limitkit.errors import ConfigError
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 _DETAILED = "--detailed-exitcode"
 _CHANGED = 2
+_STOPPED = (
+    "stopped before both files were played, so nothing is shown; without --scenario and --trace, changes are shown at "
+    "once"
+)
 
 
 class PlanCommand(click.Command):
@@ -94,7 +99,7 @@ def command(
     named that get other limits. With --scenario or --trace, the same messages are played under both files.
 
     Exit status: 0 fine, with changes or without, 1 a file has problems, 2 a file can't be read or the app can't be
-    imported. With --detailed-exitcode: 0 nothing changes, 1 any error, 2 something changes.
+    imported. With --detailed-exitcode: 0 nothing changes, 1 any error, 2 something changes. 130 when ctrl-C stops it.
     """
     _judge_usage(old, new, config, scenario, trace)
     found = app_given(ctx, app)
@@ -105,11 +110,12 @@ def command(
         say(f"limitkit: {MODE_VARIABLE} is set, so both files have that mode here; unset it to see theirs", err=True)
     plan = compare(before, after, tasks_of(found) if found is not None else ())
     if scenario is not None or trace is not None:
-        try:
-            played = of_scenario(scenario, before, after, found) if scenario is not None else of_trace(str(trace))
-        except ConfigError as error:
-            _refuse(ctx, [error], form, detailed=detailed)
-        plan = replace(plan, waits=waits_under(before, after, played, seed, found) if plan.changes else ())
+        with stopped_with(ctx, lambda: _STOPPED):
+            try:
+                played = of_scenario(scenario, before, after, found) if scenario is not None else of_trace(str(trace))
+            except ConfigError as error:
+                _refuse(ctx, [error], form, detailed=detailed)
+            plan = replace(plan, waits=waits_under(before, after, played, seed, found) if plan.changes else ())
     if form == "json":
         say_json(as_json(plan))
     elif form == "github":

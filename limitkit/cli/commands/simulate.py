@@ -11,6 +11,7 @@ import click
 from limitkit.cli.options import app_given, common, examples
 from limitkit.cli.output import say, say_json, show_problems
 from limitkit.cli.progress import progress_line
+from limitkit.cli.stopped import stopped_with
 from limitkit.config.load import MODE_VARIABLE
 from limitkit.config.wording import listed
 from limitkit.errors import ConfigError
@@ -69,7 +70,7 @@ def command(
     that are sent by name.
 
     Exit status: 0 fine, 1 a file has problems, 2 a file can't be read, the picture can't be drawn, or the app can't be
-    imported.
+    imported, 130 ctrl-C stopped it.
     """
     if scenario is None and trace is None:
         raise click.UsageError("nothing is named that could be played; name a scenario file, or a recording by --trace")
@@ -86,10 +87,17 @@ def command(
         matplotlib_there()
     found = app_given(ctx, app)
     try:
-        with source_of(scenario, trace, test=test, config=config, app=found) as given, progress_line() as line:
+        with (
+            stopped_with(ctx, lambda: "stopped before all was played; nothing is shown"),
+            source_of(scenario, trace, test=test, config=config, app=found) as given,
+            progress_line() as line,
+        ):
             source = given.with_workers(workers, processes)
             chosen = source.seed if seed is None else seed
             outcome = play(source.rules, source.scenario, seed=chosen, app=found, progress=line)
+            shown = played(
+                outcome, source.rules, source.scenario, source=source.name, traced=source.traced, seed=chosen
+            )
     except ConfigError as error:
         if form == "json":
             say_json({"version": 1, "problems": [asdict(each) for each in error.problems]})
@@ -97,7 +105,6 @@ def command(
         ctx.exit(2 if error.unreadable else 1)
     if os.environ.get(MODE_VARIABLE):
         say(f"limitkit: {MODE_VARIABLE} is set, so limits have that mode here; unset it to play the file's", err=True)
-    shown = played(outcome, source.rules, source.scenario, source=source.name, traced=source.traced, seed=chosen)
     if plot is not None:
         draw(shown, plot)
     if form == "json":

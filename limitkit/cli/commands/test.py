@@ -14,6 +14,7 @@ from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import Unusable, say, show_problems
 from limitkit.cli.progress import progress_line
+from limitkit.cli.stopped import stopped_with
 from limitkit.cli.test_reports import json_report, junit_report, text_report
 from limitkit.cli.test_reports.report import FileReport, Report
 from limitkit.config.test_file.load import SUFFIX
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
     from limitkit.trial.outcome import Outcome
     from limitkit.trial.test_file.read import Case
-
-_STOPPED = 130
-"""The exit status after ctrl-C, as shells have it."""
 
 
 def _pattern(_ctx: click.Context, _param: click.Parameter, value: str | None) -> re.Pattern[str] | None:
@@ -79,18 +77,17 @@ def command(
     paths = _paths(files, found, config)
     text = output_format == "text"
     tasks = tasks_of(found) if found is not None else ()
-    try:
-        with progress_line() as line:
-            for path in paths:
-                report.files.append(file := FileReport(path))
-                for case in _chosen(file, wanted, lambda path: read_tests(path, config, tasks), shown=text):
-                    file.results.append(run(case, partial(_engine(), progress=line), seed=seed, app=found))
-                    if text:
-                        line.remove()
-                        text_report.show_result(file.results[-1])
-    except KeyboardInterrupt:
-        say(f"limitkit: stopped after {count(len(report.results), 'test')}; the others were not played", err=True)
-        ctx.exit(_STOPPED)
+    with (
+        stopped_with(ctx, lambda: f"stopped after {count(len(report.results), 'test')}; the others were not played"),
+        progress_line() as line,
+    ):
+        for path in paths:
+            report.files.append(file := FileReport(path))
+            for case in _chosen(file, wanted, lambda path: read_tests(path, config, tasks), shown=text):
+                file.results.append(run(case, partial(_engine(), progress=line), seed=seed, app=found))
+                if text:
+                    line.remove()
+                    text_report.show_result(file.results[-1])
     if text:
         text_report.show_end(report, time.monotonic() - began)
     else:

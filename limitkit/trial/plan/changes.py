@@ -62,6 +62,16 @@ class Change(Delta):
     new: Place | None = None
 
 
+class Highest(NamedTuple):
+    """The highest terms that a schedule, or partitions, give a limit, before and after."""
+
+    of: str
+    """``schedule`` or ``partitions``."""
+    before: str | None
+    """None where there is none."""
+    after: str | None
+
+
 class Worst(NamedTuple):
     """The most that may start by one limit, before and after."""
 
@@ -69,6 +79,8 @@ class Worst(NamedTuple):
     before: tuple[int | None, ...]
     """In a second, a minute, an hour and a day; at last, how many at once for a concurrency limit. None: no limit."""
     after: tuple[int | None, ...]
+    highest: tuple[Highest, ...] = ()
+    """For a limit with a schedule or partitions, whose terms count too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from limitkit.config.declared import Limit
 from limitkit.config.limit_words import cost_text
+from limitkit.config.model.calendar import UTC
 from limitkit.config.model.units import duration_text
 from limitkit.trial.plan.bucket_identity import begins, has_new_buckets
 from limitkit.trial.plan.changes import Delta, harmless
@@ -15,6 +16,8 @@ from limitkit.trial.plan.feedback_fields import feedback
 from limitkit.trial.plan.limit_words import described, key_words, mode_words, on_error_words, on_limit_words
 from limitkit.trial.plan.ratio_words import grown, number
 from limitkit.trial.plan.share_fields import fair_by, partitions, schedule, weights
+from limitkit.trial.plan.terms import inherits, own_counts
+from limitkit.trial.plan.weeks import held_together, same_clock
 from limitkit.trial.plan.worst_windows import letting, worst_words
 
 if TYPE_CHECKING:
@@ -91,32 +94,43 @@ def _rate(before: Limit, after: Limit) -> Iterator[Delta]:
     said = f"the rate is {grown(one.per_second, other.per_second)}"
     if same_pace:
         said = f"the window is of another length, and holds {number(after.most)} instead of {number(before.most)}"
-    worst = worst_words(before, after)
     effect = letting(before, _only(before, after, "rate"))
-    yield _delta("rate", one.text, other.text, effect, f"{said}{f'; {worst}' if worst else ''}")
+    yield _as_it_counts(before, after, _delta("rate", one.text, other.text, effect, said), worst_words(before, after))
 
 
 def _burst(before: Limit, after: Limit) -> Iterator[Delta]:
     if before.burst == after.burst:
         return
     said = f"the burst is {grown(before.burst, after.burst)}"
-    if after.burst < before.burst:
+    if not own_counts(before, after, "burst"):
+        pass
+    elif after.burst < before.burst:
         said += f"; tokens that are saved up beyond {number(after.burst)} are lost"
     else:
         said += f"; {number(after.burst)} may start at once after a quiet time"
     worst = worst_words(before, after) if before.rate == after.rate else ""  # else it stands at the rate
     effect: Effect = "looser" if after.burst > before.burst else "stricter"
-    yield _delta("burst", str(before.burst), str(after.burst), effect, f"{said}{f'; {worst}' if worst else ''}")
+    yield _as_it_counts(before, after, _delta("burst", str(before.burst), str(after.burst), effect, said), worst)
 
 
 def _max_running(before: Limit, after: Limit) -> Iterator[Delta]:
     if before.max_running == after.max_running or not before.max_running or not after.max_running:
         return
     said = f"how many run at once is {grown(before.max_running, after.max_running)}"
-    if after.max_running < before.max_running:
+    if after.max_running < before.max_running and own_counts(before, after, "max_running"):
         said += f"; what runs goes on, and nothing starts until fewer than {number(after.max_running)} run"
     effect: Effect = "looser" if after.max_running > before.max_running else "stricter"
-    yield _delta("max_running", str(before.max_running), str(after.max_running), effect, said)
+    delta = _delta("max_running", str(before.max_running), str(after.max_running), effect, said)
+    yield _as_it_counts(before, after, delta)
+
+
+def _as_it_counts(before: Limit, after: Limit, delta: Delta, worst: str = "") -> Delta:
+    """Say of one of a limit's own terms where it holds, beside a schedule; and what it does to the worst window."""
+    if not own_counts(before, after, delta.field):
+        return harmless(delta, _REPLACED)
+    those = [terms for (terms, *_) in (*held_together(before.schedule), *held_together(after.schedule))]
+    at_times = "" if all(inherits(terms, delta.field) for terms in those) else ", where the schedule has no other"
+    return replace(delta, message=f"{delta.message}{at_times}{f'; {worst}' if worst else ''}")
 
 
 def _key(before: Limit, after: Limit) -> Iterator[Delta]:
@@ -134,7 +148,7 @@ def _key(before: Limit, after: Limit) -> Iterator[Delta]:
 
 def _resets(before: Limit, after: Limit) -> Iterator[Delta]:
     one, other = before.resets, after.resets
-    if _begin(one) == _begin(other):
+    if _begin(one) == _begin(other) and (one is None or other is None or same_clock(one.timezone, other.timezone)):
         return
     effect: Effect = "looser" if one is None else "stricter" if other is None else "other"
     if one is None:
@@ -149,7 +163,7 @@ def _resets(before: Limit, after: Limit) -> Iterator[Delta]:
 
 def _begin(resets: Resets | None) -> Resets | None:
     """Return what counts of it: not how it is written, nor what follows from the rate."""
-    return resets and replace(resets, text="", every=1, period_us=0)
+    return resets and replace(resets, text="", every=1, period_us=0, timezone=UTC)
 
 
 def _lease(before: Limit, after: Limit) -> Iterator[Delta]:
@@ -245,6 +259,7 @@ def _delta(field: str, before: str | None, after: str | None, effect: Effect, me
     return Delta(field=field, before=before, after=after, effect=effect, message=message, action=action)  # type: ignore[arg-type] # one of them
 
 
+_REPLACED: Final = "the schedule has, or had until now, another in its place at all times, so this changes nothing"
 COMPARED: Final[dict[str, Compare]] = {
     "strategy": _strategy,
     "mode": _mode,

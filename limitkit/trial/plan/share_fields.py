@@ -8,62 +8,66 @@ from limitkit.config.limit_words import terms_words, when_words
 from limitkit.config.wording import listed, quote
 from limitkit.trial.plan.changes import Delta
 from limitkit.trial.plan.ratio_words import decimal
-from limitkit.trial.plan.worst_windows import applied, letting, worst_words
+from limitkit.trial.plan.terms import difference, partition_pairs
+from limitkit.trial.plan.times import changed_times, times_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from limitkit.config.declared import Limit, Scheduled, ShareTerms
+    from limitkit.config.declared import Limit
     from limitkit.trial.plan.changes import Action, Effect
+    from limitkit.trial.plan.terms import Difference
+    from limitkit.trial.plan.times import Times
 
 
 def partitions(before: Limit, after: Limit) -> Iterator[Delta]:
-    """Compare the partitions that have terms of their own; one that has none has its limit's."""
+    """Compare the partitions that have terms of their own; one that has none has its limit's, at all times."""
     for name in dict.fromkeys([*before.partitions, *after.partitions]):
         old, new = before.partitions.get(name), after.partitions.get(name)
-        if old is not None and new is not None and _same(before, old, new):
+        found = [difference(before, after, *pair) for pair in partition_pairs(before, after, name)]
+        differs = list(dict.fromkeys(each for each in found if each is not None))
+        if not differs and old is not None and new is not None:
             continue
-        effect, worst = _between(before, after, old, new)
-        action: Action = "add" if old is None else "remove" if new is None else "change"
         who = quote(name)
-        if new is None:
-            said = f"{who} has the limit's own terms"
-        else:
-            said = f"{who} has terms of its own: {terms_words(after, new)}"
+        said = f"{who} has the limit's own terms" if new is None else f"{who} has terms of its own"
+        if not differs:
+            said = f"{who} is {'no longer' if new is None else 'now'} named, and the same terms hold for it as before"
+        elif len(differs) == len(found) == 1:
+            said += f": {differs[0].said}{f'; {differs[0].worst}' if differs[0].worst else ''}"
+        else:  # the limit has a schedule
+            said += f": {', '.join(each.said for each in differs)}, by the time"
+        action: Action = "add" if old is None else "remove" if new is None else "change"
         yield Delta(
             field="partitions",
             before=None if old is None else f"{name}: {terms_words(before, old)}",
             after=None if new is None else f"{name}: {terms_words(after, new)}",
-            effect=effect,
-            message=f"{said}{f'; {worst}' if worst else ''}",
+            effect=_together(differs),
+            message=said,
             action=action,
             at=("partitions", name),
         )
 
 
 def schedule(before: Limit, after: Limit) -> Iterator[Delta]:
-    """Compare what holds at times, and in which order."""
-    old, new = _by_time(before.schedule), _by_time(after.schedule)
-    changed = {
-        when: (old.get(when), new.get(when))
-        for when in dict.fromkeys([*old, *new])
-        if when not in old or when not in new or not _same(before, old[when], new[when])
-    }
-    if not changed and list(old) == list(new):
+    """Compare what schedules put in force, and when."""
+    if before.schedule == after.schedule and not before.schedule:
         return
-    effects = [_between(before, after, *pair)[0] for pair in changed.values()]
-    effect: Effect = "looser" if "looser" in effects else "stricter" if "stricter" in effects else "other"
-    gone = [when for when, (_, now) in changed.items() if now is None]
-    said = [f"{when}: {terms_words(after, now)}" for when, (_, now) in changed.items() if now is not None]
-    said += [f"{when}: the limit's own terms" for when in gone]
-    yield Delta(
-        field="schedule",
-        before=_listed(before),
-        after=_listed(after),
-        effect=effect,
-        message="; ".join(said) or "where several entries fit, another one holds",
-        action="add" if not old else "remove" if not new else "change",
-    )
+    times = changed_times(before, after)
+    if times:
+        yield Delta(
+            field="schedule",
+            before=_listed(before),
+            after=_listed(after),
+            effect=_together(times),
+            message=times_words(times),
+            action="add" if not before.schedule else "remove" if not after.schedule else "change",
+        )
+
+
+def _together(found: Iterable[Difference | Times]) -> Effect:
+    """Say what several changes do together: more in any way is more."""
+    effects = [each.effect for each in found]
+    return "looser" if "looser" in effects else "stricter" if "stricter" in effects else "other"
 
 
 def fair_by(before: Limit, after: Limit) -> Iterator[Delta]:
@@ -86,33 +90,6 @@ def weights(before: Limit, after: Limit) -> Iterator[Delta]:
     was, now = (", ".join(f"{name} {decimal(of.get(name, 1.0))}" for name in changed) for of in (old, new))
     said = f"turns are given by other weights ({listed(changed, 'and')}), also to what waits already"
     yield Delta(field="weights", before=was, after=now, effect="other", message=said)
-
-
-def _same(limit: Limit, one: ShareTerms, other: ShareTerms) -> bool:
-    """Whether terms mean the same, however they are written."""
-
-    def values(terms: ShareTerms) -> tuple[object, ...]:
-        rate, is_window = terms.rate, limit.strategy == "window"
-        return rate and rate.per_second, rate and is_window and rate.period, terms.burst, terms.max_running
-
-    return values(one) == values(other)
-
-
-def _between(before: Limit, after: Limit, old: ShareTerms | None, new: ShareTerms | None) -> tuple[Effect, str]:
-    """Say whether other terms let more or less through, under a limit as it was, or is where that had none."""
-    limit = after if old is None else before
-    if before.strategy != after.strategy:
-        return "other", ""
-    was, now = (limit if terms is None else applied(limit, terms) for terms in (old, new))
-    return letting(was, now), worst_words(was, now)
-
-
-def _by_time(limit_schedule: Iterable[Scheduled]) -> dict[str, ShareTerms]:
-    """Return the terms by when they hold; of several at the same time the first holds."""
-    found: dict[str, ShareTerms] = {}
-    for each in limit_schedule:
-        found.setdefault(when_words(each), each.terms)
-    return found
 
 
 def _listed(limit: Limit) -> str | None:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from limitkit.config.limit_words import most_starts
-from limitkit.trial.plan.changes import Worst
+from limitkit.trial.plan.changes import Highest, Worst
+from limitkit.trial.plan.highest_terms import highest, most_in_force, running_in_force
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from limitkit.config.declared import Limit, ShareTerms
+    from limitkit.config.declared import Limit
     from limitkit.trial.plan.changes import Effect
 
 WINDOWS: Final = {"in a second": 1, "in a minute": 60, "in an hour": 3600, "in a day": 86400}
 """Seconds."""
 _HOUR: Final = 3600
-
-
-def applied(limit: Limit, terms: ShareTerms) -> Limit:
-    """Return a limit where these terms stand in place of its own; what they leave out stays."""
-    running = terms.max_running or limit.max_running
-    return replace(limit, rate=terms.rate or limit.rate, burst=terms.burst or limit.burst, max_running=running)
 
 
 def letting(before: Limit, after: Limit) -> Effect:
@@ -51,14 +45,18 @@ def worst_of(limit: Limit | None) -> tuple[int | None, ...]:
     """Return what a ``Worst`` has of a limit; a limit that is not enforced, or is gone, limits nothing."""
     if limit is None or limit.mode != "enforce":
         return (None,) * (len(WINDOWS) + 1)
-    running = limit.max_running if limit.rate is None else None
-    return (*(most_starts(limit, seconds) for seconds in WINDOWS.values()), running)
+    return (*(most_in_force(limit, seconds) for seconds in WINDOWS.values()), running_in_force(limit))
 
 
 def worst(subject: str, before: Limit | None, after: Limit | None) -> Worst | None:
     """Return the most that may start before and after; None when it is the same."""
     was, now = worst_of(before), worst_of(after)
-    return Worst(subject, was, now) if was != now else None
+    if was == now:
+        return None
+    one, other = (highest(each) if each is not None else {} for each in (before, after))
+    return Worst(
+        subject, was, now, tuple(Highest(of, one.get(of), other.get(of)) for of in dict.fromkeys([*one, *other]))
+    )
 
 
 def worst_words(before: Limit, after: Limit) -> str:
@@ -96,7 +94,7 @@ def _tightest_in(before: list[Limit], after: list[Limit], seconds: int) -> Effec
                 for limit in limits
                 if limit.mode == "enforce"
                 and not (whole and (limit.key is not None or limit.local))
-                and (most := most_starts(limit, seconds)) is not None
+                and (most := most_in_force(limit, seconds)) is not None
             ]
             for limits in (before, after)
         )
@@ -105,7 +103,8 @@ def _tightest_in(before: list[Limit], after: list[Limit], seconds: int) -> Effec
 
 
 def _running(limits: list[Limit]) -> int | None:
-    return min((each.max_running for each in limits if each.mode == "enforce" and each.rate is None), default=None)
+    found = (running_in_force(each) for each in limits if each.mode == "enforce")
+    return min((each for each in found if each is not None), default=None)
 
 
 def _effect(before: int | None, after: int | None) -> Effect:

@@ -138,8 +138,8 @@ EXAMPLES = {
         "stricter",
     ),
     (ScheduleTable, "from_"): (BUCKET + NIGHT + USED, BUCKET + NIGHT.replace("22", "21") + USED, "schedule", "looser"),
-    (ScheduleTable, "to"): (BUCKET + NIGHT + USED, BUCKET + NIGHT.replace("06", "05") + USED, "schedule", "looser"),
-    (ScheduleTable, "days"): (BUCKET + NIGHT + USED, f'{BUCKET}{NIGHT}days = "mon"\n{USED}', "schedule", "looser"),
+    (ScheduleTable, "to"): (BUCKET + NIGHT + USED, BUCKET + NIGHT.replace("06", "05") + USED, "schedule", "stricter"),
+    (ScheduleTable, "days"): (BUCKET + NIGHT + USED, f'{BUCKET}{NIGHT}days = "mon"\n{USED}', "schedule", "stricter"),
     (ScheduleTable, "timezone"): (
         BUCKET + NIGHT + USED,
         f'{BUCKET}{NIGHT}timezone = "Europe/Berlin"\n{USED}',
