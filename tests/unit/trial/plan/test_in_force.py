@@ -206,6 +206,13 @@ def test_a_longer_entry_counts_in_a_day(plan_of):
     assert worst.after[3] - worst.before[3] == 3600 * 4
 
 
+def test_the_stretch_with_the_most_may_begin_or_end_with_an_entry(plan_of):
+    high = '{ from = "02:00", to = "02:30", rate = "500/s" }'
+    for entry in ('{ from = "02:30", to = "20:00", rate = "3/s" }', '{ from = "01:00", to = "02:00", rate = "3/s" }'):
+        (worst,) = plan_of(bucket("1/s"), bucket("1/s", f"{high}, {entry}")).worst
+        assert worst.after[2] == 1800 * 500 + 1800 * 3 + 1
+
+
 def test_a_partition_counts_for_the_most_that_may_start(plan_of):
     (worst,) = plan_of(user("1/s"), user("1/s", 'x = { rate = "5/s", burst = 9 }')).worst
     assert (worst.before[0], worst.after[0]) == (2, 14)
