@@ -35,6 +35,8 @@ Source = Literal["file", "override", "pause", "stricter file", "schedule", "part
 
 _LONGEST_LOOK: Final = 3600.0
 """Seconds until a paused limit is asked again at the latest; the end of a pause is seen within a second."""
+_SHORTEST_LOOK: Final = 0.05
+"""Seconds until it is asked again at the earliest: a pause is over for a moment before the worker sees that."""
 _MOST_CACHED: Final = 4096
 
 
@@ -216,7 +218,7 @@ class InForce:
         pause = self.override("pause", limit, pattern, partition)
         if pause is not None:
             left = _LONGEST_LOOK if pause.until is None else pause.until - self.now
-            interval = max(1, round(min(left, _LONGEST_LOOK) * MICROSECONDS))
+            interval = round(min(max(left, _SHORTEST_LOOK), _LONGEST_LOOK) * MICROSECONDS)
             return Terms(interval, 0, "pause", numbers_of(limit).period_us, pause.until)
         return self.without_pause(limit, pattern, partition)
 
