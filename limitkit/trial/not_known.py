@@ -36,6 +36,8 @@ def not_known(scenario: Scenario, limits: Mapping[str, Limit], figures: Figures,
     if most > _FAST * scenario.workers:
         depends = f"whether {count(scenario.workers, 'worker')} can do that depends on the machine"
         yield f"{most:,} tasks start in one second here; {depends}: one core starts some {_FAST} that do nothing."
+    if any(isinstance(fault, Kill) for fault in scenario.faults):
+        yield "What a killed worker ran counts as started, and its work is lost; with acks_late it would start again."
     gone = any(isinstance(fault, (Kill, Stop)) for fault in scenario.faults)
     stay = (
         "Workers that are killed or stopped stay away, and none is added"

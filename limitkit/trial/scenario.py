@@ -60,7 +60,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """A worker is killed (SIGKILL): what it held and ran is delivered again, once others have noticed."""
+    """A worker is killed (SIGKILL): what it held is delivered again, once others have noticed; what it ran is lost."""
 
     at: float
     worker: str
