@@ -57,6 +57,14 @@ def test_a_worker_that_is_not_there_can_t_be_stopped(run):
     assert b'something happens to "worker-2", and there is 1 worker; raise --workers, or take it out of' in done.stderr
 
 
+@pytest.mark.parametrize(("kind", "times"), [("kill", 1), ("stop", 0)])
+def test_what_a_killed_worker_ran_is_said_to_be_lost(run, tmp_path, kind, times):
+    file = tmp_path / "a.toml"
+    file.write_text(f'[[send]]\ntask = "a"\n[[fault]]\nat = "1s"\n{kind} = "worker-1"\n')
+    said = run(str(file), "--no-chart", "--config", "ratelimits.toml").stdout.decode()
+    assert said.count("with acks_late it would start again") == times
+
+
 def test_the_config_may_be_another(run, tmp_path):
     (tmp_path / "slow.toml").write_text((FOLDER / "ratelimits.toml").read_text().replace("20/s", "10/s"))
     slow = as_json(run, "campaign.toml", "--config", str(tmp_path / "slow.toml"))
