@@ -78,6 +78,8 @@ class SortedSet:
 
     def count(self, first: _Entry, stop: _Entry) -> int:
         """Count the entries from one on, below another; neither need be there."""
+        if stop <= first:
+            return 0
         low, high = self._place(first), self._place(stop)
         if low[0] == high[0]:
             return max(0, high[1] - low[1])
