@@ -136,7 +136,7 @@ def recorded(shop, name):
 
 @pytest.mark.quiet
 def test_a_replay_of_what_was_recorded_agrees_with_it(shop):
-    """A machine that is busy for a moment makes them differ; nothing makes them agree by chance: so one of three must."""
+    """A machine that is busy for a moment makes them differ; no chance makes them agree: so one of three must."""
     shop.start_workers(2)
     rules = load(str(shop.folder / "ratelimits.toml")).rules
     found = []

@@ -1,7 +1,7 @@
 """The shop's app, which also writes down what limitkit's signals tell, in the file that SIGNAL_LOG names.
 
-The first time that a pool process gets one of the tasks ``late.…``, it begins only most of a second later: its tokens are
-stale then.
+The first time that a pool process gets one of the tasks ``late.…``, it begins only most of a second later: its tokens
+are stale then.
 """
 
 import contextlib
