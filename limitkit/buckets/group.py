@@ -119,8 +119,10 @@ class Kinds:
             self._recount(bucket, -gift.count, gift.mark, now)
         elif bucket.metered:
             self.meters.undo(bucket, gift.mark, gift.count, now)
-        elif not self.meters.has_spent(bucket.key) and give_back(self.tats, gift) and self.tats[bucket.key] <= now:
-            del self.tats[bucket.key]
+        elif not self.meters.has_spent(bucket.key) and give_back(self.tats, gift):
+            self.meters.forget(bucket.key)  # else what was spent before would seem to belong to the same TAT again
+            if self.tats[bucket.key] <= now:
+                del self.tats[bucket.key]
 
     def settle(self, settlement: Settlement, now: int, adapted: Mapping[str, Adapted] = NOTHING) -> None:
         """Take what a start has cost beyond its estimate, or give back what it has not."""

@@ -46,6 +46,10 @@ class Meters:
         spent = self.spent.get(key)
         return spent is not None and spent.tat == self.tats.get(key)
 
+    def forget(self, key: str) -> None:
+        """Forget what was kept of a bucket that has been written as a plain one."""
+        self.spent.pop(key, None)
+
     def claims(self, key: str, now: int) -> tuple[Claim, ...]:
         """Return who waits for the tokens of a bucket, first come first."""
         return live(self.spent[key].claims, now) if self.has_spent(key) else ()

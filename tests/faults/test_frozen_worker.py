@@ -17,6 +17,10 @@ def test_a_frozen_worker_begins_nothing_that_others_were_given(broker, client, t
         wait_until(lambda: not client.llen("celery") and not client.hlen("limitkit:waiting:messages"))
         frozen = own_processes(victim)[: 1 if alone else None]
         other = shop.start_worker()
+        # What runs while it is frozen, and is not acknowledged yet, is rightly begun again elsewhere: so freeze it
+        # right after a start, when the next one is a fifth of a second away.
+        shop.wait_for(len(shop.starts("early")) + 1, "early")
+        wait_until(lambda: client.hlen("unacked") + len(shop.starts("early")) == HELD)
         send_to_all(frozen, signal.SIGSTOP)
         try:
             other.wait_for_output(BACK)

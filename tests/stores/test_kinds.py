@@ -164,6 +164,15 @@ def test_any_row_of_calls_gets_the_same_from_every_store(name, store_named, requ
         admin.delete(key)
 
 
+def test_a_bucket_that_was_metered_before_plain_starts_gives_back_all_of_them(store):
+    plain = Bucket(f"limitkit:{{kinds}}:g1:{next(_numbers)}", SECOND, 5)
+    costly = one(store, NOW, plain, count=1, costs=(2,))
+    cheap = one(store, NOW, plain, count=1)
+    store.take([], [GiveBack(plain, cheap.marks[0], 1)], now_us=NOW)
+    store.take([], [GiveBack(plain, costly.marks[0], 1)], now_us=NOW)
+    assert one(store, NOW, plain, count=0).marks == (NOW + SECOND,)
+
+
 @st.composite
 def lines(draw):
     """What workers ask of one metered bucket and others, one shortly after another, so that they wait in line."""
