@@ -125,7 +125,18 @@ def _changes(life: Life, limit: str, partition: str) -> list[tuple[float, float,
         end = float("inf") if lasts is None else at + parse_duration(lasts)
         unsure = any(begin <= at <= away for begin, away in outages(life, 0.1))
         found.append((at, end, said, unsure))
-    return found
+    return [_replaced(each, found) for each in found]
+
+
+def _replaced(change: tuple[float, float, Data, bool], all_of_them: Any) -> tuple[float, float, Data, bool]:
+    """Let a change end where another one of its kind is set in its place."""
+    begin, end, said, unsure = change
+    later = [
+        at
+        for at, _, other, may_fail in all_of_them
+        if at > begin and not may_fail and all(said.get(key) == other.get(key) for key in ("pause", "partition"))
+    ]
+    return begin, min([end, *later]), said, unsure
 
 
 def _terms(table: Data, partition: str, changes: Any, at: float, epoch: float) -> list[Terms]:

@@ -81,10 +81,10 @@ class Admission:
             for lane, due in plan.frees:
                 self._lanes.let_come(lane, due)
             self._start_and_move(plan)
-            if plan.lane.waiting and plan.lane.next_token(now) > 0.0:
+            wait = plan.lane.next_token(now)
+            if plan.lane.waiting and wait > 0.0:
                 plan.lane.dry_at = now
-                if not plan.lane.reserves:  # a window may have no room for long
-                    self._lanes.let_others_come(plan.lane.waiting[0])
+                self._lanes.let_others_come(plan.lane.waiting[0], wait)
             self._lanes.rest(plan.lane, plan.due)
             plan.lane.early = plan.early
         for plan in plans:  # only now is it known which processes were not used

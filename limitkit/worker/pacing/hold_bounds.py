@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.turns import TurnOrder
@@ -22,6 +23,8 @@ _LEADS_SHARE: Final = 0.75
 _PREFETCHES: Final = 4
 _LONGEST_PAUSE: Final = 60.0
 """Seconds for which what is parked for a bucket with feedback stays there, before the bucket is looked at again."""
+LOW: Final = 0.25
+"""A lane below this part of what a worker should hold for it wants more."""
 _CROWDED: Final = 0.75
 """Above this part of the most that a worker may hold, no request may keep a place for long."""
 _PATIENCE: Final = 2
@@ -84,13 +87,15 @@ class HoldBounds:
 
     def level(self, lane: Lane, now: float) -> float:
         """Return how full a lane is: 1.0 is all that a worker should hold for it."""
-        per_limit = self._settings().per_limit
-        if per_limit is not None:
-            return lane.count / per_limit
-        starts = self._starts(lane)
-        if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
-            starts = min(starts + lane.at_once, self.most)
-        return lane.count / max(starts, 1.0)
+        full: float | None = self._settings().per_limit
+        if full is None:
+            full = self._starts(lane)
+            if lane.dry_until <= now:  # there may be a whole burst of tokens, which waits only for the pool
+                full = min(full + lane.at_once, self.most)
+            full = max(full, 1.0)
+        level = lane.count / full
+        # Those that wait longer for another bucket take nothing here: they must not keep others away.
+        return lane.count_soon(now) / full if lane.elsewhere and level >= LOW else level
 
     def admits(self, held: Held, count: int, now: float, *, returned: bool) -> bool:
         """Whether a worker may hold one more request, its ``count``-th; its lanes count it already."""
@@ -101,12 +106,16 @@ class HoldBounds:
         if count <= self.beside and self._settings().per_limit is None and not others:
             return True
         most = _FOR_RETURNED if returned else 1.0
-        return all(self._has_room(lane, held.taker(lane), most, now) for lane in held.lanes)
+        beside = count <= self.beside and self._settings().per_limit is None
+        return all(self._has_room(lane, held.taker(lane), most, now, beside=beside) for lane in held.lanes)
 
-    def _has_room(self, lane: Lane, taker: TurnTaker, most: float, now: float) -> bool:
-        """Whether a lane may have one more; where values take turns, each may have a few."""
-        if isinstance(lane.waiting, TurnOrder) and self._settings().per_limit is None:
-            most *= _FOR_RETURNED if lane.waiting.count(taker.value) < _FEW else 1
+    def _has_room(self, lane: Lane, taker: TurnTaker, most: float, now: float, *, beside: bool) -> bool:
+        """Whether a lane may have one more; where values take turns, each may have a few, and a new one comes in."""
+        if taker.value and self._settings().per_limit is None:
+            of_value = lane.waiting.count(taker.value) if isinstance(lane.waiting, TurnOrder) else 0
+            if beside and not of_value:
+                return True
+            most *= _FOR_RETURNED if of_value < _FEW else 1
         return self.level(lane, now) <= most
 
     def seconds(self, lane: Lane) -> float:
@@ -126,9 +135,28 @@ class HoldBounds:
 
     def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
         """Return those that wait longest for their tokens and take the places of others that could start soon."""
+        if self.steered and (crowds := self._crowds(held, now)):
+            return crowds
         too_many = len(held) - int(min(self.beside, _CROWDED * self.most))
         if too_many <= 0:
             return []
         waits = [(max(lane.next_token(now) for lane in each.lanes), each) for each in held]
         waits = sorted((pair for pair in waits if pair[0] > _PATIENCE * self.hold), key=lambda pair: -pair[0])
         return [each for _, each in waits[:too_many]]
+
+    def _crowds(self, held: Collection[Held], now: float) -> list[Held]:
+        """Return all but a few of each value that wait for a bucket without tokens, such as a window that is full.
+
+        They came while it had some. When it has again, those would start first that are here, and not whose turn it is.
+        """
+        found: list[Held] = []
+        left: Counter[tuple[Lane, str]] = Counter()
+        for each in reversed(list(held)) if self._settings().per_limit is None else ():
+            for lane in each.lanes:
+                if isinstance(lane.waiting, TurnOrder) and lane.next_token(now) > self.hold:
+                    value = each.taker(lane).value
+                    if lane.waiting.count(value) - left[lane, value] > _FEW and self.level(lane, now) > _FOR_RETURNED:
+                        left[lane, value] += 1
+                        found.append(each)
+                        break
+        return found

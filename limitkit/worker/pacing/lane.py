@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -43,33 +43,10 @@ class Lane:
     """
 
     __slots__ = (
-        "batch",
-        "blocked",
-        "bucket",
-        "cost",
-        "dry_at",
-        "dry_until",
-        "due",
-        "early",
-        "horizon",
-        "interval_us",
-        "keeps",
-        "lead",
-        "local",
-        "margin",
-        "mark",
-        "mover",
-        "ready",
-        "refs",
-        "reserve",
-        "reserves",
-        "slack",
-        "slots",
-        "tag",
-        "tolerance",
-        "turns",
-        "waiting",
-    )
+        "batch", "blocked", "bucket", "cost", "dry_at", "dry_until", "due", "early", "elsewhere", "horizon",
+        "interval_us", "keeps", "lead", "local", "margin", "mark", "mover", "plenty", "ready", "refs",
+        "reserve", "reserves", "slack", "slots", "tag", "tolerance", "turns", "waiting",
+    )  # fmt: skip
 
     def __init__(self, bucket: Bucket, *, local: bool) -> None:
         self.waiting: ArrivalOrder[Held] | TurnOrder[Held] = ArrivalOrder()
@@ -83,6 +60,8 @@ class Lane:
         """How many of these slots came in the last take: only they are sure to be the bucket's last."""
         self.dry_until = 0.0
         """Until then the bucket has no token, by the last answer of the store; afterwards it may have many."""
+        self.plenty = False
+        """Whether it had more, by that answer."""
         self.dry_at = 0.0
         """When a request was last seen to wait here for a token, and not only for a process."""
         self.due = NEVER
@@ -99,6 +78,8 @@ class Lane:
         self.refs = 0
         self.blocked = 0
         """How many of these wait for another bucket that is out of tokens, and leave this one's to others."""
+        self.elsewhere: Counter[Lane] = Counter()
+        """How many of these wait for a token of their anchor, by that anchor: until it has one, they take none here."""
         self.local = local
         """Static: the bucket is this worker's own."""
         self.tag = (parts_of(bucket.key) or ("",))[0]
@@ -138,6 +119,7 @@ class Lane:
         if isinstance(self.bucket, Slots):  # it says when to ask again; a slot comes sooner where tasks are short
             wait = min(wait, self.interval_us / MICROSECONDS)
         self.dry_until = now + wait + _STALE if wait > 0.0 else 0.0
+        self.plenty = wait <= 0.0
 
     def soonest(self, wait: float) -> float:
         """Return in how many seconds to ask again after a refusal: others may settle for less than they have taken."""
@@ -149,12 +131,16 @@ class Lane:
 
     def wait(self, now: float, more: int = 0) -> float:
         """Return in how many seconds all of this worker's requests may have started, and so many more; an estimate."""
-        wanted = self.count + more
-        if 0 < wanted <= len(self.slots):
+        if 0 < (wanted := self.count + more) <= len(self.slots):
             return max(0.0, self.slots[wanted - 1].at - now)
         if self.dry_until <= now:
             return max(0, wanted - self.at_once) / self.rate
         return self.dry_until - now + max(0, wanted - len(self.slots) - 1) / self.rate
+
+    def patience(self, anchor: Lane) -> float:
+        """Return for how many seconds a token here is left to a request that waits for one of its anchor."""
+        # Until others have the next one; none that lies idle, nor for a window, which may have none for long.
+        return self.interval_us * self.cost / MICROSECONDS if anchor.reserves and not self.plenty else 0.0
 
     def push(self, held: Held) -> None:
         """Let a request wait here."""
@@ -171,14 +157,22 @@ class Lane:
         """How many requests of this worker could have this bucket's tokens."""
         return self.refs - self.blocked
 
+    def count_soon(self, now: float) -> int:
+        """Count those whose anchor has a token within a second: the others take none here until then."""
+        return self.count - sum(max(0, count - anchor.starts_soon(now)) for anchor, count in self.elsewhere.items())
+
+    def starts_soon(self, now: float) -> int:
+        """Return how many the bucket could let start within a second."""
+        left = _SOON - self.next_token(now)
+        return (self.at_once if self.dry_until <= now else 1) + int(left * self.rate) if left >= 0.0 else 0
+
     def pop(self) -> Held:
         """Take the first one out."""
         return self.waiting.take_first()
 
     def is_ahead_of(self, held: Held) -> bool:
         """Whether a request that comes before this one waits for this bucket, or is its mover."""
-        rivals = [*self.waiting[:1], *filter(None, [self.mover])]
-        return any(self.waiting.is_before(rival, held) for rival in rivals)
+        return any(self.waiting.is_before(rival, held) for rival in (*self.waiting[:1], self.mover) if rival)
 
     def take_out(self, asked: Held) -> Held:
         """Take out the request that tokens were taken for; another may have come before it meanwhile."""
@@ -243,9 +237,14 @@ class Held:
 
     def wait_for(self, at: Lane | None) -> None:
         """Wait for a bucket: when it is not the anchor's, those of the other lanes are left to others."""
-        for lane in self.lanes:
-            lane.blocked -= self.at not in (None, self.anchor, lane)
-            lane.blocked += at not in (None, self.anchor, lane)
+        for place, one in ((self.at, -1), (at, 1)):
+            for lane in self.lanes if place is not None else ():
+                if place not in (lane, self.anchor):
+                    lane.blocked += one
+                elif place is not lane:
+                    lane.elsewhere[place] += one
+                    if not lane.elsewhere[place]:
+                        del lane.elsewhere[place]
         self.at = at
 
     def taker(self, lane: Lane) -> TurnTaker:

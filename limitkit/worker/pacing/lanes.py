@@ -127,14 +127,14 @@ class Lanes:
     def advance(self, lane: Lane) -> None:
         """Let the head of a lane move on to its anchor; it holds up nobody where that has no token for some time."""
         held = lane.pop()
-        if held.anchor.reserves or not held.anchor.next_token(self._lane_timer.now):
+        if held.anchor.next_token(self._lane_timer.now) <= lane.patience(held.anchor):
             lane.mover = held
         self.join(held, held.anchor)
 
-    def let_others_come(self, held: Held) -> None:
-        """Let a request hold up nobody in the lanes of its other buckets."""
+    def let_others_come(self, held: Held, wait: float = NEVER) -> None:
+        """Let a request hold up nobody in the lanes of its other buckets, if it waits for so many seconds."""
         for lane in held.lanes:
-            if lane.mover is held:
+            if lane.mover is held and wait > lane.patience(held.anchor):
                 self.let_come(lane, 0.0)
 
     def move(self, held: Held, lane: Lane, due: float) -> None:

@@ -51,6 +51,10 @@ class ParkedBacklog:
         """Whether this worker has parked requests of a bucket for values that take turns."""
         return key in self._values
 
+    def has_parked(self, key: str, value: str) -> bool:
+        """Whether this worker has parked requests of a bucket for this value that have not come back here."""
+        return value in self._values.get(key, ())
+
     def ahead(self, key: str, now: float, taker: TurnTaker = NOBODY) -> float:
         """Return in how many seconds all that are parked for a bucket are due; or for one value, at best."""
         ahead = max(0.0, self._until.get(key, 0.0) - now - _SURPLUS)

@@ -6,12 +6,15 @@ from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from limitkit.buckets.token_bucket import MICROSECONDS
+from limitkit.buckets.turns import TurnOrder
 from limitkit.waiting.room import NO_MORE, Steering
+from limitkit.worker.pacing.hold_bounds import LOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from limitkit.buckets.decision import Bucket
+    from limitkit.buckets.turns import TurnTaker
     from limitkit.worker.pacing.hold_bounds import HoldBounds
     from limitkit.worker.pacing.lane import Lane
     from limitkit.worker.pacing.parked_backlog import ParkedBacklog
@@ -20,9 +23,8 @@ _FEED: Final = 0.25
 """A lane that runs low is given the starts of so many seconds."""
 _FAST: Final = 4.0
 """Starts a second from which on a lane that runs low gets more before its next request would come back by itself."""
-_LOW: Final = 0.25
 _HIGH: Final = 0.75
-"""A lane below the first part of what a worker should hold for it wants more; from the second on it has enough."""
+"""From this part of what a worker should hold for it on, a lane has enough."""
 _FED: Final = 0.5
 """Where values take turns, one that runs low is filled up to this part."""
 _MOST_LOOKED_AT: Final = 256
@@ -67,7 +69,19 @@ class ParkedDemand:
 
     def is_low(self, lane: Lane, now: float) -> bool:
         """Whether a worker holds so few for a lane that it wants more."""
-        return self._bounds.level(lane, now) < _LOW
+        return self._bounds.level(lane, now) < LOW
+
+    def takes_new(self, lane: Lane, taker: TurnTaker, now: float) -> bool:
+        """Whether a lane takes new requests, though others of its bucket are parked.
+
+        It does where the room can't bring those back for a lane that runs low; and where it is the turn of a new one's
+        value, since nobody else of that waits, as far as this worker knows.
+        """
+        if not self._bounds.steered:
+            return self.is_low(lane, now)
+        if not taker.value or self._backlog.has_parked(lane.bucket.key, taker.value):
+            return False
+        return not (isinstance(lane.waiting, TurnOrder) and lane.waiting.count(taker.value))
 
     def is_stuck(self, lane: Lane, now: float) -> bool:
         """Whether a lane is full, while its bucket may have tokens for other workers."""
@@ -82,7 +96,7 @@ class ParkedDemand:
         unsure, self._unsure = self._unsure, {}
         following, self._next = self._next, {}
         for key, bucket in self._looked_at(lanes, unsure | following):
-            if not self._backlog.waits(key, now):
+            if key not in following and not self._backlog.waits(key, now):
                 continue
             lane = lanes.get(key)
             level = self._bounds.level(lane, now) if lane is not None else 0.0
@@ -97,9 +111,9 @@ class ParkedDemand:
                 full[key] = interval, NO_MORE if self.is_stuck(lane, now) else self._bounds.seconds(lane)
             elif key in wet if lane is None else lane.dry_until <= now:
                 self._wet.add(key)
-                if level < _LOW:
+                if level < LOW:
                     hungry[key] = interval, min(bucket.burst if lane is None else lane.at_once, self._bounds.beside)
-            elif level < _LOW and (rate >= _FAST or key in self._local):
+            elif level < LOW and (rate >= _FAST or key in self._local):
                 hungry[key] = interval, self._feed(key, lane, rate)
             # Those behind dead ones may be dead too: ask for more each time.
             lacking = _DEEPER * dead.get(key, 0) if lane is None else 0

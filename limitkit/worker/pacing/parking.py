@@ -117,9 +117,7 @@ class Parking:
             self.backlog.returned(zip((lane.bucket.key for lane in held.lanes), held.takers, strict=False))
         else:
             for lane in held.lanes:
-                # Where the room can't bring back requests for a lane that runs low, the lane takes new ones.
-                low = not self._room.steered and self._demand.is_low(lane, now)
-                if not low and self.backlog.waits(lane.bucket.key, now):
+                if self.backlog.waits(lane.bucket.key, now) and not self._demand.takes_new(lane, held.taker(lane), now):
                     return lane
         self._demand.came(held.lanes)
         slowest = held.slowest(now)
@@ -195,9 +193,10 @@ class Parking:
                 self._demand.is_dead(bucket.key)
 
     def started(self, lanes: Iterable[Lane], now: float) -> None:
-        """Note that one has started: where no slot is reserved ahead, the next should be here by the time it may."""
+        """Note that one has started: the next should be here, where there are tokens or none is reserved ahead."""
         for lane in lanes:
-            if not lane.reserves and not lane.waiting and self.backlog.waits(lane.bucket.key, now):
+            # It may be parked for longer than the backlog reckons: while a window is closed, none starts.
+            if (lane.plenty or not lane.reserves) and not lane.waiting and lane.bucket.key in self.backlog.buckets:
                 self._demand.next_of(lane.bucket.key)
                 self._bring_at = min(self._bring_at, now + _LINGER)
 

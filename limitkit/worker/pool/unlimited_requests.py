@@ -50,7 +50,8 @@ class UnlimitedRequests:
     def line_up(self, claims: Sequence[tuple[RequestOrder, bool]]) -> None:
         """Put the claims behind the requests that come before them, and before all others.
 
-        Each has a place, in order, and says whether it has no token yet: then it lets one other request go first, once.
+        Each has a place, and says whether it has no token yet: then it lets one other request go first, once. They are
+        in the order in which they are served; with turns, one that is served later may have come earlier.
         """
         line = self._line
         if line is None:
@@ -63,8 +64,10 @@ class UnlimitedRequests:
         # For each position the first place from there on: a claim goes where no request behind it comes before it.
         firsts = [*accumulate(reversed([self._order(entry) for entry in others[:_MOST_LOOKED_AT]]), min)][::-1]
         behind = [len(others)] * len(mine)
+        at = 0
         for number, (order, early) in enumerate(claims[: len(mine)]):
-            at = bisect_left(firsts, order)
+            # Before one that goes before the first to be served, a claim would come back to the line, and so for ever.
+            at = max(at, bisect_left(firsts, order))
             if at < len(firsts):
                 behind[number] = max(at, int(early and entries[0] is not mine[0]))
         ordered, at = [], 0

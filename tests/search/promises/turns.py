@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from search.intervals import intersect, minus
+from search.promises.waiting import available
 from search.story import Broken
 
 if TYPE_CHECKING:
@@ -16,27 +17,36 @@ if TYPE_CHECKING:
     from search.story import Story
 
 _FEW = 4
-"""Starts by which each worker may be off: it holds a few of one value before it hears of another."""
+"""Starts by which each worker may be off: it holds a few of one value before it hears of another, or ``per_limit``."""
 _LEAST = 12
 """Starts, at least, by which shares can be told."""
+_IDLE = 0.1
+"""Seconds for which a token lies there, and what starts then has waited for a process, or to be delivered."""
 
 
 def fair_shares(story: Story) -> Iterator[Broken]:
-    """While two values wait, their starts differ from their weights by no more than a few for each worker."""
+    """While two values wait for a limit, their starts differ from their weights by no more than a few for each worker.
+
+    While the limit has tokens, nobody waits for it: then the broker's order holds.
+    """
     for limit, partition in story.by_bucket:
         table = story.table(limit)
         lines = _lines(story, limit, partition) if "fair_by" in table else {}
         weights = table.get("weights", {})
+        few = max(_FEW, story.life.config.get("waiting", {}).get("per_limit", 0))
+        there = _available(story, limit, partition) if lines else []
+        idle = sorted([*story.disturbed, *(each for each in there if each[1] - each[0] > _IDLE)])
         for one, other in itertools.combinations(lines, 2):
-            both = minus(intersect(_waiting(story, lines[one]), _waiting(story, lines[other])), story.disturbed)
-            for begin, end in both:
+            both = minus(intersect(_waiting(story, lines[one]), _waiting(story, lines[other])), idle)
+            for since, end in both:
+                begin = next((until for free, until in there if free <= since < until), since)
                 starts = [
                     sum(begin <= run.starts[0] < end for run in lines[each] if run.starts) for each in (one, other)
                 ]
                 if sum(starts) < _LEAST:
                     continue
                 first, second = weights.get(one, 1), weights.get(other, 1)
-                most = _FEW * (1 + len(story.outcome.workers)) * (1 / first + 1 / second)
+                most = few * (1 + len(story.outcome.workers)) * (1 / first + 1 / second)
                 if abs(starts[0] / first - starts[1] / second) > most:
                     shares = f"{one} (weight {first}) has {starts[0]} starts, {other} (weight {second}) {starts[1]}"
                     yield Broken("fair shares", f"{limit} {partition}: {shares}, from {begin:.3f} to {end:.3f} s")
@@ -53,6 +63,12 @@ def _lines(story: Story, limit: str, partition: str) -> dict[str, list[Run]]:
     for run in runs:
         found.setdefault(str(story.arrivals[run.number].kwargs.get("tenant")), []).append(run)
     return found
+
+
+def _available(story: Story, limit: str, partition: str) -> Intervals:
+    """Return when a limit has tokens."""
+    use = next(use for each in story.uses for use in each if (use.limit, use.partition) == (limit, partition))
+    return available(story, use, surely=False)
 
 
 def _waiting(story: Story, runs: list[Run]) -> Intervals:

@@ -62,29 +62,33 @@ def _least(story: Story, limit: str) -> int:
     return max(1, min(span.lower.most for span in story.spans(limit, "")))
 
 
-def available(story: Story, use: Use) -> Intervals:
-    """Return when a bucket has what a start needs, in all workers where it is each one's own."""
+def available(story: Story, use: Use, *, surely: bool = True) -> Intervals:
+    """Return when a bucket has what a start needs, in all workers where it is each one's own.
+
+    A slot is taken shortly before its task begins, and is free shortly after the end: so it is ``surely`` there.
+    """
     table, config = story.table(use.limit), story.life.config
     workers = [each.name for each in story.outcome.workers] if on_error(config, use.limit) == "own" else [""]
     found: Intervals = [(0.0, story.outcome.ended)]
     for worker in workers:
         runs = [each for each in story.by_bucket[use.limit, use.partition] if not worker or worker in each[0].workers]
         if table["strategy"] == "concurrency":
-            there = _slots(story, use, runs)
+            there = _slots(story, use, runs, (FELT_AFTER / 10, 0.01) if surely else (0.0, 0.0))
         else:
             starts = sorted((at, cost) for run, cost in runs for at in run.starts)
-            there = (_window if table["strategy"] == "window" else _tokens)(story, use, starts)
+            reckon = _window if table["strategy"] == "window" else _tokens
+            there = reckon(story, use, starts, "lower" if surely else "upper")
         found = intersect(found, there)
     return found
 
 
-def _tokens(story: Story, use: Use, starts: list[tuple[float, int]]) -> Intervals:
-    """Return when a bucket has tokens, reckoned with the lowest rate that may hold."""
+def _tokens(story: Story, use: Use, starts: list[tuple[float, int]], bound: str) -> Intervals:
+    """Return when a bucket has tokens, reckoned with the lowest rate that may hold, or the highest."""
     found, level = [], 0.0
     dearest = max(cost for _, cost in story.by_bucket[use.limit, use.partition])
     pieces = [*starts, (float("inf"), 0)]
     for span in story.spans(use.limit, use.partition):
-        rate, most = span.lower
+        rate, most = getattr(span, bound)
         if span.changed:
             level = most + rate  # it is clamped to that
         now = span.begin
@@ -100,7 +104,7 @@ def _tokens(story: Story, use: Use, starts: list[tuple[float, int]]) -> Interval
     return joined(found)
 
 
-def _window(story: Story, use: Use, starts: list[tuple[float, int]]) -> Intervals:
+def _window(story: Story, use: Use, starts: list[tuple[float, int]], bound: str) -> Intervals:
     """Return when a window has room."""
     period, table = story.period(use.limit), story.table(use.limit)
     epoch = story.life.begins
@@ -118,7 +122,7 @@ def _window(story: Story, use: Use, starts: list[tuple[float, int]]) -> Interval
         middle = (begin + end) / 2
         since = (middle + epoch) // period * period - epoch if resets else middle - longer
         counted = sum(cost for at, cost in starts if since < at <= begin)
-        near = [span.lower.most for span in spans if span.begin <= middle <= span.end]
+        near = [getattr(span, bound).most for span in spans if span.begin <= middle <= span.end]
         if (
             near
             and counted + dearest <= min(near)
@@ -136,11 +140,12 @@ def _borders(epoch: float, period: float, ended: float, *, resets: bool) -> set[
     return {each for border in whole for each in (border, border - _LATE_RESET) if 0 < each < ended}
 
 
-def _slots(story: Story, use: Use, runs: list) -> Intervals:
+def _slots(story: Story, use: Use, runs: list, margins: tuple[float, float]) -> Intervals:
     """Return when fewer run than may."""
+    before, after_end = margins
     events = sorted(
-        [(run.starts[-1] - FELT_AFTER / 10, 1) for run, _ in runs if run.starts]
-        + [(ends_of(run) + 0.01, -1) for run, _ in runs if run.starts]
+        [(run.starts[-1] - before, 1) for run, _ in runs if run.starts]
+        + [(ends_of(run) + after_end, -1) for run, _ in runs if run.starts]
         + [(span.begin, 0) for span in story.spans(use.limit, use.partition)]
     )
     found, count, spans = [], 0, story.spans(use.limit, use.partition)
