@@ -102,13 +102,17 @@ class Kinds:
         return (0,) * taken, tuple(max(look.wait, pause) for look, pause in zip(found, held, strict=True)), marks
 
     def _claim(self, found: Sequence[_Look], held: Sequence[int]) -> None:
-        """Claim the tokens that a start was refused. Nobody knows when a slot will be free: until then, none."""
+        """Claim the tokens that a start was refused, unless it waits for a slot: nobody knows when one is free.
+
+        Where only claims refuse it, it gives way where it is first: else two might wait for each other for ever.
+        """
         if any(isinstance(look, Place) and look.wait for look in found):
             return
         longest = max(*(look.wait for look in found), *held)
+        short = any(held) or any(look.is_short if isinstance(look, Meter) else look.wait for look in found)
         for look in found:
             if isinstance(look, Meter):
-                look.claim(longest)
+                look.claim(longest, gives_way=not short)
 
     def give_back(self, gift: GiveBack, now: int) -> None:
         """Undo a take."""
@@ -120,9 +124,7 @@ class Kinds:
         elif bucket.metered:
             self.meters.undo(bucket, gift.mark, gift.count, now)
         elif not self.meters.has_spent(bucket.key) and give_back(self.tats, gift):
-            self.meters.forget(bucket.key)  # else what was spent before would seem to belong to the same TAT again
-            if self.tats[bucket.key] <= now:
-                del self.tats[bucket.key]
+            self.meters.is_plain(bucket.key, now)
 
     def settle(self, settlement: Settlement, now: int, adapted: Mapping[str, Adapted] = NOTHING) -> None:
         """Take what a start has cost beyond its estimate, or give back what it has not."""

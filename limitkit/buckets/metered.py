@@ -46,9 +46,11 @@ class Meters:
         spent = self.spent.get(key)
         return spent is not None and spent.tat == self.tats.get(key)
 
-    def forget(self, key: str) -> None:
-        """Forget what was kept of a bucket that has been written as a plain one."""
-        self.spent.pop(key, None)
+    def is_plain(self, key: str, now: int) -> None:
+        """Note that a bucket was written as a plain one; a full one is not kept."""
+        self.spent.pop(key, None)  # else it would seem to belong to the same TAT again, if that comes back
+        if self.tats[key] <= now:
+            del self.tats[key]
 
     def claims(self, key: str, now: int) -> tuple[Claim, ...]:
         """Return who waits for the tokens of a bucket, first come first."""
@@ -125,14 +127,22 @@ class Meter:
         wait = max(0, self._tat - self._enough + left - self._now)
         return max(wait, LEAST_WAIT_US) if wait and left else wait
 
-    def claim(self, longest: int) -> None:
+    @property
+    def is_short(self) -> bool:
+        """Whether it has too few tokens for this start, whoever else waits."""
+        return not self._bucket.burst or self._tat > self._now + self._enough
+
+    def claim(self, longest: int, *, gives_way: bool) -> None:
         """Have those who come later leave the tokens to this start, which is refused.
 
-        ``longest`` is for how many microseconds the slowest of its limits refuses it.
+        ``longest`` is for how many microseconds the slowest of its limits refuses it. One that ``gives_way`` takes its
+        claim back where it is first: it waits elsewhere for others alone, and those may wait here for it.
         """
         wait = self.wait
         is_known = any(each.cost == self._cost for each in self._claims)
-        if self._bucket.burst and (wait or is_known) and longest <= max(wait, OTHERS_US):
+        if gives_way and is_known and not wait:
+            self._claims, self._cut = without(self._claims, self._cost), True
+        elif self._bucket.burst and (wait or is_known) and longest <= max(wait, OTHERS_US):
             self._claims, self._cut = renewed(self._claims, self._cost, wait, self._now), True
 
     def finish(self, *, taken: bool, asked: bool) -> int:

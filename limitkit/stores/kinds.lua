@@ -58,16 +58,22 @@ local function look(at, key, count, extra)
 end
 
 -- Says for how long the slowest limit refuses a start, so that the others may have its tokens left to it; `from` has when
--- each lets it start. Nobody knows when a slot will be free: until then, none has.
+-- each lets it start. Nobody knows when a slot will be free: until then, none has. Where only others' claims refuse it,
+-- it gives way in the limits that would let it start: those others may wait for it there.
 local function refuse(others, from, buckets)
-  local longest = 0
+  local longest, gives_way = 0, true
   for i = 1, buckets do
     local seen = others[i]
     if seen and seen.is_slot and seen.wait > 0 then return end
     longest = max(longest, from[i] - now)
+    if seen and seen.is_metered then
+      gives_way = gives_way and not seen.is_short and seen.paused == 0
+    else
+      gives_way = gives_way and from[i] <= now
+    end
   end
   for i = 1, buckets do
-    if others[i] then others[i].longest = longest end
+    if others[i] then others[i].longest, others[i].gives_way = longest, gives_way end
   end
 end
 

@@ -75,12 +75,13 @@ local function add_metered(looks, recounts, now)
     local deep = max(0, whole - every)
     if burst == 0 then
       local mark = format('%.0f', now)
-      return { wait = every, finish = function() return every, mark end }
+      return { wait = every, is_short = true, is_metered = true, finish = function() return every, mark end }
     end
     local tat, cut, claims = read(key, own, deep + every + LONGEST_LEAD)
     if ask.paused > 0 then tat = max(tat, ask.paused + deep) end -- it does not fill up while it is paused
     local enough = max(0, whole - min(cost, burst) * every)
     local seen, mine = { wait = max(0, tat - enough - now) }, 0
+    seen.is_short, seen.is_metered = seen.wait > 0, true
     if claims then seen.wait, mine = behind(claims, tat - enough, cost, ask) end
     function seen.finish(taken)
       local wait = seen.wait
@@ -88,6 +89,9 @@ local function add_metered(looks, recounts, now)
         tat = max(tat, now) + cost * every
         if mine > 0 then table.remove(claims, mine) end
         wait = claims and behind(claims, tat - enough, cost, ask) or max(0, tat - enough - now)
+      elseif seen.gives_way and wait == 0 and mine > 0 then
+        table.remove(claims, mine)
+        cut = true
       elseif seen.longest and (wait > 0 or mine > 0) and seen.longest <= max(wait, OTHERS) then
         claims, cut = claims or {}, true
         if mine == 0 then mine = #claims + 1 end

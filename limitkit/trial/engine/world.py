@@ -65,6 +65,7 @@ class World:
         self._here = threading.local()
         self._guard = Guard(self.app, lambda: self._here.limits, self.clock, PlayedSendBack(self.app, self._sent_back))
         self._names = itertools.count()
+        self._on_the_way: list[str] = []  # messages that are being sent back
         self._observer = TaskLimits(rules, self.store, self.clock, self.new_name)
         self._seconds: dict[str, float] = {}
         self._same: dict[tuple[str, str], _Asked] = {}
@@ -248,7 +249,12 @@ class World:
     def _sent_back(self, text: str, delivery: Delivery, wait: float) -> None:
         self.outcome.sent_back += 1
         priority = int(delivery.properties.get("priority") or 0)
-        self.timeline.at(self.clock.now + wait, self.broker.send, text, delivery.queue, priority)
+        self._on_the_way.append(text)
+        self.timeline.at(self.clock.now + wait, self._arrives, text, delivery.queue, priority)
+
+    def _arrives(self, text: str, queue: str, priority: int) -> None:
+        self._on_the_way.remove(text)
+        self.broker.send(text, queue, priority)
 
     # -- the end ------------------------------------------------------------------------------------------------------
 
@@ -272,8 +278,17 @@ class World:
         return outcome
 
     def _somewhere(self) -> set[int]:
-        """Return the numbers of the messages that are in a queue, in the waiting room, or with a worker."""
-        found = {int(json.loads(text)["headers"]["id"]) for text in self.broker.texts()}
+        """Return the numbers of the messages that are in a queue, in the waiting room, or with a worker.
+
+        Those too that a process has acknowledged and not begun yet: it waits for a token, or sends them back.
+        """
+        found = {_number(text) for text in [*self.broker.texts(), *self._on_the_way]}
         for worker in self.workers.values():
             found.update(map(int, worker.unacked))
+            found.update(int(request.id) for request in worker.pool.given if not worker.gone)
         return found
+
+
+def _number(text: str) -> int:
+    """Return the number of a message, given as it is in the broker."""
+    return int(json.loads(text)["headers"]["id"])
