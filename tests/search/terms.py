@@ -105,7 +105,7 @@ def spans(life: Life, limit: str, partition: str, until: float) -> list[Span]:
     made: list[Span] = []
     for begin, end in itertools.pairwise(ordered):
         middle = (begin + end) / 2
-        near = [max(0.0, middle + FELT_AFTER * step / 6) for step in range(-6, 7)]
+        near = [middle + FELT_AFTER * step / 6 for step in range(-6, 7)]
         held = [terms for at in near for terms in _terms(table, partition, changes, at, epoch)]
         upper = Terms(max(each.rate for each in held), max(each.most for each in held))
         lower = Terms(min(each.rate for each in held), min(each.most for each in held))

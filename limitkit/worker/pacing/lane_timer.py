@@ -61,6 +61,15 @@ class LaneTimer:
                 self._most = max(_LEAST_FULL, 2 * len(self._heap))
             self.pressing |= due <= self.now
 
+    def withdraw(self, lane: Lane, due: float) -> None:
+        """Take a lane out of the line if it has no token before ``due``, as one of its requests has found.
+
+        Else it would send that on to its anchor, and get it back, for ever.
+        """
+        if lane.ready and due > self.now and not (lane.slots and lane.slots[0].at <= self.now):
+            self.line.leave(lane)
+            lane.ready = False
+
     def call_up(self, now: float) -> bool:
         """Let the lanes that are due by now join the line; returns whether there were any.
 

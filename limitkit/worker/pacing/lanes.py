@@ -63,8 +63,7 @@ class Lanes:
         else:
             return lane
         lane.cost = self.usual.cost(lane.tag)
-        interval_us = self.usual.interval_us(bucket)
-        if interval_us != lane.interval_us:
+        if (interval_us := self.usual.interval_us(bucket)) != lane.interval_us:
             lane.follow(interval_us)
         return lane
 
@@ -143,6 +142,7 @@ class Lanes:
             lane.mover = None
         self.let_others_come(held)
         self._push(held, lane)
+        self._lane_timer.withdraw(lane, due)
         if not lane.ready and not lane.mover and (lane.waiting[0] is held or lane.due == NEVER):
             ahead = [slot.at for slot in lane.slots if slot.at > self._lane_timer.now]
             self._lane_timer.schedule(lane, min([due, *ahead[:1]]))

@@ -193,10 +193,14 @@ class Parking:
                 self._demand.is_dead(bucket.key)
 
     def started(self, lanes: Iterable[Lane], now: float) -> None:
-        """Note that one has started: the next should be here, where there are tokens or none is reserved ahead."""
+        """Note that one has started: the next should be here, if there is soon a token, or none is reserved ahead.
+
+        What is parked may be so for longer than the backlog reckons, and than its turn says: both are estimates.
+        """
         for lane in lanes:
-            # It may be parked for longer than the backlog reckons: while a window is closed, none starts.
-            if (lane.plenty or not lane.reserves) and not lane.waiting and lane.bucket.key in self.backlog.buckets:
+            if lane.waiting or lane.bucket.key not in self.backlog.buckets:
+                continue
+            if not lane.reserves or lane.next_token(now) <= self.bounds.hold:
                 self._demand.next_of(lane.bucket.key)
                 self._bring_at = min(self._bring_at, now + _LINGER)
 

@@ -20,6 +20,10 @@ _FEW = 4
 """Starts by which each worker may be off: it holds a few of one value before it hears of another, or ``per_limit``."""
 _LEAST = 12
 """Starts, at least, by which shares can be told."""
+_LEAST_TIME = 0.25
+"""Seconds in which all that was sent has come to some worker, or is parked and was brought back."""
+_FREE = 0.5
+"""Part of the time in which some process must be free: else they wait for one, in the broker's order."""
 _IDLE = 0.1
 """Seconds for which a token lies there, and what starts then has waited for a process, or to be delivered."""
 
@@ -43,7 +47,8 @@ def fair_shares(story: Story) -> Iterator[Broken]:
                 starts = [
                     sum(begin <= run.starts[0] < end for run in lines[each] if run.starts) for each in (one, other)
                 ]
-                if sum(starts) < _LEAST:
+                free = sum(to - at for at, to in intersect(story.free, [(begin, end)]))
+                if sum(starts) < _LEAST or end - begin < _LEAST_TIME or free < _FREE * (end - begin):
                     continue
                 first, second = weights.get(one, 1), weights.get(other, 1)
                 most = few * (1 + len(story.outcome.workers)) * (1 / first + 1 / second)
