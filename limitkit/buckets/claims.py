@@ -44,6 +44,12 @@ def without(claims: Iterable[Claim], cost: int) -> tuple[Claim, ...]:
     return tuple(each for each in claims if each.cost != cost)
 
 
+def behind_the_next(claims: tuple[Claim, ...], cost: int) -> tuple[Claim, ...]:
+    """Return the line with this cost one place further back."""
+    at = next((place for place, each in enumerate(claims) if each.cost == cost), len(claims))
+    return (*claims[:at], *claims[at : at + 2][::-1], *claims[at + 2 :])
+
+
 def renewed(claims: tuple[Claim, ...], cost: int, wait: int, now: int) -> tuple[Claim, ...]:
     """Return the line with a claim for a start that must wait for so many microseconds, as far as there is room."""
     mine = Claim(cost, now + min(wait, SOON_US) + GRACE_US)

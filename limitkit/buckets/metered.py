@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from limitkit.buckets.claims import LEAST_WAIT_US, OTHERS_US, Claim, ahead, live, renewed, without
+from limitkit.buckets.claims import LEAST_WAIT_US, OTHERS_US, Claim, ahead, behind_the_next, live, renewed, without
 from limitkit.buckets.token_bucket import LONGEST_LEAD_US, NOTHING, pace
 
 if TYPE_CHECKING:
@@ -135,13 +135,13 @@ class Meter:
     def claim(self, longest: int, *, gives_way: bool) -> None:
         """Have those who come later leave the tokens to this start, which is refused.
 
-        ``longest`` is for how many microseconds the slowest of its limits refuses it. One that ``gives_way`` takes its
-        claim back where it is first: it waits elsewhere for others alone, and those may wait here for it.
+        ``longest`` is for how many microseconds the slowest of its limits refuses it. One that ``gives_way`` lets the
+        next go first where it could start: it waits elsewhere for others alone, and those may wait here for it.
         """
         wait = self.wait
         is_known = any(each.cost == self._cost for each in self._claims)
         if gives_way and is_known and not wait:
-            self._claims, self._cut = without(self._claims, self._cost), True
+            self._claims, self._cut = behind_the_next(self._claims, self._cost), True
         elif self._bucket.burst and (wait or is_known) and longest <= max(wait, OTHERS_US):
             self._claims, self._cut = renewed(self._claims, self._cost, wait, self._now), True
 

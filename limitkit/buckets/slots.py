@@ -60,7 +60,7 @@ class Leases:
 
     def woken(self, burst: int, now: int) -> list[str]:
         """Return whom to wake, first come first: one more than there are free slots, and they wait no longer."""
-        free = burst - self.running(now)
+        free = burst - self.running(now) if self.waiters else 0
         if free <= 0:
             return []
         known = sorted((until, waiter) for waiter, until in self.waiters.items() if until > now)

@@ -90,7 +90,7 @@ local function add_metered(looks, recounts, now)
         if mine > 0 then table.remove(claims, mine) end
         wait = claims and behind(claims, tat - enough, cost, ask) or max(0, tat - enough - now)
       elseif seen.gives_way and wait == 0 and mine > 0 then
-        table.remove(claims, mine)
+        if mine < #claims then claims[mine], claims[mine + 1] = claims[mine + 1], claims[mine] end
         cut = true
       elseif seen.longest and (wait > 0 or mine > 0) and seen.longest <= max(wait, OTHERS) then
         claims, cut = claims or {}, true

@@ -12,12 +12,3 @@ local function clock(key)
   end
   return seconds + ahead
 end
-
--- The moment at which a bucket's next one is due at another interval. It is a token's time away at most, however slow that
--- is now.
-local function at_interval(moment, now, before, interval)
-  local rest = math.max(0, moment - now)
-  local scaled = rest * interval / before
-  if scaled > rest then scaled = math.max(rest, math.min(scaled, interval)) end
-  return now + scaled
-end

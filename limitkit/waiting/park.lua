@@ -20,17 +20,7 @@ local first = math.floor(now * ARGV[3])
 local last = math.max(tonumber(call('GET', KEYS[5]) or 0), first - 1)
 local parked, enlisted = {}, {}
 -- What is written in one command for all messages.
-local tags, places, intervals, paced = {}, {}, {}, {}
-
--- The moment at which a bucket's next one is due, nil for none; whoever parks may be the first to know of another rate.
-local function due_at(bucket, interval)
-  local due = tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
-  if not due or paced[bucket] then return due, due end
-  paced[bucket] = true
-  local before = tonumber(call('HGET', KEYS[8], bucket) or nil)
-  if not before or before <= 0 or before == interval then return due, due end
-  return at_interval(due, now, before, interval), due
-end
+local tags, places, intervals = {}, {}, {}
 
 for at = 4, #ARGV, 10 do
   local tag, bucket = ARGV[at], ARGV[at + 1]
@@ -54,15 +44,14 @@ for at = 4, #ARGV, 10 do
     places[next], places[next + 1] = 0, place(own_line(bucket, value or ''), order, tag)
     intervals[next], intervals[next + 1] = bucket, ARGV[at + 2]
     tags[#tags + 1] = tag
-    local turn = tonumber(ARGV[at + 3])
-    local due, kept = due_at(bucket, tonumber(ARGV[at + 2]))
+    local turn, due = tonumber(ARGV[at + 3]), tonumber(call('ZSCORE', KEYS[7], bucket) or nil)
     -- Its turn may be before that of the others: a worker held it, or it is back from its queue.
     local moment = math.min(due or math.huge, now + math.max(turn, 0))
     -- The first one of a value that comes new comes back at once, beside what came back of the others.
     if due and (turn < 0 or is_new) then
       moment = math.max(now, due - ARGV[at + 2])
     end
-    if moment ~= kept then
+    if moment ~= due then
       call('ZADD', KEYS[7], string.format('%.6f', moment), bucket)
     end
   end

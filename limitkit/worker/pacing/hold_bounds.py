@@ -133,16 +133,16 @@ class HoldBounds:
         """Return the wait to reckon with: a pause by feedback may be ended by an operator, and no event says so."""
         return wait if lane.bucket.feedback is None else min(wait, _LONGEST_PAUSE)
 
-    def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
+    def outstaying(self, held: Collection[Held], now: float, may_leave: Callable[[Held], bool]) -> list[Held]:
         """Return those that wait longest for their tokens and take the places of others that could start soon."""
-        if self.steered and (crowds := self._crowds(held, now)):
+        if self.steered and (crowds := [each for each in self._crowds(held, now) if may_leave(each)]):
             return crowds
         too_many = len(held) - int(min(self.beside, _CROWDED * self.most))
         if too_many <= 0:
             return []
         waits = [(max(lane.next_token(now) for lane in each.lanes), each) for each in held]
         waits = sorted((pair for pair in waits if pair[0] > _PATIENCE * self.hold), key=lambda pair: -pair[0])
-        return [each for _, each in waits[:too_many]]
+        return [each for each in (each for _, each in waits[:too_many]) if may_leave(each)]
 
     def _crowds(self, held: Collection[Held], now: float) -> list[Held]:
         """Return all but a few of each value that wait for a bucket without tokens, such as a window that is full.
@@ -153,7 +153,7 @@ class HoldBounds:
         left: Counter[tuple[Lane, str]] = Counter()
         for each in reversed(list(held)) if self._settings().per_limit is None else ():
             for lane in each.lanes:
-                if isinstance(lane.waiting, TurnOrder) and lane.next_token(now) > self.hold:
+                if each.at is lane and isinstance(lane.waiting, TurnOrder) and lane.next_token(now) > self.hold:
                     value = each.taker(lane).value
                     if lane.waiting.count(value) - left[lane, value] > _FEW and self.level(lane, now) > _FOR_RETURNED:
                         left[lane, value] += 1

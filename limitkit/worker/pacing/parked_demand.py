@@ -30,6 +30,8 @@ _FED: Final = 0.5
 _MOST_LOOKED_AT: Final = 256
 """Buckets with a backlog and without a lane that are looked at in one round."""
 _DEEPER: Final = 4
+_FEW: Final = 2
+"""Where a lane holds more of each value than this, few values wait, and a new one is let in between them."""
 
 
 class ParkedDemand:
@@ -74,14 +76,18 @@ class ParkedDemand:
     def takes_new(self, lane: Lane, taker: TurnTaker, now: float) -> bool:
         """Whether a lane takes new requests, though others of its bucket are parked.
 
-        It does where the room can't bring those back for a lane that runs low; and where it is the turn of a new one's
-        value, since nobody else of that waits, as far as this worker knows.
+        It does where the room can't bring those back for a lane that runs low. So it does for the first of a value, as
+        far as this worker knows: it is his turn. But where many values wait, it is others' turn, too.
         """
         if not self._bounds.steered:
             return self.is_low(lane, now)
         if not taker.value or self._backlog.has_parked(lane.bucket.key, taker.value):
             return False
-        return not (isinstance(lane.waiting, TurnOrder) and lane.waiting.count(taker.value))
+        if not isinstance(lane.waiting, TurnOrder):
+            return True
+        if lane.waiting.count(taker.value):
+            return False
+        return self.is_low(lane, now) or len(lane.waiting) >= _FEW * lane.waiting.values
 
     def is_stuck(self, lane: Lane, now: float) -> bool:
         """Whether a lane is full, while its bucket may have tokens for other workers."""

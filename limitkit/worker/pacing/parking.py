@@ -96,7 +96,7 @@ class Parking:
     def outstaying(self, held: Collection[Held], now: float) -> list[Held]:
         """Return those of all that this worker holds which have to leave."""
         overdue = [each for each in held if self.overdue(each, now)]
-        return overdue or [each for each in self.bounds.outstaying(held, now) if self.may_leave(each)]
+        return overdue or self.bounds.outstaying(held, now, self.may_leave)
 
     def ahead(self, held: Held, now: float) -> float:
         """Return in how many seconds all that are parked before a request that comes now are due."""
@@ -200,7 +200,7 @@ class Parking:
         for lane in lanes:
             if lane.waiting or lane.bucket.key not in self.backlog.buckets:
                 continue
-            if not lane.reserves or lane.next_token(now) <= self.bounds.hold:
+            if not lane.reserves or lane.next_token(now) <= self.bounds.lead:
                 self._demand.next_of(lane.bucket.key)
                 self._bring_at = min(self._bring_at, now + _LINGER)
 
