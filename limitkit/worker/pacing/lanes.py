@@ -185,8 +185,8 @@ class Lanes:
     def settle(self, lane: Lane, now: float) -> bool:
         """Drop requests that will never start, and move those that wait for another bucket; whether others are left."""
         while lane.slots and lane.slots[0].until < now + lane.margin:
-            # Missed: no process came in time. Only the last slot can be given back: later slots build on the others.
-            if len(lane.slots) == 1:
+            # Missed: no process came in time. Only the last ones can be given back: later slots build on the others.
+            if lane.slots[-1].until < now + lane.margin:
                 self.return_slots(lane)
             else:
                 lane.slots.popleft()
