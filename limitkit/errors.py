@@ -17,7 +17,7 @@ class Problem:
 
     ``line`` and ``column`` count from 1, in Unicode characters. ``message`` is the whole sentence (fact;
     consequence; remedy); ``hint`` is only its remedy, for tools that show it separately. ``code`` is one of
-    those in ``docs/problems.md``.
+    those of the pages in ``docs/problems``.
     """
 
     path: str

@@ -26,7 +26,8 @@ SHOWN = [
     *sorted(DOCS.glob("*.md")),
     ROOT / "examples/monitoring/README.md",
 ]
-LINKING = [*SHOWN, ROOT / "CHANGELOG.md", *sorted((DOCS / "decisions").glob("*.md"))]
+PROBLEMS = sorted((DOCS / "problems").glob("*.md"))
+LINKING = [*SHOWN, ROOT / "CHANGELOG.md", *sorted((DOCS / "decisions").glob("*.md")), *PROBLEMS]
 
 
 def blocks(page):
