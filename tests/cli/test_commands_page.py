@@ -1,4 +1,4 @@
-"""The page of the commands names each of them, and its examples are what the snapshots say."""
+"""The page of the commands names each of them; its examples, and those of waiting.md, are what the snapshots say."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,8 @@ from support.commands import CLI, masked
 
 from limitkit.cli import COMMANDS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "commands.md").read_text(encoding="utf-8")
 ELSEWHERE = {
     "validate",
     "test",
@@ -25,7 +26,9 @@ ELSEWHERE = {
 """Commands that other pages are about."""
 EXAMPLES = [
     example
-    for block in re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    for block in re.findall(
+        r"^```text\n(\$ .*?)^```$", PAGE + (DOCS / "waiting.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     for example in re.split(r"\n(?=\$ )", block)
 ]
 
@@ -42,10 +45,15 @@ def test_each_command_has_a_section_and_an_example():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example.splitlines()[0] for example in EXAMPLES])
 def test_an_example_is_what_a_snapshot_says(example):
-    assert masked(example).strip() in {_shown(file) for file in (CLI / "snapshots").glob("[krs]*/*.txt")}
+    assert masked(example).strip() in {_shown(file) for file in (CLI / "snapshots").glob("[kprs]*/*.txt")}
 
 
 def _shown(file):
-    text = file.read_text(encoding="utf-8").replace("-A runningapp", "-A shop").replace("-A shownapp", "-A ads")
+    text = (
+        file.read_text(encoding="utf-8")
+        .replace("-A runningapp", "-A shop")
+        .replace("-A waitapp", "-A shop")
+        .replace("-A shownapp", "-A ads")
+    )
     lines = [line.removeprefix("stderr: ") for line in text.splitlines() if not line.startswith("exit status ")]
     return masked("\n".join(lines)).strip()

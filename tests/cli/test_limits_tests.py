@@ -290,7 +290,7 @@ def test_the_repository_s_own_limits_are_tested():
 
 def test_the_page_shows_what_is_printed(tmp_path):
     page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
-    config, tests, shown = re.findall(r"^```(?:toml|text)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[:3]
+    config, tests, shown = re.findall(r"^```(?:toml|console)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[:3]
     (tmp_path / "ratelimits.toml").write_text(config)
     (tmp_path / "emails.limits.toml").write_text(tests)
     assert "$ limitkit test\n" + Runner(tmp_path).run("test").stdout.decode() == shown

@@ -23,15 +23,15 @@ _NUMBER = r"(?<=  )\d+(?=  |$)"
 _SPAN = r"\b\d+(?:\.\d)?[dhms](?: \d+[hms])?\b"
 
 
-def run(arguments, stdin=b"", **environ):
-    """Run a command in a process of its own, in the folder of the tests' files."""
+def run(arguments, stdin=b"", cwd=CLI, **environ):
+    """Run a command in a process of its own, in the folder of the tests' files or another one."""
     code = "from limitkit.cli import main; main()"
     cleared = {key: value for key, value in os.environ.items() if not key.startswith(("LIMITKIT_", "NO_COLOR"))}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
         check=False,
-        cwd=CLI,
+        cwd=cwd,
         input=stdin,
         env={**cleared, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", **environ},
     )
@@ -53,6 +53,19 @@ class Runner:
         self.folder, self.environ = folder, environ
 
     def run(self, *arguments):
+        """Run a command; returns what it writes, and its exit status."""
+        stdout, stderr = io.StringIO(), io.StringIO()
+        status = self._run(arguments, stdout, stderr)
+        said = {"stdout": stdout.getvalue().encode(), "stderr": stderr.getvalue().encode()}
+        return SimpleNamespace(**said, returncode=status)
+
+    def output(self, *arguments):
+        """Run a command; returns all that it writes, in the order in which a terminal shows it."""
+        both = io.StringIO()
+        self._run(arguments, both, both)
+        return both.getvalue()
+
+    def _run(self, arguments, stdout, stderr):
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             patch.syspath_prepend(CLI)
@@ -62,11 +75,9 @@ class Runner:
                 patch.delenv(name)
             for name, value in self.environ.items():
                 patch.setenv(name, value)
-            stdout, stderr = io.StringIO(), io.StringIO()
             with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as stopped:
                 limitkit.main(args=list(arguments), prog_name="limitkit")
-        said = {"stdout": stdout.getvalue().encode(), "stderr": stderr.getvalue().encode()}
-        return SimpleNamespace(**said, returncode=stopped.value.code or 0)
+        return stopped.value.code or 0
 
     def transcript(self, *arguments):
         """Run a command, and return all that it writes."""
