@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs docs docs-serve clean
+.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs reference docs docs-serve clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -60,6 +60,9 @@ schema: $(VENV)/.installed  ## write the JSON Schemas again, from the models
 
 metrics-docs: $(VENV)/.installed  ## write docs/metrics.md again, from the code
 	$(BIN)/python -m limitkit.metrics.docs_page > docs/metrics.md
+
+reference: $(VENV)/.installed  ## write docs/reference again, from the code
+	$(BIN)/python docs/hooks/reference.py
 
 docs: $(VENV)/.docs  ## build the site into .site, and fail for a link that leads nowhere
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml

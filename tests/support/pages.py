@@ -7,8 +7,8 @@ A comment before a block, which no reader sees, says how it is special:
 - ``<!-- block: run by tests/… -->``: that test runs it, and names the page;
 - ``<!-- block: not run, REASON -->``.
 
-``<!-- blocks: run by tests/… -->`` holds for all blocks of the page that have no comment of their own, except TOML: that
-is judged all the same. Code that stands in a file of ``examples/`` as it is has a test there. Each page's code has an
+``<!-- blocks: run by tests/… -->`` holds for all blocks of the page that have no comment of their own, but TOML is
+judged all the same. Code that stands in a file of ``examples/`` as it is has a test there. Each page's code has an
 ``app``.
 """
 
