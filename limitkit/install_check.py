@@ -32,7 +32,7 @@ def problems(config: Config, app: Any) -> Iterator[Problem]:
     except ConfigError:
         path = ""
     used = installation.config
-    same = used is not None and used.document.text == config.document.text
+    same = used is not None and used.digest == config.digest
     if config.path == "-" or same or _is_same_file(path, config.path):
         return
     theirs = f"{one_line(path)}, which limitkit.install was told or finds from here" if path else "no file from here"

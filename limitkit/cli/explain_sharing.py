@@ -43,13 +43,13 @@ def bare(name: str) -> str:
 def show_limit(config: Config, limit: Limit, app: Any) -> None:
     """Say what a named limit allows, and which tasks share it."""
     say(f"{dotted(('limits', limit.name))}, {limit.path}:{limit.line}", *modes(config, [limit]), "", *allowed([limit]))
-    rule = TaskRule(limit.name, limit.line, (limit,), patience_of([limit], None, None))
+    rule = TaskRule(limit.name, limit.line, (limit,), patience_of([limit], None, None), limit.path)
     say("", _bucket_of(limit), *in_words([limit]), *beside(config, rule), *now_in_force(app, config, [limit], ""), "")
     queues = [
         each for each in (*config.rules.queues.values(), *config.rules.queue_patterns) if _has(each.limits, limit)
     ]
     for queue in sorted(queues, key=lambda each: each.line):
-        say(f"It holds for all that comes from {dotted(('queues', queue.pattern))}, {config.path}:{queue.line}.")
+        say(f"It holds for all that comes from {dotted(('queues', queue.pattern))}, {queue.path}:{queue.line}.")
     say(*([""] if queues else []))
     entries = sorted(_entries_with(config, limit), key=lambda entry: entry.line)
     if not entries:
@@ -83,7 +83,7 @@ def show_pattern(config: Config, entry: Entry, app: Any) -> None:
             say(f"The tasks that it matches share {', '.join(shared)} with all others that name it.")
         else:
             say(_buckets_of(entry.limits[0]))
-        say(*in_words(entry.limits), *beside(config, TaskRule(entry.pattern, entry.line, entry.limits, entry.patience)))
+        say(*in_words(entry.limits), *beside(config, TaskRule(entry.pattern, entry.line, entry.limits, entry.patience, entry.path)))
     else:
         say("The tasks that it matches are not limited: it names no limit.")
     others = [name for name in config.rules.exact if entry in config.rules.matching(name)]
@@ -144,7 +144,7 @@ def _list_tasks(config: Config, patterns: Sequence[str], app: Any) -> int:
     for name in sorted(app.tasks):
         rule = config.rules.for_task(name)
         if rule is not None and rule.pattern in patterns:
-            rows.append((name, _key(rule.pattern), f"{config.path}:{rule.line}"))
+            rows.append((name, _key(rule.pattern), f"{rule.path}:{rule.line}"))
     if not rows:
         say("No task of the app has it.")
         return 0
@@ -159,4 +159,4 @@ def _key(pattern: str) -> str:
 
 
 def _place(config: Config, entry: Entry) -> str:
-    return f"{config.path}:{entry.line}"
+    return f"{entry.path}:{entry.line}"

@@ -45,7 +45,7 @@ def problems(config: Config, tasks: Mapping[str, Any]) -> list[Problem]:
         *waiting_parents(config, tasks),
         *own_rate_limits(config, tasks),
     ]
-    return sorted(found, key=lambda problem: (problem.line, problem.column))
+    return config.document.in_order(found)
 
 
 def unknown_tasks(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:

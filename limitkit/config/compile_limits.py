@@ -87,7 +87,7 @@ class Limits:
         section, name = path
         if table.strategy is None:  # the model refuses such a table
             raise ValueError(name)
-        rate = _rate(table.rate)
+        rate, file = _rate(table.rate), self._document.source(path)
         return Limit(
             name=name,
             own=section == "tasks",
@@ -96,8 +96,8 @@ class Limits:
             burst=table.burst,
             key=key_of(table.key),
             mode=weakest(mode, table.mode),
-            path=self._document.path,
-            line=self._document.place(path, "header")[0],
+            path=file.path,
+            line=file.own_place(path, "header")[0],
             on_error=table.on_error or self._on_error,
             on_limit=table.on_limit or "wait",
             max_wait=seconds(table.max_wait),

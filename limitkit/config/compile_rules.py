@@ -50,14 +50,16 @@ def _entries(document: Document, model: RateLimits, limits: Limits) -> Iterator[
     for order, (name, table) in enumerate(model.tasks.items()):
         found, longest = limits.of_task(name, table), seconds(table.max_wait)
         patience = patience_of(found, table.on_limit, longest)
-        line = document.place(("tasks", name), "header")[0]
-        yield Entry(name, line, order, found, patience, table.on_limit, longest)
+        file = document.source(("tasks", name))
+        line = file.own_place(("tasks", name), "header")[0]
+        yield Entry(name, line, order, found, patience, table.on_limit, longest, file.path)
 
 
 def _queues(document: Document, model: RateLimits, limits: Limits) -> Iterator[QueueRule]:
     for order, (name, table) in enumerate(model.queues.items()):
-        line = document.place(("queues", name), "header")[0]
-        yield QueueRule(name, line, order, limits.of_queue(table))
+        file = document.source(("queues", name))
+        line = file.own_place(("queues", name), "header")[0]
+        yield QueueRule(name, line, order, limits.of_queue(table), file.path)
 
 
 def _by_name(entries: Iterable[_E]) -> tuple[dict[str, _E], tuple[_E, ...]]:

@@ -240,6 +240,8 @@ class TaskRule:
     limits: tuple[Limit, ...]
     patience: Patience | None = None
     """None when the task waits until it may start, however long that is."""
+    path: str = ""
+    """The file that the entry is in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import re
 import tempfile
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.config.load import Config
+    from limitkit.config.source.toml import Document
 
 _LONE_NEWLINE: Final = re.compile(r"(?<!\r)\n")
 
@@ -33,6 +35,8 @@ class EditError(LimitkitError):
 
 def edited(config: Config, table: tuple[str, str], values: Mapping[str, str | int]) -> str:
     """Return the checked text of a file in which a table has these values.
+
+    They are written into the file itself, also where only one that it extends has the table: others may extend that.
 
     Raises ConfigError when the new text could not be used, and EditError when it can't be written without harm.
     """
@@ -47,15 +51,14 @@ def edited(config: Config, table: tuple[str, str], values: Mapping[str, str | in
     wanted[section][name].update(values)
     try:
         edited = tomlkit.parse(document.text)
-        _put(edited[section][name], values)
+        _put(_table_in(edited, document, table), values)
         text = tomlkit.dumps(edited)
     except (TOMLKitError, TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise _harmful(document.path, values) from error
     if "\r\n" in document.text and _LONE_NEWLINE.search(document.text) is None:
         text = _LONE_NEWLINE.sub("\r\n", text)
-    changed = toml.parse(text, document.path)
-    judge(changed)
-    if changed.data != wanted:
+    changed = replace(toml.parse(text, document.path), real=document.real)
+    if judge(changed).document.data != wanted:
         raise _harmful(document.path, values)
     return text
 
@@ -79,6 +82,16 @@ def write(path: str, text: str) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def _table_in(edited: Any, document: Document, table: tuple[str, str]) -> Any:
+    """Return a table of the text; a new one at its end where only a file that it extends has it."""
+    section, name = table
+    if name not in document.layers[0].data.get(section, {}):
+        if section not in edited:
+            edited[section] = tomlkit.table(is_super_table=True)
+        edited[section][name] = tomlkit.table()
+    return edited[section][name]
 
 
 def _put(table: Any, values: Mapping[str, str | int]) -> None:

@@ -15,7 +15,8 @@ from limitkit.config.model.fields import Mode
 from limitkit.config.model.ports import parse_ports
 from limitkit.config.model.tables import errors as errors_of
 from limitkit.config.model.value_errors import port_fault
-from limitkit.config.source import toml, unquoted_names
+from limitkit.config.severity.judge import Severities
+from limitkit.config.source import extends, toml
 from limitkit.config.wording import listed
 from limitkit.errors import ConfigError, Problem
 
@@ -38,15 +39,20 @@ class Config:
     document: Document = field(repr=False, compare=False)
     """The file itself, so that later problems have a line and column."""
     warnings: tuple[Problem, ...] = ()
+    """Without what ``[lint]`` or a comment leaves out."""
     file_mode: Mode = "enforce"
     """The file's own mode; ``rules.mode`` differs from it when ``LIMITKIT_MODE`` is set."""
     given: tuple[str, ...] = field(default=(), repr=False, compare=False)
     """The values of its variables, without those in the store's address."""
+    found: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
+    """All warnings, also those that are left out."""
+    severities: Severities = field(default=Severities({}, ()), repr=False, compare=False)
+    """What the file says about its problems."""
 
     @property
     def digest(self) -> str:
-        """A hash of the file's text, the mode in force, and the values of variables: 64 bits, in hexadecimal."""
-        parts = "\n".join([self.rules.mode, self.document.text, *self.given])
+        """A hash of its files' texts, the mode in force, and the values of variables: 64 bits, in hexadecimal."""
+        parts = "\n".join([self.rules.mode, *(file.text for file in self.document.layers), *self.given])
         return blake2b(parts.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
@@ -55,30 +61,35 @@ def load(path: str | os.PathLike[str]) -> Config:
     return load_as(path)
 
 
-def load_as(path: str | os.PathLike[str], shown: str | None = None) -> Config:
-    """Load a file, and report its problems under another path, such as the one that the user gave."""
-    return judge(toml.read(path, shown))
+def load_as(path: str | os.PathLike[str], shown: str | None = None, tried: list[str] | None = None) -> Config:
+    """Load a file, and report its problems under another path, such as the one that the user gave.
+
+    The paths of all files that it extends are added to ``tried``, also where one of them can't be read.
+    """
+    return judge(toml.read(path, shown), tried)
 
 
-def judge(document: Document) -> Config:
-    """Check a parsed file. Raises ConfigError with all problems, including warnings."""
+def judge(document: Document, tried: list[str] | None = None) -> Config:
+    """Check a parsed file with those that it extends. Raises ConfigError with all problems, including warnings."""
+    document, unquoted = extends.whole(document, tried)
     mode, problems = _mode_from_environment(document)
     ports, unusable = _ports_from_environment(document)
-    document, unquoted = unquoted_names.meant(document)
+    severities, misplaced = Severities.of(document)
     filled, unset = env_variables.filled(document)
     model, errors = errors_of(filled.data)
     found = schema_check.check(filled, [error["loc"] for error in errors]) + model_errors.check(filled, model, errors)
     # A variable without a value is one problem: the value of its key is unknown, so others would be wrong.
-    without = {(problem.line, problem.column) for problem in unset}
-    found = [each for each in found if (each.line, each.column) not in without]
-    problems = list(dict.fromkeys([*problems, *unusable, *unquoted, *unset, *found]))
-    problems.sort(key=lambda problem: (problem.line, problem.column))
+    without = {(problem.path, problem.line, problem.column) for problem in unset}
+    found = [each for each in found if (each.path, each.line, each.column) not in without]
+    problems = list(dict.fromkeys([*problems, *unusable, *unquoted, *misplaced, *unset, *found]))
+    problems = document.in_order(problems)
+    heard = severities.heard(problems)
     refused = any(problem.severity == "error" for problem in problems)
     if model is None or refused:
-        raise ConfigError(problems if refused else [*problems, *model_errors.unreported(filled, errors)])
+        raise ConfigError(heard if refused else [*heard, *model_errors.unreported(filled, errors)])
     compiled = compile_rules.compile(model, filled, mode, ports)
     given = tuple(env_variables.values_of(filled.data)) if filled is not document else ()
-    return Config(document.path, compiled, document, tuple(problems), model.mode, given)
+    return Config(document.path, compiled, document, tuple(heard), model.mode, given, tuple(problems), severities)
 
 
 def locate(config: str | os.PathLike[str] | None = None) -> str:

@@ -38,6 +38,8 @@ class Entry:
     """The task's own key; None when it has none."""
     max_wait: float | None = None
     """The task's own key, in seconds."""
+    path: str = ""
+    """The file that it is in."""
 
     @property
     def weight(self) -> int:
@@ -47,7 +49,7 @@ class Entry:
     def rule(self, task: str) -> TaskRule:
         """Make the rule for one task of this entry."""
         limits = tuple(_named(limit, task) if limit.own else limit for limit in self.limits)
-        return TaskRule(self.pattern, self.line, limits, self.patience)
+        return TaskRule(self.pattern, self.line, limits, self.patience, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class QueueRule:
     line: int
     order: int
     limits: tuple[Limit, ...]
+    path: str = ""
+    """The file that it is in."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Rules:
         limits = _once(own, beside.limits)
         patience = patience_of(limits, *((entry.on_limit, entry.max_wait) if entry is not None else (None, None)))
         if rule is None:
-            return TaskRule(beside.pattern, beside.line, limits, patience)
+            return TaskRule(beside.pattern, beside.line, limits, patience, beside.path)
         return replace(rule, limits=limits, patience=patience)
 
     def _entry(self, task: str) -> Entry | None:

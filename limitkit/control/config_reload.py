@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("limitkit")
 
-Stamp = tuple[int, ...]
-
+Stamp = tuple[tuple[int, ...], ...]
+"""Of each file: what changes when it does."""
 
 _SIZE: Final = 2
-"""The index of the size in a stamp."""
+"""The index of the size in that of one file."""
 _LARGE: Final = 200_000
 """Bytes: a larger file is read in a thread, since it takes more than a tenth of a second."""
 _MOST_REPORTED: Final = 50
@@ -58,7 +58,7 @@ class _Reading(threading.Thread):
 
 
 class Reload:
-    """Watches one file, and puts its changes in force.
+    """Watches a file, and those that it extends, and puts their changes in force.
 
     ``judge`` finds further problems of a config that is valid by itself; ``use`` puts it in force.
     """
@@ -75,6 +75,8 @@ class Reload:
         self.problems: tuple[Problem, ...] = ()
         """The same as a list."""
         self._path = os.path.abspath(config.path)  # noqa: PTH100 (symlinks are followed anew each time)
+        self._bases = tuple(os.path.abspath(file.real) for file in config.document.layers[1:])  # noqa: PTH100
+        """The files that it extends, or would extend if they could be read."""
         self._judge = judge
         self._use = use
         # The file may have changed since it was read: so the first settled look reads it again.
@@ -96,7 +98,7 @@ class Reload:
         settled, self._seen = stamp == self._seen, stamp
         if not settled or stamp == self._taken:
             return False
-        if stamp and stamp[_SIZE] > _LARGE:
+        if sum(each[_SIZE] for each in stamp if each) > _LARGE:
             self._taken = stamp
             self._reading = _Reading(self._read)
             self._reading.start()
@@ -154,15 +156,23 @@ class Reload:
         emit(ConfigRefused(path=self._path, problems=len(self.problems) or 1))
 
     def _read(self) -> Config:
-        return load_as(self._path, self.config.path)
+        bases: list[str] = []
+        try:
+            return load_as(self._path, self.config.path, bases)
+        finally:
+            self._bases = tuple(bases)
 
     def _stamp(self) -> Stamp:
-        """Return a value that changes when the file does, or when a link to it leads elsewhere."""
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 (as abspath above)
-        except OSError:
-            return ()
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        """Return a value that changes when a file does, or when a link to it leads elsewhere."""
+        return tuple(_stamp_of(path) for path in (self._path, *self._bases))
+
+
+def _stamp_of(path: str) -> tuple[int, ...]:
+    try:
+        found = os.stat(path)  # noqa: PTH116 (as abspath above)
+    except (OSError, ValueError):
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _shortened(error: ConfigError) -> ConfigError:

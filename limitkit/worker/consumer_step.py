@@ -220,5 +220,6 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
         task_limits, tasks, pool = installation.task_limits, consumer.app.tasks, consumer.controller.pool_cls
         self._said = True
         installation.refresh.bypasses = lambda: bypasses(task_limits, tasks, pool)
-        for each in installation.refresh.bypasses():
-            logger.warning("%s", each.problem(installation.usable()))
+        config = installation.usable()
+        for problem in config.severities.heard(each.problem(config) for each in installation.refresh.bypasses()):
+            logger.warning("%s", problem)

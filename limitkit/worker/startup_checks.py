@@ -67,7 +67,7 @@ def refusals(config: Config, worker: Any) -> list[Problem]:
         fact = f"rate limits are switched off {which}, so its tasks would start without them"
         hint = "take out worker_disable_rate_limits and --disable-rate-limits, or set LIMITKIT_MODE=off"
         found.append(config.document.problem(RATE_LIMITS_DISABLED, (), fact, hint))
-    return sorted(found, key=lambda problem: (problem.line, problem.column))
+    return config.document.in_order(found)
 
 
 def needs_store(config: Config) -> list[Problem]:
@@ -82,13 +82,14 @@ def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> No
     rules, tasks = config.rules, worker.app.tasks
     if rules.mode != config.file_mode:
         logger.warning('LIMITKIT_MODE=%s wins over mode = "%s" in %s.', rules.mode, config.file_mode, rules.path)
-    for problem in (
+    found = (
         *config.warnings,
         *app_check.unknown_tasks(config, tasks),
         *app_check.ambiguous_patterns(config, tasks),
         *app_check.own_rate_limits(config, tasks),
         *_eviction(config, store),
-    ):
+    )
+    for problem in config.severities.heard(found):
         logger.warning("%s", problem)
     static = sorted({limit.name for _, limit in _in_force(config) if limit.strategy == "static"})
     if static and not paced:
@@ -134,7 +135,7 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
     if not shared:
         return
     # A warning when a file is only checked is an error when it is used.
-    yield from (replace(each, severity="error") for each in config.warnings if each.code == UNUSABLE_FILE)
+    yield from (replace(each, severity="error") for each in config.found if each.code == UNUSABLE_FILE)
     if url is None:
         fact = "this limit needs a store, and there is neither store.url nor a Redis broker or result backend"
         path, limit = shared[0]

@@ -164,7 +164,7 @@ def _of_queues(config: Config, task: str, queue: str | None) -> Iterator[str]:
     if queue is None:
         yield "The limits of a queue may hold, too; name it: --queue NAME."
     elif (found := rules.for_queue(queue)) is not None:
-        table_name = f"{dotted(('queues', found.pattern))}, {config.path}:{found.line}"
+        table_name = f"{dotted(('queues', found.pattern))}, {found.path}:{found.line}"
         names = ", ".join(limit.name for limit in found.limits) or "none"
         yield f"Limits of the queue {quote(queue)} ({table_name}): {names}."
     else:
@@ -176,7 +176,7 @@ def _unlimited(config: Config, task: str, rule: TaskRule | None, app: Any) -> It
     natively = "".join(_natively(app, task, rule))
     which = "limitkit does not limit it" if natively else "it is not limited"
     if rule is not None:
-        place = f"{dotted(('tasks', rule.pattern))}, {config.path}:{rule.line}"
+        place = f"{dotted(('tasks', rule.pattern))}, {rule.path}:{rule.line}"
         yield f"{task}: {which}, since its entry names no limit ({place})."
     else:
         yield f"{task} has no entry in {config.path}: {which}."
@@ -209,7 +209,7 @@ def _natively(app: Any, task: str, rule: TaskRule | None) -> Iterator[str]:
 
 
 def _head(config: Config, task: str, rule: TaskRule) -> list[str]:
-    lines = [f"{task}: {dotted(('tasks', rule.pattern))}, {config.path}:{rule.line}"]
+    lines = [f"{task}: {dotted(('tasks', rule.pattern))}, {rule.path}:{rule.line}"]
     pair = config.rules.ambiguous(task)
     if pair:
         lines.append(f"The pattern {pair[1]} matches it, too, with equal weight; the first in the file holds.")

@@ -69,8 +69,8 @@ def _validate(file: str | None, app: Any, workers: int | None, *, strict: bool) 
         config = judge(piped) if (piped := toml.read_pipe(path)) is not None else load(path)
     except ConfigError as error:
         return _report(error.problems[0].path, error.problems, strict=strict, unreadable=error.unreadable)
-    problems = [*config.warnings, *(_against(app, config) if app is not None else ())]
-    problems.sort(key=lambda problem: (problem.line, problem.column))
+    found = [*config.found, *(_against(app, config) if app is not None else ())]
+    problems = config.document.in_order(config.severities.settled(found, with_app=app is not None))
     status = _report(config.path, problems, strict=strict)
     if workers and not any(problem.severity == "error" for problem in problems):
         _add_up(config, workers)

@@ -31,7 +31,7 @@ def filled(document: Document) -> tuple[Document, list[Problem]]:
 
     A value that could not be filled in is left out, so that it is reported only once.
     """
-    if _BEGINS not in document.text:
+    if not any(_BEGINS in file.text for file in document.layers):
         return document, []
     problems: list[Problem] = []
     data = _fill(document, judged(), document.data, (), problems)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _DROPPED: Final = ("examples", "$defs")
 _ORDER: Final = ("$schema", "title", "description", "type", "enum", "default")
 """The keys that come first; the others follow in alphabetical order, so that each pydantic gives the same text."""
+_BETWEEN_KEYS: Final = ("required", "anyOf", "allOf")
 _PLACES: Final = (Path(__file__).parents[2], Path(__file__).parents[3] / "schemas")
 """The package itself, when it is installed; the checkout's folder."""
 _FILE: Final = "ratelimits.schema.json"
@@ -32,7 +33,7 @@ _FILE: Final = "ratelimits.schema.json"
 
 def make() -> dict[str, Any]:
     """Make the schema from the model."""
-    made: dict[str, Any] = ordered(with_variables(_made()))
+    made: dict[str, Any] = ordered(with_variables(_or_extends(_made())))
     return made
 
 
@@ -45,6 +46,20 @@ def _made() -> dict[str, Any]:
     _add_rules_between_keys(definitions)
     head = {"$schema": "http://json-schema.org/draft-04/schema#", **draft4(made), "title": "ratelimits.toml"}
     return {**head, "definitions": definitions}
+
+
+def _or_extends(made: dict[str, Any]) -> dict[str, Any]:
+    """Demand nothing of the tables of a file that extends another: what they lack may be there."""
+    definitions = dict(made["definitions"])
+    strict = {}
+    for section, table in (("limits", "LimitTable"), ("tasks", "TaskTable"), ("queues", "QueueTable")):
+        rules = {key: definitions[table][key] for key in _BETWEEN_KEYS if key in definitions[table]}
+        definitions[table] = {key: each for key, each in definitions[table].items() if key not in rules}
+        definitions[f"Whole{table}"] = rules
+        strict[section] = {"additionalProperties": {"$ref": f"#/definitions/Whole{table}"}}
+    whole = {"required": made["required"], "properties": strict}
+    rest = {key: each for key, each in made.items() if key != "required"}
+    return {**rest, "definitions": definitions, "anyOf": [{"required": ["extends"]}, whole]}
 
 
 def _add_rules_between_keys(definitions: dict[str, Any]) -> None:

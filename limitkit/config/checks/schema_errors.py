@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from limitkit.config.wording import Path
     from limitkit.errors import Problem
 
-_LATER: Final = frozenset({"extends", "lint"})
 _VERSION: Final = "write version = 1 at the top of the file"
 _KINDS: Final = {
     "string": "a string",
@@ -236,9 +235,5 @@ def _unknown_key(
     document: Document, path: Path, table: Mapping[str, Any], near: Nearest, known: Collection[str]
 ) -> Problem:
     key = str(path[-1])
-    if key in _LATER:
-        fact, hint = "unknown key: this version does not have it yet", "take it out"
-    else:
-        fact, hint = "unknown key", remedy(path, table[key], table, near, known)
-        hint = hint or f"take it out; known here: {listed(known, 'and')}"
-    return document.problem("LK010", path, fact, hint, at="key")
+    hint = remedy(path, table[key], table, near, known) or f"take it out; known here: {listed(known, 'and')}"
+    return document.problem("LK010", path, "unknown key", hint, at="key")

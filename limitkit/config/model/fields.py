@@ -96,6 +96,14 @@ ModeField = Annotated[
         "counted, and nothing waits. off: no limit. Of the file's, a limit's and a task's the weakest holds.",
     ),
 ]
+SeverityField = Annotated[
+    Literal["error", "warning", "off"],
+    Field(
+        title="How serious a warning is taken",
+        description="error: limitkit validate exits with 1 for it. warning: with 1 under --strict alone. off: it is "
+        "not reported. A problem with which no worker starts stays an error.",
+    ),
+]
 OnLimitField = Annotated[
     OnLimit,
     Field(

@@ -21,6 +21,7 @@ from limitkit.config.model.fields import (
     OnErrorField,
     PortField,
     PrefixField,
+    SeverityField,
     TimeoutField,
     url_meaning,
     whole,
@@ -92,7 +93,24 @@ class RateLimits(Table):
         BeforeValidator(whole),
         Field(title="Version of this file's grammar", description="Always 1."),
     ]
+    extends: Annotated[
+        str | None,
+        Field(
+            title="The file whose keys are the base",
+            description="A path, relative to this file. Its tables and this file's are merged key by key; what this "
+            "file says wins, and arrays are replaced as a whole. That file may extend another.",
+        ),
+    ] = None
     mode: ModeField = "enforce"
+    lint: Annotated[
+        dict[str, SeverityField],
+        Field(
+            title="How serious warnings are taken",
+            description='By code: LK030 = "error", "warning" or "off". What a comment # limitkit: ignore[LK030] on a '
+            "line names is not reported there.",
+            default_factory=dict,
+        ),
+    ]
     store: Annotated[StoreTable, Field(title="The store", default_factory=StoreTable)]
     waiting: Annotated[WaitingTable, Field(title="What a worker holds", default_factory=WaitingTable)]
     metrics: Annotated[MetricsTable, Field(title="What each worker shows", default_factory=MetricsTable)]

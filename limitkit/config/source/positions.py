@@ -28,6 +28,8 @@ class Positions:
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     headers: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    comments: list[tuple[int, int, str]] = field(default_factory=list)
+    """Row and column, from 0, in Unicode characters, and text, in the order of the text."""
     _implied: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _lengths: dict[Path, int] = field(default_factory=dict)
     """How many tables an array of tables has so far."""
@@ -39,11 +41,14 @@ class Positions:
         """Find all places in a text that tomli has accepted."""
         source = text.encode()
         places = cls(source.split(b"\n"))
-        for node in Parser(Language(tree_sitter_toml.language())).parse(source).root_node.named_children:
+        root = Parser(Language(tree_sitter_toml.language())).parse(source).root_node
+        for node in root.named_children:
             if node.type == "pair":
                 places._pair(node, ())
             elif node.type in {"table", "table_array_element"}:
                 places._table(node)
+        if b"#" in source:
+            places._comments(root)
         return places
 
     def find(self, path: Path, at: str) -> tuple[int, int]:
@@ -65,6 +70,15 @@ class Positions:
             counts.append(counts[-1] + _length(line[_BLOCK * (len(counts) - 1) : _BLOCK * len(counts)]))
         at = column // _BLOCK
         return counts[at] + _length(line[_BLOCK * at : column])
+
+    def _comments(self, root: Node) -> None:
+        todo = [root]
+        while todo:
+            node = todo.pop()
+            if node.type == "comment":
+                row, column = node.start_point.row, node.start_point.column
+                self.comments.append((row, self._characters(row, column), (node.text or b"").decode()))
+            todo.extend(reversed(node.children))
 
     def _table(self, node: Node) -> None:
         children = node.named_children

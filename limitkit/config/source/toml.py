@@ -6,6 +6,7 @@ are; if it can't parse a part, a problem is placed at the nearest key that it kn
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,8 +20,7 @@ from limitkit.config.wording import dotted, sentence
 from limitkit.errors import ConfigError, Problem, Severity
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from limitkit.config.wording import Path
 
@@ -40,24 +40,47 @@ class Document:
     """The paths in the file of entries that have another name in the data."""
     piped: bool = False
     """Whether a shell has passed it: then it is in no folder, and can't be read again."""
+    real: str = ""
+    """The path that it was read from; ``path`` is the one that people see."""
+    files: tuple[Document, ...] = ()
+    """With ``extends``: the files that its data come from, each with its own, this one first. Empty for one file."""
 
     @cached_property
     def places(self) -> Positions:
         """Where each key, value and header is; found on first use."""
         return Positions.of(self.text)
 
+    @property
+    def layers(self) -> tuple[Document, ...]:
+        """The files that its data come from, this one first."""
+        return self.files or (self,)
+
     def place(self, path: Path, at: At = "value") -> tuple[int, int]:
         """Line and column of a key, a value or a table's header, or of the nearest one around it."""
+        return self.source(path).own_place(path, at)
+
+    def own_place(self, path: Path, at: At = "value") -> tuple[int, int]:
+        """Line and column in this very file, whatever it extends."""
         path = (*self.moved.get(path[:2], path[:2]), *path[2:])
         return self.places.find(path, at)
+
+    def source(self, path: Path) -> Document:
+        """Return the file that a value is from: of those that have the most of its path, the first."""
+        return max(self.layers, key=lambda file: _depth(file.data, path))
+
+    def in_order(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Sort problems by place: this file's first, then those of the files that it extends."""
+        order = {file.path: index for index, file in reversed(list(enumerate(self.layers)))}
+        return sorted(problems, key=lambda each: (order.get(each.path, 0), each.line, each.column))
 
     def problem(
         self, code: str, path: Path, fact: str, hint: str, *, at: At = "value", severity: Severity = "error"
     ) -> Problem:
         """Make a problem that names the key, and is placed at the key, its value, or its table's header."""
-        line, column = self.place(path, at)
+        file = self.source(path)
+        line, column = file.own_place(path, at)
         fact, hint = sentence(f"{dotted(path)}: {fact}" if path else fact), sentence(hint)
-        return Problem(self.path, line, column, code, f"{fact}; {hint}" if hint else fact, hint, severity)
+        return Problem(file.path, line, column, code, f"{fact}; {hint}" if hint else fact, hint, severity)
 
 
 def read(path: str | os.PathLike[str], shown: str | None = None, *, first: str = _FIRST) -> Document:
@@ -72,7 +95,7 @@ def read(path: str | os.PathLike[str], shown: str | None = None, *, first: str =
         content = read_file.of_file(path)
     except read_file.UnreadableError as error:
         raise _unreadable(shown, error) from None
-    return parse(content, shown, first=first)
+    return replace(parse(content, shown, first=first), real=os.fspath(path))
 
 
 def read_pipe(path: str, *, first: str = _FIRST) -> Document | None:
@@ -106,6 +129,16 @@ def parse(content: str | bytes, path: str, *, first: str = _FIRST) -> Document:
     except ValueError:  # Python reads no whole number of more than 4,300 digits
         place = long_number(text, sys.get_int_max_str_digits())
         raise _refused(path, place, "LK005", "a number has too many digits", "write a smaller one") from None
+
+
+def _depth(data: Any, path: Path) -> int:
+    """Count the steps of a path that are there."""
+    for depth, step in enumerate(path):
+        try:
+            data = data[step] if isinstance(data, (dict, list)) else {}[step]
+        except (LookupError, TypeError):
+            return depth
+    return len(path)
 
 
 def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> ConfigError:

@@ -171,7 +171,8 @@ def _place(config: Config, table: Path, at: Path) -> Place | None:
         return None
     is_there = _written(config, (*table, *at)) is not None
     path, what = ((*table, *at), "value") if is_there and at else (table, "header")
-    return Place(config.path, config.document.place(path, what)[0])  # type: ignore[arg-type] # one of them
+    file = config.document.source(path)
+    return Place(file.path, file.own_place(path, what)[0])  # type: ignore[arg-type] # one of them
 
 
 def _written(config: Config, path: Path) -> Any:
