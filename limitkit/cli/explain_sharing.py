@@ -55,7 +55,7 @@ def show_limit(config: Config, limit: Limit, app: Any) -> None:
     if not entries:
         say("No task names it." if queues else "No task names it, so it limits nothing.")
     elif app is None:
-        rows = [(_key(entry.pattern), _place(config, entry)) for entry in entries]
+        rows = [(_key(entry.pattern), _place(entry)) for entry in entries]
         say(*as_wide_as_the_terminal(("shared by", "declared at"), rows))
         if any("*" in entry.pattern for entry in entries):
             say("", f"Which tasks a pattern matches {_ASK_THE_APP}")
@@ -75,7 +75,7 @@ def now_in_force(app: Any, config: Config, limits: Iterable[Limit], pattern: str
 
 def show_pattern(config: Config, entry: Entry, app: Any) -> None:
     """Say what a pattern allows each task that it matches, and which those are."""
-    say(f"{_key(entry.pattern)}, {_place(config, entry)}", *modes(config, entry.limits), "")
+    say(f"{_key(entry.pattern)}, {_place(entry)}", *modes(config, entry.limits), "")
     if entry.limits:
         say(*allowed(entry.limits), "")
         shared = sorted({limit.name for limit in entry.limits if not limit.own})
@@ -83,7 +83,10 @@ def show_pattern(config: Config, entry: Entry, app: Any) -> None:
             say(f"The tasks that it matches share {', '.join(shared)} with all others that name it.")
         else:
             say(_buckets_of(entry.limits[0]))
-        say(*in_words(entry.limits), *beside(config, TaskRule(entry.pattern, entry.line, entry.limits, entry.patience, entry.path)))
+        say(
+            *in_words(entry.limits),
+            *beside(config, TaskRule(entry.pattern, entry.line, entry.limits, entry.patience, entry.path)),
+        )
     else:
         say("The tasks that it matches are not limited: it names no limit.")
     others = [name for name in config.rules.exact if entry in config.rules.matching(name)]
@@ -158,5 +161,5 @@ def _key(pattern: str) -> str:
     return dotted(("tasks", pattern))
 
 
-def _place(config: Config, entry: Entry) -> str:
+def _place(entry: Entry) -> str:
     return f"{entry.path}:{entry.line}"

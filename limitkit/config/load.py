@@ -46,7 +46,7 @@ class Config:
     """The values of its variables, without those in the store's address."""
     found: tuple[Problem, ...] = field(default=(), repr=False, compare=False)
     """All warnings, also those that are left out."""
-    severities: Severities = field(default=Severities({}, ()), repr=False, compare=False)
+    severities: Severities = field(default=Severities({}, frozenset(), ()), repr=False, compare=False)
     """What the file says about its problems."""
 
     @property

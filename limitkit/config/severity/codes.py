@@ -23,7 +23,9 @@ CHANGEABLE: Final = (
     frozenset({"LK030", "LK077", "LK082", UNNEEDED, MALFORMED}) | BY_APP | BY_WORKER | BY_LINTS | BY_DOCTOR
 )
 """Warnings, and errors with which a worker starts all the same."""
-FIXED: Final = _codes((1, 29), (31, 34), (38, 39), (43, 43), (50, 52), (54, 56), (60, 76), (78, 81), (85, 86), (90, 103))
+FIXED: Final = _codes(
+    (1, 29), (31, 34), (38, 39), (43, 43), (50, 52), (54, 56), (60, 76), (78, 81), (85, 86), (90, 102)
+)
 """Errors with which a worker does not start, or with which a test can't be played; and LK056, which may become one."""
 
 

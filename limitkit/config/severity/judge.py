@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.severity import ignores
 from limitkit.config.severity.codes import BY_APP, BY_DOCTOR, BY_WORKER, CHANGEABLE, UNNEEDED, cant_change
-from limitkit.errors import Problem
+from limitkit.errors import Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -23,8 +23,9 @@ _NOT_CHANGEABLE: Final = "LK102"
 class Severities:
     """What a file says about the problems that are found in it."""
 
-    said: Mapping[str, str]
-    """By code: ``error``, ``warning`` or ``off``."""
+    said: Mapping[str, Severity]
+    """By code, without those that are off."""
+    off: frozenset[str]
     ignored: tuple[Ignore, ...]
 
     @classmethod
@@ -34,8 +35,9 @@ class Severities:
         said = document.data.get(_TABLE)
         table: dict[str, Any] = said if isinstance(said, dict) else {}
         problems += _wrong_codes(document, table)
-        known = {code: each for code, each in table.items() if code in CHANGEABLE and isinstance(each, str)}
-        return cls(known, tuple(found)), problems
+        said_of: dict[str, Severity] = {code: each for code, each in table.items() if each in ("error", "warning")}
+        off = frozenset(code for code, each in table.items() if each == "off")
+        return cls(said_of, off, tuple(found)), problems
 
     def heard(self, problems: Iterable[Problem]) -> list[Problem]:
         """Leave out what is off or ignored. Nothing becomes an error: that is for ``validate`` alone."""
@@ -54,7 +56,7 @@ class Severities:
     def _is_off(self, problem: Problem) -> bool:
         if problem.code not in CHANGEABLE:
             return False
-        return self.said.get(problem.code) == "off" or any(
+        return problem.code in self.off or any(
             (each.code, each.path, each.line) == (problem.code, problem.path, problem.line) for each in self.ignored
         )
 
@@ -66,7 +68,10 @@ class Severities:
         found = {(each.code, each.path, each.line) for each in problems}
         for each in self.ignored:
             if each.code in ran and each.code != UNNEEDED and (each.code, each.path, each.line) not in found:
-                fact, hint = f"{each.code} is not reported on line {each.line}, so there is nothing to ignore", "take it out"
+                fact, hint = (
+                    f"{each.code} is not reported on line {each.line}, so there is nothing to ignore",
+                    "take it out",
+                )
                 yield Problem(each.path, *each.at, UNNEEDED, f"{fact}; {hint}", hint, "warning")
 
 

@@ -54,7 +54,7 @@ def _base(document: Document, problems: list[Problem], tried: list[str], *, firs
             problems.append(document.problem(_CODE_UNREADABLE, (KEY,), fact, 'write a string, e.g. "base.toml"'))
         return None
     shown, real = _beside(document.path, named, piped=document.piped), _beside(document.real, named)
-    if not os.path.lexists(real) and os.path.islink(document.real):
+    if not os.path.lexists(real) and os.path.islink(document.real):  # noqa: PTH114 - the path may be anything
         # A link to a file in another folder: there it has its base beside it.
         beside = _beside(os.path.realpath(document.real), named)
         real = beside if os.path.lexists(beside) else real
@@ -90,7 +90,7 @@ def _identity(document: Document) -> object:
 
 
 def _beside(path: str, named: str, *, piped: bool = False) -> str:
-    """Return a path that a file names: from its folder on. What a shell passes is taken for one in the working folder."""
+    """Return a path that a file names: from its folder on, or from the working folder on for what a shell passes."""
     return os.path.join("" if piped else os.path.dirname(path), named)  # noqa: PTH118, PTH120 - as it was given
 
 

@@ -134,9 +134,11 @@ def parse(content: str | bytes, path: str, *, first: str = _FIRST) -> Document:
 def _depth(data: Any, path: Path) -> int:
     """Count the steps of a path that are there."""
     for depth, step in enumerate(path):
-        try:
-            data = data[step] if isinstance(data, (dict, list)) else {}[step]
-        except (LookupError, TypeError):
+        if isinstance(data, list) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        elif isinstance(data, dict) and step in data:
+            data = data[step]
+        else:
             return depth
     return len(path)
 

@@ -104,3 +104,32 @@ def test_a_folder_that_may_not_be_written_leaves_the_file_as_it_was(tmp_path, mo
 
 def _full(_handle):
     raise OSError("the disk is full")
+
+
+EXTENDED = HEAD + '[limits.stripe_api]\nstrategy = "token_bucket"\nrate = "25/s"\n' + USED
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('extends = "base.toml"\n', 'extends = "base.toml"\n\n[limits.stripe_api]\nrate = "10/s"\nburst = 5\n'),
+        (
+            'extends = "base.toml"\nlimits.stripe_api.rate = "1/s" # dev\n',
+            'extends = "base.toml"\nlimits.stripe_api.rate = "10/s" # dev\nlimits.stripe_api.burst = 5\n',
+        ),
+        (
+            'extends = "base.toml"\n[limits.b]\nstrategy = "static"\nrate = "1/s"\n',
+            (
+                'extends = "base.toml"\n[limits.b]\nstrategy = "static"\nrate = "1/s"\n\n'
+                '[limits.stripe_api]\nrate = "10/s"\nburst = 5\n'
+            ),
+        ),
+    ],
+    ids=["only the base has it", "both have it", "beside others"],
+)
+def test_a_file_is_changed_and_not_what_it_extends(before, after, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.toml").write_text(EXTENDED)
+    text = edited(config(before), NAMED, {"rate": "10/s", "burst": 5})
+    assert text == after
+    assert (tmp_path / "base.toml").read_text() == EXTENDED

@@ -165,3 +165,40 @@ def test_a_large_file_is_read_beside_the_loop(file, rate, monkeypatch):
     assert [config.rules.for_task("paid").limits[0].rate.text for config in used] == (["2/s"] if rate == "2/s" else [])
     assert ("is not a rate" in watched.refused) == (rate == "2/sec")
     assert settle(watched) == [False] * 3
+
+
+def test_a_change_of_a_file_that_is_extended_is_taken_up(file):
+    base = file.parent / "base.toml"
+    base.write_text(GOOD.format("1/s"))
+    file.write_text('extends = "base.toml"\n')
+    used = []
+    watched = reload(used)
+    settle(watched)
+    base.write_text(GOOD.format("3/s"))
+    assert settle(watched) == [False, True, False]
+    assert [config.rules.for_task("paid").limits[0].rate.text for config in used] == ["3/s"]
+
+
+def test_a_file_that_is_extended_and_missing_is_taken_up_when_it_comes(file):
+    used = []
+    watched = reload(used)
+    settle(watched)
+    file.write_text('extends = "base.toml"\n')
+    assert settle(watched) == [False] * 3
+    assert "LK100" in watched.refused
+    (file.parent / "base.toml").write_text(GOOD.format("3/s"))
+    assert True in settle(watched)
+    assert (watched.refused, len(used)) == ("", 1)
+
+
+def test_a_working_folder_that_changes_does_not_hide_what_is_extended(file, monkeypatch):
+    base = file.parent / "base.toml"
+    base.write_text(GOOD.format("1/s"))
+    file.write_text('extends = "base.toml"\n')
+    used = []
+    watched = reload(used)
+    monkeypatch.chdir("/")
+    assert settle(watched) == [False] * 3
+    base.write_text(GOOD.format("3/s"))
+    assert True in settle(watched)
+    assert watched.config.path == "ratelimits.toml"

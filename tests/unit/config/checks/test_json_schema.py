@@ -288,6 +288,6 @@ def test_an_editor_finds_title_and_description_at_each_key():
     made = json_schema.make()
     tables = [made, *made["definitions"].values()]
     for table in tables:
-        for name, key in table["properties"].items():
+        for name, key in table.get("properties", {}).items():
             assert key["title"] != name.title() or table is made, name
             assert key.get("description") or key.get("allOf"), name
