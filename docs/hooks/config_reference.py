@@ -158,7 +158,7 @@ def text() -> str:
         table = tables[name] if name else schema
         parts += _section(heading, name or "", table, more, set(tables["LimitTable"]["properties"]))
         if name == "LimitTable":
-            parts += _by_strategy(json_schema.make()["definitions"]["LimitTable"])
+            parts += _by_strategy(json_schema.of_one_file()["definitions"]["LimitTable"])
     return "".join(parts)
 
 

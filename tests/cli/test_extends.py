@@ -1,6 +1,6 @@
 """Commands on a file that extends another: each says in which file something is."""
 
-from support.commands import Runner
+from click.testing import CliRunner
 
 from limitkit.cli import limitkit
 
@@ -47,7 +47,7 @@ def test_validate_tells_of_comments_that_are_not_needed(tmp_path, monkeypatch):
     write(tmp_path, base=BASE.replace("[limits.api]", "[limits.api] # limitkit: ignore[LK030]"))
     code, out, _ = said("validate", "--strict", "base.toml")
     assert code == 1
-    assert "base.toml:3:32: LK104 LK030 is not reported on line 3" in out
+    assert "base.toml:3:33: LK104 LK030 is not reported on line 3" in out
 
 
 def test_explain_shows_the_file_of_each_line(tmp_path, monkeypatch):

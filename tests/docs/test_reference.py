@@ -16,7 +16,7 @@ import config_reference
 import reference
 
 sys.path.pop(0)
-SCHEMA = json_schema.make()
+SCHEMA = json_schema.of_one_file()
 KEYS = [
     (name, key)
     for _, table, _ in config_reference.SECTIONS

@@ -37,6 +37,12 @@ def make() -> dict[str, Any]:
     return made
 
 
+def of_one_file() -> dict[str, Any]:
+    """Make the schema of a file that extends no other: what each table needs stands in its definition."""
+    made: dict[str, Any] = ordered(with_variables(_made()))
+    return made
+
+
 def _made() -> dict[str, Any]:
     made = RateLimits.model_json_schema()
     definitions = {name: draft4(each) for name, each in made.pop("$defs").items()}

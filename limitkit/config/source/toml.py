@@ -134,13 +134,16 @@ def parse(content: str | bytes, path: str, *, first: str = _FIRST) -> Document:
 def _depth(data: Any, path: Path) -> int:
     """Count the steps of a path that are there."""
     for depth, step in enumerate(path):
-        if isinstance(data, list) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        elif isinstance(data, dict) and step in data:
-            data = data[step]
-        else:
+        if not _has(data, step):
             return depth
+        data = data[step]
     return len(path)
+
+
+def _has(data: Any, step: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(step, int) and step < len(data)
+    return isinstance(data, dict) and step in data
 
 
 def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> ConfigError:
