@@ -44,6 +44,8 @@ class PacerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         installation = INSTALLED.get(consumer.app)
         if installation is None or installation.config is None or installation.task_limits is None:
             return
+        if installation.unlimited:
+            return
         from limitkit.worker.batch_strategies import BatchRuns  # noqa: PLC0415
         from limitkit.worker.bypasses import strategy_of  # noqa: PLC0415 (likewise)
         from limitkit.worker.pool.entry import open_entry, paces  # noqa: PLC0415
@@ -214,6 +216,8 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
         if installation is not None and installation.ready_at is None:
             installation.ready_at = time.monotonic()
         if self._said or installation is None or installation.task_limits is None or installation.refresh is None:
+            return
+        if installation.unlimited:
             return
         from limitkit.worker.bypasses import bypasses  # noqa: PLC0415 (only workers need it)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import weakref
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from limitkit.control.task_limits import TaskLimits, declared
 from limitkit.errors import ConfigError
@@ -14,7 +15,7 @@ from limitkit.worker.guard import Guard
 from limitkit.worker.log_filter import escape_records, problem_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from limitkit.config.load import Config
     from limitkit.control.refresh import Refresh
@@ -36,8 +37,33 @@ def installation_of(app: Any) -> Installation | None:
     return INSTALLED.get(app)
 
 
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Let no limit of any app hold in this process meanwhile, also of apps that are installed meanwhile.
+
+    A worker that starts meanwhile asks no store, and has no limits as long as it runs.
+    """
+    Installation.suspensions += 1
+    _follow_suspensions()
+    try:
+        yield
+    finally:
+        Installation.suspensions -= 1
+        _follow_suspensions()
+
+
+def _follow_suspensions() -> None:
+    for each in list(INSTALLED.values()):
+        if each.task_limits is not None:
+            each.task_limits.suspend(on=Installation.suspensions > 0)
+            each.sweep()  # tasks that were registered meanwhile have no guard yet
+
+
 class Installation:
     """limitkit as it is installed for one app."""
+
+    suspensions: ClassVar[int] = 0
+    """How many ``suspended`` last at the moment."""
 
     def __init__(
         self, app: Any, source: str | Config | None, metrics: Callable[[Any, TaskLimits, Refresh], Metrics | None]
@@ -49,6 +75,8 @@ class Installation:
         self.task_limits: TaskLimits | None = None
         self.error: ConfigError | None = None
         self.is_worker = False
+        self.unlimited = False
+        """Whether its worker has no limits, since it was started while all were suspended."""
         self.refresh: Refresh | None = None
         """Set in a worker."""
         self.listeners: Listeners | None = None
@@ -60,7 +88,7 @@ class Installation:
         self.trouble: StoreError | None = None
         """Why the store could not be asked when this worker started; logged once there is a log."""
         self._complained = False
-        self.guard = Guard(app, lambda: self.task_limits)
+        self.guard = Guard(app, lambda: None if self.unlimited else self.task_limits)
 
     @property
     def app(self) -> Any:
@@ -117,6 +145,7 @@ class Installation:
             return
         self.task_limits = TaskLimits(self.config.rules, None)
         self.sweep()
+        self.task_limits.suspend(on=self.suspensions > 0)
         # Tasks that are registered later (late imports, shared_task) are annotated as they are bound.
         # It must be the first: Celery asks annotations in order, and stops at the first that answers.
         self.app.annotations = (_Annotation(self), *self.app.annotations)
@@ -136,6 +165,9 @@ class Installation:
 
     def start_worker(self, worker: Any) -> None:
         """Check all that a worker needs, and refuse to start without it. Raises SystemExit."""
+        self.unlimited = self.suspensions > 0
+        if self.unlimited:
+            return
         from limitkit.control.refresh import Refresh  # noqa: PLC0415
         from limitkit.stores.choice import open_store  # noqa: PLC0415
         from limitkit.worker.bypasses import pool_of, tracer_of  # noqa: PLC0415 (only workers need it)
