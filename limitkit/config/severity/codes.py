@@ -32,5 +32,5 @@ FIXED: Final = _codes(
 def cant_change(code: str) -> tuple[str, str]:
     """Say why a code's severity can't be changed, as fact and hint."""
     if code in FIXED:
-        return f"{code} is an error: what it finds can't be used, so it can't be ignored", "fix what it finds"
+        return f"{code} is an error: what it finds can't be used, so it can't be ignored", "take it out, and fix what it finds"
     return "there is no such problem", "write a code that limitkit validate prints, e.g. LK030"
