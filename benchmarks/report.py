@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     from benchmarks.row import Row, Target
 
 HOW = """\
-`make bench` starts what it needs (Redis and workers, on free ports of the loopback) and stops it again. Workers are
-real: 2 prefork workers with 2 processes each and prefetch 4, on a Redis broker, unless a row says otherwise. The first
-line of the task's own code notes the time of each start.
+To measure it yourself, on a machine that does nothing else (it needs make, git and Python, no Redis and no root; some
+rows need RabbitMQ):
+
+```sh
+git clone https://github.com/celery-limitkit/limitkit && cd limitkit
+make bench                                                # all rows: about 150 minutes
+make bench ARGS="--rows backlog take --out /tmp/new.md"   # some rows, into a page of their own
+```
+
+A row of `benchmarks/rows*.py` says what is measured and what it must reach, `benchmarks/works*.py` does the work, and
+`benchmarks/compare.py` has the other ways. `make bench` starts what it needs (Redis and workers, on free ports of the
+loopback) and stops it again. Workers are real: 2 prefork workers with 2 processes each and prefetch 4, on a Redis
+broker, unless a row says otherwise. The first line of the task's own code notes the time of each start.
 
 - *Efficiency* is the ideal time to drain the work, divided by the measured time.
 - *Excess* is the most by which the number of starts in any window exceeds rate x time. A limit is kept if the excess is

@@ -72,7 +72,12 @@ def _written_out(nav: list[Any], pages: list[str], named: set[str]) -> list[Any]
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links to files beside docs/ lead to the repository, and links to a folder to its index."""
+    """Let links to files beside docs/ lead to the repository, and links to a folder to its index.
+
+    The first page has no list of pages at its side.
+    """
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]
     folder = _REPOSITORY / "docs" / Path(page.file.src_uri).parent
 
     def led(link: re.Match[str]) -> str:
