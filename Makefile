@@ -64,8 +64,9 @@ metrics-docs: $(VENV)/.installed  ## write docs/metrics.md again, from the code
 reference: $(VENV)/.installed  ## write docs/reference again, from the code
 	$(BIN)/python docs/hooks/reference.py
 
+# With --quiet, mkdocs would count no warnings, and --strict would find none.
 docs: $(VENV)/.docs  ## build the site into .site, and fail for a link that leads nowhere
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file .mkdocs.yml
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file .mkdocs.yml
 
 docs-serve: $(VENV)/.docs  ## show the site while you write, on http://127.0.0.1:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --config-file .mkdocs.yml

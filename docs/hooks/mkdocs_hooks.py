@@ -22,6 +22,12 @@ _LOG = logging.getLogger("mkdocs.hooks.limitkit")
 _REPOSITORY = Path(__file__).parents[2]
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)([^)#\s]*)(#[^)\s]*)?(?=\))")
 _FENCED = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)
+_LOADED = re.compile(
+    r"""<(?:script|img|iframe|source|link(?! rel="(?:canonical|prev|next|edit)"))\b[^>]*"""
+    r"""\b(?:src|href)=["']?(?:https?:)?//[^>]*>"""
+    r"""|(?:url\(|@import )\s*["']?(?:https?:)?//[^)"']*"""
+)
+"""What a reader would load from elsewhere."""
 _DECISIONS = """\
 # Decisions
 
@@ -95,3 +101,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     parts = _FENCED.split(markdown)
     return "".join(part if part.lstrip().startswith("```") else _LINK.sub(led, part) for part in parts)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Report what a page would load from elsewhere: the site can be read without the internet, and tells nobody."""
+    for file in sorted(Path(config.site_dir).rglob("*")):
+        if file.suffix in {".html", ".css"}:
+            for found in _LOADED.findall(file.read_text(encoding="utf-8")):
+                _LOG.warning("%s loads from elsewhere: %s", file.relative_to(config.site_dir), found)
