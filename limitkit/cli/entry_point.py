@@ -38,6 +38,7 @@ COMMANDS = (
     "why",
     "exporter",
     "record",
+    "adopt",
 )
 """All commands, in the order of their use. Each is a module of ``cli/commands/``, imported only when needed."""
 

@@ -22,6 +22,7 @@ ELSEWHERE = {
     "purge",
     "exporter",
     "record",
+    "adopt",
 }
 """Commands that other pages are about."""
 EXAMPLES = [

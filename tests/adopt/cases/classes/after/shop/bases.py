@@ -1,0 +1,12 @@
+from celery import Task
+
+
+class Slow(Task):
+    """Slow for all that stand on it."""
+
+    abstract = True
+
+
+class Unused(Task):
+    abstract = True
+    rate_limit = "1/h"

@@ -1,0 +1,4 @@
+app.conf.task_annotations = (
+    {},
+    {"shop.sms": {"time_limit": 5}},
+)

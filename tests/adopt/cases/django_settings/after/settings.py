@@ -1,0 +1,2 @@
+LIMITS = {}
+CELERY = {"task_annotations": LIMITS, "task_acks_late": True}

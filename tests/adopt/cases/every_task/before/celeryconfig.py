@@ -1,0 +1,6 @@
+broker_url = "memory://"
+task_default_rate_limit = "5/s"
+task_annotations = {
+    "*": {"rate_limit": "10/s"},
+    "tasks.slow": {"rate_limit": "1/s"},
+}

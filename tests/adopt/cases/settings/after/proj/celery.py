@@ -1,0 +1,11 @@
+from celery import Celery
+
+app = Celery("proj")
+app.conf.update(
+    task_annotations={
+        "proj.tasks.mail": {"time_limit": 5},
+        # stays
+        "proj.tasks.push": {"time_limit": 5},
+    },
+    task_acks_late=True,
+)
