@@ -15,6 +15,7 @@ from limitkit.config.wording import quote, suggest
 from limitkit.name_clash import damage
 
 COMMANDS = (
+    "init",
     "validate",
     "test",
     "explain",

@@ -20,9 +20,13 @@ Function = TypeVar("Function", bound="Callable[..., Any]")
 
 def common(function: Function) -> Function:
     """Add the options that every command takes."""
-    app = click.option("-A", "--app", metavar="APP", help="The Celery app, as celery -A takes it.")
     config = click.option("--config", metavar="FILE", help="The file, in place of the one found from here.")
-    return app(config(function))
+    return of_app(config(function))
+
+
+def of_app(function: Function) -> Function:
+    """Add the option that names the app."""
+    return click.option("-A", "--app", metavar="APP", help="The Celery app, as celery -A takes it.")(function)
 
 
 def examples(*lines: str, first: str = "Examples:") -> str:
@@ -55,6 +59,16 @@ def app_given(ctx: click.Context, app: str | None) -> Any:
 def tasks_of(app: Any) -> Mapping[str, Any]:
     """Return the app's registered tasks by name."""
     return dict(app.tasks)
+
+
+def queues_of(app: Any) -> frozenset[str]:
+    """Name the queues that the app's settings name: those it has, and those to which tasks are routed."""
+    routes = app.conf.task_routes
+    tables = [each for each in (routes if isinstance(routes, (list, tuple)) else [routes]) if isinstance(each, dict)]
+    targets = [route for table in tables for route in table.values()]
+    routed = [route.get("queue") if isinstance(route, dict) else route for route in targets]
+    named = [getattr(queue, "name", queue) for queue in routed]
+    return frozenset(str(name) for name in (*app.amqp.queues, *named) if name)
 
 
 def _find(app: str) -> Any:

@@ -46,7 +46,7 @@ def test_each_command_has_a_section_and_an_example():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[example.splitlines()[0] for example in EXAMPLES])
 def test_an_example_is_what_a_snapshot_says(example):
-    assert masked(example).strip() in {_shown(file) for file in (CLI / "snapshots").glob("[kprs]*/*.txt")}
+    assert masked(example).strip() in {_shown(file) for file in (CLI / "snapshots").glob("[ikprs]*/*.txt")}
 
 
 def _shown(file):
@@ -54,6 +54,7 @@ def _shown(file):
         file.read_text(encoding="utf-8")
         .replace("-A runningapp", "-A shop")
         .replace("-A waitapp", "-A shop")
+        .replace("-A initapp", "-A shop")
         .replace("-A shownapp", "-A ads")
     )
     lines = [line.removeprefix("stderr: ") for line in text.splitlines() if not line.startswith("exit status ")]

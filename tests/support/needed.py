@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +13,15 @@ def needed(*names, package):
     return next(filter(None, map(shutil.which, names)), None) or missing(names[0], package)
 
 
-def missing(program, package):
+def missing(program, package, where="Debian"):
     """Skip a test, or have it fail in CI."""
-    reason = f"{program} is missing, which Debian has in its package {package}"
+    reason = f"{program} is missing, which {where} has in its package {package}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def needed_of_python(name):
+    """Return the path of a program that a Python package brings; skip the test when it is not installed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return shutil.which(name, path=path) or missing(name, name, "the package index")

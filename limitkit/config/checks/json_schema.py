@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.config.checks.schema_help import add_help
 from limitkit.config.model.cost_errors import MOST_COST
 from limitkit.config.model.cross_checks import FOREIGN, NEEDS, NOT_OF_ONE_WORKER, NOT_STATIC, OWN_KEYS
 from limitkit.config.model.env_values import VARIABLE_PATTERN
@@ -33,8 +34,10 @@ _FILE: Final = "ratelimits.schema.json"
 
 def make() -> dict[str, Any]:
     """Make the schema from the model."""
-    made: dict[str, Any] = ordered(with_variables(_or_extends(_made())))
-    return made
+    made: dict[str, Any] = with_variables(_or_extends(_made()))
+    add_help(made)
+    whole: dict[str, Any] = ordered(made)
+    return whole
 
 
 def of_one_file() -> dict[str, Any]:

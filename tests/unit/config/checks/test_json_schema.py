@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 
+import pytest
 import tomli
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,9 +15,11 @@ from jsonschema import Draft4Validator
 from support.sizes import examples
 
 from limitkit.config.checks import json_schema, schema_validator
+from limitkit.config.checks.schema_help import SITE
 from limitkit.config.load import judge
 from limitkit.config.model.cross_checks import cross_checked_limit, cross_checked_task
 from limitkit.config.model.tables import errors
+from limitkit.config.model.units import CALENDAR_RATE_PATTERN, DURATION_PATTERN, RATE_PATTERN
 from limitkit.config.source.toml import Document, parse
 from limitkit.errors import ConfigError
 
@@ -127,6 +131,7 @@ limits = []
 """
 WHOLE = schema_validator.judge()(json_schema.make())
 COMMITTED = Path(__file__).parents[4] / "schemas" / "ratelimits.schema.json"
+DOCS = COMMITTED.parents[1] / "docs"
 
 SAID = ["on_limit", "max_wait", "on_error", "feedback", "on", "recover", "factor", "step"]
 SAID += ["resets", "max_running", "lease", "scope", "partitions", "show_key", "fair_by", "weights", "schedule"]
@@ -279,15 +284,62 @@ def test_the_schema_is_draft_4_and_has_no_newer_word():
     assert words <= {
         "$ref", "$schema", "additionalProperties", "allOf", "anyOf", "default", "definitions", "description", "enum",
         "items", "maxItems", "maximum", "minimum", "not", "pattern", "properties", "required", "title", "type",
-        "uniqueItems",
+        "uniqueItems", "x-taplo", "links", "key",
     }  # fmt: skip
     assert "null" not in json.dumps(made)
 
 
-def test_an_editor_finds_title_and_description_at_each_key():
-    made = json_schema.make()
-    tables = [made, *made["definitions"].values()]
-    for table in tables:
-        for name, key in table.get("properties", {}).items():
-            assert key["title"] != name.title() or table is made, name
-            assert key.get("description") or key.get("allOf"), name
+def keys_of(made):
+    """Go through all keys of a schema: the name of their table, or an empty one, theirs, and what is said of them."""
+    for name, table in {"": made, **made["definitions"]}.items():
+        for key, schema in table.get("properties", {}).items():
+            yield name, key, schema
+
+
+MADE = json_schema.make()
+KEYS = [*keys_of(MADE)]
+each_key = pytest.mark.parametrize(("table", "key", "schema"), KEYS, ids=[f"{table}.{key}" for table, key, _ in KEYS])
+
+
+@each_key
+def test_an_editor_finds_a_title_and_a_description_at_each_key(table, key, schema):
+    assert schema["title"] != key.title() or not table
+    assert len(schema["description"].partition(" Example: ")[0]) > len("Always")
+
+
+@each_key
+def test_the_description_of_each_key_names_its_default(table, key, schema):
+    """One that is empty means nothing, and is not named."""
+    default, said = schema.get("default", []), schema["description"]
+    assert default == [] or f"Default: {json.dumps(default)}." in said or said.count("Default:") == 1
+
+
+@each_key
+def test_the_description_of_each_key_says_what_it_is_measured_in(table, key, schema):
+    said, pattern, types = schema["description"], schema.get("pattern", ""), json_schema.types_of(schema)
+    if pattern.startswith(DURATION_PATTERN):
+        assert "duration" in said
+    if pattern.startswith((RATE_PATTERN, CALENDAR_RATE_PATTERN)):
+        assert "/s" in said
+    if {"integer", "number"} & {*types} and key != "version":
+        assert re.search("tasks|tokens|number|more than", said, re.IGNORECASE)
+
+
+@each_key
+def test_the_example_of_each_key_is_one(table, key, schema):
+    """A new key gets its example, and the page that tells more, in ``config/checks/schema_help.py``."""
+    example = schema["description"].partition(" Example: ")[2].partition("\n\n")[0]
+    assert example, "there is none"
+    value = tomli.loads(f"value = {example}")["value"]
+    judge = type(WHOLE)({**schema, "definitions": MADE["definitions"]})
+    assert [*judge.iter_errors(value)] == []
+
+
+@each_key
+def test_each_key_links_to_a_page_that_tells_more(table, key, schema):
+    link = schema["description"].rpartition("\n\n")[2]
+    assert schema["x-taplo"] == {"links": {"key": link}}
+    page, _, anchor = link.removeprefix(SITE).partition("#")
+    text = (DOCS / f"{page.rstrip('/')}.md").read_text(encoding="utf-8")
+    headings = re.findall("^#+ (.*)$", text, re.MULTILINE)
+    assert not anchor or anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}

@@ -1,0 +1,102 @@
+"""The linters behind editors judge files by the schema as it is meant: Taplo, and Tombi."""
+
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tomli
+from support.commands import Runner
+from support.needed import needed_of_python
+from support.workers import ROOT
+
+from limitkit.config.checks import json_schema, schema_validator
+
+SCHEMA = "ratelimits.schema.json"
+BAD = sorted((ROOT / "tests" / "bad_configs").glob("*.toml"))
+GOOD = [
+    ROOT / "ratelimits.toml",
+    ROOT / "limitkit" / "demo" / "ratelimits.toml",
+    *sorted((ROOT / "examples" / "recipes").glob("*.toml")),
+    *sorted((ROOT / "examples").rglob("ratelimits.toml")),
+]
+JUDGE = schema_validator.judge()(json_schema.make())
+LINTERS = ["tombi"]
+if (sys.platform, platform.machine()) == ("linux", "x86_64"):
+    LINTERS += ["taplo"]  # as in the group test of pyproject.toml
+TAPLO_DIFFERS = {"recover_out_of_range.toml"}
+"""Taplo reads nan as null."""
+CONFIGS = {
+    "taplo": (".taplo.toml", f'exclude = [".taplo.toml"]\n[schema]\npath = "{SCHEMA}"\n'),
+    "tombi": (
+        "tombi.toml",
+        f'[schema]\ncatalog = {{ paths = [] }}\n[[schemas]]\npath = "{SCHEMA}"\ninclude = ["*.toml"]\n',
+    ),
+}
+"""By linter: the file that says which schema holds for which files, where their first lines do not."""
+WORDS = {"taplo": ["lint"], "tombi": ["lint", "--offline", "."]}
+WRONG = {
+    "taplo": re.compile(r'invalid file error=.* path="(?:.*/)?([^"/]+)"'),
+    "tombi": re.compile(r'Error: .*\n *at (?:.*/)?([^:/\n]+):\d|Error: "(?:.*/)?([^"/]+)" failed to read'),
+}
+
+
+def wrong_files(linter, folder):
+    """Lint all files of a folder; returns the names of those with errors."""
+    command = [needed_of_python(linter), *WORDS[linter]]
+    environ = {"NO_COLOR": "1", "HOME": str(folder)}
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=environ)
+    said = re.sub(r"\x1b\[[0-9;]*m", "", (done.stdout + done.stderr).decode())
+    found = {next(filter(None, match.groups())) for match in WRONG[linter].finditer(said)}
+    return found - {name for name, _ in CONFIGS.values()}, done.returncode
+
+
+def is_wrong(file):
+    """Whether a file is no TOML, or the schema rejects it."""
+    try:
+        return any(JUDGE.iter_errors(tomli.loads(file.read_bytes().decode())))
+    except (ValueError, RecursionError):  # also for a number of more digits than Python writes
+        return True
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder whose files all have the schema."""
+    (tmp_path / SCHEMA).write_text(json_schema.text(), encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_bad_files_are_judged_as_the_schema_is_meant(linter, folder):
+    name, text = CONFIGS[linter]
+    (folder / name).write_text(text)
+    for file in BAD:
+        shutil.copy(file, folder)
+    wanted = {file.name for file in BAD if is_wrong(file)}
+    assert len(wanted) > 60
+    found, status = wrong_files(linter, folder)
+    assert status == 1
+    assert found ^ wanted == (TAPLO_DIFFERS if linter == "taplo" else set())
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_good_files_are_fine_with_the_schema_that_their_first_line_names(linter, folder):
+    for number, file in enumerate(GOOD):
+        text = re.sub(r"^#:schema .*\n", "", file.read_text(encoding="utf-8"))
+        (folder / f"{number}.toml").write_text(f"#:schema {SCHEMA}\n{text}", encoding="utf-8")
+    assert len(GOOD) > 10
+    assert wrong_files(linter, folder) == (set(), 0)
+    (folder / "bad.toml").write_text(f'#:schema {SCHEMA}\nversion = 1\nmode = "enforced"\n', encoding="utf-8")
+    assert wrong_files(linter, folder) == ({"bad.toml"}, 1)
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_what_init_writes_is_fine_and_has_its_schema(linter, tmp_path):
+    Runner(tmp_path).run("init", "-A", "initapp")
+    assert wrong_files(linter, tmp_path) == (set(), 0)
+    file = tmp_path / "ratelimits.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('# [tasks."shop.pay"]', '[tasks."shop.pay"]\nstrategy = "leaky_bucket"'))
+    assert wrong_files(linter, tmp_path) == ({"ratelimits.toml"}, 1)
