@@ -98,7 +98,7 @@ def missing_keys(config: Config, tasks: Mapping[str, Any]) -> Iterator[Problem]:
     for name, rule, limit, signature in _signed(config, tasks):
         for argument in _missing(signature, limit.key.parts if limit.key else ()):
             severity: Severity = "warning" if limit.mode == "off" else "error"
-            path = _path(config, rule, limit, "key")
+            path = key_path(config, rule, limit, "key")
             fact, hint = _not_taken(argument, name, signature)
             yield config.document.problem(MISSING_KEY, path, fact, hint, severity=severity)
 
@@ -112,7 +112,7 @@ def missing_arguments(config: Config, tasks: Mapping[str, Any]) -> Iterator[Prob
         }
         for key, parts in read.items():
             for argument in _missing(signature, parts):
-                path, said = _path(config, rule, limit, key), _not_taken(argument, name, signature)
+                path, said = key_path(config, rule, limit, key), _not_taken(argument, name, signature)
                 yield config.document.problem(MISSING_ARGUMENT, path, *said, severity="warning")
 
 
@@ -122,7 +122,7 @@ def unreturned_costs(config: Config, tasks: Mapping[str, Any]) -> Iterator[Probl
     for name, rule, limit, signature in _signed(config, tasks):
         if limit.settle is None:
             continue
-        path = _path(config, rule, limit, "settle")
+        path = key_path(config, rule, limit, "settle")
         nothing = signature.return_annotation in (None, "None")
         if (nothing or getattr(tasks[name], "ignore_result", False)) and (path, name) not in seen:
             seen.add((path, name))
@@ -153,7 +153,7 @@ def _missing(signature: inspect.Signature, parts: Iterable[Part]) -> Iterator[st
             yield part.path[0]
 
 
-def _path(config: Config, rule: TaskRule, limit: Limit, key: str) -> Path:
+def key_path(config: Config, rule: TaskRule, limit: Limit, key: str) -> Path:
     """Return where the file says a key of a limit: in the task's list, in the task, or in the limit."""
     task: Path = ("tasks", rule.pattern)
     table = table_of(table_of(config.document.data.get("tasks")).get(rule.pattern))

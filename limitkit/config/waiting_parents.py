@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import sys
-import textwrap
-import types
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.config.task_code import TaskCode, method_of
 from limitkit.config.wording import count
 
 if TYPE_CHECKING:
@@ -23,7 +20,6 @@ _WAITS: Final = {"collect", "get", "iter_native", "iterate", "join", "join_nativ
 _ALLOWED: Final = "allow_join_result"
 """Celery lets a task wait for another one only in this context, or with ``disable_sync_subtasks=False``."""
 _SENDS: Final = {"apply_async", "chunks", "delay", "map", "s", "si", "signature", "starmap", "subtask"}
-_NAMED: Final = {"send_task", "signature"}
 _NOT_SENT: Final = {"add_to_chord", "apply", "replace", "retry"}
 """What these are given, or called on, runs here and now, or when the parent has ended."""
 
@@ -62,73 +58,34 @@ def _slots(config: Config, name: str) -> dict[str, Limit]:
 def _children(task: Any, tasks: Mapping[str, Any]) -> set[str]:
     """Return the tasks that a task's code sends, if it waits for any result; none if its code can't be read."""
     try:
-        code = _Code(task)
+        code = _Parent(task)
         return {name for name in code.sent() if name in tasks} if code.waits else set()
     except (Exception, SystemExit):  # noqa: BLE001 (an app's objects have any code of their own)
         return set()
 
 
-class _Code:
-    """The code of a task, and what its names stand for. Nothing of it is run."""
-
-    def __init__(self, task: Any) -> None:
-        own = getattr(task, "_orig_run", None) or task.run
-        run = inspect.unwrap(own)
-        self._tree = ast.parse(textwrap.dedent(inspect.getsource(run)))
-        globals_ = getattr(run, "__globals__", {})
-        self._known = {**globals_, **_enclosing(run)}
-        for name in _locals(self._tree):
-            self._known.pop(name, None)
-        self._known |= _imported(self._tree, globals_.get("__package__") or "")
-        first = inspect.getfullargspec(run).args[:1]
-        if first and inspect.ismethod(own):
-            self._known[first[0]] = task
-        self._calls = [node for node in ast.walk(self._tree) if isinstance(node, ast.Call)]
+class _Parent(TaskCode):
+    """The code of a task, as far as it waits for others."""
 
     @property
     def waits(self) -> bool:
         """Whether it waits for a result, and Celery lets it."""
-        return any(map(self._may_wait, self._calls)) and any(map(_waits, self._calls))
+        return any(map(self._may_wait, self.calls)) and any(map(_waits, self.calls))
 
     def sent(self) -> Iterator[str]:
         """Go through the names of the tasks that it sends, and whose results it does not leave alone."""
-        left = {id(call) for node in ast.walk(self._tree) if _leaves(node) for call in ast.walk(node)}
-        for node in self._calls:
-            name = self._name(node) if id(node) not in left else None
-            if isinstance(name, str):
+        left = {id(call) for node in ast.walk(self.tree) if _leaves(node) for call in ast.walk(node)}
+        for node in self.calls:
+            name = self.task_named(node, _SENDS) if id(node) not in left else None
+            if name is not None:
                 yield name
 
     def _may_wait(self, node: ast.Call) -> bool:
-        called = self._value(node.func)
+        called = self.value(node.func)
         return getattr(called, "__name__", "") == _ALLOWED or any(
             word.arg == "disable_sync_subtasks" and isinstance(word.value, ast.Constant) and word.value.value is False
             for word in node.keywords
         )
-
-    def _name(self, node: ast.Call) -> Any:
-        """Return the name of the task that a call sends, or makes a signature of."""
-        method = _method(node) or (node.func.id if isinstance(node.func, ast.Name) else "")
-        named = [*node.args[:1], *(word.value for word in node.keywords if word.arg in ("name", "task"))]
-        if method in _NAMED and named and isinstance(name := self._value(named[0]), str):
-            return name
-        if method not in _SENDS or not isinstance(node.func, ast.Attribute):
-            return None
-        found = self._value(node.func.value)
-        return getattr(found, "name", None) if hasattr(found, "apply_async") else None
-
-    def _value(self, node: ast.expr) -> Any:
-        """Look up what a text, or a name such as ``child`` or ``tasks.child``, stands for."""
-        if isinstance(node, ast.Constant):
-            return node.value
-        if isinstance(node, ast.Name):
-            return self._known.get(node.id)
-        if isinstance(node, ast.Attribute):
-            return inspect.getattr_static(self._value(node.value), node.attr, None)
-        return None
-
-
-def _method(node: ast.AST) -> str:
-    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
 
 
 def _waits(node: ast.AST) -> bool:
@@ -143,35 +100,4 @@ def _leaves(node: ast.AST) -> bool:
     """Whether nobody waits for what a part of the code sends: it stands alone, is returned, or is no message."""
     if isinstance(node, (ast.Expr, ast.Return)):
         return not any(map(_waits, ast.walk(node)))
-    return _method(node) in _NOT_SENT
-
-
-def _enclosing(run: Any) -> dict[str, Any]:
-    """Return what the names of enclosing functions stand for."""
-    cells = zip(run.__code__.co_freevars, run.__closure__ or (), strict=True)
-    return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
-
-
-def _locals(tree: ast.AST) -> Iterator[str]:
-    """Go through the names that the code gives something of its own: its arguments and variables."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            yield node.arg
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-
-
-def _imported(tree: ast.AST, package: str) -> dict[str, Any]:
-    """Return what the code itself imports, as far as it is loaded already."""
-    found: dict[str, Any] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            above = package.rsplit(".", node.level - 1)[:1] if node.level else []
-            module = sys.modules.get(".".join([*above, *filter(None, [node.module])]))
-            inside = getattr(module, "__dict__", {})
-            found |= {name.asname or name.name: inside.get(name.name) for name in node.names}
-        elif isinstance(node, ast.Import):
-            for name in node.names:
-                bound = name.name if name.asname else name.name.partition(".")[0]
-                found[name.asname or bound] = sys.modules.get(bound)
-    return found
+    return method_of(node) in _NOT_SENT

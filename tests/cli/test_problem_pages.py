@@ -61,6 +61,7 @@ class Examples:
         (self.folder / name).write_text(toml, encoding="utf-8")
         command = ["test"] if is_test(toml) else ["validate", "--strict", *self.app]
         self.patch.delitem(sys.modules, "shop", raising=False)  # that of another page, or the one before on this page
+        self.patch.setattr(celery._state, "_on_app_finalizers", set())  # and its tasks
         done = self.runner.run(*command, name)
         printed = done.stdout.decode()
         if is_test(toml):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -12,16 +13,34 @@ from limitkit.cli.options import app_given, common, examples, tasks_of
 from limitkit.cli.output import say, show_problems
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config import app_check
+from limitkit.config.lints.findings import findings
+from limitkit.config.lints.static_sums import times
 from limitkit.config.load import Config, judge, load
 from limitkit.config.source import toml
-from limitkit.config.wording import count, dotted
+from limitkit.config.wording import count, dotted, quote
 from limitkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from limitkit.config.model.units import Rate
+    from limitkit.config.declared import Limit
     from limitkit.errors import Problem
+
+
+_WORKERS: Final = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
+
+
+def _workers(_: click.Context, __: click.Parameter, said: str | None) -> tuple[int, int] | None:
+    """Read a number of workers, or the least and the greatest number of a fleet: ``4``, ``2-20``."""
+    if said is None:
+        return None
+    match = _WORKERS.fullmatch(said)
+    if match is None:
+        raise click.BadParameter(f"{quote(said)} is neither a number of workers nor a range such as 2-20.")
+    found = int(match[1]), int(match[2] or match[1])
+    if not 1 <= found[0] <= found[1]:
+        raise click.BadParameter(f"{quote(said)} is no number of workers; write one from 1, or a range such as 2-20.")
+    return found
 
 
 @click.command(
@@ -31,16 +50,28 @@ if TYPE_CHECKING:
         "limitkit validate",
         "limitkit validate -A shop --strict",
         "limitkit validate staging.toml production.toml",
+        "limitkit validate --workers 2-20",
         "git show HEAD:ratelimits.toml | limitkit validate -",
     ),
 )
 @click.argument("files", nargs=-1, metavar="[FILE]...")
 @click.option("--strict", is_flag=True, help="Make warnings count: exit status 1 for them, too.")
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Add up what static limits allow N workers.")
+@click.option(
+    "--workers",
+    callback=_workers,
+    metavar="N|N-M",
+    help="Add up what static limits allow N workers; for a fleet that grows from N to M, warn of them, too.",
+)
 @common
 @click.pass_context
 def command(
-    ctx: click.Context, files: Sequence[str], *, strict: bool, workers: int | None, app: str | None, config: str | None
+    ctx: click.Context,
+    files: Sequence[str],
+    *,
+    strict: bool,
+    workers: tuple[int, int] | None,
+    app: str | None,
+    config: str | None,
 ) -> None:
     """Check config files, and print all their problems at once, one a line.
 
@@ -62,14 +93,15 @@ def command(
     ctx.exit(status)
 
 
-def _validate(file: str | None, app: Any, workers: int | None, *, strict: bool) -> int:
+def _validate(file: str | None, app: Any, workers: tuple[int, int] | None, *, strict: bool) -> int:
     """Check one file and report on it; returns its exit status."""
     try:
         path = file or path_in_use(app)
         config = judge(piped) if (piped := toml.read_pipe(path)) is not None else load(path)
     except ConfigError as error:
         return _report(error.problems[0].path, error.problems, strict=strict, unreadable=error.unreadable)
-    found = [*config.found, *(_against(app, config) if app is not None else ())]
+    lints = findings(config, None if app is None else tasks_of(app), workers)
+    found = [*config.found, *(_against(app, config) if app is not None else ()), *lints]
     problems = config.document.in_order(config.severities.settled(found, with_app=app is not None))
     status = _report(config.path, problems, strict=strict)
     if workers and not any(problem.severity == "error" for problem in problems):
@@ -98,7 +130,7 @@ def _report(path: str, problems: Sequence[Problem], *, strict: bool, unreadable:
     return 1 if errors or (strict and warnings) else 0
 
 
-def _add_up(config: Config, workers: int) -> None:
+def _add_up(config: Config, workers: tuple[int, int]) -> None:
     """Say what limits that each worker keeps for itself (static, scope = "worker") add up to in all workers."""
     own = [
         (dotted(("tasks", entry.pattern)) + (" (each task)" if "*" in entry.pattern else ""), limit)
@@ -112,25 +144,18 @@ def _add_up(config: Config, workers: int) -> None:
     if not static:
         say(f"{config.path} has no static limit in force: nothing to add up")
         return
-    together = f"in {count(workers, 'worker')}"
+    fleets = sorted(set(workers))
+    together = [f"in {count(number, 'worker')}" for number in fleets]
     rows = [
-        (
-            name,
-            limit.rate_text,
-            str(limit.burst) if limit.rate is not None else "-",
-            _times(limit.rate, workers) if limit.rate is not None else f"{limit.max_running * workers} at once",
-            str(limit.burst * workers) if limit.rate is not None else "-",
-        )
-        for name, limit in static
+        (name, *_in(limit, 1), *(cell for number in fleets for cell in _in(limit, number))) for name, limit in static
     ]
-    headings = ("static limit", "in each worker", "burst", together, "burst")
-    first = ("static limit", together, "in each worker", "burst")
+    headings = ("static limit", "in each worker", "burst", *(each for name in together for each in (name, "burst")))
+    first = ("static limit", *together, "in each worker", "burst")
     say(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first))
 
 
-def _times(rate: Rate, workers: int) -> str:
-    """Write a rate times so many workers: exact, over the same period."""
-    tokens = rate.tokens * workers
-    digits = len(str(rate.tokens.denominator))  # a decimal part's denominator divides a power of ten
-    number = str(tokens.numerator) if tokens.denominator == 1 else f"{float(tokens):.{digits + 6}f}".rstrip("0")
-    return f"{number}/{rate.text.partition('/')[2]}"
+def _in(limit: Limit, workers: int) -> tuple[str, str]:
+    """Write what a limit of each worker admits in so many of them, and its burst."""
+    if limit.rate is None:
+        return f"{limit.max_running * workers} at once", "-"
+    return limit.rate_text if workers == 1 else times(limit.rate, workers), str(limit.burst * workers)
