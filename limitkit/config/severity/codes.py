@@ -9,12 +9,16 @@ def _codes(*ranges: tuple[int, int]) -> frozenset[str]:
     return frozenset(f"LK{number:03}" for first, last in ranges for number in range(first, last + 1))
 
 
-BY_APP: Final = frozenset({"LK040", "LK041", "LK042", "LK044", "LK045", "LK046", "LK083", "LK084", "LK087"})
+BY_APP: Final = frozenset({"LK040", "LK041", "LK042", "LK044", "LK045", "LK046", "LK083", "LK084", "LK087"}) | {
+    *("LK112", "LK113", "LK116", "LK117"),  # lints that look at tasks, too
+}
 """Found only where the app is known: ``limitkit validate --app``."""
 BY_WORKER: Final = frozenset({"LK053", "LK057", "LK058", "LK059"})
 """Found by a worker as it starts, or by ``limitkit doctor``."""
 BY_LINTS: Final = _codes((110, 129))
 """What reads the arithmetic of a file: ``limitkit validate``."""
+BY_FLEET: Final = frozenset({"LK114"})
+"""Found only where the number of workers is known: ``limitkit validate --workers``."""
 BY_DOCTOR: Final = _codes((130, 169))
 """Found by ``limitkit doctor``."""
 UNNEEDED: Final = "LK104"
@@ -32,5 +36,8 @@ FIXED: Final = _codes(
 def cant_change(code: str) -> tuple[str, str]:
     """Say why a code's severity can't be changed, as fact and hint."""
     if code in FIXED:
-        return f"{code} is an error: what it finds can't be used, so it can't be ignored", "take it out, and fix what it finds"
+        return (
+            f"{code} is an error: what it finds can't be used, so it can't be ignored",
+            "take it out, and fix what it finds",
+        )
     return "there is no such problem", "write a code that limitkit validate prints, e.g. LK030"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.severity import ignores
-from limitkit.config.severity.codes import BY_APP, BY_DOCTOR, BY_WORKER, CHANGEABLE, UNNEEDED, cant_change
+from limitkit.config.severity.codes import BY_APP, BY_DOCTOR, BY_FLEET, BY_WORKER, CHANGEABLE, UNNEEDED, cant_change
 from limitkit.errors import Problem, Severity
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Severities:
         Without an app, a comment about what only the app shows is not judged.
         """
         found = list(problems)
-        ran = CHANGEABLE - BY_WORKER - BY_DOCTOR - (frozenset() if with_app else BY_APP)
+        ran = CHANGEABLE - BY_WORKER - BY_DOCTOR - BY_FLEET - (frozenset() if with_app else BY_APP)
         found += self._unneeded(found, ran)
         return [self._as_said(each) for each in self.heard(found)]
 
