@@ -18,7 +18,8 @@ rate = "1/s"
 [tasks.charge]
 limits = ["fast", "slow"]
 """
-FACT = (
+SAID = (
+    "ratelimits.toml:5:8: LK110 limits.fast.rate: this limit (10/s, burst 1) never makes a task wait, since "
     "limits.slow (1/s, burst 1) holds for the same tasks and never admits more; take it out, or correct one of the two"
 )
 
