@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs reference docs docs-serve clean
+.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs reference diagrams docs docs-serve clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -63,6 +63,9 @@ metrics-docs: $(VENV)/.installed  ## write docs/metrics.md again, from the code
 
 reference: $(VENV)/.installed  ## write docs/reference again, from the code
 	$(BIN)/python docs/hooks/reference.py
+
+diagrams:  ## draw the diagrams of the pages again, which needs npm and Chromium
+	$(PYTHON) docs/hooks/draw_diagrams.py
 
 # With --quiet, mkdocs would count no warnings, and --strict would find none.
 docs: $(VENV)/.docs  ## build the site into .site, and fail for a link that leads nowhere

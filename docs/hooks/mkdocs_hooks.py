@@ -8,10 +8,15 @@ from __future__ import annotations
 import logging
 import os.path
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mkdocs.structure.files import File
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import draw_diagrams
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -100,7 +105,23 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{config.repo_url}/{kind}/main/{target.relative_to(_REPOSITORY).as_posix()}{anchor}"
 
     parts = _FENCED.split(markdown)
-    return "".join(part if part.lstrip().startswith("```") else _LINK.sub(led, part) for part in parts)
+    return "".join(_diagram(part) if part.lstrip().startswith("```") else _LINK.sub(led, part) for part in parts)
+
+
+def _diagram(block: str) -> str:
+    """Put the name of its drawing in the place of a Mermaid diagram, if there is one."""
+    found = draw_diagrams.FENCE.fullmatch(block)
+    drawn = draw_diagrams.drawing(found[1]) if found else None
+    return f'<div class="diagram">{drawn.name}</div>' if drawn and drawn.exists() else block
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Put drawings in the place of their names."""
+    return re.sub(
+        r'(?<=<div class="diagram">)[0-9a-f]+\.svg(?=</div>)',
+        lambda name: (draw_diagrams.FOLDER / name[0]).read_text(encoding="utf-8"),
+        html,
+    )
 
 
 def on_post_build(config: MkDocsConfig) -> None:
