@@ -9,7 +9,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 # Tests start hundreds of processes. Without bytecode each of them would compile all the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs reference diagrams docs docs-serve clean
+.PHONY: demo test together quiet faults pools search lint bench scale schema metrics-docs reference diagrams docs docs-serve dist clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed  ## real workers on a Redis of their own: declared against achieved
@@ -73,6 +73,9 @@ docs: $(VENV)/.docs  ## build the site into .site, and fail for a link that lead
 
 docs-serve: $(VENV)/.docs  ## show the site while you write, on http://127.0.0.1:8000
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --config-file .mkdocs.yml
+
+dist: $(VENV)/.dist  ## build sdist and wheel into dist/, check them, and use the wheel in an empty environment
+	@bash .ci/dist
 
 clean:
 	rm -rf $(VENV)

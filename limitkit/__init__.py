@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from limitkit.install_app import install
     from limitkit.worker.running import settle
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Config", "ConfigError", "Problem", "RateLimitExceeded", "RateLimitManager", "install", "load", "settle"]
 
 _HOMES = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from limitkit import __version__
 from limitkit.cli.options import examples
 from limitkit.cli.output import written
 from limitkit.config.wording import quote, suggest
@@ -126,7 +127,7 @@ def _apart(args: list[str]) -> tuple[list[str], list[str]]:
         first="Every command has examples in its own help:",
     ),
 )
-@click.version_option(package_name="celery-limitkit", prog_name="limitkit")
+@click.version_option(__version__, prog_name="limitkit")
 def limitkit() -> None:
     """Check ratelimits.toml, the declared rate limits of Celery tasks; see what they do; change them at run time."""
     wrong = damage()
