@@ -10,6 +10,7 @@ import pytest
 import tomli
 from support.commands import Runner
 from support.needed import needed_of_python
+from support.pages import DOCS, blocks
 from support.workers import ROOT
 
 from limitkit.config.checks import json_schema, schema_validator
@@ -28,14 +29,9 @@ if (sys.platform, platform.machine()) == ("linux", "x86_64"):
     LINTERS += ["taplo"]  # as in the group test of pyproject.toml
 TAPLO_DIFFERS = {"recover_out_of_range.toml"}
 """Taplo reads nan as null."""
-CONFIGS = {
-    "taplo": (".taplo.toml", f'exclude = [".taplo.toml"]\n[schema]\npath = "{SCHEMA}"\n'),
-    "tombi": (
-        "tombi.toml",
-        f'[schema]\ncatalog = {{ paths = [] }}\n[[schemas]]\npath = "{SCHEMA}"\ninclude = ["*.toml"]\n',
-    ),
-}
-"""By linter: the file that says which schema holds for which files, where their first lines do not."""
+OWN_FILES = {"taplo": ".taplo.toml", "tombi": "tombi.toml"}
+CONFIGS = dict(zip(OWN_FILES, (block.text for block in blocks(DOCS / "editors.md", "ini")), strict=True))
+"""By linter: its own file, which says which schema holds for which files, as the page shows it."""
 WORDS = {"taplo": ["lint"], "tombi": ["lint", "--offline", "."]}
 WRONG = {
     "taplo": re.compile(r'invalid file error=.* path="(?:.*/)?([^"/]+)"'),
@@ -50,7 +46,7 @@ def wrong_files(linter, folder):
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=environ)
     said = re.sub(r"\x1b\[[0-9;]*m", "", (done.stdout + done.stderr).decode())
     found = {next(filter(None, match.groups())) for match in WRONG[linter].finditer(said)}
-    return found - {name for name, _ in CONFIGS.values()}, done.returncode
+    return found - {*OWN_FILES.values()}, done.returncode
 
 
 def is_wrong(file):
@@ -70,8 +66,7 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("linter", LINTERS)
 def test_bad_files_are_judged_as_the_schema_is_meant(linter, folder):
-    name, text = CONFIGS[linter]
-    (folder / name).write_text(text)
+    (folder / OWN_FILES[linter]).write_text(CONFIGS[linter].replace("ratelimits.toml", "*.toml"))
     for file in BAD:
         shutil.copy(file, folder)
     wanted = {file.name for file in BAD if is_wrong(file)}
@@ -79,6 +74,18 @@ def test_bad_files_are_judged_as_the_schema_is_meant(linter, folder):
     found, status = wrong_files(linter, folder)
     assert status == 1
     assert found ^ wanted == (TAPLO_DIFFERS if linter == "taplo" else set())
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_the_linter_s_own_file_names_the_schema_of_ratelimits_toml_alone(linter, folder):
+    (folder / OWN_FILES[linter]).write_text(CONFIGS[linter])
+    (folder / "other.toml").write_text('mode = "enforced"\n')
+    assert wrong_files(linter, folder) == (set(), 0)
+    (folder / "in").mkdir()
+    for file in (folder / "ratelimits.toml", folder / "in" / "ratelimits.toml"):
+        file.write_text('version = 1\nmode = "enforced"\n')
+        assert wrong_files(linter, folder) == ({"ratelimits.toml"}, 1)
+        file.unlink()
 
 
 @pytest.mark.parametrize("linter", LINTERS)
