@@ -39,14 +39,19 @@ WRONG = {
 }
 
 
-def wrong_files(linter, folder):
-    """Lint all files of a folder; returns the names of those with errors."""
+def linted(linter, folder):
+    """Lint all files of a folder; returns what is said, without colors, and the exit status."""
     command = [needed_of_python(linter), *WORDS[linter]]
     environ = {"NO_COLOR": "1", "HOME": str(folder)}
     done = subprocess.run(command, cwd=folder, capture_output=True, check=False, env=environ)
-    said = re.sub(r"\x1b\[[0-9;]*m", "", (done.stdout + done.stderr).decode())
+    return re.sub(r"\x1b\[[0-9;]*m", "", (done.stdout + done.stderr).decode()), done.returncode
+
+
+def wrong_files(linter, folder):
+    """Lint all files of a folder; returns the names of those with errors, and the exit status."""
+    said, status = linted(linter, folder)
     found = {next(filter(None, match.groups())) for match in WRONG[linter].finditer(said)}
-    return found - {*OWN_FILES.values()}, done.returncode
+    return found - {*OWN_FILES.values()}, status
 
 
 def is_wrong(file):
@@ -97,6 +102,27 @@ def test_good_files_are_fine_with_the_schema_that_their_first_line_names(linter,
     assert wrong_files(linter, folder) == (set(), 0)
     (folder / "bad.toml").write_text(f'#:schema {SCHEMA}\nversion = 1\nmode = "enforced"\n', encoding="utf-8")
     assert wrong_files(linter, folder) == ({"bad.toml"}, 1)
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_a_fault_between_keys_is_marked_at_its_table_alone(linter, folder):
+    """One that is found in the file as a whole is marked by Taplo at each of its words."""
+    per_user = '[tasks."shop.charge"]\nstrategy = "per_user"\nrate = "1/s"\n'
+    static = '[tasks."shop.pay"]\nstrategy = "static"\nrate = "1/s"\n'
+    (folder / "bad.toml").write_text(f"#:schema {SCHEMA}\nversion = 1\n{static}{per_user}", encoding="utf-8")
+    said, status = linted(linter, folder)
+    lines = {*re.findall(r"bad\.toml:(\d+):", said)}
+    assert "6" in lines <= {"6", "7", "8"}
+    assert status == 1
+
+
+@pytest.mark.parametrize("linter", LINTERS)
+def test_a_file_that_extends_another_may_have_parts_of_tables(linter, folder):
+    text = f'#:schema {SCHEMA}\nextends = "ratelimits.toml"\nlimits.stripe.rate = "1/s"\ntasks."a.b".mode = "off"\n'
+    (folder / "dev.toml").write_text(text, encoding="utf-8")
+    assert wrong_files(linter, folder) == (set(), 0)
+    (folder / "dev.toml").write_text(text.replace('extends = "ratelimits.toml"', "version = 1"), encoding="utf-8")
+    assert wrong_files(linter, folder) == ({"dev.toml"}, 1)
 
 
 @pytest.mark.parametrize("linter", LINTERS)

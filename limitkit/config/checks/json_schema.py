@@ -27,6 +27,12 @@ _DROPPED: Final = ("examples", "$defs")
 _ORDER: Final = ("$schema", "title", "description", "type", "enum", "default")
 """The keys that come first; the others follow in alphabetical order, so that each pydantic gives the same text."""
 _BETWEEN_KEYS: Final = ("required", "anyOf", "allOf")
+_BEGIN: Final = {
+    "limits": ("LimitTable", ("strategy",)),
+    "tasks": ("TaskTable", ("strategy", "limits")),
+    "queues": ("QueueTable", ("limits",)),
+}
+"""By section: the definition of its tables, and keys of which each table has one."""
 _PLACES: Final = (Path(__file__).parents[2], Path(__file__).parents[3] / "schemas")
 """The package itself, when it is installed; the checkout's folder."""
 _FILE: Final = "ratelimits.schema.json"
@@ -58,16 +64,22 @@ def _made() -> dict[str, Any]:
 
 
 def _or_extends(made: dict[str, Any]) -> dict[str, Any]:
-    """Demand nothing of the tables of a file that extends another: what they lack may be there."""
+    """Let the tables of a file that extends another lack what each table begins with: that may be in the other.
+
+    A table that has it is judged by itself: an editor marks a fault there, and one of the whole file at each word of it.
+    """
     definitions = dict(made["definitions"])
-    strict = {}
-    for section, table in (("limits", "LimitTable"), ("tasks", "TaskTable"), ("queues", "QueueTable")):
+    begun: dict[str, Any] = {}
+    for section, (table, keys) in _BEGIN.items():
+        has_one = [{"required": [key]} for key in keys]
+        begun[section] = {"additionalProperties": {"anyOf": has_one} if len(has_one) > 1 else has_one[0]}
         rules = {key: definitions[table][key] for key in _BETWEEN_KEYS if key in definitions[table]}
         definitions[table] = {key: each for key, each in definitions[table].items() if key not in rules}
-        definitions[f"Whole{table}"] = rules
-        strict[section] = {"additionalProperties": {"$ref": f"#/definitions/Whole{table}"}}
-    whole = {"required": made["required"], "properties": strict}
+        rules.pop("required", None)
+        if rules:
+            definitions[table]["anyOf"] = [{"not": {"anyOf": has_one}}, rules]
     rest = {key: each for key, each in made.items() if key != "required"}
+    whole = {"required": made["required"], "properties": begun}
     return {**rest, "definitions": definitions, "anyOf": [{"required": ["extends"]}, whole]}
 
 
