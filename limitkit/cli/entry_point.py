@@ -41,6 +41,7 @@ COMMANDS = (
     "exporter",
     "record",
     "adopt",
+    "doctor",
 )
 """All commands, in the order of their use. Each is a module of ``cli/commands/``, imported only when needed."""
 

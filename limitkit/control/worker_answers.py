@@ -64,6 +64,8 @@ class _Report(BaseModel):
     limits: dict[str, _Limit]
     store: str = ""
     workers: _Count = 0
+    limitkit: str = ""
+    now: _Moment = 0.0
     overrides: list[tuple[str, str, _Moment | None]] = []
     learnt: dict[str, _Adapted] = {}
 
@@ -140,6 +142,37 @@ def is_local(limit: Mapping[str, Any]) -> bool:
     """Whether a worker has a limit, as it reports it, for itself alone."""
     local = limit.get("local")
     return bool(limit["strategy"] == "static" if local is None else local)  # an older one does not say it
+
+
+class _Queue(BaseModel):
+    name: str
+
+
+class _Pool(BaseModel):
+    implementation: str = ""
+
+
+class _Stats(BaseModel):
+    pool: _Pool = _Pool()
+
+
+_QUEUES: Final = TypeAdapter(list[_Queue])
+
+
+def queues_in(answer: object) -> list[str]:
+    """Return the names of the queues that a worker says it consumes from."""
+    try:
+        return [each.name for each in _QUEUES.validate_python(answer)]
+    except ValidationError:
+        return []
+
+
+def pool_in(answer: object) -> str:
+    """Return the path of a worker's pool, as its ``stats`` have it; empty when they don't."""
+    try:
+        return _Stats.model_validate(answer).pool.implementation
+    except ValidationError:
+        return ""
 
 
 def judged(command: str, answer: object) -> dict[str, Any]:

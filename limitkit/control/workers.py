@@ -10,7 +10,7 @@ from kombu.exceptions import KombuError
 
 from limitkit.config.model.env_values import Expanded
 from limitkit.config.wording import HIDDEN, one_line
-from limitkit.control.worker_answers import judged
+from limitkit.control.worker_answers import judged, pool_in, queues_in
 from limitkit.errors import LimitkitError
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ def connection(app: Any) -> Iterator[Any]:
         lent.release()
 
 
+def address_of(app: Any) -> str:
+    """Write the address of an app's broker without user and password; it is not connected to."""
+    return _address(app.connection_for_read())
+
+
 def _address(lent: Any) -> str:
     """Write a broker's address without user and password; kombu would show a masked password where there is none."""
     user = f"{HIDDEN}@" if lent.userid or lent.password else ""
@@ -94,3 +99,28 @@ def ask(
             limit=len(to) if to else None,
         )
     return {name: judged(command, answer) for reply in replies or () for name, answer in reply.items()}
+
+
+def running(app: Any, *, patience: float = 1.0) -> Mapping[str, list[str]]:
+    """Return the workers of an app that answer within ``patience`` seconds, and the queues that each consumes from.
+
+    Any worker of Celery's answers this, also without limitkit. Raises UnreachableError, as ``ask`` does.
+    """
+    need_remote_control(app)
+    with connection(app) as lent:
+        replies = app.control.broadcast("active_queues", connection=lent, reply=True, timeout=patience)
+    return {name: queues_in(answer) for reply in replies or () for name, answer in reply.items()}
+
+
+def pools(app: Any, workers: Sequence[str], *, patience: float = 1.0) -> Mapping[str, str]:
+    """Return the pool of each of these workers, as the path of its class; those that don't say it are missing.
+
+    Raises UnreachableError, as ``ask`` does.
+    """
+    need_remote_control(app)
+    with connection(app) as lent:
+        replies = app.control.broadcast(
+            "stats", destination=list(workers), connection=lent, reply=True, timeout=patience, limit=len(workers)
+        )
+    found = {name: pool_in(answer) for reply in replies or () for name, answer in reply.items()}
+    return {name: pool for name, pool in found.items() if pool}

@@ -17,7 +17,7 @@ from limitkit.buckets.partition import adapted_key, holds_slots, waiters_key
 from limitkit.buckets.token_bucket import MICROSECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from limitkit.buckets.decision import GiveBack, Refusal, Take
 
@@ -41,11 +41,17 @@ SCRIPTS: Final = {
     "settle": _text("rate", "metered", *_WINDOWS, "settle"),
     **{name: _text(name) for name in ("note", "look", "post", "renew", "running")},
 }
+_OF_KINDS: Final = {"exact": "window_times", "window": "window_parts", "calendar": "window_resets", "slots": "slots"}
 _NONE: Final = -1
 
 
 _SCANNED: Final = 500
 """Keys that Redis scans in one step; meanwhile it does nothing else."""
+
+
+def texts_for(kinds: Iterable[str]) -> list[str]:
+    """Return the parts of ``take`` that buckets of these kinds need; see ``worker.startup_store_check``."""
+    return [_text("rate"), _text("take"), *(_text(_OF_KINDS[kind]) for kind in sorted(kinds) if kind in _OF_KINDS)]
 
 
 def question(

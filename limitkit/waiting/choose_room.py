@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _VISIBILITY_TIMEOUT: Final = 3600.0
 """Seconds; kombu's default for Redis."""
-_CONSUMER_TIMEOUT: Final = 1800.0
+CONSUMER_TIMEOUT: Final = 1800.0
 """Seconds; RabbitMQ's default."""
-_SHARE: Final = 4
+SHARE: Final = 4
 """A request is held for at most this part of the time after which the broker delivers it again."""
 
 
@@ -40,8 +40,8 @@ def longest_hold(consumer: Any) -> float:
     """Return the seconds that a worker may hold a message unacknowledged."""
     if room_names.kind_of_transport(consumer.connection.transport) == room_names.RABBITMQ:
         options = consumer.app.conf.broker_transport_options or {}
-        return float(options.get("consumer_timeout", _CONSUMER_TIMEOUT)) / _SHARE
-    return min(redelivery(consumer.connection.default_channel), default=_VISIBILITY_TIMEOUT) / _SHARE
+        return float(options.get("consumer_timeout", CONSUMER_TIMEOUT)) / SHARE
+    return min(redelivery(consumer.connection.default_channel), default=_VISIBILITY_TIMEOUT) / SHARE
 
 
 def _queues(app: Any) -> list[str]:

@@ -87,7 +87,7 @@ def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> No
         *app_check.unknown_tasks(config, tasks),
         *app_check.ambiguous_patterns(config, tasks),
         *app_check.own_rate_limits(config, tasks),
-        *_eviction(config, store),
+        *eviction(config, store),
     )
     for problem in config.severities.heard(found):
         logger.warning("%s", problem)
@@ -101,7 +101,7 @@ def warn(config: Config, worker: Any, store: Store | None, *, paced: bool) -> No
         )
 
 
-def _eviction(config: Config, store: Store | None) -> Iterator[Problem]:
+def eviction(config: Config, store: Store | None) -> Iterator[Problem]:
     """Find whether the store may drop buckets that are in use; a store that fails is reported when a task comes."""
     if store is None or all(limit.local for _, limit in _in_force(config)):
         return

@@ -29,14 +29,15 @@ def ask_once(store: Store, prefix: str, limits: Iterable[Limit] = ()) -> StoreEr
     Each kind needs other commands, and a user of the store may not have the right to all. It is tried twice: the first
     call also looks up names, and a cluster's nodes. The buckets are gone after a second.
     """
-    kinds = {_kind(limit): None for limit in limits if not limit.local}
+    kinds = {kind_of(limit): None for limit in limits if not limit.local}
     buckets = tuple(_bucket(f"{prefix}:{{start}}", kind) for kind in {"token_bucket": None, **kinds})
     # Past the circuit breaker, which would not let the second call through.
     found = _taken(getattr(store, "store", store), buckets)
     return found if found is None or found.remedy else _taken(getattr(store, "store", store), buckets)
 
 
-def _kind(limit: Limit) -> str:
+def kind_of(limit: Limit) -> str:
+    """Name the kind of bucket of a limit, by what the scripts do with it."""
     if limit.strategy == "window":
         return "calendar" if limit.resets is not None else "exact" if is_exact(limit.most) else "window"
     return "slots" if limit.strategy == "concurrency" else "token_bucket"

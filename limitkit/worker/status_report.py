@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.buckets.adaptive_rate import shifted
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from limitkit.worker.pacer_door import PacerDoor
     from limitkit.worker.pacing.pacer import Pacer
 
+_VERSION: Final = version("celery-limitkit")
 _BUSIEST: Final = 5
 """Partitions of one limit that are named."""
 
@@ -44,6 +46,8 @@ def report(
     file = refresh.reload
     limits = dict(_limits(task_limits, pacer, recent, tasks))
     return {
+        "limitkit": _VERSION,
+        "now": round(task_limits.clock.time(), 3),
         "path": file.config.path,
         "digest": file.config.digest,
         "since": round(file.since, 3),
