@@ -13,6 +13,7 @@ from limitkit.doctor.finding import found, of_problem
 from limitkit.doctor.store_scripts import MISSING_RIGHT, missing_for_starts, rights, try_scripts
 from limitkit.errors import StoreError
 from limitkit.stores.choice import open_store, store_shown, store_url
+from limitkit.stores.failure_reason import a_node
 from limitkit.worker.startup_checks import eviction
 from limitkit.worker.startup_store_check import ask_once, unusable
 
@@ -76,15 +77,18 @@ def _look(sheet: Sheet, config: Config, store: Store, seen: str) -> list[ServerF
     else:
         sheet.unknown("store", "eviction", "the store does not say its maxmemory-policy: its user may not run INFO")
     prefix = f"{config.rules.store.prefix}:doctor:{secrets.token_hex(8)}"
+    alone = any(facts.clustered and not name for name, facts in told)
     takes = "as each start takes, from made-up buckets of each kind in the file"
-    sheet.add("store", "takes", takes, *_starts(config, store, prefix))
+    sheet.add("store", "takes", takes, *_starts(config, store, prefix, alone=alone))
+    if alone:
+        return [facts for _, facts in told]
     try_scripts(sheet, config, store, prefix)
     return [facts for _, facts in told]
 
 
-def _starts(config: Config, store: Store, prefix: str) -> Iterator[Finding]:
+def _starts(config: Config, store: Store, prefix: str, *, alone: bool) -> Iterator[Finding]:
     """Take from buckets of no limit, as a worker does before it starts; a start needs other rights for each kind."""
-    error = ask_once(store, prefix, declared(config.rules))
+    error = a_node() if alone else ask_once(store, prefix, declared(config.rules))
     if error is None:
         return
     yield _permanent(config, error) or _refusing(error)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 MISSING_RIGHT: Final = "LK151"
 _SECOND: Final = 1_000_000
 _MADE: Final = (
-    *("{overrides}", "{overrides}:files", "{overrides}:declared"),
-    *("{settle}:g1", "{slow}:g1", "workers"),
+    *("{overrides}", "{overrides}:files", "{overrides}:declared", "workers"),
+    *("{settle}:g1", "{settle}:s:doctor", "{slow}:g1"),
+    *("{start}:g1", "{start}:w1", "{start}:e1", "{start}:c1"),
 )
-"""What is made, under the made-up prefix; each has a time to live beside, or is deleted as soon as it was made."""
+"""What is made, under the made-up prefix; each has a time to live besides, or is deleted as soon as it was made."""
 _FEEDBACK: Final = Feedback("doctor", ("limitkit.Doctor",))
 
 

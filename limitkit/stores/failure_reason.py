@@ -35,13 +35,18 @@ A wrong password is not among them: it may be fixed on the server, and the worke
 """
 
 
+def a_node() -> StoreError:
+    """Make the error of a store that names one node of a cluster: a few keys may be there, most are not."""
+    moved = StoreError(_A_NODE)
+    moved.remedy = "write redis+cluster:// in place of redis://"
+    return moved
+
+
 def store_error(error: Exception, url: Expanded) -> StoreError:
     """Make a StoreError of what redis-py raised; it shows no secret of the address."""
     name, text = type(error).__name__, str(error)
     if name == "MovedError" or text.startswith("MOVED "):
-        moved = StoreError(_A_NODE)
-        moved.remedy = "write redis+cluster:// in place of redis://"
-        return moved
+        return a_node()
     kinds = [each.__name__ for each in type(error).__mro__]
     # Redis rejects the first command: HELLO, or a script that is too long for a client without authentication.
     if (name == "AuthenticationError" and text.startswith("HELLO ")) or "Protocol error: unauthenticated" in text:

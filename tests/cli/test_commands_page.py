@@ -55,6 +55,7 @@ def _shown(file):
         .replace("-A runningapp", "-A shop")
         .replace("-A waitapp", "-A shop")
         .replace("-A initapp", "-A shop")
+        .replace("-A doctorapp", "-A shop")
         .replace("-A shownapp", "-A ads")
     )
     lines = [line.removeprefix("stderr: ") for line in text.splitlines() if not line.startswith("exit status ")]

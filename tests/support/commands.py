@@ -69,7 +69,7 @@ class Runner:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(self.folder)
             patch.syspath_prepend(CLI)
-            for module in ("runningapp", "shownapp", "waitapp"):  # which are other apps at another broker
+            for module in ("doctorapp", "runningapp", "shownapp", "waitapp"):  # which are other apps at another broker
                 patch.delitem(sys.modules, module, raising=False)
             for name in [name for name in os.environ if name.startswith("LIMITKIT_") and "SNAPSHOT" not in name]:
                 patch.delenv(name)
