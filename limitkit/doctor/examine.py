@@ -34,6 +34,7 @@ def examine(app: Any, config: Config, *, patience: float = 2.0) -> Sheet:
     else:
         look_at_queues(sheet, config, app, look_at_workers(sheet, config, app, patience, ahead))
     look_at_versions(sheet)
+    sheet.settle(config.severities)
     return sheet
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from limitkit.config.wording import one_line, sentence
+from limitkit.errors import Problem
 
 if TYPE_CHECKING:
-    from limitkit.errors import Problem, Severity
+    from limitkit.config.severity.judge import Severities
+    from limitkit.errors import Severity
 
 Subject = Literal["config", "app", "broker", "store", "workers", "versions"]
 SUBJECTS: Final[tuple[Subject, ...]] = ("config", "app", "broker", "store", "workers", "versions")
@@ -90,6 +92,13 @@ class Sheet:
         """Note what could not be looked at."""
         self.add(subject, name, why, *findings, known=False)
 
+    def settle(self, severities: Severities) -> None:
+        """Give each finding the severity that the file says in ``[lint]``, and leave out what it switches off."""
+        self.checks = [
+            replace(check, findings=tuple(filter(None, (_as_said(each, severities) for each in check.findings))))
+            for check in self.checks
+        ]
+
     @property
     def findings(self) -> list[Finding]:
         """All that was found, each once."""
@@ -100,3 +109,10 @@ class Sheet:
         if any(each.unreached for each in self.findings):
             return 2
         return int(any(each.severity == "error" or strict for each in self.findings))
+
+
+def _as_said(finding: Finding, severities: Severities) -> Finding | None:
+    place = (finding.path or "", finding.line or 0, finding.column or 0)
+    if not severities.heard([Problem(*place, finding.code, finding.message)]):
+        return None
+    return replace(finding, severity=severities.said.get(finding.code, finding.severity))

@@ -33,7 +33,7 @@ def look_at_file(sheet: Sheet, config: Config, app: Any) -> None:
     rules = config.rules
     limits = {(limit.name, limit.own) for limit in declared(rules)} | {(name, False) for name in rules.named}
     seen = f"{config.path} ({config.digest}): {count(len(limits), 'limit')}"
-    sheet.add("config", "the file", seen, *map(of_problem, config.warnings))
+    sheet.add("config", "the file", seen, *map(of_problem, config.found))
     if rules.mode != config.file_mode:
         does = {"off": "no limit is kept", "shadow": "limits are counted, and nothing waits for them"}
         fact = f'LIMITKIT_MODE is "{rules.mode}" here, and wins over mode = "{config.file_mode}" in the file'

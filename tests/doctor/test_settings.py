@@ -19,6 +19,17 @@ def test_an_app_without_faults_has_none(examined):
 
 
 @pytest.mark.parametrize(
+    ("lint", "codes", "status"),
+    [('LK144 = "off"', {"LK161"}, 0), ('LK144 = "error"', {"LK144", "LK161"}, 1), ("", {"LK144", "LK161"}, 0)],
+)
+def test_the_file_says_how_severe_a_finding_is(examined, lint, codes, status):
+    said = examined(f"{STATIC}[lint]\n{lint}\n", worker_prefetch_multiplier=0)
+    assert said.codes == codes
+    assert said.sheet.exit_status() == status
+    assert said.check("app", "prefetch").status == ("ok" if "off" in lint else "error" if lint else "warning")
+
+
+@pytest.mark.parametrize(
     ("conf", "said"),
     [
         (

@@ -82,7 +82,7 @@ def test_one_without_limitkit_and_one_of_another_version(server, app_with):
     app, config = app_with(TOML, broker=url)
     report = {
         "limitkit": "9.9.9", "now": time.time() + 60, "path": "ratelimits.toml", "digest": config.digest, "since": 1.0,
-        "refused": "", "mode": "enforce", "paced": True, "unguarded": [], "caps": {}, "limits": {}, "prefix": "limitkit",
+        "refused": "", "mode": "enforce", "paced": True, "unguarded": [], "caps": {}, "limits": {}, "prefix": "lim",
         "passing": [["the Strategy of paid is none of Celery's", "look"]],
     }  # fmt: skip
     stats = {"pool": {"implementation": "others.pool:Pool"}}
