@@ -44,6 +44,8 @@ COMMANDS = (
     "doctor",
 )
 """All commands, in the order of their use. Each is a module of ``cli/commands/``, imported only when needed."""
+_OVERRIDES = frozenset({"set", "reduce", "restore", "pause", "resume", "reset", "promote"})
+"""Those in ``cli/commands/overrides/``."""
 
 
 _AFTER = ("-A", "--app", "--config")
@@ -62,7 +64,8 @@ class Commands(click.Group):
         """Import a command, or say that there is none of this name."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module(f"limitkit.cli.commands.{cmd_name}").command
+        room = "commands.overrides" if cmd_name in _OVERRIDES else "commands"
+        command: click.Command = importlib.import_module(f"limitkit.cli.{room}.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,4 +1,4 @@
 """The commands, one module each, with the command as ``command``; ``entry_point`` lists and imports them.
 
-May use all that ``cli`` may.
+Those that set something while workers run are in ``overrides/``. May use all that ``cli`` may.
 """
