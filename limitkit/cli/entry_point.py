@@ -18,6 +18,7 @@ from limitkit.name_clash import damage
 COMMANDS = (
     "init",
     "validate",
+    "rule",
     "test",
     "explain",
     "simulate",

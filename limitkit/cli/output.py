@@ -114,8 +114,8 @@ def _was_written_by_click(error: OSError) -> bool:
 
 
 def say_json(value: Any) -> None:
-    """Write a value as JSON, for programs."""
-    say(Drawn(json.dumps(value, indent=2)))
+    """Write a value as JSON, for programs. In a log of GitHub Actions, ``##[`` would begin a command."""
+    say(Drawn(json.dumps(value, indent=2).replace("##[", "\\u0023#[")))
 
 
 def show_problems(problems: Iterable[Problem], *, err: bool = False) -> None:

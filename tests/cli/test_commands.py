@@ -102,7 +102,7 @@ def test_the_environment_s_file_is_the_one_that_validate_finds():
 
 def test_a_path_that_utf8_does_not_know_and_a_narrow_terminal_s_encoding():
     done = run(["validate", b"\xff.toml"])
-    assert (done.returncode, done.stderr) == (2, b"\\udcff.toml: 1 error\n")
+    assert (done.returncode, done.stderr) == (2, b"\\udcff.toml: 1 error\nlimitkit rule LK001 says more\n")
     done = run(["validate", "-"], 'version = 1\n"é🐇" = 1'.encode(), PYTHONIOENCODING="ascii")
     assert done.stdout.startswith(b'-:2:1: LK010 "\\xe9\\U0001f407": unknown key')
     assert done.returncode == 1
@@ -210,7 +210,7 @@ def test_the_package_runs_as_the_command():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_config_and_app_but_those_that_need_neither(name):
     options = {option for each in limitkit.get_command(None, name).params for option in each.opts}
-    needless = {"schema": {"--config"}, "demo": {"--config", "-A", "--app"}}
+    needless = {"schema": {"--config"}, **dict.fromkeys(("demo", "rule"), {"--config", "-A", "--app"})}
     wanted = {"--config", "-A", "--app"} - needless.get(name, set())
     assert {"--config", "-A", "--app"} & options == wanted
 

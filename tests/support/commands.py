@@ -18,6 +18,8 @@ from support.workers import ROOT
 
 CLI = ROOT / "tests" / "cli"
 """The folder with the files and apps that the commands are run with, and with the snapshots."""
+_CLEARED = ("LIMITKIT_", "NO_COLOR", "GITHUB_")
+"""Beginnings of the names of variables that commands heed."""
 _ROW = re.compile(r"^(?:(?:limits|tasks)\.\S+|[0-9a-f]{8})  .*$", re.MULTILINE)
 _NUMBER = r"(?<=  )\d+(?=  |$)"
 _SPAN = r"\b\d+(?:\.\d)?[dhms](?: \d+[hms])?\b"
@@ -26,7 +28,7 @@ _SPAN = r"\b\d+(?:\.\d)?[dhms](?: \d+[hms])?\b"
 def run(arguments, stdin=b"", cwd=CLI, **environ):
     """Run a command in a process of its own, in the folder of the tests' files or another one."""
     code = "from limitkit.cli import main; main()"
-    cleared = {key: value for key, value in os.environ.items() if not key.startswith(("LIMITKIT_", "NO_COLOR"))}
+    cleared = {key: value for key, value in os.environ.items() if not key.startswith(_CLEARED)}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         capture_output=True,
@@ -71,7 +73,7 @@ class Runner:
             patch.syspath_prepend(CLI)
             for module in ("doctorapp", "runningapp", "shownapp", "waitapp"):  # which are other apps at another broker
                 patch.delitem(sys.modules, module, raising=False)
-            for name in [name for name in os.environ if name.startswith("LIMITKIT_") and "SNAPSHOT" not in name]:
+            for name in [name for name in os.environ if name.startswith(_CLEARED) and "SNAPSHOT" not in name]:
                 patch.delenv(name)
             for name, value in self.environ.items():
                 patch.setenv(name, value)

@@ -38,11 +38,8 @@ def test_a_page_has_the_form_of_all_pages(file):
     assert page.level.endswith(".")
     assert re.search(r"[.:]$", page.meaning)
     assert re.search(r"[.:]$", page.remedy)
-    prose = re.sub(r"^```.*?^```$", "```", text, flags=re.MULTILINE | re.DOTALL)
-    assert re.findall(r"^#.*", prose, re.MULTILINE) == [
-        f"# {page.code}: {page.title}",
-        "## What to do",
-    ]
+    prose = re.sub(r"^```.*?^```$", "-", text, flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^#.*", prose, re.MULTILINE) == [f"# {page.code}: {page.title}", "## What to do"]
     assert "\n\n\n" not in prose
     assert set(re.findall(r"^```(\w+)$", text, re.MULTILINE)) <= {"toml", "text", "python", "sh"}
 

@@ -10,7 +10,8 @@ import click
 
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
-from limitkit.cli.output import say, show_problems
+from limitkit.cli.problem_formats.report import FileReport, Report
+from limitkit.cli.problem_formats.show import FORMATS, format_for, note, show_end, show_file
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config import app_check
 from limitkit.config.lints.findings import findings
@@ -52,6 +53,7 @@ def _workers(_: click.Context, __: click.Parameter, said: str | None) -> tuple[i
         "limitkit validate staging.toml production.toml",
         "limitkit validate --workers 2-20",
         "git show HEAD:ratelimits.toml | limitkit validate -",
+        "limitkit validate --output-format sarif > limitkit.sarif",
     ),
 )
 @click.argument("files", nargs=-1, metavar="[FILE]...")
@@ -62,6 +64,11 @@ def _workers(_: click.Context, __: click.Parameter, said: str | None) -> tuple[i
     metavar="N|N-M",
     help="Add up what static limits allow N workers; for a fleet that grows from N to M, warn of them, too.",
 )
+@click.option(
+    "--output-format",
+    type=click.Choice(FORMATS),
+    help="Print problems as text, as JSON, as annotations of GitHub Actions (the default there), or as SARIF.",
+)
 @common
 @click.pass_context
 def command(
@@ -70,6 +77,7 @@ def command(
     *,
     strict: bool,
     workers: tuple[int, int] | None,
+    output_format: str | None,
     app: str | None,
     config: str | None,
 ) -> None:
@@ -83,30 +91,35 @@ def command(
     if files and config:
         raise click.UsageError("name the file as FILE or by --config, not both")
     found = app_given(ctx, app)
+    output_format = format_for(output_format)
+    report = Report(strict)
     # All objects stay until the end, so the garbage collector would take a third of a large file's time for nothing.
     gc.disable()
     try:
         chosen: list[str | None] = [*files] or [config]
-        status = max(_validate(file, found, workers, strict=strict) for file in chosen)
+        for name in chosen:
+            file, used = _checked(name, found, workers)
+            report.files.append(file)
+            show_file(file, output_format)
+            if workers and used is not None and not file.errors:
+                _add_up(used, workers, err=output_format != "text")
+        show_end(report, output_format)
     finally:
         gc.enable()
-    ctx.exit(status)
+    ctx.exit(report.status)
 
 
-def _validate(file: str | None, app: Any, workers: tuple[int, int] | None, *, strict: bool) -> int:
-    """Check one file and report on it; returns its exit status."""
+def _checked(name: str | None, app: Any, workers: tuple[int, int] | None) -> tuple[FileReport, Config | None]:
+    """Check one file; returns what was found, and the config if it can be used."""
     try:
-        path = file or path_in_use(app)
+        path = name or path_in_use(app)
         config = judge(piped) if (piped := toml.read_pipe(path)) is not None else load(path)
     except ConfigError as error:
-        return _report(error.problems[0].path, error.problems, strict=strict, unreadable=error.unreadable)
+        return FileReport(error.problems[0].path, error.problems, error.unreadable), None
     lints = findings(config, None if app is None else tasks_of(app), workers)
     found = [*config.found, *(_against(app, config) if app is not None else ()), *lints]
     problems = config.document.in_order(config.severities.settled(found, with_app=app is not None))
-    status = _report(config.path, problems, strict=strict)
-    if workers and not any(problem.severity == "error" for problem in problems):
-        _add_up(config, workers)
-    return status
+    return FileReport(config.path, problems), config
 
 
 def _against(app: Any, config: Config) -> Iterable[Problem]:
@@ -119,19 +132,11 @@ def _against(app: Any, config: Config) -> Iterable[Problem]:
     return dict.fromkeys(found)  # a key that a task does not have is reported by both
 
 
-def _report(path: str, problems: Sequence[Problem], *, strict: bool, unreadable: bool = False) -> int:
-    show_problems(problems)
-    errors = sum(problem.severity == "error" for problem in problems)
-    warnings = len(problems) - errors
-    sums = [count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
-    say(f"{path}: {' and '.join(sums) or 'fine'}", err=True)
-    if unreadable:
-        return 2
-    return 1 if errors or (strict and warnings) else 0
+def _add_up(config: Config, workers: tuple[int, int], *, err: bool) -> None:
+    """Say what limits that each worker keeps for itself (static, scope = "worker") add up to in all workers.
 
-
-def _add_up(config: Config, workers: tuple[int, int]) -> None:
-    """Say what limits that each worker keeps for itself (static, scope = "worker") add up to in all workers."""
+    With ``err`` it goes to standard error, since standard output is for programs.
+    """
     own = [
         (dotted(("tasks", entry.pattern)) + (" (each task)" if "*" in entry.pattern else ""), limit)
         for entry in [*config.rules.exact.values(), *config.rules.patterns]
@@ -142,7 +147,7 @@ def _add_up(config: Config, workers: tuple[int, int]) -> None:
     kept = [(name, limit) for name, limit in named + own if limit.local and limit.mode != "off"]
     static = sorted(kept, key=lambda pair: pair[1].line)
     if not static:
-        say(f"{config.path} has no static limit in force: nothing to add up")
+        note(f"{config.path} has no static limit in force: nothing to add up", err=err)
         return
     fleets = sorted(set(workers))
     together = [f"in {count(number, 'worker')}" for number in fleets]
@@ -151,7 +156,7 @@ def _add_up(config: Config, workers: tuple[int, int]) -> None:
     ]
     headings = ("static limit", "in each worker", "burst", *(each for name in together for each in (name, "burst")))
     first = ("static limit", *together, "in each worker", "burst")
-    say(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first))
+    note(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first), err=err)
 
 
 def _in(limit: Limit, workers: int) -> tuple[str, str]:
