@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import types
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.declared import NO_WAIT
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 IN_A_HEADER: Final = "LK116"
 _SIGNATURES: Final = {"s", "si", "signature", "subtask"}
+_WORDS: Final = {"chain", "chord", "group"}
 _CANVAS: Final = "celery.canvas"
 
 
@@ -68,6 +70,9 @@ def _functions(tasks: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _in_headers(function: Any) -> set[str]:
     """Return the names of the tasks that stand in the headers of chords in a function; none if it can't be read."""
     try:
+        run = getattr(function, "_orig_run", None) or getattr(function, "run", function)
+        if not _mentions_canvas(inspect.unwrap(run)):
+            return set()
         code = TaskCode(function)
         headers = [header for node in ast.walk(code.tree) for header in _headers(code, node)]
         around = [part for header in headers for part in (header, *_assigned(code.tree, header))]
@@ -75,6 +80,16 @@ def _in_headers(function: Any) -> set[str]:
         return {name for node in calls if (name := code.task_named(node, _SIGNATURES)) is not None}
     except (Exception, SystemExit):  # noqa: BLE001 (an app's objects have any code of their own)
         return set()
+
+
+def _mentions_canvas(run: Any) -> bool:
+    """Whether a function names one of Celery's words for a chord: most don't, and their code need not be read."""
+    codes = [run.__code__]
+    for code in codes:  # those inside it come behind it
+        codes += [each for each in code.co_consts if isinstance(each, types.CodeType)]
+    names = {name for code in codes for name in (*code.co_names, *code.co_freevars)}
+    known = run.__globals__
+    return bool(names & _WORDS) or any(getattr(known.get(name), "__module__", "") == _CANVAS for name in names)
 
 
 def _headers(code: TaskCode, node: ast.AST) -> Iterator[ast.expr]:

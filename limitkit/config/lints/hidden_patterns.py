@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from limitkit.config.rules import matches
+from limitkit.config.rules import matches, weight_of
 from limitkit.config.wording import count, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from limitkit.config.load import Config
-    from limitkit.config.rules import Entry
     from limitkit.errors import Problem
 
 HIDDEN_PATTERN: Final = "LK113"
@@ -25,17 +24,19 @@ def hidden_patterns(config: Config, tasks: Mapping[str, Any] | None) -> Iterator
     of_tasks = [entry.pattern for entry in config.rules.patterns]
     of_queues = [rule.pattern for rule in config.rules.queue_patterns]
     for section, patterns in (("tasks", of_tasks), ("queues", of_queues)):
-        for index, pattern in enumerate(patterns):
-            first = hidden_by(pattern, patterns[:index])
+        alike: dict[int, list[str]] = {}
+        for pattern in patterns:
+            # A longer one does not match the name in which each * is nothing, and a shorter one does not win.
+            before = alike.setdefault(weight_of(pattern), [])
+            first = hidden_by(pattern, before)
+            before.append(pattern)
             if first is not None:
                 found[section, pattern] = (
                     f"{quote(first)} matches each name that this pattern does, has as many literal characters and "
                     f"stands first, so this one never holds"
                 )
-    for entry in config.rules.patterns if tasks is not None else ():
-        path = ("tasks", entry.pattern)
-        if path not in found and (fact := _left_without(config, entry, tasks or ())):
-            found[path] = fact
+    for pattern, fact in _left_without(config, tasks or ()):
+        found.setdefault(("tasks", pattern), fact)
     for path, fact in found.items():
         hint = "put it first, make it longer, or take it out"
         yield config.document.problem(HIDDEN_PATTERN, path, fact, hint, at="header", severity="warning")
@@ -54,16 +55,23 @@ def hidden_by(pattern: str, before: Sequence[str]) -> str | None:
     return next((each for each in before if matches(each, name)), None)
 
 
-def _left_without(config: Config, entry: Entry, tasks: Mapping[str, Any] | tuple[()]) -> str:
-    """Say by whom the tasks of a pattern are taken; empty when some are left, or all of them are named exactly."""
-    rules, pattern = config.rules, entry.pattern
-    names = [name for name in tasks if matches(pattern, name)]
-    if not pattern.strip("*") or any(name not in rules.exact and rules.matching(name)[0] == entry for name in names):
-        return ""
-    others = [rules.matching(name)[0].pattern for name in sorted(names) if name not in rules.exact]
-    if not others:
-        return ""
-    return (
-        f"of the app's tasks it matches {count(len(names), 'task')}, and other entries hold for all of them, such as "
-        f"{quote(others[0])}, which has no fewer literal characters"
-    )
+def _left_without(config: Config, tasks: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Find patterns whose tasks are all taken, at least one of them by another pattern; and say by which."""
+    rules = config.rules
+    taken: dict[str, list[str]] = {}
+    for name in sorted(tasks):
+        first, *others = [entry.pattern for entry in rules.matching(name)] or [""]
+        if name in rules.exact:
+            first, others = "", [first, *others]
+        for pattern in others:
+            taken.setdefault(pattern, []).append(first)
+        if first:
+            taken.setdefault(first, []).append(first)
+    for pattern, by in taken.items():
+        others = [each for each in by if each]
+        if others and pattern not in others and pattern.strip("*"):  # "*" is for all that is to come
+            fact = (
+                f"of the app's tasks it matches {count(len(by), 'task')}, and other entries hold for all of them, such "
+                f"as {quote(others[0])}, which has no fewer literal characters"
+            )
+            yield pattern, fact

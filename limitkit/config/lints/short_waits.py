@@ -53,8 +53,7 @@ def short_expiries(config: Config, tasks: Mapping[str, Any] | None) -> Iterator[
     """Find tasks whose own ``expires`` is shorter than the time of one token of a limit of theirs."""
     seen = set()
     for name in sorted(tasks or ()):
-        entry = next((each for each in entries(config) if each.pattern == name), None)
-        entry = entry or next(iter(config.rules.matching(name)), None)
+        entry = config.rules.exact.get(name) or next(iter(config.rules.matching(name)), None)
         expires = getattr((tasks or {})[name], "expires", None)
         if entry is None or isinstance(expires, bool) or not isinstance(expires, (int, float)) or expires <= 0:
             continue
