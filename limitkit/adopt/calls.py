@@ -8,7 +8,7 @@ import libcst as cst
 
 from limitkit.adopt.found import Note
 from limitkit.adopt.literals import NotConstantError, value_of
-from limitkit.adopt.source import dotted
+from limitkit.adopt.source import below, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ _ASKING: Final = frozenset({"hit", "test", "try_acquire", "try_acquire_async", "
 def limiting_calls(project: Project, tasks: Sequence[Task]) -> Iterator[Note]:
     """Find changes of rates by remote control, and limiters that tasks ask."""
     for source in project.sources:
-        for node in source.nodes:
-            if isinstance(node, cst.Call) and _is_control(source, node):
+        for node in source.all(cst.Call):
+            if _is_control(source, node):
                 yield _change(source, node)
     bound = {source: _limiters(source) for source in project.sources}
     known = {f"{source.name}.{name}" for source, names in bound.items() for name in names}
@@ -95,7 +95,7 @@ def _asked(task: Task, names: set[str]) -> Iterator[Note]:
             if method in _ASKING or (_root(node.func) in names and not method):
                 yield Note(task.source, node, "a limiter is asked within a task", remedy)
                 continue
-        waiting.extend(reversed(node.children))
+        waiting.extend(reversed([*below(node)]))
 
 
 def _root(node: cst.CSTNode) -> str:

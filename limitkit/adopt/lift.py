@@ -20,7 +20,7 @@ from limitkit.adopt.own_rates import own_rates
 from limitkit.adopt.project import Project
 from limitkit.adopt.rewrite import rewritten
 from limitkit.adopt.settings import settings_rates
-from limitkit.adopt.source import Source, UnreadableSourceError, dotted, parse
+from limitkit.adopt.source import Source, UnreadableSourceError, below, dotted, parse
 from limitkit.adopt.tasks import find_tasks
 from limitkit.adopt.throttle import throttled_tasks
 from limitkit.config.load import judge
@@ -145,11 +145,11 @@ def _config_change(path: str, config: Config | None, merged: Merged) -> Iterator
 def _idle(before: Source, after: Source, edits: Sequence[Edit]) -> Iterator[tuple[cst.CSTNode, str]]:
     """Find imports, constants and classes that only the removed code has used."""
     gone = {name for edit in edits for name in _names(edit.node)}
-    left = [node.value for node in after.nodes if isinstance(node, cst.Name)]
+    left = [node.value for node in after.all(cst.Name)]
     for name in sorted(gone):
         if left.count(name) == 1 and (name in before.imports or name in before.bindings):
-            for node in before.nodes:
-                if isinstance(node, cst.Name) and node.value == name:
+            for node in before.all(cst.Name):
+                if node.value == name:
                     yield node, f"{name} is no longer used in this module"
                     break
 
@@ -160,7 +160,7 @@ def _names(node: cst.CSTNode) -> Iterator[str]:
         each = waiting.pop()
         if isinstance(each, cst.Name) and dotted(each):
             yield each.value
-        waiting.extend(each.children)
+        waiting.extend(below(each))
 
 
 def _line(note: Note) -> Line:

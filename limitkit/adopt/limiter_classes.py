@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import libcst as cst
 
-from limitkit.adopt.source import dotted
+from limitkit.adopt.source import below, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def _only_asks(call: cst.FunctionDef, askers: set[str]) -> bool:
             called.add(node.func.attr.value if isinstance(node.func, cst.Attribute) else dotted(node.func) or "")
         if isinstance(node, (cst.With, cst.Try, cst.FunctionDef, cst.Del)) or _sets_attribute(node):
             return False
-        waiting.extend(node.children)
+        waiting.extend(below(node))
     return bool(called & {"__call__", "run"}) and not called - askers - _HARMLESS
 
 
@@ -197,4 +197,4 @@ def uses_of(node: cst.CSTNode, itself: str) -> Iterator[tuple[str, cst.CSTNode]]
         each = waiting.pop()
         if isinstance(each, cst.Attribute) and dotted(each.value) in {itself, "cls", f"{itself}.__class__"}:
             yield each.attr.value, each
-        waiting.extend(each.children)
+        waiting.extend(below(each))

@@ -84,8 +84,8 @@ def _unused(project: Project, tasks: Sequence[Task]) -> Iterator[Note]:
 
 def _set_later(source: Source, functions: set[str]) -> Iterator[tuple[str, cst.AssignTarget]]:
     """Find ``task.rate_limit = …``: tasks, and where that is."""
-    for node in source.nodes:
-        if isinstance(node, cst.AssignTarget) and isinstance(node.target, cst.Attribute):
+    for node in source.all(cst.AssignTarget):
+        if isinstance(node.target, cst.Attribute):
             name = dotted(node.target.value)
             if name in functions and node.target.attr.value == OPTION:
                 yield name, node
@@ -93,8 +93,8 @@ def _set_later(source: Source, functions: set[str]) -> Iterator[tuple[str, cst.A
 
 def _elsewhere(source: Source, seen: set[cst.Call | None]) -> Iterator[Note]:
     """Find rates where no task is made that could be named."""
-    for node in source.nodes:
-        if isinstance(node, cst.Call) and node not in seen:
+    for node in source.all(cst.Call):
+        if node not in seen:
             given = [arg for arg in node.args if arg.keyword is not None and arg.keyword.value == OPTION]
             if given and (is_factory(source, node.func) or _makes_tasks(source, node)):
                 name = dotted(node.func) or "this call"

@@ -52,24 +52,30 @@ def settings_rates(project: Project) -> Iterator[Found | Note]:
 
 def _settings(source: Source) -> Iterator[tuple[str, cst.CSTNode, cst.BaseExpression]]:
     """Go through what is set by a name of these settings: name, what could be taken out, value."""
-    for node in source.nodes:
-        if isinstance(node, cst.Assign) and len(node.targets) == 1:
-            name = _target(node.targets[0].target)
-            if name:
-                yield name, node, node.value
-        elif isinstance(node, cst.AnnAssign) and node.value is not None:
-            name = _target(node.target)
-            if name:
-                yield name, node, node.value
-        elif isinstance(node, cst.Arg) and node.keyword is not None and _is_setting(node.keyword.value):
-            call = source.parents.get(node)
+    for assign in source.all(cst.Assign):
+        name = _target(assign.targets[0].target) if len(assign.targets) == 1 else ""
+        if name:
+            yield name, assign, assign.value
+    for typed in source.all(cst.AnnAssign):
+        name = _target(typed.target)
+        if name and typed.value is not None:
+            yield name, typed, typed.value
+    yield from _given(source)
+
+
+def _given(source: Source) -> Iterator[tuple[str, cst.CSTNode, cst.BaseExpression]]:
+    """Go through settings that are options of calls, or elements of dicts."""
+    for arg in source.all(cst.Arg):
+        if arg.keyword is not None and _is_setting(arg.keyword.value):
+            call = source.parents.get(arg)
             func = dotted(call.func) if isinstance(call, cst.Call) else None
             if (func or "").rpartition(".")[2] in _TAKERS:
-                yield node.keyword.value, node, node.value
-        elif isinstance(node, cst.DictElement) and isinstance(node.key, cst.SimpleString):
-            name = str(node.key.evaluated_value)
+                yield arg.keyword.value, arg, arg.value
+    for element in source.all(cst.DictElement):
+        if isinstance(element.key, cst.SimpleString):
+            name = str(element.key.evaluated_value)
             if _is_setting(name):
-                yield name, node, node.value
+                yield name, element, element.value
 
 
 def _is_setting(name: str) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _SPACE: Final = (
@@ -21,6 +21,13 @@ _SPACE: Final = (
     cst.Newline,
     cst.AssignEqual,
 )
+_SPACE_FIELDS: Final = frozenset({"comma", "semicolon", "leading_lines", "lines_after_decorators", "footer", "header"})
+_PLAIN: Final = frozenset({str, bool, type(None), cst.MaybeSentinel})
+_BINDING: Final = (
+    *(cst.Assign, cst.AnnAssign, cst.AugAssign, cst.NamedExpr, cst.For, cst.CompFor, cst.FunctionDef, cst.ClassDef),
+    *(cst.AsName, cst.ImportAlias),
+)
+_Node = TypeVar("_Node", bound=cst.CSTNode)
 FUNCTIONS: Final = (cst.FunctionDef, cst.Lambda)
 
 
@@ -39,8 +46,12 @@ class Source:
     tree: cst.Module
     is_package: bool = False
     parents: Mapping[cst.CSTNode, cst.CSTNode] = field(default_factory=dict, repr=False)
-    nodes: tuple[cst.CSTNode, ...] = field(default=(), repr=False)
-    """All nodes but white space, in the order of the text."""
+    kinds: Mapping[type, Sequence[cst.CSTNode]] = field(default_factory=dict, repr=False)
+    """All nodes but white space by their types, in the order of the text."""
+
+    def all(self, kind: type[_Node]) -> Sequence[_Node]:
+        """Return all nodes of a type, in the order of the text."""
+        return self.kinds.get(kind, ())  # type: ignore[return-value] # filed by their types
 
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, object]:
@@ -61,18 +72,17 @@ class Source:
     def imports(self) -> Mapping[str, str]:
         """What imported names are: ``{"st": "celery.shared_task"}``."""
         found: dict[str, str] = {}
-        for node in self.nodes:
-            if isinstance(node, cst.Import):
-                for alias in node.names:
-                    whole = dotted(alias.name) or ""
-                    local = dotted(alias.asname.name) if alias.asname else None
-                    found[local or whole.partition(".")[0]] = whole if local else whole.partition(".")[0]
-            elif isinstance(node, cst.ImportFrom) and not isinstance(node.names, cst.ImportStar):
-                module = self._imported_from(node)
-                for alias in node.names:
-                    name = dotted(alias.name) or ""
-                    local = dotted(alias.asname.name) if alias.asname else None
-                    found[local or name] = f"{module}.{name}" if module else name
+        for node in self.all(cst.Import):
+            for alias in node.names:
+                whole = dotted(alias.name) or ""
+                local = dotted(alias.asname.name) if alias.asname else None
+                found[local or whole.partition(".")[0]] = whole if local else whole.partition(".")[0]
+        for line in self.all(cst.ImportFrom):
+            module = self._imported_from(line)
+            for alias in line.names if not isinstance(line.names, cst.ImportStar) else ():
+                name = dotted(alias.name) or ""
+                local = dotted(alias.asname.name) if alias.asname else None
+                found[local or name] = f"{module}.{name}" if module else name
         return found
 
     def _imported_from(self, node: cst.ImportFrom) -> str:
@@ -88,7 +98,7 @@ class Source:
         """All that names of the module are bound to; None for what is no plain ``NAME = value`` at its top level."""
         found: dict[str, list[cst.BaseExpression | None]] = {}
         top = {line for line in self.tree.body if isinstance(line, cst.SimpleStatementLine)}
-        for node in self.nodes:
+        for node in (each for kind in _BINDING for each in self.kinds.get(kind, ())):
             for name, value, statement in _bound(node):
                 if self._is_local(node, name):
                     continue
@@ -100,10 +110,19 @@ class Source:
         """Whether a name that is bound here is one of a function or a class, not of the module."""
         for around in self.above(node):
             if isinstance(around, cst.FunctionDef):
-                return name not in _globals(around)
+                return name not in self._globals.get(around, ())
             if isinstance(around, cst.ClassDef):
                 return True
         return False
+
+    @cached_property
+    def _globals(self) -> Mapping[cst.CSTNode, set[str]]:
+        """The names that functions declare as global."""
+        found: dict[cst.CSTNode, set[str]] = {}
+        for node in self.all(cst.Global):
+            function = next((each for each in self.above(node) if isinstance(each, cst.FunctionDef)), node)
+            found.setdefault(function, set()).update(item.name.value for item in node.names)
+        return found
 
     def scope_of(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """Return the function around a node, if it is in the body of one."""
@@ -117,7 +136,7 @@ class Source:
     @cached_property
     def classes(self) -> Mapping[str, cst.ClassDef]:
         """The classes of the module, by name."""
-        return {node.name.value: node for node in self.nodes if isinstance(node, cst.ClassDef)}
+        return {node.name.value: node for node in self.all(cst.ClassDef)}
 
     def resolve(self, node: cst.BaseExpression) -> str:
         """Name what an expression is, with its import: ``celery.shared_task``; empty for what is no dotted name."""
@@ -157,24 +176,41 @@ def parse(path: Path, name: str, content: bytes) -> Source:
     if not same:
         raise UnreadableSourceError("it has control characters that would be lost; change it by hand")
     parents: dict[cst.CSTNode, cst.CSTNode] = {}
-    nodes: list[cst.CSTNode] = []
+    kinds: dict[type, list[cst.CSTNode]] = {}
     waiting: list[cst.CSTNode] = [tree]
     while waiting:
         node = waiting.pop()
-        nodes.append(node)
-        children = [child for child in _children(node) if not isinstance(child, _SPACE)]
-        parents.update(dict.fromkeys(children, node))
-        waiting.extend(reversed(children))
-    return Source(path, name, content, tree, path.name == "__init__.py", parents, tuple(nodes))
+        kinds.setdefault(type(node), []).append(node)
+        children = [*below(node)]
+        for child in children:
+            parents[child] = node
+        children.reverse()
+        waiting += children
+    return Source(path, name, content, tree, path.name == "__init__.py", parents, kinds)
 
 
-def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    for name in node.__dataclass_fields__:
+def below(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """Go through the nodes right below a node, without white space."""
+    for name in _fields(type(node)):
         value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
+        if value.__class__ in _PLAIN:
+            continue
+        if isinstance(value, (list, tuple)):
+            yield from (each for each in value if _is_node(each.__class__))
+        elif _is_node(value.__class__):
             yield value
-        elif isinstance(value, (list, tuple)):
-            yield from (each for each in value if isinstance(each, cst.CSTNode))
+
+
+@cache
+def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
+    """Name the fields of a type of node that can hold other nodes."""
+    return tuple(name for name in kind.__dataclass_fields__ if "whitespace" not in name and name not in _SPACE_FIELDS)
+
+
+@cache
+def _is_node(kind: type) -> bool:
+    """Whether a type is one of nodes; classes of LibCST are slow to ask."""
+    return issubclass(kind, cst.CSTNode) and not issubclass(kind, _SPACE)
 
 
 def dotted(node: cst.CSTNode | None) -> str | None:
@@ -214,17 +250,6 @@ def _names(target: cst.BaseExpression) -> Iterator[str]:
             yield from _names(element.value)
 
 
-def _globals(function: cst.FunctionDef) -> set[str]:
-    found: set[str] = set()
-    waiting: list[cst.CSTNode] = [function.body]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, cst.Global):
-            found.update(item.name.value for item in node.names)
-        waiting.extend(child for child in _children(node) if not isinstance(child, _SPACE))
-    return found
-
-
 def binds(function: cst.CSTNode, name: str) -> bool:
     """Whether a function has a parameter or a variable of this name."""
     waiting: list[cst.CSTNode] = [function]
@@ -235,5 +260,5 @@ def binds(function: cst.CSTNode, name: str) -> bool:
         if node is not function and any(bound == name for bound, _, _ in _bound(node)):
             return True
         if node is function or not isinstance(node, (*FUNCTIONS, cst.ClassDef)):
-            waiting.extend(child for child in _children(node) if not isinstance(child, _SPACE))
+            waiting.extend(below(node))
     return False

@@ -89,15 +89,14 @@ def _by_functions(project: Project) -> Iterator[Task]:
 
 
 def _of_functions(project: Project, source: Source) -> Iterator[Task]:
-    for node in source.nodes:
-        if isinstance(node, cst.Decorator):
-            function = source.parents.get(node)
-            if isinstance(function, cst.FunctionDef):
-                call = node.decorator if isinstance(node.decorator, cst.Call) else None
-                if is_factory(source, call.func if call is not None else node.decorator):
-                    yield _of_function(project, source, node, function, function.name.value, call)
-        elif isinstance(node, cst.Call):
-            yield from _of_call(project, source, node)
+    for node in source.all(cst.Decorator):
+        function = source.parents.get(node)
+        if isinstance(function, cst.FunctionDef):
+            call = node.decorator if isinstance(node.decorator, cst.Call) else None
+            if is_factory(source, call.func if call is not None else node.decorator):
+                yield _of_function(project, source, node, function, function.name.value, call)
+    for made in source.all(cst.Call):
+        yield from _of_call(project, source, made)
 
 
 def _of_call(project: Project, source: Source, node: cst.Call) -> Iterator[Task]:
@@ -114,7 +113,7 @@ def _of_call(project: Project, source: Source, node: cst.Call) -> Iterator[Task]
 def _function(source: Source, node: cst.BaseExpression) -> cst.FunctionDef | None:
     if not isinstance(node, cst.Name):
         return None
-    found = [each for each in source.nodes if isinstance(each, cst.FunctionDef) and each.name.value == node.value]
+    found = [each for each in source.all(cst.FunctionDef) if each.name.value == node.value]
     return found[0] if len(found) == 1 else None
 
 
@@ -201,12 +200,8 @@ def may_set(task: Task, option: str) -> cst.Arg | None:
 
 def _registered(project: Project, source: Source) -> Iterator[Class]:
     """Find the classes that are registered: ``app.register_task(Charge())``."""
-    for node in source.nodes:
-        if (
-            isinstance(node, cst.Call)
-            and node.args
-            and (dotted(node.func) or "").endswith(("register_task", ".register"))
-        ):
+    for node in source.all(cst.Call):
+        if node.args and (dotted(node.func) or "").endswith(("register_task", ".register")):
             given = node.args[0].value
             found = project.find(source, given.func if isinstance(given, cst.Call) else given)
             if found is not None:

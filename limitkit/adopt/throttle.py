@@ -50,8 +50,8 @@ def throttled_tasks(project: Project) -> Iterator[Found | Note]:
 
 
 def _calls(source: Source, method: str) -> Iterator[cst.Call]:
-    for node in source.nodes:
-        if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == method:
+    for node in source.all(cst.Call):
+        if isinstance(node.func, cst.Attribute) and node.func.attr.value == method:
             yield node
 
 
