@@ -28,7 +28,7 @@ def limiting_calls(project: Project, tasks: Sequence[Task]) -> Iterator[Note]:
         for node in source.all(cst.Call):
             if _is_control(source, node):
                 yield _change(source, node)
-    bound = {source: _limiters(source) for source in project.sources}
+    bound = {source: limiters(source) for source in project.sources}
     known = {f"{source.name}.{name}" for source, names in bound.items() for name in names}
     for task in tasks:
         imported = {name for name, whole in task.source.imports.items() if whole in known}
@@ -66,7 +66,7 @@ def _change(source: Source, node: cst.Call) -> Note:
     return Note(source, node, fact, f"use limitkit.RateLimitManager(app).adjust_rate, or {command}")
 
 
-def _limiters(source: Source) -> set[str]:
+def limiters(source: Source) -> set[str]:
     """Name what a module has of the libraries: their names, and what is made with them."""
     names = {name for name, whole in source.imports.items() if whole.partition(".")[0] in _LIBRARIES}
     while names:

@@ -15,7 +15,8 @@ _SKIPPED: Final = frozenset({"node_modules", "site-packages", "__pycache__", "ve
 _SOURCES: Final = frozenset({"src", "lib"})
 """Folders that hold packages, and are none."""
 _TELLING: Final = re.compile(
-    rb"rate_?limit|tokens_per_second|bucket_size|heimdall|celery_throttle|pyrate_limiter|\blimits\b", re.IGNORECASE
+    rb"rate_limit|tokens_per_second|bucket_size|heimdall|celery_throttle|pyrate_limiter|(?:from|import)\s+limits\b",
+    re.IGNORECASE,
 )
 
 

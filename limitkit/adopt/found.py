@@ -56,6 +56,11 @@ class Found:
     """What to know about it when it is lifted."""
 
     @property
+    def voids(self) -> bool:
+        """Whether it only takes away the task's own rate, so that the default rate holds."""
+        return not self.table
+
+    @property
     def exempts(self) -> bool:
         """Whether it only says that the task has no limit."""
         return self.table == {"limits": []}
@@ -71,6 +76,8 @@ class Note:
     remedy: str = ""
     keeps_rate: bool = False
     """Whether a task keeps a rate of its own there, which a pattern of the file would replace."""
+    annotates: str = ""
+    """The task, or all tasks, whose own rate is written over there."""
 
 
 @dataclass(frozen=True, slots=True)

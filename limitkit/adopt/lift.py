@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import libcst as cst
 
-from limitkit.adopt.calls import limiting_calls
+from limitkit.adopt.calls import limiters, limiting_calls
 from limitkit.adopt.entries import added
 from limitkit.adopt.files import may_tell, module_name, python_files
 from limitkit.adopt.found import Found, Line, Note
@@ -17,7 +17,7 @@ from limitkit.adopt.heimdall import heimdall_rates
 from limitkit.adopt.limiter_tasks import limiter_tasks
 from limitkit.adopt.merge import merge
 from limitkit.adopt.own_rates import own_rates
-from limitkit.adopt.project import Project
+from limitkit.adopt.project import Class, Project
 from limitkit.adopt.rewrite import rewritten
 from limitkit.adopt.settings import settings_rates
 from limitkit.adopt.source import Source, UnreadableSourceError, below, dotted, parse
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from limitkit.adopt.found import Edit, Names
     from limitkit.adopt.merge import Merged
     from limitkit.config.load import Config
+
+_LOST: Final = "it has control characters that would be lost; change it by hand"
+_SETTING: Final = frozenset({"rate_limit", "tokens_per_second", "bucket_size", "user_rate_limit", "heimdall"})
+"""Attributes of classes by which their tasks are limited."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,19 @@ def lift(paths: Sequence[Path], config_path: str, config: Config | None, names: 
     Raises ConfigError when the file with its new tables could not be used, and OSError for a path that can't be read.
     """
     files = [(file, top, file.read_bytes()) for file, top in python_files(paths)]
-    sources, unread = _sources(files)
+    return _lift(files, config_path, config, names, frozenset())
+
+
+def _lift(
+    files: Sequence[tuple[Path, Path, bytes]],
+    config_path: str,
+    config: Config | None,
+    names: Names | None,
+    fixed: frozenset[Path],
+) -> Lifted:
+    """Search files; those in ``fixed`` can't be changed, so nothing is taken from them."""
+    sources, unread = _sources([each for each in files if each[0] not in fixed])
+    unread += [Line(str(path), 1, 1, f"the file is not searched: {_LOST}") for path in sorted(fixed)]
     project = Project(tuple(sources), names)
     tasks = list(find_tasks(project))
     told: list[Found | Note] = [
@@ -81,6 +97,9 @@ def lift(paths: Sequence[Path], config_path: str, config: Config | None, names: 
     notes = [each for each in told if isinstance(each, Note)]
     merged = merge(found, notes, config)
     notes += [*merged.notes, *limiting_calls(project, tasks)]
+    lost = {edit.source.path for edit in merged.edits if not edit.source.comes_out_as_it_was}
+    if lost:
+        return _lift(files, config_path, config, names, fixed | lost)
     changes = [*_config_change(config_path, config, merged)]
     by_source: dict[Source, list[Edit]] = {}
     for edit in merged.edits:
@@ -122,15 +141,29 @@ def _sources(files: Sequence[tuple[Path, Path, bytes]]) -> tuple[list[Source], l
             except UnreadableSourceError as error:
                 unread.append(Line(str(file), 1, 1, f"the file is not searched: {error}"))
                 continue
-            words |= {name for name in parsed[file].classes if name.endswith("Task") or _limits(parsed[file], name)}
+            words |= {*_telling(parsed[file], words)}
     return [parsed[file] for file, _, _ in files if file in parsed], unread
 
 
-def _limits(source: Source, name: str) -> bool:
+def _telling(source: Source, words: set[str]) -> Iterator[str]:
+    """Name what other modules may import of a module that has to do with limits."""
+    changed = True
+    mine: set[str] = set()
+    while changed:
+        new = {name for name, node in source.classes.items() if name != "Task" and _limits(source, node, words | mine)}
+        changed, mine = not new <= mine, mine | new
+    yield from mine
+    yield from limiters(source) - source.imports.keys()
+    if any("celery_throttle" in name for name in source.imports.values()):
+        yield from ("submit_task", "submit_multiple_tasks", "create_queue")
+
+
+def _limits(source: Source, node: cst.ClassDef, words: set[str]) -> bool:
     """Whether a class may give a limit to tasks that stand on it."""
-    return may_tell(source.code(source.classes[name]).encode("utf-8", "replace")) or "Task" in source.code(
-        cst.Module([source.classes[name].with_changes(body=cst.SimpleStatementSuite([cst.Pass()]), decorators=())])
-    )
+    own = {member for member, _, _ in Class(source, node).members()}
+    bases = {(dotted(arg.value) or "").rpartition(".")[2] for arg in node.bases}
+    known = {source.imports.get(base, base).rpartition(".")[2] for base in bases} | bases
+    return bool(own & _SETTING or known & words)
 
 
 def _config_change(path: str, config: Config | None, merged: Merged) -> Iterator[Change]:

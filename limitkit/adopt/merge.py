@@ -38,7 +38,8 @@ class Merged:
 def merge(found: Iterable[Found], notes: Iterable[Note], config: Config | None) -> Merged:
     """Decide about all that was found; ``notes`` is what can't be lifted, ``config`` the file that is there already."""
     merged = Merged()
-    left = _without_effect(list(found), merged)
+    notes = list(notes)
+    left = _without_effect(list(found), {note.annotates for note in notes} - {""}, merged)
     left = _agreed(left, merged)
     left = _named_alike(left, merged)
     if any(note.keeps_rate for note in [*notes, *merged.notes]):
@@ -50,16 +51,22 @@ def merge(found: Iterable[Found], notes: Iterable[Note], config: Config | None) 
     return merged
 
 
-def _without_effect(found: list[Found], merged: Merged) -> list[Found]:
-    """Leave out what Celery itself never looks at, since annotations are written over it."""
+def _without_effect(found: list[Found], unread: set[str], merged: Merged) -> list[Found]:
+    """Leave out what Celery itself never looks at, since annotations are written over it.
+
+    ``unread`` names the tasks of annotations that can't be lifted.
+    """
     every = next((each for each in found if each.kind == "every"), None)
-    annotated = {each.task for each in found if each.kind == "annotation"}
+    annotated = {each.task for each in found if each.kind == "annotation"} | unread
     owned = {each.task for each in found if each.kind == "own" and not each.exempts}
     left: list[Found] = []
     for each in found:
         native = each.kind != "own" or each.table.get("strategy") == "static" or each.exempts
         over = ""
-        if every is not None and each.kind != "every" and native:
+        if each.voids:
+            continue
+        written = EVERY in unread or (every is not None and not (every.voids and each.kind == "default"))
+        if written and each.kind != "every" and native:
             over = f"the annotation {quote(EVERY)} for every task is written over it"
         elif each.kind == "own" and each.task in annotated and native:
             over = "an annotation for this task is written over it"

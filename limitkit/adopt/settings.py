@@ -134,19 +134,34 @@ def _entries(source: Source, name: str, given: cst.Dict, setting: cst.CSTNode | 
         try:
             entry = _entry(source, element)
         except (NotConstantError, NoRateError) as error:
-            yield Note(source, element, f"{name}: {error}", _BY_HAND, keeps_rate=True)
+            task = _task_of(source, element)
+            yield Note(source, element, f"{name}: {error}", _BY_HAND, keeps_rate=True, annotates=task)
             continue
         if entry is None:
             continue
         task, rate_at, rate = entry
-        table: dict[str, object] = {"limits": []} if rate is None else {"strategy": "static", "rate": rate}
+        table: dict[str, object] = {"strategy": "static", "rate": rate} if rate else {"limits": []}
+        if rate is None:
+            table = {}
         kind: Kind = "every" if task == EVERY else "annotation"
         edit = Edit(source, rate_at, whole=whole if rate_at is element else None)
         yield Found(task, table, source, element, kind, edits=(edit,))
 
 
+def _task_of(source: Source, element: cst.BaseDictElement) -> str:
+    """Name the task of an entry, if that can be read."""
+    try:
+        name = value_of(source, element.key) if isinstance(element, cst.DictElement) else ""
+    except NotConstantError:
+        return ""
+    return name if isinstance(name, str) else ""
+
+
 def _entry(source: Source, element: cst.BaseDictElement) -> tuple[str, cst.DictElement, str | None] | None:
-    """Read ``"task": {"rate_limit": "10/s"}``: the task, what goes (the rate, or all if that is all), and the rate."""
+    """Read ``"task": {"rate_limit": "10/s"}``: the task, what goes (the rate, or all if that is all), and the rate.
+
+    It is empty for no limit, and None for the default rate.
+    """
     if not isinstance(element, cst.DictElement):
         raise NotConstantError("some of it comes from elsewhere (**)")
     options = definition(source, element.value)
@@ -168,4 +183,5 @@ def _entry(source: Source, element: cst.BaseDictElement) -> tuple[str, cst.DictE
     if not isinstance(task, str) or not task:
         raise NotConstantError("a task's name is not a string")
     gone = element if len(options.elements) == 1 else rates[-1]
-    return task, gone, of_celery(value_of(source, rates[-1].value))
+    given = value_of(source, rates[-1].value)
+    return task, gone, None if given is None else of_celery(given) or ""

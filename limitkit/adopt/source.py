@@ -32,7 +32,7 @@ FUNCTIONS: Final = (cst.FunctionDef, cst.Lambda)
 
 
 class UnreadableSourceError(Exception):
-    """A file that can't be taken apart, and put together again just as it was; the text says why."""
+    """A file that can't be parsed; the text says why."""
 
 
 @dataclass(eq=False)
@@ -155,16 +155,20 @@ class Source:
         module, _, last = resolved.rpartition(".")
         return module, last
 
+    @property
+    def comes_out_as_it_was(self) -> bool:
+        """Whether its tree gives its own bytes: form feeds, for one, are lost."""
+        return self.tree.bytes == self.content
+
     def code(self, node: cst.CSTNode) -> str:
         """Write a node as it stands in the module."""
         return self.tree.code_for_node(node)
 
 
 def parse(path: Path, name: str, content: bytes) -> Source:
-    """Parse a module. Raises UnreadableSourceError for one that can't be parsed, or would not come out as it was."""
+    """Parse a module. Raises UnreadableSourceError."""
     try:
         tree = cst.parse_module(content)
-        same = tree.bytes == content
     except cst.ParserSyntaxError as error:
         raise UnreadableSourceError(f"it is not Python that can be read (line {error.raw_line})") from None
     except RecursionError:
@@ -173,8 +177,6 @@ def parse(path: Path, name: str, content: bytes) -> Source:
         raise UnreadableSourceError(f"its text can't be read ({error})") from None
     except Exception as error:  # noqa: BLE001 - a parser of another's: no file may stop the others
         raise UnreadableSourceError(f"it can't be parsed ({type(error).__name__})") from None
-    if not same:
-        raise UnreadableSourceError("it has control characters that would be lost; change it by hand")
     parents: dict[cst.CSTNode, cst.CSTNode] = {}
     kinds: dict[type, list[cst.CSTNode]] = {}
     waiting: list[cst.CSTNode] = [tree]

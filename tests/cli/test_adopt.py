@@ -101,7 +101,7 @@ def test_a_file_that_can_not_take_more_tables_stops_it(shop):
 
 def test_code_that_can_not_be_read_is_listed_and_the_rest_is_done(shop):
     (shop.folder / "broken.py").write_text("def rate_limit(:\n")
-    (shop.folder / "feed.py").write_text("x = 'rate_limit'\n\x0cy = 1\n")
+    (shop.folder / "feed.py").write_text('x = 1\n\x0c@app.task(rate_limit="1/s")\ndef f(): ...\n')
     compare("adopt", "unread", shop.transcript("adopt", "--write", "."))
     assert "10/s" not in shop.code.read_text()
 
