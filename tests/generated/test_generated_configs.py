@@ -14,6 +14,7 @@ from generated.generate import texts
 from support.sizes import examples, sized
 
 from limitkit.config import app_check
+from limitkit.config.lints.findings import findings
 from limitkit.config.load import load
 from limitkit.control.config_reload import Reload
 from limitkit.control.declarations import declared_of
@@ -54,7 +55,8 @@ def judged(path):
         assert any(problem.severity == "error" for problem in problems)
         config = None
     else:
-        problems = config.severities.settled(config.found, with_app=False)
+        lints = findings(config, None, workers=(2, 20))
+        problems = config.severities.settled([*config.found, *lints], with_app=False)
     for problem in problems:
         file = Path(problem.path)
         assert file.parent.samefile(path.parent)
@@ -94,7 +96,7 @@ def test_no_config_breaks_anything(part, tmp_path, app, monkeypatch):
 def used_by_a_worker(config, app):
     """Do what a worker does as it starts, and as it takes up a change: what was accepted is not refused."""
     worker = BySettings(app)
-    for_app = [*app_check.problems(config, app.tasks), *refusals(config, worker)]
+    for_app = [*app_check.problems(config, app.tasks), *refusals(config, worker), *findings(config, app.tasks)]
     accepted = not any(each.severity == "error" for each in config.severities.settled(for_app, with_app=True))
     refused = refusals(config, worker)
     assert not (accepted and refused), refused
