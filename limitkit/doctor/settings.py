@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config import app_check
+from limitkit.config.load import CONFIG_VARIABLE
 from limitkit.config.wording import count, quote
 from limitkit.control.status.drift import few
 from limitkit.control.task_limits import declared
@@ -32,7 +34,8 @@ def look_at_file(sheet: Sheet, config: Config, app: Any) -> None:
     """Note which file is looked at, what it warns of, and where it and the app disagree."""
     rules = config.rules
     limits = {(limit.name, limit.own) for limit in declared(rules)} | {(name, False) for name in rules.named}
-    seen = f"{config.path} ({config.digest}): {count(len(limits), 'limit')}"
+    by = ", by LIMITKIT_CONFIG" if os.environ.get(CONFIG_VARIABLE) == config.path else ""
+    seen = f"{config.path} ({config.digest}){by}: {count(len(limits), 'limit')}"
     sheet.add("config", "the file", seen, *map(of_problem, config.found))
     if rules.mode != config.file_mode:
         does = {"off": "no limit is kept", "shadow": "limits are counted, and nothing waits for them"}

@@ -59,6 +59,9 @@ def try_scripts(sheet: Sheet, config: Config, store: Any, prefix: str) -> None:
             error = _error_of(trial)
             noted = [_missing(plain, trial, error, prefix)] if error is not None else []
             sheet.add("store", trial.name, "tried with made-up keys", *noted)
+        if any(limit.strategy == "concurrency" and not limit.local for limit in declared(config.rules)):
+            own = f"{config.rules.store.prefix}:wake:{prefix.rpartition(':')[2]}"
+            sheet.add("store", "wakes", "tried on a made-up channel", *_unheard(plain, own))
     finally:
         with suppress(StoreError):  # then there is nothing to delete, or no right to
             for name in _MADE:
@@ -127,6 +130,20 @@ def _missing(store: Any, trial: _Trial, error: StoreError, prefix: str) -> Findi
         return found(MISSING_RIGHT, trial.severity, fact, trial.without, f"{rights(commands)}: see docs/store.md")
     fact = f"the store refuses what is needed for {trial.name}: {error}"
     return found(MISSING_RIGHT, trial.severity, fact, trial.without, error.remedy or "look at the server's log")
+
+
+def _unheard(store: Any, channel: str) -> Iterator[Finding]:
+    """Find whether workers may tell each other of free slots."""
+    from limitkit.stores.rights import channel_refused  # noqa: PLC0415 (redis is imported only by those who need it)
+    from limitkit.stores.servers import servers_of  # noqa: PLC0415 (likewise)
+
+    with servers_of(store) as every:
+        missing = sorted({name for _, client in every[:1] for name in channel_refused(client, channel)})
+    if missing:
+        prefix = channel.rpartition(":")[0]
+        fact = f"the store's user may not do {', '.join(missing)} on {prefix}:* (wakes)"
+        then = "who waits for a free slot of a concurrency limit asks once a second, so it starts later"
+        yield found(MISSING_RIGHT, "warning", fact, then, f"{rights(missing)} &{prefix}:*: see docs/store.md")
 
 
 def rights(commands: list[str]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 import re
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import PackageNotFoundError, distributions, requires, version
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from limitkit.doctor.finding import found
 from limitkit.name_clash import clash, damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from limitkit.doctor.finding import Finding, Sheet
 
@@ -49,7 +49,8 @@ def look_at_versions(sheet: Sheet) -> None:
     """Note what is installed here; workers may have something else."""
     installed = {name: found_version for name in _SHOWN if (found_version := _version_of(name))}
     seen = ", ".join([f"Python {platform.python_version()}", *(f"{name} {each}" for name, each in installed.items())])
-    sheet.add("versions", "packages", seen, *judged(installed))
+    noted = [*judged(installed), *asked_for(_requirements("kombu"), installed)]
+    sheet.add("versions", "packages", seen, *noted)
     other = clash() or damage()
     noted = []
     if other:
@@ -73,6 +74,31 @@ def judged(installed: Mapping[str, str]) -> Iterator[Finding]:
         if mine and fault.first <= mine <= fault.last:
             fact = f"{fault.package} {installed[fault.package]} has a known fault"
             yield found(KNOWN_FAULT, "error", fact, fault.then, f"install {fault.package} {fault.remedy}")
+
+
+def asked_for(requirements: Iterable[str], installed: Mapping[str, str]) -> Iterator[Finding]:
+    """Find whether redis-py is one that this kombu works with: kombu says so in its requirements."""
+    try:
+        from packaging.requirements import Requirement  # noqa: PLC0415 (kombu brings it along with redis-py)
+    except ImportError:
+        return
+    mine = installed.get("redis", "")
+    for each in map(Requirement, requirements):
+        if each.name == "redis" and mine and not each.specifier.contains(mine, prereleases=True):
+            fact = (
+                f"redis {mine} is none that kombu {installed.get('kombu', '')} works with: it asks for {each.specifier}"
+            )
+            then = "workers may fail to start, or lose their broker"
+            yield found(
+                KNOWN_FAULT, "error", fact, then, "install both together: pip install --upgrade 'celery[redis]'"
+            )
+
+
+def _requirements(package: str) -> list[str]:
+    try:
+        return requires(package) or []
+    except PackageNotFoundError:
+        return []
 
 
 def _twice() -> Iterator[Finding]:

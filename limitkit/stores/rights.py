@@ -62,6 +62,8 @@ _WRITES: Final = {"RPUSH": (_KEY, "a"), "SADD": (_KEY, "a")}
 """These can't be tried without writing: what they write is deleted in the same breath."""
 _SAID: Final = re.compile(r"\b(?:p?call)\('([A-Z]+)'")
 _A_MINUTE: Final = 60_000
+_ANSWER: Final = 1.0
+"""Seconds for the answer to SUBSCRIBE."""
 
 
 def commands_of(text: str) -> set[str]:
@@ -89,6 +91,20 @@ def keys_refused(client: Any, key: str) -> bool:
     """Whether this client's user may not use a key of this name, whatever the command."""
     error = _tried(client, "GET", key)
     return isinstance(error, NoPermissionError) and "key" in str(error) and "'get'" not in str(error)
+
+
+def channel_refused(client: Any, channel: str) -> list[str]:
+    """Return which of PUBLISH and SUBSCRIBE this client's user may not do on a channel, on which nobody listens."""
+    found = ["PUBLISH"] if _is_refused(client, "PUBLISH", (_KEY, "a"), channel) else []
+    listener = client.pubsub()
+    try:
+        listener.subscribe(channel)
+        listener.get_message(timeout=_ANSWER)
+    except NoPermissionError:
+        found.append("SUBSCRIBE")
+    finally:
+        listener.close()
+    return found
 
 
 def _may_delete(client: Any, key: str) -> bool:

@@ -74,7 +74,7 @@ def test_a_redis_that_is_store_and_broker(examined, server, admin):
     said = examined(ALL_KINDS, broker=server.url)
     assert said.codes == {"LK161"}, said.sheet.findings  # no worker runs
     tried = {check.name for check in said.sheet.checks if check.subject == "store" and check.status == "ok"}
-    assert tried >= {"takes", "overrides", "settle", "feedback", "workers' count", "running", "reset"}
+    assert tried >= {"takes", "overrides", "settle", "feedback", "workers' count", "running", "wakes", "reset"}
     assert said.check("broker", "waiting room").status == "ok"
     seen = said.check("store", "server").seen
     assert re.match(
@@ -142,6 +142,15 @@ class TestRights:
         )
         found = {each.severity for each in said.sheet.findings if each.code == "LK151" and "ZCARD" in each.message}
         assert found == {"error"}
+
+    def test_a_user_that_may_not_wake(self, looked_at, server, admin):
+        """On another channel than its own it may."""
+        who = user(admin, "~limitkit:*", "+@all", "resetchannels", "&limitkit:other:*")
+        said = looked_at(look_at_store, with_store(store_of(server, who), ALL_KINDS))
+        found = said.of("LK151")
+        assert found.severity == "warning"
+        assert "may not do PUBLISH, SUBSCRIBE on limitkit:wake:* (wakes)" in found.message
+        assert "&limitkit:wake:*" in found.hint
 
     def test_a_user_that_may_not_ask_what_it_is(self, looked_at, server, admin):
         said = looked_at(look_at_store, with_store(store_of(server, user(admin, "~limitkit:*", "+@all", "-info"))))

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from limitkit.doctor.finding import Sheet
-from limitkit.doctor.versions import judged, look_at_versions
+from limitkit.doctor.versions import asked_for, judged, look_at_versions
 
 
 @pytest.fixture
@@ -60,3 +60,10 @@ def test_installed_twice(installs):
 )
 def test_versions_that_are_old_or_have_a_fault(package, version, codes):
     assert [each.code for each in judged({package: version})] == codes
+
+
+@pytest.mark.parametrize(("version", "fits"), [("4.5.2", True), ("5.0.2", False), ("5.2.1", True), ("5.3.0", False)])
+def test_kombu_says_which_redis_it_works_with(version, fits):
+    asks = ["amqp<6.0.0,>=5.1.1", 'redis!=4.5.5,!=5.0.2,<=5.2.1,>=4.5.2; extra == "redis"']
+    found = list(asked_for(asks, {"redis": version, "kombu": "5.5.2"}))
+    assert [each.code for each in found] == ([] if fits else ["LK163"])
