@@ -24,7 +24,7 @@ def text(tasks: Mapping[str, Any], queues: Iterable[str]) -> str:
     sections, definitions = made["properties"], made["definitions"]
     own = own_tasks(tasks)
     plain = {key: definitions["TaskTable"]["properties"][key] for key in _READ}
-    sections["tasks"]["properties"] = {name: _task(name, own[name], plain) for name in sorted(own)}
+    sections["tasks"]["properties"] = {name: _task(name, task, plain) for name, task in own.items()}
     sections["queues"]["properties"] = {name: _of_table("QueueTable", "A queue of the app.") for name in sorted(queues)}
     arguments = sorted({argument for task in own.values() for argument in arguments_of(task)})
     for key in ("key", "fair_by"):

@@ -129,5 +129,5 @@ def _block(name: str, task: Any) -> Iterator[str]:
 
 def _for_whom(arguments: Iterable[str]) -> str | None:
     """Return the argument that says for whom a task works; None when none has such a name."""
-    names = {name.lower(): name for name in reversed([*arguments])}
+    names = {name.lower(): name for name in arguments}
     return next((names[each] for ending in _ENDINGS for who in _WHO if (each := f"{who}{ending}") in names), None)

@@ -41,4 +41,4 @@ def receipt(to, user): ...
 
 
 @task("emails.invoice", module="shop.emails")
-def invoice(orgId, account_id): ...  # noqa: N803 - as somebody may write it
+def invoice(account, orgId): ...  # noqa: N803 - as somebody may write it

@@ -66,7 +66,7 @@ def _made() -> dict[str, Any]:
 def _or_extends(made: dict[str, Any]) -> dict[str, Any]:
     """Let the tables of a file that extends another lack what each table begins with: that may be in the other.
 
-    A table that has it is judged by itself: an editor marks a fault there, and one of the whole file at each word of it.
+    A table that has it is judged by itself: an editor marks a fault there, and one of the whole file at each word.
     """
     definitions = dict(made["definitions"])
     begun: dict[str, Any] = {}
