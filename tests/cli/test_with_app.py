@@ -86,7 +86,7 @@ FINE = {
 def test_what_a_worker_would_refuse(name, project):
     how, code = REFUSED[name]
     done = project("validate", **how)
-    assert (done.returncode, done.said.count(code)) == (1, 1)
+    assert (done.returncode, done.said.count(f": {code} ")) == (1, 1)
 
 
 @pytest.mark.parametrize("name", FINE)
