@@ -53,6 +53,12 @@ def test_a_start_at_another_time(clock):
     )
 
 
+def test_two_limits_that_hold_up_alike(limits):
+    clock = LimitsClock(limits(SHARED.format("").replace('rate = "1/s"\nburst = 2', 'rate = "10/s"\nburst = 1')))
+    clock.send("charge", times=2)
+    assert said_by(clock, "charge", at=[0]).endswith("  limits.api (10/s), limits.slow (10/s)")
+
+
 def test_too_few_and_too_many(clock):
     assert "charge was expected to start 5 times, and starts 4 times (" in said_by(
         clock, "charge", at=[0, 0.1, 1, 2, 3]

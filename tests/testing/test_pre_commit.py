@@ -82,7 +82,9 @@ def test_good_files_pass_and_bad_ones_do_not(hooks):
         "limitkit test",
         "limitkit adopt --check",
     ]
-    status, said = hooks(ratelimits__toml=LIMITS.format(2), staging__ratelimits__toml=LIMITS.format(0), shop__py=APP + TASK)
+    status, said = hooks(
+        ratelimits__toml=LIMITS.format(2), staging__ratelimits__toml=LIMITS.format(0), shop__py=APP + TASK
+    )
     assert status == 1
     assert said.count("Failed\n") == 3, said
     assert "staging.ratelimits.toml:5:9: LK" in said
