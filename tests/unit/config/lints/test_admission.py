@@ -98,6 +98,8 @@ def bucket(rate, burst=1, per=1):
         (bucket(14_390, 1, per=86_400), daily(14_391), True),
         (bucket(14_390, 1, per=86_400), daily(14_391, "Europe/Berlin"), False),  # one day has 25 hours
         (bucket(14_390, 1, per=86_400), daily(14_991, "Europe/Berlin"), True),
+        (bucket(1), Sliding(601, Fraction(600)), False),  # that one is longer by a sixtieth
+        (bucket(1), Sliding(611, Fraction(600)), True),
         (Sliding(10, Fraction(60)), bucket(10, 10, per=60), True),
         (Sliding(10, Fraction(60)), bucket(10, 9, per=60), False),
         (Sliding(10, Fraction(60)), bucket(9, 10, per=60), False),
@@ -113,6 +115,8 @@ def bucket(rate, burst=1, per=1):
         (Sliding(10, Fraction(1)), Sliding(620, Fraction(60)), True),
         (Sliding(10, Fraction(1)), clock(600, 60), True),
         (Sliding(10, Fraction(1)), clock(599, 60), False),
+        (Sliding(10, Fraction(7)), clock(80, 60), False),  # nine of its windows begin in a minute
+        (Sliding(10, Fraction(7)), clock(90, 60), True),
         (clock(10, 60), bucket(10, 20, per=60), True),
         (clock(10, 60), bucket(10, 19, per=60), False),  # 20 around the end of a minute
         (clock(10, 60), clock(600, 3600), True),
