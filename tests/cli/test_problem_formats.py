@@ -158,11 +158,11 @@ def test_paths_are_from_the_root_of_the_repository(workspace, folder, given, sho
 
 
 def test_a_link_is_where_it_stands_and_a_workspace_may_be_one(tmp_path):
-    (tmp_path / "repository").mkdir()
+    (tmp_path / "repository" / "apps").mkdir(parents=True)
     (tmp_path / "workspace").symlink_to(tmp_path / "repository")
     environ = {"GITHUB_WORKSPACE": str(tmp_path / "workspace")}
-    done = Runner(tmp_path / "repository", **environ).run("validate", "--output-format", "github", "gone.toml")
-    assert done.stdout.startswith(b"::error file=gone.toml,")
+    done = Runner(tmp_path / "repository/apps", **environ).run("validate", "--output-format", "github", "x.toml")
+    assert done.stdout.startswith(b"::error file=apps/x.toml,")
 
 
 def commands(said):
