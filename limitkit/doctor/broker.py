@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 UNREACHED: Final = "LK130"
 CANT_PARK: Final = "LK149"
 CANT_RESCUE: Final = "LK148"
-_LONGEST: Final = 8.0
+_LONGEST: Final = 6.0
 """Seconds for all that is asked of the broker: connecting alone may take 5."""
 _TIMEOUT: Final = 2.0
 """Seconds for one answer of Redis."""
