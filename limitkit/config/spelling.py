@@ -107,8 +107,10 @@ class Nearest:
         """Find a known word that is a part of this one, or contains it: "rate" and "rate_limit"."""
         if len(plain) < _SHORT:
             return None
-        inside = {self._same[part] for part in _ends(plain) if part in self._same}
         around = self._by_part.get(plain)
+        if around is not None and "." in around and _plain(around.rpartition(".")[2]) == plain:
+            return around  # a task's name without its module
+        inside = {self._same[part] for part in _ends(plain) if part in self._same}
         found = inside or ({around} if around is not None else set())
         if len(found) == 1:
             return found.pop()

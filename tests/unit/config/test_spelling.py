@@ -28,6 +28,8 @@ TASKS = ["shop.charge_customer", "emails.reciept", "push.send", "shop.tasks.refu
         ("max_burst", KEYS, "burst"),
         ("error", KEYS, "on_error"),
         ("queue", KEYS, None),
+        ("send_mail", ["mail", "tasks.send_mail"], "tasks.send_mail"),
+        ("send_mail", ["mail", "tasks.send_mail", "shop.send_mail"], "mail"),
         ("user", KEYS, None),
         ("per", KEYS, None),
         ("capacity", KEYS, None),
