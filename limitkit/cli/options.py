@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from contextlib import redirect_stdout
@@ -97,6 +98,8 @@ def _reason(error: BaseException, app: str) -> str:
         said = f"a module of it ends the program: {said}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     ours = isinstance(error, TypeError) and frames and frames[-1].filename == __file__
+    if isinstance(error, ModuleNotFoundError) and error.name == re.split("[.:]", app)[0]:
+        return f"{said}; run this in the folder of that module, or fix the name"
     if not frames or ours or "importlib" in frames[-1].filename:
         return said
     return f"{said} ({frames[-1].filename}:{frames[-1].lineno})"
