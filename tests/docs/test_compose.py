@@ -103,7 +103,8 @@ def scraped(port):
         return answer.read().decode()
 
 
-def shown(port, metric):
+def shown(worker, port, metric):
+    assert worker.process.poll() is None, worker.output()
     try:
         return metric in scraped(port)
     except OSError:
@@ -133,8 +134,8 @@ def test_redis_worker_and_exporter_run_by_their_commands(server, tmp_path):
         for name in ("worker", "exporter")
     ]
     try:
-        wait_until(lambda: shown(metrics, "celery_rate_limit_degraded"))
-        wait_until(lambda: shown(exported, "celery_rate_limit_cluster_parked"))
+        wait_until(lambda: shown(running[0], metrics, "celery_rate_limit_degraded"))
+        wait_until(lambda: shown(running[1], exported, "celery_rate_limit_cluster_parked"))
     finally:
         for each in running:
             each.stop()
