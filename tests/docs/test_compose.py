@@ -118,7 +118,11 @@ def test_redis_worker_and_exporter_run_by_their_commands(server, tmp_path):
     limits = (FOLDER / "limits" / "ratelimits.toml").read_text(encoding="utf-8").replace("9545", str(metrics))
     (tmp_path / "ratelimits.toml").write_text(limits, encoding="utf-8")
     env = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("LIMITKIT_", "CELERY_"))},
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LIMITKIT_", "CELERY_", "GITHUB_"))
+        },
         "REDIS_URL": SERVICES["worker"]["environment"]["REDIS_URL"].replace("redis:6379", f"127.0.0.1:{port}"),
         "LIMITKIT_CONFIG": str(tmp_path / "ratelimits.toml"),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'examples'}",

@@ -79,7 +79,9 @@ def redis(tmp_path_factory):
 
 @pytest.fixture
 def environ(redis):
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("LIMITKIT_", "CELERY_"))}
+    env = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LIMITKIT_", "CELERY_", "GITHUB_"))
+    }
     return {**env, "REDIS_URL": redis.url, "PYTHONPATH": str(ROOT), "C_FORCE_ROOT": "1"}
 
 

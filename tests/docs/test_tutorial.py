@@ -28,7 +28,11 @@ class Reader:
         self.redis = redis.Redis(port=self.port)
         self.worker = None
         self.printed = ""
-        env = {name: value for name, value in os.environ.items() if not name.startswith(("LIMITKIT_", "CELERY_"))}
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LIMITKIT_", "CELERY_", "GITHUB_"))
+        }
         path = f"{Path(sys.executable).parent}:{env['PATH']}"
         self.env = {**env, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "C_FORCE_ROOT": "1"}
 
