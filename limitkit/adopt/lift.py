@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -124,13 +123,11 @@ def _sources(files: Sequence[tuple[Path, Path, bytes]]) -> tuple[list[Source], l
     asked: set[Path] = set()
     words: set[str] = set()
     while True:
-        pattern = (
-            re.compile(rb"\b(?:" + b"|".join(sorted(word.encode() for word in words)) + rb")\b") if words else None
-        )
+        wanted = sorted(word.encode() for word in words)
         new = [
             (file, top, content)
             for file, top, content in files
-            if file not in asked and (may_tell(content) or (pattern is not None and pattern.search(content)))
+            if file not in asked and (any(word in content for word in wanted) or (not asked and may_tell(content)))
         ]
         if not new:
             break

@@ -47,6 +47,8 @@ def merge(found: Iterable[Found], notes: Iterable[Note], config: Config | None) 
     has_pattern = any(each.task == EVERY for each in left)
     for each in left:
         _place(each, merged, config, has_pattern=has_pattern)
+        if has_pattern and each.kind == "own" and each in merged.lifted and each.table.get("strategy") != "static":
+            _tell_of_pattern(each, merged)
     _keep_shared(left, merged)
     return merged
 
@@ -158,6 +160,13 @@ def _place(each: Found, merged: Merged, config: Config | None, *, has_pattern: b
         merged.tasks.setdefault(each.task, each.table)
         merged.limits.update({name: table for name, table in each.named if name not in named})
     merged.lifted.append(each)
+
+
+def _tell_of_pattern(each: Found, merged: Merged) -> None:
+    if each.exempts:
+        return
+    fact = f"{each.task} had the rate of every task, too, and in the file its own entry takes the place of that"
+    merged.notes.append(Note(each.source, each.node, fact, "add a limit to its entry if it needs both"))
 
 
 def _conflict(each: Found, merged: Merged, where: str) -> None:

@@ -56,3 +56,14 @@ def test_code_becomes_what_is_kept_and_a_second_run_finds_nothing(case, tmp_path
 def test_the_patterns_page_becomes_the_file_of_this_repository(case):
     write(lifted().changes)
     assert load("ratelimits.toml").document.data == load(ROOT / "ratelimits.toml").document.data
+
+
+def test_a_task_that_had_the_default_rate_too_is_told_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (HERE / "patterns_page" / "before" / "shop.py").read_text()
+    Path("shop.py").write_text(page + '\n\ncelery_app.conf.task_default_rate_limit = "5/s"\n')
+    said = [line.text for line in lifted().lines]
+    assert [text.split()[0] for text in said if "had the rate of every task" in text] == [
+        "shop.charge_customer",
+        "shop.user_api_request",
+    ]
