@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from limitkit.config.model.fields import Mode, OnError, OnLimit, Strategy
     from limitkit.config.model.units import Rate
 
-NO_WAIT = 0.0
+NO_WAIT: Final = 0.0
 """The ``max_wait`` of a limit that drops or fails and names none: it does so at once."""
 
 MOST_RESENDS: Final = 100
@@ -97,8 +97,7 @@ class Cost:
     """Where the cost is read from; a last step ``length`` of a path is the length of what is there."""
     times: float = 1.0
     plus: float = 0.0
-    default: int = 1
-    """When it can't be read."""
+    default: int = 1  # when it can't be read
 
 
 ONE: Final = Cost()
@@ -233,7 +232,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class TaskRule:
-    """The entry that applies to a task, and its limits in the order of the file."""
+    """The entry that applies to a task, with its file, and its limits in the order of the file."""
 
     pattern: str
     line: int
@@ -241,7 +240,6 @@ class TaskRule:
     patience: Patience | None = None
     """None when the task waits until it may start, however long that is."""
     path: str = ""
-    """The file that the entry is in."""
 
 
 @dataclass(frozen=True, slots=True)

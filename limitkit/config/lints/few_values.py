@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from limitkit.errors import Problem
 
 FEW_VALUES: Final = "LK112"
-_FEW: Final = 3
-"""More words than this may well be what a limit has partitions for: models, regions, plans."""
+_FEW: Final = 10
+"""More words than this may well tell customers apart: their regions, or their shops."""
 _DEEPEST: Final = 8
 """Types may hold themselves."""
 

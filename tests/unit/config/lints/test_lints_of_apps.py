@@ -52,7 +52,7 @@ def known(  # noqa: PLR0917
     rights: Rights,
     plan: Plan,
     words: Literal["a", "b"],
-    many: Literal["a", "b", "c", "d"],
+    many: Literal["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"],
     either: Union[Literal["x"], bool],  # noqa: UP007, FBT001
     noted: Annotated[bool, "note"],
     order: Order,
@@ -95,7 +95,7 @@ def keyed(key, strategy="per_user", more=""):
         ('"plain"', 0),
         ('"headers:express"', 0),
         ('["express", "user_id"]', 0),
-        ('["express", "words"]', 0),  # 4 buckets
+        ('["express", "words"]', 4),
     ],
 )
 def test_a_key_with_few_values(key, values):
