@@ -162,7 +162,8 @@ def charging(app, config):
 def charge(limits_off, celery_app):
     return charging(celery_app, "ratelimits.toml")
 
-def test_a_worker_that_starts_without_limits(charge, celery_worker):
+def test_a_worker_that_starts_without_limits(charge, celery_app, celery_worker):
+    assert installation_of(celery_app).pacer is None
     assert ran(charge, 4) == [0, 1, 2, 3]
 
 @pytest.fixture

@@ -72,3 +72,11 @@ def test_what_is_added_meanwhile_has_limits_later(make_app):
     assert limited(app)[0] == 1
     assert is_guarded(app.tasks["paid"])
     assert is_guarded(before.tasks["paid.late"])
+
+
+def test_a_worker_that_starts_meanwhile_has_no_limits_for_good(make_app):
+    installation = installation_of(make_app())
+    with suspended():
+        installation.start_worker(None)  # asks it nothing, and opens no store
+    assert installation.guard._task_limits() is None
+    assert installation.task_limits.store is None
