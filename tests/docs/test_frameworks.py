@@ -28,6 +28,8 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "project.settings"
 import django; django.setup()
 from django.test import Client
+from django.core.management import call_command
+call_command("slow_down", "mail", "9/s")
 client = Client()
 answers = [client.get(f"/welcome/user-{number}/") for number in range(SENT)]
 print(json.dumps([[answer.status_code, answer.json()["task"]] for answer in answers]))
@@ -110,6 +112,7 @@ def test_a_worker_of_the_example_keeps_its_rate(example, environ, redis, tmp_pat
         assert "ratelimits.toml: fine\n" in said.stderr
         *explained, answered = said.stdout.splitlines()
         assert any(line.startswith(f"{example.limit}  ") for line in explained)
+        assert ("mail is at 9/s for an hour." in explained) == (example.name == "django")
         answers = json.loads(answered)
         assert [status for status, _ in answers] == [202] * SENT
         sent = [results.AsyncResult(id_) for _, id_ in answers]
