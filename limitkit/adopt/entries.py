@@ -47,8 +47,9 @@ def _key(name: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Write a basic string. JSON's escapes are TOML's, but for the character DEL."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+    """Write a basic string. JSON's escapes are TOML's; what is invisible is escaped too, as names come from code."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)
 
 
 def alike(table: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import libcst as cst
 
 from limitkit.adopt.source import binds, dotted
+from limitkit.config.task_words import is_text
 from limitkit.config.wording import quote
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def value_of(source: Source, node: cst.BaseExpression, depth: int = 0) -> Any:
     if isinstance(node, (cst.SimpleString, cst.ConcatenatedString)):
         text = node.evaluated_value
         if isinstance(text, str):
+            if text and not is_text(text):
+                raise NotConstantError("it has lone surrogates, which can't stand in a file")
             return text
         raise NotConstantError("it is put together when the program runs" if text is None else "it is bytes")
     if isinstance(node, cst.Integer):

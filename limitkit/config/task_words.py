@@ -19,7 +19,7 @@ _LONGEST: Final = 80
 
 def own_tasks(tasks: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out Celery's own tasks, and those whose name no file can have; sorted by module and name."""
-    own = {name: task for name, task in tasks.items() if not name.startswith("celery.") and _is_text(name)}
+    own = {name: task for name, task in tasks.items() if not name.startswith("celery.") and is_text(name)}
     return dict(sorted(own.items(), key=lambda pair: (module_of(pair[1]), pair[0])))
 
 
@@ -50,6 +50,15 @@ def table_key(name: str) -> str:
     return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can stand in a file: an empty one can't, nor one with lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return bool(name)
+
+
 def _named(signature: inspect.Signature) -> Iterator[inspect.Parameter]:
     for each in signature.parameters.values():
         if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD):
@@ -64,12 +73,3 @@ def _parameters(signature: inspect.Signature) -> Iterator[str]:
         starred = starred or each.kind in (each.VAR_POSITIONAL, each.KEYWORD_ONLY)
         stars = "*" if each.kind is each.VAR_POSITIONAL else "**" if each.kind is each.VAR_KEYWORD else ""
         yield f"{stars}{each.name}{'=...' if each.default is not each.empty else ''}"
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name can stand in a file: lone surrogates can't."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return bool(name)
