@@ -5,7 +5,7 @@ import subprocess
 from threading import Timer
 
 LONGEST = 30
-"""Seconds after which a server that says nothing more is stopped, so that a test fails and does not hang."""
+"""Seconds in which a server says something: then it is stopped, so that a test fails and does not hang."""
 ABLE = {"textDocument": {"completion": {"completionItem": {"snippetSupport": True}}}}
 
 
@@ -19,8 +19,6 @@ class LanguageServer:
         )
         self.number = self.opened = 0
         self.problems = {}
-        self.patience = Timer(LONGEST, self.process.kill)
-        self.patience.start()
         root = folder.as_uri()
         folders = [{"uri": root, "name": folder.name}]
         said = {"processId": None, "rootUri": root, "workspaceFolders": folders, "capabilities": ABLE}
@@ -36,7 +34,6 @@ class LanguageServer:
         self.process.stdin.close()
         self.process.wait(LONGEST)
         self.process.stdout.close()
-        self.patience.cancel()
 
     def open(self, text):
         """Open a file of this text, which need not exist; returns its problems once the server has judged it."""
@@ -96,6 +93,14 @@ class LanguageServer:
         self.process.stdin.flush()
 
     def _read(self):
+        patience = Timer(LONGEST, self.process.kill)
+        patience.start()
+        try:
+            return self._message()
+        finally:
+            patience.cancel()
+
+    def _message(self):
         size = 0
         while line := self.process.stdout.readline().strip():
             name, _, value = line.partition(b":")
