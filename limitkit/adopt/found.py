@@ -78,6 +78,8 @@ class Note:
     """Whether a task keeps a rate of its own there, which a pattern of the file would replace."""
     annotates: str = ""
     """The task, or all tasks, whose own rate is written over there."""
+    sets_default: bool = False
+    """Whether a default rate stays there, which holds for tasks that lose their own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from limitkit.adopt.found import Edit, Found, Note, Table
 from limitkit.adopt.limiter_tasks import NotLiftedError, limit_name
 from limitkit.adopt.literals import NotConstantError, definition, value_of
 from limitkit.adopt.rates import NoRateError, burst, of_numbers
-from limitkit.adopt.source import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +96,7 @@ def _found(
 
 def _rate(source: Source, node: cst.BaseExpression) -> tuple[Any, Any]:
     made = definition(source, node)
-    if not isinstance(made, cst.Call) or (dotted(made.func) or "").rpartition(".")[2] != "RateLimit" or not made.args:
+    if not isinstance(made, cst.Call) or source.resolve(made.func).rpartition(".")[2] != "RateLimit" or not made.args:
         raise NotLiftedError("its rate_limit is not written as RateLimit((times, per))")
     pair = definition(source, made.args[0].value)
     if not isinstance(pair, (cst.Tuple, cst.List)) or len(pair.elements) != 2:  # noqa: PLR2004 (times, per)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BUCKET: Final = ("tokens_per_second", "bucket_size", "rate_limit_key")
 USERS: Final = "user_rate_limit"
+_ASKERS: Final = frozenset({"acquire_token", "check_user_limit"})
+"""Methods that ask a limiter, by the names that the patterns page has for them, whatever they ask."""
 _HARMLESS: Final = frozenset(
     {"__call__", "run", "super", "retry", "sleep", "min", "max", "int", "float", "uniform", "randint", "random"}
     | {"debug", "info", "warning", "error", "log", "getLogger", "get_task_logger"}
@@ -103,7 +105,7 @@ def _askers(methods: dict[str, cst.FunctionDef], reads: set[str], *, bucket: boo
         params = [*method.params.posonly_params, *method.params.params]
         if name.startswith("__") or any(isinstance(each.decorator, cst.Name) for each in method.decorators):
             continue
-        if len(params) == wanted and reads & _reached(method, methods):
+        if len(params) == wanted and (name in _ASKERS or reads & _reached(method, methods)):
             found.add(name)
     return found
 

@@ -42,11 +42,13 @@ def limiter_tasks(tasks: Sequence[Task]) -> Iterator[Found | Note]:
         limiter = limiter_of(task.chain, task.own)
         given = [name for name in (*BUCKET, USERS) if name in task.options]
         if limiter is None:
+            given += [name for name in ("tokens_per_second", USERS) if task.chain.attribute(name) and not given]
             if given:
                 fact = (
                     f"{given[0]}: the base class that reads it is not among what is searched, or does not limit by it"
                 )
-                yield Note(task.source, task.options[given[0]], fact, "search its folder, too, or " + _BY_HAND)
+                at = task.options.get(given[0], task.node)
+                yield Note(task.source, at, fact, "search its folder, too, or " + _BY_HAND)
             continue
         try:
             yield _found(task, limiter)

@@ -44,8 +44,13 @@ def merge(found: Iterable[Found], notes: Iterable[Note], config: Config | None) 
     left = _named_alike(left, merged)
     if any(note.keeps_rate for note in [*notes, *merged.notes]):
         left = _without_default(left, merged)
+    stays = any(note.sets_default for note in [*notes, *merged.notes])
     has_pattern = any(each.task == EVERY for each in left)
     for each in left:
+        if stays and each.exempts:
+            fact = f"{_what(each)} says that it has no limit, and keeps the default rate away, which stays in the code"
+            merged.notes.append(Note(each.source, each.node, fact, "keep it as long as there is a default rate"))
+            continue
         _place(each, merged, config, has_pattern=has_pattern)
         if has_pattern and each.kind == "own" and each in merged.lifted and each.table.get("strategy") != "static":
             _tell_of_pattern(each, merged)
@@ -70,7 +75,7 @@ def _without_effect(found: list[Found], unread: set[str], merged: Merged) -> lis
         written = EVERY in unread or (every is not None and not (every.voids and each.kind == "default"))
         if written and each.kind != "every" and native:
             over = f"the annotation {quote(EVERY)} for every task is written over it"
-        elif each.kind == "own" and each.task in annotated and native:
+        elif native and (each.task in annotated if each.kind == "own" else each.task in unread):
             over = "an annotation for this task is written over it"
         elif each.exempts and (each.kind == "every" or (each.kind == "annotation" and each.task in owned)):
             fact = f"{_what(each)} takes away rates that stand elsewhere in the code"
@@ -91,7 +96,7 @@ def _without_default(found: list[Found], merged: Merged) -> list[Found]:
     for each in found:
         if each.kind == "default":
             fact = "the default rate would take the place of rates of tasks that can't be lifted"
-            merged.notes.append(Note(each.source, each.node, fact, "lift those first"))
+            merged.notes.append(Note(each.source, each.node, fact, "lift those first", sets_default=True))
     return [each for each in found if each.kind != "default"]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import TYPE_CHECKING, Final
 
 import libcst as cst
 
 from limitkit.adopt.found import EVERY, Edit, Found, Note, Whole
+from limitkit.adopt.later_annotations import OPTION, set_later
 from limitkit.adopt.literals import NotConstantError, definition, value_of
 from limitkit.adopt.rates import NoRateError, of_celery
 from limitkit.adopt.source import dotted
+from limitkit.config.wording import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +31,6 @@ _TAKERS: Final = frozenset({"update", "Celery", "dict", "add_defaults", "setdefa
 _BRANCHES: Final = (cst.If, cst.For, cst.While, cst.Try, cst.Else, cst.ExceptHandler, cst.IfExp, cst.Match)
 _BY_HAND: Final = "write its entry into the file by hand"
 _ALL_BY_HAND: Final = "write the entries of its tasks into the file by hand"
-OPTION: Final = "rate_limit"
 
 
 def settings_rates(project: Project) -> Iterator[Found | Note]:
@@ -43,11 +45,20 @@ def settings_rates(project: Project) -> Iterator[Found | Note]:
         }
         for name, node, value in settings:
             if bool(_DEFAULT.fullmatch(name)) in torn:
-                yield Note(source, node, f"{name} is set only in some cases here", _BY_HAND, keeps_rate=True)
+                fact, default = f"{name} is set only in some cases here", bool(_DEFAULT.fullmatch(name))
+                yield Note(source, node, fact, _BY_HAND, keeps_rate=True, sets_default=default)
             elif _DEFAULT.fullmatch(name):
                 yield from _default(source, name, node, value)
             else:
                 yield from _annotations(source, name, node, value, seen)
+        named = [value for name, _, value in settings if _ANNOTATIONS.fullmatch(name)]
+        held = {value.value for value in named if isinstance(value, cst.Name)}
+        yield from set_later(source, functools.partial(_holds_annotations, held=held))
+
+
+def _holds_annotations(node: cst.BaseExpression, held: set[str]) -> bool:
+    """Whether an expression is the dict of annotations; ``held`` names the variables that hold it."""
+    return bool(_ANNOTATIONS.fullmatch(_target(node))) or (isinstance(node, cst.Name) and node.value in held)
 
 
 def _settings(source: Source) -> Iterator[tuple[str, cst.CSTNode, cst.BaseExpression]]:
@@ -99,7 +110,7 @@ def _default(source: Source, name: str, node: cst.CSTNode, value: cst.BaseExpres
     try:
         rate = of_celery(value_of(source, value))
     except (NotConstantError, NoRateError) as error:
-        yield Note(source, node, f"{name}: {error}", _BY_HAND)
+        yield Note(source, node, f"{name}: {error}", _BY_HAND, sets_default=True)
         return
     if rate is not None:
         table: dict[str, object] = {"strategy": "static", "rate": rate}
@@ -140,6 +151,10 @@ def _entries(source: Source, name: str, given: cst.Dict, setting: cst.CSTNode | 
         if entry is None:
             continue
         task, rate_at, rate = entry
+        if EVERY in task and task != EVERY:
+            fact = f"{name}: {quote(task)} has no effect: Celery looks for a task of exactly this name"
+            yield Note(source, element, fact, "remove it, or write the pattern into the file by hand")
+            continue
         table: dict[str, object] = {"strategy": "static", "rate": rate} if rate else {"limits": []}
         if rate is None:
             table = {}
