@@ -32,7 +32,7 @@ def write(folder, **texts):
 
 def test_validate_checks_both_as_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write(tmp_path, base=BASE, dev='extends = "base.toml"\nlimits.api.rate = "1/s"\n[lint]\nLK030 = "error"\n')
+    write(tmp_path, base=BASE, dev='extends = "base.toml"\nlimits.api.rate = "20/s"\n[lint]\nLK030 = "error"\n')
     code, out, err = said("validate", "dev.toml")
     assert code == 1
     assert out.startswith("base.toml:8:1: LK030 limits.spare: no task names this limit")
