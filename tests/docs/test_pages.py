@@ -84,3 +84,9 @@ def test_the_architecture_shows_all_rooms_in_the_order_in_which_they_may_be_used
     folders = [file.parent.relative_to(ROOT / "limitkit") for file in (ROOT / "limitkit").rglob("__init__.py")]
     for folder in folders:
         assert folder == Path() or f"`{folder.as_posix()}/`" in text, folder
+
+
+def test_contributing_says_what_each_folder_of_tests_is_for():
+    listed = re.findall(r"^\| `tests/(\w+)/", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    folders = {file.parent.name for file in (ROOT / "tests").glob("*/*") if file.is_file()} - {"__pycache__"}
+    assert {each for each in folders if not each.startswith(".")} - {*listed} == set()
