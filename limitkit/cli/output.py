@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from limitkit.cli.github_log import harmless, no_command, on_github
 from limitkit.config.wording import one_line
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ class Drawn(str):
     def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: FBT001, FBT002 (as str has it)
         """Return the lines, which may be written as they are, too."""
         return [Drawn(line) for line in super().splitlines(keepends)]
+
+
+class Command(Drawn):
+    """A command for the log of GitHub Actions, or a document: there, nothing else is taken for one."""
+
+    __slots__ = ()
 
 
 class Unusable(click.ClickException):
@@ -60,7 +67,7 @@ def say(*lines: str, err: bool = False) -> None:
         return
     stream = sys.stderr if err else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    text = "\n".join(line if isinstance(line, Drawn) else one_line(line) for line in lines)
+    text = "\n".join(map(_safe, lines))
     text = text.encode(encoding, "backslashreplace").decode(encoding)
     if stream is None:  # it was closed: >&-
         unwritable(OSError(errno.EBADF, os.strerror(errno.EBADF)), err=err)
@@ -68,6 +75,17 @@ def say(*lines: str, err: bool = False) -> None:
         click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
     except OSError as error:
         unwritable(error, err=err)
+
+
+def _safe(line: str) -> str:
+    """Escape what could control a terminal; for GitHub Actions, which reads both streams, what could be a command."""
+    if isinstance(line, Command):
+        return line
+    if not on_github():
+        return line if isinstance(line, Drawn) else one_line(line)
+    if not isinstance(line, Drawn):
+        return harmless(line)
+    return "\n".join(map(no_command, click.unstyle(line).split("\n")))  # colors would hide how a line begins
 
 
 def unwritable(error: OSError, *, err: bool = False) -> None:
@@ -115,7 +133,7 @@ def _was_written_by_click(error: OSError) -> bool:
 
 def say_json(value: Any) -> None:
     """Write a value as JSON, for programs. In a log of GitHub Actions, ``##[`` would begin a command."""
-    say(Drawn(json.dumps(value, indent=2).replace("##[", "\\u0023#[")))
+    say(Command(json.dumps(value, indent=2).replace("##[", "\\u0023#[")))
 
 
 def show_problems(problems: Iterable[Problem], *, err: bool = False) -> None:

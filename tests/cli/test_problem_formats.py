@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from support.commands import CLI, Runner, compare
 
-from limitkit.cli.problem_formats.github_log import data, harmless, property_value
+from limitkit.cli.github_log import data, harmless, property_value
 from limitkit.cli.problem_formats.sarif_format import rule_of
 from limitkit.cli.problem_pages import find
 
@@ -189,6 +189,23 @@ def test_no_name_of_a_file_or_in_it_is_a_command(output_format, name, run, tmp_p
     assert commands(done.stderr) == []
 
 
+@pytest.mark.parametrize(
+    "words", [("test",), ("plan", "old.toml", "::warning::x.toml"), ("plan", "old.toml", "new.toml"), ("adopt", ".")]
+)
+def test_other_commands_print_no_command_of_a_stranger_either(words, tmp_path):
+    evil = "##[warning]evil"
+    good = f'version = 1\n[tasks."{evil}"]\nstrategy = "static"\nrate = "1/s"\n'
+    (tmp_path / "::warning::x.toml").write_text('version = 1\n[limits."##[warning]evil"]\nrate = "1"\n')
+    (tmp_path / "::warning::evil.limits.toml").write_text(f'[[test]]\nname = "{evil}"\n')
+    (tmp_path / "::warning::evil.py").write_text(f'@app.task(name="{evil}", rate_limit="1/s")\ndef x(): ...\n')
+    (tmp_path / "old.toml").write_text(good.replace(evil, "good"))
+    (tmp_path / "ratelimits.toml").write_text(good)
+    (tmp_path / "new.toml").write_text(good)
+    done = Runner(tmp_path, GITHUB_ACTIONS="true", FORCE_COLOR="1").run(*words)
+    assert b"evil" in done.stdout + done.stderr
+    assert not [line for line in (done.stdout + done.stderr).decode().splitlines() if COMMAND.match(line)]
+
+
 def test_a_table_in_the_log_is_no_command(run, tmp_path):
     (tmp_path / "ratelimits.toml").write_text(GOOD.replace("tasks.a", 'tasks."##[add-path]evil"'))
     for words in ((), ("--output-format", "text")):
@@ -239,6 +256,7 @@ def test_each_page_makes_a_rule():
     for code in find.codes():
         rule = rule_of(code)
         assert {"shortDescription", "fullDescription", "help", "helpUri", "defaultConfiguration"} <= set(rule)
+        assert not rule["help"]["text"].endswith("Wrong:"), code
         assert not re.search(r"\]\(|`", rule["fullDescription"]["text"] + rule["help"]["text"])
 
 

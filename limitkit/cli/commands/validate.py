@@ -10,8 +10,9 @@ import click
 
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
+from limitkit.cli.output import say
 from limitkit.cli.problem_formats.report import FileReport, Report
-from limitkit.cli.problem_formats.show import FORMATS, format_for, note, show_end, show_file
+from limitkit.cli.problem_formats.show import FORMATS, format_for, show_end, show_file
 from limitkit.cli.table_width import as_wide_as_the_terminal
 from limitkit.config import app_check
 from limitkit.config.lints.findings import findings
@@ -147,7 +148,7 @@ def _add_up(config: Config, workers: tuple[int, int], *, err: bool) -> None:
     kept = [(name, limit) for name, limit in named + own if limit.local and limit.mode != "off"]
     static = sorted(kept, key=lambda pair: pair[1].line)
     if not static:
-        note(f"{config.path} has no static limit in force: nothing to add up", err=err)
+        say(f"{config.path} has no static limit in force: nothing to add up", err=err)
         return
     fleets = sorted(set(workers))
     together = [f"in {count(number, 'worker')}" for number in fleets]
@@ -156,7 +157,7 @@ def _add_up(config: Config, workers: tuple[int, int], *, err: bool) -> None:
     ]
     headings = ("static limit", "in each worker", "burst", *(each for name in together for each in (name, "burst")))
     first = ("static limit", *together, "in each worker", "burst")
-    note(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first), err=err)
+    say(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first), err=err)
 
 
 def _in(limit: Limit, workers: int) -> tuple[str, str]:

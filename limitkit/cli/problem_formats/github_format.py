@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from limitkit.cli.output import Drawn, say
-from limitkit.cli.problem_formats.github_log import data, harmless, property_value
+from limitkit.cli.github_log import data, property_value
+from limitkit.cli.output import Command, say
 from limitkit.cli.problem_formats.relative_path import from_root
 from limitkit.cli.problem_formats.report import STANDARD_INPUT
 
@@ -24,10 +24,10 @@ def show(report: Report) -> None:
     problems = report.problems
     if not problems:
         return
-    say(*(Drawn(_annotation(problem)) for problem in problems))
-    say("::group::limitkit validate: all problems with their places")
-    say(*(Drawn(harmless(str(problem))) for problem in problems))
-    say("::endgroup::")
+    say(*(Command(_annotation(problem)) for problem in problems))
+    say(Command("::group::limitkit validate: all problems with their places"))
+    say(*map(str, problems))
+    say(Command("::endgroup::"))
 
 
 def _annotation(problem: Problem) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from limitkit.cli.output import Drawn, say, show_problems
+from limitkit.cli.github_log import on_github
+from limitkit.cli.output import say, show_problems
 from limitkit.cli.problem_formats import github_format, json_format
-from limitkit.cli.problem_formats.github_log import harmless, on_github
 from limitkit.config.wording import count
 
 if TYPE_CHECKING:
@@ -24,18 +24,16 @@ def format_for(given: str | None) -> str:
     if given is not None or not on_github():
         return given or "text"
     told = "problems are GitHub's annotations here (GITHUB_ACTIONS=true); for text alone: --output-format text"
-    note(f"limitkit: {told}")
+    say(f"limitkit: {told}", err=True)
     return "github"
 
 
 def show_file(file: FileReport, output_format: str) -> None:
     """Write what can be said when one file has been checked: its sum, and as text its problems."""
-    if output_format == "text" and on_github():
-        note(*map(str, file.problems), err=False)
-    elif output_format == "text":
+    if output_format == "text":
         show_problems(file.problems)
     sums = [count(number, word) for number, word in ((file.errors, "error"), (file.warnings, "warning")) if number]
-    note(f"{file.path}: {' and '.join(sums) or 'fine'}")
+    say(f"{file.path}: {' and '.join(sums) or 'fine'}", err=True)
 
 
 def show_end(report: Report, output_format: str) -> None:
@@ -49,12 +47,7 @@ def show_end(report: Report, output_format: str) -> None:
 
         sarif_format.show(report)
     if report.problems and output_format in ("text", "github"):
-        note(f"limitkit rule {_codes(each.code for each in report.problems)} says more")
-
-
-def note(*lines: str, err: bool = True) -> None:
-    """Write lines that people read. GitHub looks for commands in both streams, so none may look like one there."""
-    say(*(Drawn(harmless(line)) if on_github() else line for line in lines), err=err)
+        say(f"limitkit rule {_codes(each.code for each in report.problems)} says more", err=True)
 
 
 def _codes(codes: Iterable[str]) -> str:

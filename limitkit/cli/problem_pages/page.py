@@ -20,7 +20,7 @@ _FORM: Final = re.compile(
     re.DOTALL,
 )
 _LINK: Final = re.compile(r"(?<!!)\]\((?!https?:|#)(?P<path>[^)\s]+)\)")
-_FENCE: Final = re.compile(r"\n```\w+\n")
+_FENCE: Final = re.compile(r"\n(?:\nWrong:\n\n)?```\w+\n")
 
 
 class PageFormError(ValueError):

@@ -18,7 +18,12 @@ def on_github() -> bool:
 
 def harmless(line: str) -> str:
     """Write text as a line of the log that is no command, whatever names are in it."""
-    line = one_line(line).replace("##[", "\\u0023#[")
+    return no_command(one_line(line))
+
+
+def no_command(line: str) -> str:
+    """Write a line whose parts were escaped before so that it is no command."""
+    line = line.replace("##[", "\\u0023#[")
     blanks = len(line) - len(line.lstrip())
     return f"{line[:blanks]}\\u003A{line[blanks + 1 :]}" if line.startswith("::", blanks) else line
 
