@@ -52,7 +52,10 @@ def of_numbers(tokens: Any, seconds: Any = 1) -> str:
 
 
 def of_users(value: Any) -> tuple[str, int]:
-    """Turn the patterns page's ``user_rate_limit`` into rate and burst: that many may start at once."""
+    """Turn the patterns page's ``user_rate_limit`` into rate and burst: that many may start at once.
+
+    Raises NoRateError.
+    """
     match = re.fullmatch(r"\s*([0-9]+)/([smh])", value) if isinstance(value, str) else None
     if match is None:
         raise NoRateError(f'{shown(value)} is not written as "10/m"')
@@ -60,7 +63,7 @@ def of_users(value: Any) -> tuple[str, int]:
 
 
 def of_throttle(value: Any) -> tuple[str, int]:
-    """Turn celery-throttle's ``"10/5m:3"`` into rate and burst."""
+    """Turn celery-throttle's ``"10/5m:3"`` into rate and burst. Raises NoRateError."""
     match = _THROTTLE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise NoRateError(f'{shown(value)} is not written as "10/1m" or "10/1m:5"')

@@ -16,6 +16,7 @@ from limitkit.control.status.snapshot import Snapshot
 from limitkit.control.workers import NoRemoteControlError, UnreachableError, ask, pools, running
 from limitkit.doctor.bounded import TooLateError, within
 from limitkit.doctor.finding import found
+from limitkit.doctor.settings import MODE_SET
 from limitkit.errors import StoreError
 from limitkit.waiting.room_names import UnusableBrokerError
 from limitkit.worker.bypasses import STRANGE_POOL, STRANGE_STRATEGY, STRANGE_TRACER
@@ -42,7 +43,7 @@ _KINDS: Final[dict[str, tuple[str, Severity, str]]] = {
     "other file": (OTHER_FILE, "error", "two files are in force, so this one does not say what happens"),
     "refused file": (OTHER_FILE, "error", "it keeps other limits than the file says"),
     "not installed": (NOT_IN_FORCE, "error", "the tasks that it starts count for no limit"),
-    "mode": ("LK131", "warning", "so it does not do what the file says"),
+    "mode": (MODE_SET, "warning", "so it does not do what the file says"),
     "unpaced": (UNPACED, "error", "their tasks start at any speed there"),
     "store": (STORE_GONE, "error", "it goes on as on_error says"),
     "unguarded": (UNGUARDED, "warning", "a start that comes late may come without a token"),
