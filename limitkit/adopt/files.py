@@ -41,7 +41,7 @@ def python_files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
+    for here, folders, names in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not _is_skipped(Path(here, name)))
         for name in sorted(names):
             file = Path(here, name)
@@ -49,9 +49,14 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield file
 
 
+def _refuse(error: OSError) -> None:
+    """Stop at a folder that can't be looked into: its limits would be missed without a word."""
+    raise error
+
+
 def _is_skipped(folder: Path) -> bool:
     name = folder.name
-    return name.startswith(".") or name in _SKIPPED or folder.is_symlink() or (folder / "pyvenv.cfg").exists()
+    return name.startswith(".") or name in _SKIPPED or folder.is_symlink() or os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110
 
 
 def may_tell(content: bytes) -> bool:

@@ -67,3 +67,20 @@ def test_a_task_that_had_the_default_rate_too_is_told_of(tmp_path, monkeypatch):
         "shop.charge_customer",
         "shop.user_api_request",
     ]
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("shop.py").write_text("")
+    Path("data").mkdir()
+    scan = os.scandir
+
+    def closed(path):
+        if Path(path).name == "data":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(PermissionError) as refused:
+        lifted()
+    assert Path(refused.value.filename).name == "data"
