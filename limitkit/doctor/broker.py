@@ -72,13 +72,14 @@ def _redis(sheet: Sheet, config: Config, channel: Any) -> ServerFacts:
     noted = [*servers.judged(facts, "the broker", parks=True), *servers.evicts(facts, "the broker")]
     sheet.add("broker", "server", servers.described(facts), *noted, *servers.clock(facts, "the broker"))
     tried = "each script was tried, with made-up keys"
-    sheet.add(
-        "broker", "waiting room", tried, *_rights(may, config.rules.store.prefix, rescues=config.rules.waiting.rescue)
+    rights_found = _rights(
+        may, config.rules.store.prefix, rescues=config.rules.waiting.rescue, clustered=facts.clustered
     )
+    sheet.add("broker", "waiting room", tried, *rights_found)
     return facts
 
 
-def _rights(may: BrokerRights, prefix: str, *, rescues: bool) -> Iterator[Finding]:
+def _rights(may: BrokerRights, prefix: str, *, rescues: bool, clustered: bool) -> Iterator[Finding]:
     parked = "tasks that can't start soon can't be parked: workers hold them, and log it"
     if not may.keys:
         fact = f"the broker's user may not use the keys of the waiting room, {prefix}:waiting:*"
@@ -90,7 +91,10 @@ def _rights(may: BrokerRights, prefix: str, *, rescues: bool) -> Iterator[Findin
         fact = f"the broker's user may not run {', '.join(may.rescue)}"
         then = "what a killed worker held comes back only after the visibility timeout"
         yield found(CANT_RESCUE, "warning", fact, then, f"{rights(may.rescue)}, or write rescue = false in [waiting]")
-    if may.failed:
+    if clustered:
+        fact = "the broker is a node of a Redis Cluster, where a script may use the keys of one slot alone"
+        yield found(CANT_PARK, "error", fact, parked, "name a Redis that is no cluster as broker_url")
+    elif may.failed:
         fact = f"a script of the waiting room failed: {one_line(may.failed)}"
         yield found(
             CANT_PARK, "error", fact, parked, "look at the broker: full memory, a replica, a proxy without scripts"

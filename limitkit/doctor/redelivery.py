@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from limitkit.config.lints.declared_terms import hides
 from limitkit.config.model.units import duration_text
-from limitkit.config.wording import quote
+from limitkit.config.wording import dotted, quote
+from limitkit.control.task_limits import declared
 from limitkit.doctor.finding import found
 from limitkit.waiting import room_names
 from limitkit.waiting.choose_room import CONSUMER_TIMEOUT, SHARE
@@ -37,7 +39,7 @@ def look_at_redelivery(sheet: Sheet, config: Config, app: Any, kind: str, channe
     noted = [*_hold(config, setting, seconds), *_retries(tasks, setting, seconds), *_tasks(tasks, setting, seconds)]
     held = min(config.rules.waiting.hold, seconds / SHARE / _HALF)
     longest = _longest_wait(config)
-    beyond = f"; a wait of {duration_text(longest[1])} (limits.{longest[0]}) is parked" if longest is not None else ""
+    beyond = f"; a wait of {duration_text(longest[1])} ({longest[0]}) is parked" if longest is not None else ""
     seen = f"{setting} {duration_text(seconds)}; a worker holds what starts within {duration_text(held)}{beyond}"
     sheet.add("broker", "redelivery", seen, *noted)
 
@@ -91,7 +93,17 @@ def _tasks(tasks: dict[str, Any], setting: str, seconds: float) -> Iterator[Find
 
 
 def _longest_wait(config: Config) -> tuple[str, float] | None:
-    """Return the limit with the longest time between two starts, if it is longer than a worker holds anything."""
-    waits = {name: limit.interval_us / 1e6 for name, limit in config.rules.named.items() if limit.rate is not None}
-    name = max(waits, key=lambda each: waits[each], default=None)
-    return (name, waits[name]) if name is not None and waits[name] > config.rules.waiting.hold else None
+    """Return the limit with the longest time between two starts, if it is longer than a worker holds anything.
+
+    One whose numbers come from variables is left out: no figure made of them is shown.
+    """
+    rules = config.rules
+    every = {("limits", name): limit for name, limit in rules.named.items()}
+    every |= {("tasks", limit.name): limit for limit in declared(rules) if limit.own}
+    waits = {
+        path: limit.interval_us / 1e6
+        for path, limit in every.items()
+        if limit.rate is not None and limit.mode != "off" and not hides(config, path)
+    }
+    path = max(waits, key=lambda each: waits[each], default=None)
+    return (dotted(path), waits[path]) if path is not None and waits[path] > rules.waiting.hold else None

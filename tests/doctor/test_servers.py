@@ -209,6 +209,12 @@ class TestTheServer:
         assert "can't take a token" in said.of("LK158").message
         assert said.sheet.exit_status() == 1
 
+    def test_a_broker_that_is_a_replica(self, looked_at, server, admin):
+        admin.execute_command("REPLICAOF", "127.0.0.1", free_port())
+        said = looked_at(look_at_broker, broker=server.url)
+        assert "nothing can be sent" in said.of("LK153").message
+        assert said.sheet.exit_status() == 1
+
     def test_full_memory(self, looked_at, server, admin):
         admin.config_set("maxmemory", "1mb" if admin.info()["used_memory"] > 1e6 else admin.info()["used_memory"])
         said = looked_at(look_at_store, with_store(server.url))
@@ -293,6 +299,15 @@ class TestCluster:
         said = looked_at(look_at_store, with_store(f"redis://127.0.0.1:{cluster.masters[0].port}/0", ALL_KINDS))
         assert "write redis+cluster://" in said.of("LK055").hint
         assert "a node of a cluster" in said.check("store", "server").seen
+
+    def test_a_node_of_it_is_no_broker(self, looked_at, cluster):
+        """Made-up keys of several slots are removed from it, too."""
+        url = f"redis://127.0.0.1:{cluster.masters[0].port}/0"
+        said = looked_at(look_at_broker, with_store(cluster.url), broker=url)
+        assert "is a node of a Redis Cluster" in said.of("LK149").message
+        for master in cluster.masters:
+            with contextlib.closing(redis.Redis(port=master.port)) as client:
+                assert client.keys("*doctor*") == []
 
 
 @contextlib.contextmanager

@@ -134,6 +134,18 @@ class TestRedelivery:
     def test_what_a_worker_may_hold_and_retries(self, tmp_path, seconds, hold, codes):
         assert self.looked(tmp_path, hold=hold, visibility_timeout=seconds).keys() == codes
 
+    def test_the_longest_wait_of_a_tasks_own_limit(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("RATE", "1/3h")
+        file = tmp_path / "ratelimits.toml"
+        hidden = '[tasks.hidden]\nstrategy = "static"\nrate = "${RATE}"\n'
+        file.write_text(f'version = 1\n[tasks.paid]\nstrategy = "static"\nrate = "1/2h"\n{hidden}')
+        with Celery("examined", broker="memory://", set_as_current=False) as app:
+            app.conf.broker_transport_options = {"visibility_timeout": 3600}
+            app.finalize()
+            sheet = Sheet()
+            look_at_redelivery(sheet, limitkit.load(file), app, room_names.REDIS, None)
+        assert sheet.checks[0].seen.endswith("; a wait of 2h (tasks.paid) is parked")
+
     def test_how_long_it_should_be(self, tmp_path):
         found = self.looked(tmp_path, hold="60s", visibility_timeout=300)["LK141"]
         assert "unless they start within 37500ms, in place of waiting.hold = 1m" in found.message

@@ -27,10 +27,16 @@ def static_sums(config: Config, workers: tuple[int, int]) -> Iterator[Problem]:
             continue
         fact = f"each worker has this limit for itself, so {count(most, 'worker')} start more than {least}"
         if not hides(config, path):
-            sums = [f"{count(number, 'worker')} start {times(limit.rate, number)} together" for number in workers]
+            sums = [_sum(limit.rate, number) for number in workers]
             fact = f"each worker has this limit for itself: {' and '.join(sums)}"
         hint = 'write strategy = "token_bucket" for one rate in all of them'
         yield config.document.problem(GROWS_WITH_WORKERS, (*path, "rate"), fact, hint, severity="warning")
+
+
+def _sum(rate: Rate, workers: int) -> str:
+    return (
+        f"1 worker starts {rate.text}" if workers == 1 else f"{workers} workers start {times(rate, workers)} together"
+    )
 
 
 def times(rate: Rate, workers: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.severity import ignores
@@ -19,7 +20,7 @@ _TABLE: Final = "lint"
 _NOT_CHANGEABLE: Final = "LK102"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Severities:
     """What a file says about the problems that are found in it."""
 
@@ -39,6 +40,11 @@ class Severities:
         off = frozenset(code for code, each in table.items() if each == "off")
         return cls(said_of, off, tuple(found)), problems
 
+    @cached_property
+    def _ignored_places(self) -> frozenset[tuple[str, str, int]]:
+        """Where what is ignored: looked up, since a generated file may have thousands of comments."""
+        return frozenset((each.code, each.path, each.line) for each in self.ignored)
+
     def heard(self, problems: Iterable[Problem]) -> list[Problem]:
         """Leave out what is off or ignored. Nothing becomes an error: that is for ``validate`` alone."""
         return [each for each in problems if not self._is_off(each)]
@@ -56,9 +62,7 @@ class Severities:
     def _is_off(self, problem: Problem) -> bool:
         if problem.code not in CHANGEABLE:
             return False
-        return problem.code in self.off or any(
-            (each.code, each.path, each.line) == (problem.code, problem.path, problem.line) for each in self.ignored
-        )
+        return problem.code in self.off or (problem.code, problem.path, problem.line) in self._ignored_places
 
     def _as_said(self, problem: Problem) -> Problem:
         said = self.said.get(problem.code)

@@ -110,6 +110,12 @@ def test_a_static_limit_in_a_fleet(workers, told):
     assert codes(task('rate = "1/s"'), workers) == []
 
 
+def test_one_worker_starts_alone():
+    config = judge(parse('version = 1\n[tasks.a]\nstrategy = "static"\nrate = "1/s"\n', "f.toml"))
+    (found,) = findings(config, None, workers=(1, 4))
+    assert "for itself: 1 worker starts 1/s and 4 workers start 4/s together; " in found.message
+
+
 KEYED = task('rate = "5/s"\nkey = "user"\n{}partitions = {{ a = {{ {} }} }}', "per_user")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from limitkit.cli.problem_pages import find
@@ -134,3 +136,14 @@ def test_each_warning_can_be_changed_and_no_error_of_a_worker():
         named = code in {"LK040", "LK041", "LK042"} or code in codes.BY_DOCTOR
         if code != "LK056" and not named:
             assert level.startswith("Warning") == (code in codes.CHANGEABLE), (code, level)
+
+
+def test_thousands_of_comments_are_looked_up():
+    """A generated file may have one for each task: each problem against each comment took minutes."""
+    tasks = "".join(
+        f'[tasks.t{number}]\nstrategy = "static"\nrate = "1/s" # limitkit: ignore[LK111]\n' for number in range(3000)
+    )
+    found = config(tasks)
+    began = time.process_time()
+    assert len(found.severities.settled(found.found, with_app=False)) == 3000
+    assert time.process_time() - began < 1
