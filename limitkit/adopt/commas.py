@@ -27,7 +27,7 @@ def without(
 ) -> Items | None:
     """Take arguments or elements out of a list; None if none of them goes.
 
-    The comment behind an item on its line goes with it; comments on lines of their own stay.
+    All comments stay: that behind an item which goes gets a line of its own.
     """
     kept: list[Any] = []
     closing = None
@@ -49,6 +49,7 @@ def merged(before: Any, gone: Any, *, first: bool = False, at_end: bool = False)
         if isinstance(before, cst.ParenthesizedWhitespace):
             return gone if at_end and not has_comment(before) else before
         return before if first else gone
+    gone = gone.with_changes(empty_lines=[*_on_its_own_line(gone, before), *gone.empty_lines])
     lines = [line for line in gone.empty_lines if line.comment is not None]
     if isinstance(before, cst.ParenthesizedWhitespace):
         lines = [*before.empty_lines, *lines]
@@ -56,6 +57,13 @@ def merged(before: Any, gone: Any, *, first: bool = False, at_end: bool = False)
     if first and not lines:
         return before
     return gone.with_changes(first_line=gone.first_line.with_changes(comment=None, whitespace=cst.SimpleWhitespace("")))
+
+
+def _on_its_own_line(space: cst.ParenthesizedWhitespace, before: Any) -> list[cst.EmptyLine]:
+    """Return the comment behind an item as a line that is indented as the item was."""
+    comment = space.first_line.comment
+    like = before if isinstance(before, cst.ParenthesizedWhitespace) else space
+    return [] if comment is None else [cst.EmptyLine(like.indent, like.last_line, comment)]
 
 
 def has_comment(space: Any) -> bool:

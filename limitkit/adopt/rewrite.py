@@ -99,12 +99,13 @@ class _Rewriter(cst.CSTTransformer):
         return [*left[:-1], left[-1].with_changes(semicolon=cst.MaybeSentinel.DEFAULT)]
 
     def _block(self, original: Sequence[Any], updated: Sequence[Any]) -> tuple[list[Any] | None, list[cst.EmptyLine]]:
-        """Take lines out of a block; return None if none goes. Comments above them go to the next line, or are left."""
+        """Take lines out of a block; return None if none goes. Comments above and behind them go to the next line."""
         body: list[Any] = []
         comments: list[cst.EmptyLine] = []
         for old, new in zip(original, updated, strict=True):
             if self._line_goes(old):
                 above = [line for line in old.leading_lines if line.comment is not None]
+                above += _comment_behind(old)
                 blank = [line for line in old.leading_lines if line.comment is None]
                 comments = [*comments, *(blank[:1] if above else ()), *above]
             elif comments:
@@ -128,3 +129,9 @@ class _Rewriter(cst.CSTTransformer):
         if not isinstance(call, cst.Call) or not call.args or not isinstance(call.func, cst.Attribute):
             return False
         return call.func.attr.value == "update" and all(self._goes(arg) for arg in call.args)
+
+
+def _comment_behind(line: Any) -> list[cst.EmptyLine]:
+    """Return the comment at the end of a line as a line of its own."""
+    space = getattr(line, "trailing_whitespace", None)
+    return [cst.EmptyLine(comment=space.comment)] if space is not None and space.comment is not None else []

@@ -125,6 +125,8 @@ class TokenBucketTask(Task):
 # Usage
 @celery_app.task(
     bind=True,
+    # 25 requests/second
+    # Burst capacity
 )
 def charge_customer(self, customer_id: str, amount: int):
     """Rate-limited Stripe API call."""

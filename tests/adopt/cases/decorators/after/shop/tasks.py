@@ -16,6 +16,7 @@ limited_too = partial(app.task, rate_limit="1/s")
 
 
 @st(
+    # kept
     # stays
     bind=True,  # stays, too
 )

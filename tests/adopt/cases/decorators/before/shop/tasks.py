@@ -16,7 +16,7 @@ limited_too = partial(app.task, rate_limit="1/s")
 
 
 @st(
-    rate_limit=FAST,  # goes
+    rate_limit=FAST,  # kept
     # stays
     bind=True,  # stays, too
 )

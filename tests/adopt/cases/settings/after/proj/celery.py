@@ -4,6 +4,7 @@ app = Celery("proj")
 app.conf.update(
     task_annotations={
         "proj.tasks.mail": {"time_limit": 5},
+        # kept
         # stays
         "proj.tasks.push": {"time_limit": 5},
     },
