@@ -34,7 +34,8 @@ CONFIGS = dict(zip(OWN_FILES, (block.text for block in blocks(DOCS / "editors.md
 """By linter: its own file, which says which schema holds for which files, as the page shows it."""
 WORDS = {"taplo": ["lint"], "tombi": ["lint", "--offline", "."]}
 WRONG = {
-    "taplo": re.compile(r'invalid file error=.* path="(?:.*/)?([^"/]+)"'),
+    # It may end before the last lines of its log are written, so the places count, too.
+    "taplo": re.compile(r'invalid file error=.* path="(?:.*/)?([^"/]+)"|┌─ (?:.*/)?([^:/\n]+):\d'),
     "tombi": re.compile(r'Error: .*\n *at (?:.*/)?([^:/\n]+):\d|Error: "(?:.*/)?([^"/]+)" failed to read'),
 }
 

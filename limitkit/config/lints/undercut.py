@@ -42,7 +42,7 @@ def undercut(config: Config, tasks: Mapping[str, Any] | None) -> Iterator[Proble
                 for each, name in ((limit, "this limit"), (by, dotted(("limits", by.name))))
             )
             fact = f"{this} never makes a task wait, since {other} holds for the same tasks and never admits more"
-            path = ("limits", name, "rate")
+            path = ("limits", name, "max_running" if limit.rate is None else "rate")
             hint = "take it out, or correct one of the two"
             yield config.document.problem(UNDERCUT, path, fact, hint, severity="warning")
 
@@ -65,6 +65,8 @@ def _never_refuses(name: str, other: str, beside: list[dict[str, Limit]]) -> boo
         return False
     limit, by = pairs[0]
     apart = limit.local != by.local
+    if limit.rate is None:
+        return max(_running(by)) + apart <= min(_running(limit)) and by.lease >= limit.lease
     return all(
         never_more(curve(by, mine), curve(limit, its), apart=apart)
         for mine in terms_of((), by)
@@ -74,7 +76,7 @@ def _never_refuses(name: str, other: str, beside: list[dict[str, Limit]]) -> boo
 
 def _comparable(limit: Limit, by: Limit) -> bool:
     """Whether what both admit can be compared at all, and nothing but the sums is different between them."""
-    if limit.rate is None or by.rate is None or limit.mode != "enforce" or by.mode != "enforce":
+    if (limit.rate is None) != (by.rate is None) or limit.mode != "enforce" or by.mode != "enforce":
         return False
     if limit.metered or by.metered or limit.schedule or by.schedule or limit.feedback:
         return False  # what is settled, or backs off, is not known before
@@ -84,6 +86,11 @@ def _comparable(limit: Limit, by: Limit) -> bool:
         return False  # without the store it is the other one that holds
     gives_up = limit.on_limit != "wait" and (limit.on_limit, limit.max_wait) != (by.on_limit, by.max_wait)
     return not gives_up and limit.fair_by in (None, by.fair_by)
+
+
+def _running(limit: Limit) -> list[int]:
+    """Return how many may run at once, and how many of each partition with terms of its own."""
+    return [limit.max_running, *(each.max_running or limit.max_running for each in limit.partitions.values())]
 
 
 def _parts(limit: Limit, by: Limit) -> tuple[int, ...] | None:

@@ -106,7 +106,7 @@ class Follower:
 
 
 def test_what_is_parked_follows_the_terms_of_its_own_partition(task_limits):
-    refresh = Refresh(SimpleNamespace(path="f.toml"), task_limits, lambda: [TASK], lambda _: (), lambda _: None)
+    refresh = Refresh(judge(parse("version = 1", "f.toml")), task_limits, lambda: [TASK], lambda _: (), lambda _: None)
     follower = refresh._pacer = Follower()
     acme, globex, small = (asks(task_limits, name)[0].bucket.key for name in ("acme", "globex", "small"))
     refresh._follow()
@@ -146,8 +146,9 @@ SIX = 86_400.0 * 20_000 + 6 * 3600
 
 @pytest.fixture
 def scheduled():
-    task_limits = TaskLimits(judge(parse(SCHEDULED, "f.toml")).rules, None)
-    refresh = Refresh(SimpleNamespace(path="gone.toml"), task_limits, lambda: [TASK], lambda _: (), lambda _: None)
+    config = judge(parse(SCHEDULED, "gone.toml"))
+    task_limits = TaskLimits(config.rules, None)
+    refresh = Refresh(config, task_limits, lambda: [TASK], lambda _: (), lambda _: None)
     refresh._pacer = Follower()
     return refresh, task_limits
 

@@ -27,6 +27,10 @@ def per_user(rate, key='"user"', more=""):
     return bucket(rate, f"key = {key}\n{more}", "per_user")
 
 
+def running(most, more=""):
+    return f'strategy = "concurrency"\nmax_running = {most}\n{more}'
+
+
 FAST, SLOW = bucket("10/s"), bucket("1/s")
 BOTH = '[tasks.a]\nlimits = ["fast", "slow"]\n'
 
@@ -49,6 +53,11 @@ BOTH = '[tasks.a]\nlimits = ["fast", "slow"]\n'
         (FAST, bucket("1/s", 'on_limit = "drop"')),
         (bucket("10/s", 'on_limit = "drop"'), bucket("1/s", 'on_limit = "drop"')),
         (bucket("10/s", 'fair_by = "user"'), bucket("1/s", 'fair_by = "user"')),
+        (running(5), running(3)),
+        (running(5, 'key = "user"'), running(5)),
+        (running(4, 'scope = "worker"'), running(3, 'on_error = "hold"')),
+        (running(4, 'scope = "worker"'), running(3, 'scope = "worker"')),
+        (running(5, 'lease = "10s"'), running(3)),
     ],
 )
 def test_one_undercuts_the_other(fast, slow):
@@ -82,7 +91,13 @@ def test_one_undercuts_the_other(fast, slow):
         (per_user("10/s", more='partitions = { a = { rate = "1/m" } }'), per_user("1/s")),
         (per_user("10/s"), per_user("1/s", more='partitions = { a = { rate = "20/s" } }')),
         (bucket("10/s"), 'strategy = "concurrency"\nmax_running = 1\n'),
-        ('strategy = "concurrency"\nmax_running = 9\n', SLOW),
+        (running(9), SLOW),
+        (running(5), running(3, 'key = "user"')),
+        (running(5), running(3, 'scope = "worker"')),  # all workers together may run more
+        (running(3, 'scope = "worker"'), running(3, 'on_error = "hold"')),  # they are not freed at one moment
+        (running(5), running(3, 'lease = "10s"')),  # of a worker that is gone
+        (running(5, 'key = "user"\npartitions = { a = { max_running = 2 } }'), running(3)),
+        (running(5), running(3, 'schedule = [{ to = "06:00", max_running = 9 }]')),
     ],
 )
 def test_neither_undercuts_the_other(fast, slow):

@@ -153,7 +153,7 @@ def test_standard_input_that_is_closed_is_no_traceback():
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert (done.returncode, done.stderr) == (2, b"-: 1 error\n")
+    assert (done.returncode, done.stderr) == (2, b"-: 1 error\nlimitkit rule LK001 says more\n")
 
 
 def test_what_a_shell_hands_over_as_a_pipe_is_read(tmp_path):
