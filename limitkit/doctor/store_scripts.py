@@ -63,8 +63,8 @@ def try_scripts(sheet: Sheet, config: Config, store: Any, prefix: str) -> None:
             own = f"{config.rules.store.prefix}:wake:{prefix.rpartition(':')[2]}"
             sheet.add("store", "wakes", "tried on a made-up channel", *_unheard(plain, own))
     finally:
-        with suppress(StoreError):  # then there is nothing to delete, or no right to
-            for name in _MADE:
+        for name in _MADE:
+            with suppress(StoreError):  # then there is nothing to delete, or no right to
                 plain.refill(f"{prefix}:{name}", partitions=False)
 
 

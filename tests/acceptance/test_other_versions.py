@@ -32,7 +32,8 @@ key = "user_id"
 mode = "shadow"
 """
 REPORT = """
-caps digest learnt limits mode overrides paced passing path pid prefix refused since store unguarded workers
+caps digest learnt limitkit limits mode now overrides paced passing path pid prefix refused since store unguarded
+workers
 """
 LIMIT = """
 burst declared declared_burst dialled feedback held interval limit local mode oldest on_error partitions pattern running

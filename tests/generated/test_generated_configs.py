@@ -26,7 +26,7 @@ from limitkit.trial.scenario import Arrival, Scenario
 from limitkit.worker.startup_checks import BySettings, refusals
 
 PARTS = 10
-EACH = examples(sized(200, 1000))
+EACH = examples(sized(100, 1000))
 LONGEST = 1_500
 PLAYED = 20
 """One in so many of those that are accepted is played, with tasks."""

@@ -12,6 +12,7 @@ from limitkit.config.load import judge
 from limitkit.config.source.toml import parse
 
 app = celery.Celery("appcheck", broker="memory://", set_as_current=False)
+task = functools.partial(app.task, shared=False)  # else every app of this process has them
 
 
 def wrapped(function):
@@ -22,36 +23,36 @@ def wrapped(function):
     return inner
 
 
-@app.task(name="plain")
+@task(name="plain")
 def plain(order, user_id=None): ...
 
 
-@app.task(name="bound", bind=True)
+@task(name="bound", bind=True)
 def bound(self, user_id): ...
 
 
-@app.task(name="rest")
+@task(name="rest")
 def rest(*user_id): ...
 
 
-@app.task(name="named")
+@task(name="named")
 def named(order, **more): ...
 
 
-@app.task(name="only")
+@task(name="only")
 def only(*, user_id): ...
 
 
-@app.task(name="decorated")
+@task(name="decorated")
 @wrapped
 def decorated(user_id): ...
 
 
-@app.task(name="retried", bind=True, autoretry_for=(OSError,))
+@task(name="retried", bind=True, autoretry_for=(OSError,))
 def retried(self, user_id): ...
 
 
-@app.task(name="nothing")
+@task(name="nothing")
 def nothing(): ...
 
 
