@@ -1,4 +1,5 @@
 import pytest
+from celery import _state
 from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("support")  # before any of it is imported: what it compares is shown then, too
@@ -18,6 +19,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def shared_tasks_end_with_their_test():
+    """Forget what a test has shared with all apps of its process: others count the tasks of theirs."""
+    before = set(_state._on_app_finalizers)
+    yield
+    _state._on_app_finalizers.intersection_update(before)
 
 
 @pytest.fixture(scope="session")
