@@ -71,12 +71,16 @@ class Rate:
         return self.text
 
 
-@functools.lru_cache(maxsize=1024, typed=True)  # what comes from the environment is shown in another way
 def parse_rate(text: str, *, calendar: bool = False) -> Rate:
     """Read a rate such as ``"25/s"``, ``"0.5/s"`` or ``"10/15m"``; with ``calendar`` also ``"10/w"`` and ``"10/mo"``.
 
     Raises ValueError, with fact and remedy, for a text that is no rate or is out of range (1/366d to 100000/s).
     """
+    # What comes from the environment is shown as its variable: it equals the same text from another one.
+    return _cached(text, calendar) if type(text) is str else _parsed(text, calendar)
+
+
+def _parsed(text: str, calendar: bool) -> Rate:  # noqa: FBT001 (a private function)
     match = _RATE.fullmatch(text) if text.isascii() else None
     if match is None or (match[3] in CALENDAR and not calendar):
         raise ValueError(f'"{text}" is not a rate; write a number, a slash and s, m, h or d, e.g. "10/s"')
@@ -89,6 +93,9 @@ def parse_rate(text: str, *, calendar: bool = False) -> Rate:
     if not SLOWEST <= tokens / period <= FASTEST:
         raise ValueError(f'"{text}" is out of range; write a rate from "1/366d" to "100000/s"')
     return Rate(text, tokens, period)
+
+
+_cached: Final = functools.lru_cache(maxsize=1024)(_parsed)
 
 
 def parse_duration(text: str) -> float:

@@ -129,3 +129,14 @@ def test_explain_says_which_numbers_are_this_environment_s(monkeypatch, tmp_path
     assert " 4/s " in said
     line = 'Its own limit has rate = "${RATE}" and burst = "${NOT_SET:-7}", as set here; a worker uses its own '
     assert line in said
+
+
+def test_of_two_variables_with_one_value_each_is_named_where_it_stands(monkeypatch):
+    monkeypatch.setenv("FIRST", "5/s")
+    monkeypatch.setenv("SECOND", "5/s")
+    feedback = 'feedback = {{ on = ["a.B"], recover = {{ ceiling = "${{{0}}}" }} }}'
+    limit = f'[limits.{{0}}]\nstrategy = "token_bucket"\nrate = "2/s"\n{feedback}\n'
+    with pytest.raises(ConfigError) as error:
+        config(limit.format("FIRST") + limit.format("SECOND"))
+    said = [str(each) for each in error.value.problems if each.code == "LK033"]
+    assert ["${FIRST}" in said[0], "${SECOND}" in said[1]] == [True, True]
