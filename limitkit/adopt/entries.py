@@ -7,19 +7,19 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from limitkit.config.model.units import parse_rate
+from limitkit.config.task_words import table_key, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from limitkit.adopt.found import Table
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _LONE_NEWLINE: Final = re.compile(r"(?<!\r)\n")
 
 
 def added(text: str, limits: Mapping[str, Table], tasks: Mapping[str, Table]) -> str:
     """Return a file's text with more tables; an empty text becomes a file of version 1."""
-    blocks = [_block(f"limits.{_key(name)}", table) for name, table in limits.items()]
+    blocks = [_block(f"limits.{table_key(name)}", table) for name, table in limits.items()]
     blocks += [_block(f"tasks.{_quoted(name)}", table) for name, table in tasks.items()]
     new = "\n".join(blocks)
     if not text.strip():
@@ -42,14 +42,9 @@ def _value(value: object) -> str:
     return _quoted(value) if isinstance(value, str) else str(value)
 
 
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _quoted(name)
-
-
 def _quoted(text: str) -> str:
     """Write a basic string. JSON's escapes are TOML's; what is invisible is escaped too, as names come from code."""
-    written = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)
+    return visible(json.dumps(text, ensure_ascii=False))
 
 
 def alike(table: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

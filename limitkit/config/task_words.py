@@ -46,7 +46,11 @@ def signature_text(name: str, task: Any) -> str:
 
 def table_key(name: str) -> str:
     """Write a name as the key of a TOML table, in quotes where it needs them; nothing in it is invisible."""
-    written = tomlkit.key(name).as_string()
+    return visible(tomlkit.key(name).as_string())
+
+
+def visible(written: str) -> str:
+    """Escape, as TOML does, what is invisible in the text of a key or of a string."""
     return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)
 
 

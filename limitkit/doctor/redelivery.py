@@ -12,6 +12,7 @@ from limitkit.doctor.finding import found
 from limitkit.waiting import room_names
 from limitkit.waiting.choose_room import CONSUMER_TIMEOUT, SHARE
 from limitkit.waiting.redelivery import redelivery
+from limitkit.worker.pacing.hold_bounds import SPARE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 SHORT_HOLD: Final = "LK141"
 SHORT_FOR_RETRIES: Final = "LK142"
 SHORT_FOR_TASKS: Final = "LK143"
-_HALF: Final = 2
-"""A worker plans to hold for half of the time that it may: see ``pacing.hold_bounds``."""
 
 
 def look_at_redelivery(sheet: Sheet, config: Config, app: Any, kind: str, channel: Any) -> None:
@@ -37,7 +36,7 @@ def look_at_redelivery(sheet: Sheet, config: Config, app: Any, kind: str, channe
         return
     tasks = {name: task for name, task in sorted(app.tasks.items()) if not name.startswith("celery.")}
     noted = [*_hold(config, setting, seconds), *_retries(tasks, setting, seconds), *_tasks(tasks, setting, seconds)]
-    held = min(config.rules.waiting.hold, seconds / SHARE / _HALF)
+    held = min(config.rules.waiting.hold, seconds / SHARE / SPARE)
     longest = _longest_wait(config)
     beyond = f"; a wait of {duration_text(longest[1])} ({longest[0]}) is parked" if longest is not None else ""
     seen = f"{setting} {duration_text(seconds)}; a worker holds what starts within {duration_text(held)}{beyond}"
@@ -56,7 +55,7 @@ def _setting(app: Any, kind: str, channel: Any) -> tuple[str, float | None]:
 
 def _hold(config: Config, setting: str, seconds: float) -> Iterator[Finding]:
     """Judge ``waiting.hold``: a worker never holds a message for longer than a part of that time."""
-    wanted, may = config.rules.waiting.hold, seconds / SHARE / _HALF
+    wanted, may = config.rules.waiting.hold, seconds / SHARE / SPARE
     if may >= wanted:
         return
     fact = f"{setting} is {duration_text(seconds)}, and a worker holds no message for longer than a part of it"
@@ -64,7 +63,7 @@ def _hold(config: Config, setting: str, seconds: float) -> Iterator[Finding]:
         f"tasks are parked unless they start within {duration_text(may)}, in place of waiting.hold = "
         f"{duration_text(wanted)}, and what a worker holds that stands still for so long starts twice"
     )
-    yield found(SHORT_HOLD, "warning", fact, then, f"set it to at least {duration_text(wanted * SHARE * _HALF)}")
+    yield found(SHORT_HOLD, "warning", fact, then, f"set it to at least {duration_text(wanted * SHARE * SPARE)}")
 
 
 def _retries(tasks: dict[str, Any], setting: str, seconds: float) -> Iterator[Finding]:

@@ -10,22 +10,19 @@ import click
 
 from limitkit.cli.config_in_use import path_in_use
 from limitkit.cli.options import app_given, common, examples, tasks_of
-from limitkit.cli.output import say
 from limitkit.cli.problem_formats.report import FileReport, Report
 from limitkit.cli.problem_formats.show import FORMATS, format_for, show_end, show_file
-from limitkit.cli.table_width import as_wide_as_the_terminal
+from limitkit.cli.workers_table import add_up
 from limitkit.config import app_check
 from limitkit.config.lints.findings import findings
-from limitkit.config.lints.static_sums import times
 from limitkit.config.load import Config, judge, load
 from limitkit.config.source import toml
-from limitkit.config.wording import count, dotted, quote
+from limitkit.config.wording import quote
 from limitkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from limitkit.config.declared import Limit
     from limitkit.errors import Problem
 
 
@@ -103,7 +100,7 @@ def command(
             report.files.append(file)
             show_file(file, output_format)
             if workers and used is not None and not file.errors:
-                _add_up(used, workers, err=output_format != "text")
+                add_up(used, workers, err=output_format != "text")
         show_end(report, output_format)
     finally:
         gc.enable()
@@ -131,37 +128,3 @@ def _against(app: Any, config: Config) -> Iterable[Problem]:
     by_settings = refusals(config, BySettings(app))
     found = (*of_installation(config, app), *app_check.problems(config, tasks_of(app)), *by_settings)
     return dict.fromkeys(found)  # a key that a task does not have is reported by both
-
-
-def _add_up(config: Config, workers: tuple[int, int], *, err: bool) -> None:
-    """Say what limits that each worker keeps for itself (static, scope = "worker") add up to in all workers.
-
-    With ``err`` it goes to standard error, since standard output is for programs.
-    """
-    own = [
-        (dotted(("tasks", entry.pattern)) + (" (each task)" if "*" in entry.pattern else ""), limit)
-        for entry in [*config.rules.exact.values(), *config.rules.patterns]
-        for limit in entry.limits
-        if limit.own
-    ]
-    named = [(dotted(("limits", name)), limit) for name, limit in config.rules.named.items()]
-    kept = [(name, limit) for name, limit in named + own if limit.local and limit.mode != "off"]
-    static = sorted(kept, key=lambda pair: pair[1].line)
-    if not static:
-        say(f"{config.path} has no static limit in force: nothing to add up", err=err)
-        return
-    fleets = sorted(set(workers))
-    together = [f"in {count(number, 'worker')}" for number in fleets]
-    rows = [
-        (name, *_in(limit, 1), *(cell for number in fleets for cell in _in(limit, number))) for name, limit in static
-    ]
-    headings = ("static limit", "in each worker", "burst", *(each for name in together for each in (name, "burst")))
-    first = ("static limit", *together, "in each worker", "burst")
-    say(*as_wide_as_the_terminal(headings, rows, numbers=headings[1:], first=first), err=err)
-
-
-def _in(limit: Limit, workers: int) -> tuple[str, str]:
-    """Write what a limit of each worker admits in so many of them, and its burst."""
-    if limit.rate is None:
-        return f"{limit.max_running * workers} at once", "-"
-    return limit.rate_text if workers == 1 else times(limit.rate, workers), str(limit.burst * workers)

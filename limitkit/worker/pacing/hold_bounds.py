@@ -33,6 +33,8 @@ _TURNS_SHARE: Final = 0.125
 """Of a bucket whose limit has ``fair_by``, a worker holds so much of what it would hold of others."""
 _FEW: Final = 2
 """So many requests of a bucket a worker holds in any case; and of each value, as long as it has not far too many."""
+SPARE: Final = 2
+"""A worker plans to hold a request for the time for which the broker lets it, divided by this."""
 _FOR_RETURNED: Final = 2
 """A request that was parked before may be held so many times longer: parking it again costs more than a place."""
 
@@ -61,7 +63,7 @@ class HoldBounds:
     @property
     def hold(self) -> float:
         """Seconds: of each bucket, a worker holds what starts within this time."""
-        return min(self._settings().hold, self.longest / 2)
+        return min(self._settings().hold, self.longest / SPARE)
 
     @property
     def lead(self) -> float:
