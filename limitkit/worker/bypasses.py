@@ -47,6 +47,11 @@ class FoundBypass(NamedTuple):
         return config.document.problem(self.code, path, self.fact, self.hint, at="header", severity="warning")
 
 
+def heard(config: Config, found: Iterable[FoundBypass]) -> list[Problem]:
+    """Return them as warnings, without what the file's ``[lint]`` or a comment leaves out."""
+    return config.severities.heard(each.problem(config) for each in found)
+
+
 def bypasses(task_limits: TaskLimits, tasks: Mapping[str, Any], pool: Any) -> Iterator[FoundBypass]:
     """Find the limited tasks whose starts limitkit can't control, once for each cause."""
     limited = [(name, task) for name, task in sorted(tasks.items()) if task_limits.may_limit(task)]

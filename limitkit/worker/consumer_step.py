@@ -219,11 +219,10 @@ class BypassStep(bootsteps.StartStopStep):  # type: ignore[misc] # as above
             return
         if installation.unlimited:
             return
-        from limitkit.worker.bypasses import bypasses  # noqa: PLC0415 (only workers need it)
+        from limitkit.worker.bypasses import bypasses, heard  # noqa: PLC0415 (only workers need it)
 
         task_limits, tasks, pool = installation.task_limits, consumer.app.tasks, consumer.controller.pool_cls
         self._said = True
         installation.refresh.bypasses = lambda: bypasses(task_limits, tasks, pool)
-        config = installation.usable()
-        for problem in config.severities.heard(each.problem(config) for each in installation.refresh.bypasses()):
+        for problem in heard(installation.usable(), installation.refresh.bypasses()):
             logger.warning("%s", problem)

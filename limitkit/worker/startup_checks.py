@@ -135,7 +135,7 @@ def _store_problems(config: Config, worker: Any, limited: list[tuple[Path, Limit
     if not shared:
         return
     # A warning when a file is only checked is an error when it is used.
-    yield from (replace(each, severity="error") for each in config.found if each.code == UNUSABLE_FILE)
+    yield from (replace(each, severity="error") for each in config.warnings if each.code == UNUSABLE_FILE)
     if url is None:
         fact = "this limit needs a store, and there is neither store.url nor a Redis broker or result backend"
         path, limit = shared[0]

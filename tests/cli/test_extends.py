@@ -67,3 +67,17 @@ def test_plan_compares_what_a_file_is_with_its_base(tmp_path, monkeypatch):
     assert code == 2
     assert "dev.toml:4" in out
     assert "spare" not in out
+
+
+def test_plan_names_the_file_that_a_value_is_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(
+        tmp_path,
+        base=BASE,
+        other=BASE.replace("25/s", "26/s"),
+        dev='extends = "base.toml"\n',
+        new='extends = "other.toml"\n',
+    )
+    code, out, _ = said("plan", "dev.toml", "new.toml")
+    assert code == 0
+    assert "other.toml:5" in out

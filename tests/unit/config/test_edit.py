@@ -3,7 +3,7 @@
 import pytest
 
 from limitkit.config.edit import EditError, edited, write
-from limitkit.config.load import judge
+from limitkit.config.load import judge, load_as
 from limitkit.config.source.toml import parse
 from limitkit.errors import ConfigError
 
@@ -133,3 +133,11 @@ def test_a_file_is_changed_and_not_what_it_extends(before, after, tmp_path, monk
     text = edited(config(before), NAMED, {"rate": "10/s", "burst": 5})
     assert text == after
     assert (tmp_path / "base.toml").read_text() == EXTENDED
+
+
+def test_a_file_is_changed_from_another_working_folder_too(tmp_path, monkeypatch):
+    (tmp_path / "base.toml").write_text(EXTENDED)
+    (tmp_path / "dev.toml").write_text('extends = "base.toml"\n')
+    monkeypatch.chdir("/")
+    used = load_as(tmp_path / "dev.toml", "dev.toml")
+    assert edited(used, NAMED, {"burst": 5}).endswith("[limits.stripe_api]\nburst = 5\n")

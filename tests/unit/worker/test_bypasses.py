@@ -13,7 +13,7 @@ from celery_batches import Batches
 
 from limitkit.config import load
 from limitkit.control.task_limits import TaskLimits
-from limitkit.worker.bypasses import bypasses, pool_of
+from limitkit.worker.bypasses import bypasses, heard, pool_of
 
 TOML = 'version = 1\n[tasks."shop.*"]\nstrategy = "token_bucket"\nrate = "1/s"\n'
 
@@ -41,10 +41,10 @@ def code(): ...
 @pytest.fixture
 def find(tmp_path):
     """Find what passes the limits of tasks with these bases by."""
-    (tmp_path / "ratelimits.toml").write_text(TOML)
-    read = load.load(str(tmp_path / "ratelimits.toml"))
 
-    def find(*bases, pool="prefork", build=build_tracer):
+    def find(*bases, pool="prefork", build=build_tracer, more=""):
+        (tmp_path / "ratelimits.toml").write_text(TOML + more)
+        read = load.load(str(tmp_path / "ratelimits.toml"))
         app = Celery("shop", broker="memory://", set_as_current=False)
         for number, base in enumerate(bases):
             app.task(code, base=base, name=f"shop.task{number}", shared=False)
@@ -52,7 +52,7 @@ def find(tmp_path):
         tasks = {name: app.tasks[name] for name in (*(f"shop.task{number}" for number in range(len(bases))), free.name)}
         for name, task in tasks.items():
             task.__trace__ = build(name, task, app=app)
-        return [each.problem(read) for each in bypasses(TaskLimits(read.rules, None), tasks, pool)]
+        return heard(read, bypasses(TaskLimits(read.rules, None), tasks, pool))
 
     return find
 
@@ -84,6 +84,11 @@ def test_a_strategy_is_reported_once_with_its_tasks(find):
     )
     (many,) = find(*[Own] * 5)
     assert '"shop.task0", "shop.task1", "shop.task2" and 2 more' in many.message
+
+
+def test_what_the_file_leaves_out_is_not_reported(find):
+    assert find(None, Own, more='[lint]\nLK057 = "off"\n') == []
+    assert len(find(None, Own, more='[lint]\nLK057 = "error"\n')) == 1
 
 
 def test_a_pool_is_reported_with_all_limited_tasks(find):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from limitkit.config.load import load
+from limitkit.config.load import judge, load
 from limitkit.config.source import extends
-from limitkit.config.source.toml import Document
+from limitkit.config.source.toml import Document, parse
 from limitkit.errors import ConfigError
 
 BASE = """version = 1
@@ -76,9 +77,9 @@ def test_of_two_patterns_the_extending_files_holds(files):
 
 
 def test_a_problem_is_in_the_file_that_has_it(files):
-    files(base=BASE.replace("25/s", "25/sec"), dev='extends = "base.toml"\n\n[store]\nprefix = "ü"\n')
+    files(base=BASE.replace("25/s", "25/sec"), dev='extends = "base.toml"\n\n\n\n\n[store]\nprefix = "ü"\n')
     first, second = said("dev.toml")
-    assert first.startswith("dev.toml:4:10: LK018 store.prefix")
+    assert first.startswith("dev.toml:7:10: LK018 store.prefix")
     assert second.startswith('base.toml:5:8: LK012 limits.api.rate: "25/sec"')
 
 
@@ -127,6 +128,18 @@ def test_a_link_has_its_base_beside_it_or_beside_what_it_leads_to(files, beside)
     (folder / "ratelimits.toml").symlink_to("deploy/prod.toml")
     ((folder if beside == "link" else folder / "deploy") / "base.toml").write_text(BASE)
     assert "shop.charge" in load("ratelimits.toml").rules.exact
+
+
+def test_what_a_shell_passes_extends_a_file_of_the_working_folder(files):
+    files(base=BASE)
+    piped = replace(parse('extends = "base.toml"\n', "/dev/stdin"), piped=True)
+    assert [file.path for file in judge(piped).document.layers] == ["/dev/stdin", "base.toml"]
+
+
+def test_a_variable_may_stand_in_the_base_alone(files, monkeypatch):
+    monkeypatch.setenv("RATE", "3/s")
+    files(base=BASE.replace("25/s", "${RATE}"), dev='extends = "base.toml"\n')
+    assert load("dev.toml").rules.named["api"].text == "3/s, burst 100"
 
 
 def test_a_file_that_is_not_there_is_placed_where_it_is_named(files):
