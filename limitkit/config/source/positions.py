@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import tomli
@@ -28,8 +29,6 @@ class Positions:
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     values: dict[Path, tuple[int, int]] = field(default_factory=dict)
     headers: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    comments: list[tuple[int, int, str]] = field(default_factory=list)
-    """Row and column, from 0, in Unicode characters, and text, in the order of the text."""
     _implied: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _lengths: dict[Path, int] = field(default_factory=dict)
     """How many tables an array of tables has so far."""
@@ -41,14 +40,11 @@ class Positions:
         """Find all places in a text that tomli has accepted."""
         source = text.encode()
         places = cls(source.split(b"\n"))
-        root = Parser(Language(tree_sitter_toml.language())).parse(source).root_node
-        for node in root.named_children:
+        for node in _root(source).named_children:
             if node.type == "pair":
                 places._pair(node, ())
             elif node.type in {"table", "table_array_element"}:
                 places._table(node)
-        if b"#" in source:
-            places._comments(root)
         return places
 
     def find(self, path: Path, at: str) -> tuple[int, int]:
@@ -71,14 +67,18 @@ class Positions:
         at = column // _BLOCK
         return counts[at] + _length(line[_BLOCK * at : column])
 
-    def _comments(self, root: Node) -> None:
-        todo = [root]
+    @cached_property
+    def comments(self) -> list[tuple[int, int, str]]:
+        """Row and column, from 0, in Unicode characters, and text, in order; read anew, since few files are asked."""
+        found = []
+        todo = [_root(b"\n".join(self.lines))]
         while todo:
             node = todo.pop()
             if node.type == "comment":
                 row, column = node.start_point.row, node.start_point.column
-                self.comments.append((row, self._characters(row, column), (node.text or b"").decode()))
+                found.append((row, self._characters(row, column), (node.text or b"").decode()))
             todo.extend(reversed(node.children))
+        return found
 
     def _table(self, node: Node) -> None:
         children = node.named_children
@@ -136,7 +136,7 @@ class Positions:
 
 def long_number(text: str, digits: int) -> tuple[int, int]:
     """Return line and column, from 1, of the first whole number with more digits than this; 1 and 1 without one."""
-    todo = [Parser(Language(tree_sitter_toml.language())).parse(text.encode()).root_node]
+    todo = [_root(text.encode())]
     while todo:
         node = todo.pop()
         if node.type == "integer" and node.end_byte - node.start_byte > digits:
@@ -144,6 +144,10 @@ def long_number(text: str, digits: int) -> tuple[int, int]:
             return lines.find(("",), "key")
         todo.extend(reversed(node.children))
     return 1, 1
+
+
+def _root(source: bytes) -> Node:
+    return Parser(Language(tree_sitter_toml.language())).parse(source).root_node
 
 
 def _length(text: bytes) -> int:

@@ -66,7 +66,7 @@ class Document:
 
     def source(self, path: Path) -> Document:
         """Return the file that a value is from: of those that have the most of its path, the first."""
-        return max(self.layers, key=lambda file: _depth(file.data, path))
+        return max(self.files, key=lambda file: _depth(file.data, path)) if self.files else self
 
     def in_order(self, problems: Iterable[Problem]) -> list[Problem]:
         """Sort problems by place: this file's first, then those of the files that it extends."""
