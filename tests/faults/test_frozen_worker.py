@@ -12,17 +12,19 @@ from support.workers import wait_until
 def test_a_frozen_worker_begins_nothing_that_others_were_given(broker, client, tmp_path, alone):
     with make_shop(tmp_path, broker) as shop:
         victim = shop.start_worker(concurrency=1)
+        # It consumes nothing of theirs before the other one is frozen, however long it takes to start.
+        other = shop.start_worker("-Q", "elsewhere")
         sent = shop.send_many([("early", ())] * HELD)
         shop.wait_for(5, "early")
         wait_until(lambda: not client.llen("celery") and not client.hlen("limitkit:waiting:messages"))
         frozen = own_processes(victim)[: 1 if alone else None]
-        other = shop.start_worker()
         # What runs while it is frozen, and is not acknowledged yet, is rightly begun again elsewhere: so freeze it
         # right after a start, when the next one is a fifth of a second away.
         shop.wait_for(len(shop.starts("early")) + 1, "early")
         wait_until(lambda: client.hlen("unacked") + len(shop.starts("early")) == HELD)
         send_to_all(frozen, signal.SIGSTOP)
         try:
+            shop.app.control.add_consumer("celery", destination=["w2@test"])
             other.wait_for_output(BACK)
             shop.wait_for_each(sent)
         finally:
